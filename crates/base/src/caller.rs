@@ -1,0 +1,177 @@
+//! Who is calling. Every statement on user data runs as one of these, and nothing about a caller is looked up twice.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// A database role a caller runs as.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct DbRole(Arc<str>);
+
+impl DbRole {
+    /// A role by name. The name must come from our key table or a verified token, never from a request.
+    pub fn named(name: &str) -> Self {
+        DbRole(name.into())
+    }
+    /// `anon`: nobody in particular.
+    pub fn anon() -> Self {
+        Self::named("anon")
+    }
+    /// `authenticated`: a signed-in user.
+    pub fn authenticated() -> Self {
+        Self::named("authenticated")
+    }
+    /// `service_role`: the operator's own programs; passes by row level security.
+    pub fn service() -> Self {
+        Self::named("service_role")
+    }
+    /// The role's name, as in `pg_roles`.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How sure we are of a session (control 24, 26): one proof or two.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// One factor.
+    Aal1,
+    /// Two factors.
+    Aal2,
+}
+
+impl Level {
+    /// As tokens and `auth.sessions.aal` spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Aal1 => "aal1",
+            Level::Aal2 => "aal2",
+        }
+    }
+}
+
+/// One way the caller proved who they are, and when (the `amr` claim).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Method {
+    /// `password`, `otp`, `totp`, …
+    pub name: Arc<str>,
+    /// When that proof was given.
+    pub at: Timestamp,
+}
+
+/// A person with a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SignedIn {
+    /// `auth.users.id`.
+    pub user: Uuid,
+    /// `auth.sessions.id`; tokens minted outside (AppFlowy, tests) may have none.
+    pub session: Option<Uuid>,
+}
+
+/// What a key may be used for. A key without limits has an empty list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KeyScope(pub Arc<[Arc<str>]>);
+
+/// Who is calling.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// Nobody in particular, with or without the publishable key.
+    Anonymous,
+    /// A person.
+    User(SignedIn),
+    /// A program that holds a key; the id names the key, never its secret.
+    Service {
+        /// The key's id in the key table, or `jwt` for a role-only token.
+        key: Arc<str>,
+    },
+    /// The operator at the control socket: whoever may open that file.
+    Operator,
+}
+
+/// Everything about a caller that a decision may need.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// The person, program or nobody.
+    pub who: Who,
+    /// The database role their statements run as (control 47).
+    pub role: DbRole,
+    /// The `role` claim itself, which policies may read; not always the database role.
+    pub claimed_role: Arc<str>,
+    /// The claims as JSON text: `request.jwt.claims` for policies.
+    pub claims: Arc<str>,
+    /// `sub` claim, empty when there is none: `request.jwt.claim.sub`.
+    pub subject: Arc<str>,
+    /// `email` claim, empty when there is none: `request.jwt.claim.email`.
+    pub email: Arc<str>,
+    /// How sure we are.
+    pub level: Level,
+    /// How they proved it, newest first.
+    pub methods: Arc<[Method]>,
+    /// The OAuth client acting for them, if any.
+    pub client: Option<Arc<str>>,
+    /// What their key may be used for.
+    pub scope: KeyScope,
+    /// Where they are calling from, after the trusted proxies.
+    pub address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// Nobody in particular: role `anon`, no claims but the role.
+    pub fn anonymous() -> Self {
+        Caller {
+            who: Who::Anonymous,
+            role: DbRole::anon(),
+            claimed_role: "anon".into(),
+            claims: r#"{"role":"anon"}"#.into(),
+            subject: "".into(),
+            email: "".into(),
+            level: Level::Aal1,
+            methods: Arc::new([]),
+            client: None,
+            scope: KeyScope::default(),
+            address: None,
+        }
+    }
+
+    /// The operator at the control socket, with the rights of `service_role`.
+    pub fn operator() -> Self {
+        Caller {
+            who: Who::Operator,
+            role: DbRole::service(),
+            claimed_role: "service_role".into(),
+            claims: r#"{"role":"service_role"}"#.into(),
+            ..Caller::anonymous()
+        }
+    }
+
+    /// The same caller, seen at `address`.
+    pub fn at(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// The person, if this is one.
+    pub fn signed_in(&self) -> Option<&SignedIn> {
+        match &self.who {
+            Who::User(person) => Some(person),
+            Who::Anonymous | Who::Service { .. } | Who::Operator => None,
+        }
+    }
+
+    /// The newest proof of any kind: what a step-up is measured from.
+    pub fn last_proof(&self) -> Option<Timestamp> {
+        self.methods.iter().map(|method| method.at).max()
+    }
+
+    /// A short name for logs and audit: never a secret, never an address.
+    pub fn actor(&self) -> String {
+        match &self.who {
+            Who::Anonymous => "anonymous".to_owned(),
+            Who::User(person) => format!("user:{}", person.user),
+            Who::Service { key } => format!("key:{key}"),
+            Who::Operator => "operator".to_owned(),
+        }
+    }
+}

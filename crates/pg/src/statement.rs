@@ -1,0 +1,190 @@
+//! What is sent: a statement with its parameters, and what surrounds it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// SQL text with `$1…` parameters. The text is the key of the prepared-statement cache, together with the role.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// The text.
+    pub sql: Arc<str>,
+    /// The values, as text; PostgreSQL infers each type from its place.
+    pub params: Vec<Param>,
+    /// Whether to keep it prepared. Rare shapes are better parsed each time.
+    pub keep: bool,
+}
+
+impl Statement {
+    /// A statement worth keeping prepared.
+    pub fn new(sql: impl Into<Arc<str>>, params: impl Into<Vec<Param>>) -> Self {
+        Statement { sql: sql.into(), params: params.into(), keep: true }
+    }
+    /// A statement that will hardly come again.
+    pub fn rare(sql: impl Into<Arc<str>>, params: impl Into<Vec<Param>>) -> Self {
+        Statement { keep: false, ..Statement::new(sql, params) }
+    }
+}
+
+/// One value, in PostgreSQL's text format. `None` is NULL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param(pub Option<Bytes>);
+
+impl Param {
+    /// NULL.
+    pub const NULL: Param = Param(None);
+}
+
+impl From<&str> for Param {
+    fn from(text: &str) -> Self {
+        Param(Some(Bytes::copy_from_slice(text.as_bytes())))
+    }
+}
+impl From<String> for Param {
+    fn from(text: String) -> Self {
+        Param(Some(text.into()))
+    }
+}
+impl From<&String> for Param {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+impl From<Cow<'_, str>> for Param {
+    fn from(text: Cow<'_, str>) -> Self {
+        text.into_owned().into()
+    }
+}
+impl From<Bytes> for Param {
+    fn from(text: Bytes) -> Self {
+        Param(Some(text))
+    }
+}
+/// `bytea`, in hex format.
+impl From<&[u8]> for Param {
+    fn from(bytes: &[u8]) -> Self {
+        format!("\\x{}", hex::encode(bytes)).into()
+    }
+}
+impl<const N: usize> From<[u8; N]> for Param {
+    fn from(bytes: [u8; N]) -> Self {
+        bytes.as_slice().into()
+    }
+}
+impl From<bool> for Param {
+    fn from(value: bool) -> Self {
+        if value { "t".into() } else { "f".into() }
+    }
+}
+impl From<serde_json::Value> for Param {
+    fn from(value: serde_json::Value) -> Self {
+        value.to_string().into()
+    }
+}
+impl From<&serde_json::Value> for Param {
+    fn from(value: &serde_json::Value) -> Self {
+        value.to_string().into()
+    }
+}
+/// A text array.
+impl From<Vec<String>> for Param {
+    fn from(items: Vec<String>) -> Self {
+        array_literal(items.iter().map(String::as_str)).into()
+    }
+}
+
+macro_rules! by_display {
+    ($($kind:ty),+) => {$(
+        impl From<$kind> for Param {
+            fn from(value: $kind) -> Self {
+                value.to_string().into()
+            }
+        }
+    )+};
+}
+by_display!(i16, i32, i64, u32, f64, uuid::Uuid, jiff::Timestamp, std::net::IpAddr);
+
+impl<T: Into<Param>> From<Option<T>> for Param {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Param::NULL, Into::into)
+    }
+}
+
+/// `{"a","b"}`: an array literal whose every element is quoted.
+pub fn array_literal<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    let mut literal = String::from("{");
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            literal.push(',');
+        }
+        literal.push('"');
+        for c in item.chars() {
+            if c == '"' || c == '\\' {
+                literal.push('\\');
+            }
+            literal.push(c);
+        }
+        literal.push('"');
+    }
+    literal.push('}');
+    literal
+}
+
+/// Whether a transaction may write. A read-only one cannot be turned back inside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// `transaction_read_only = on`.
+    #[default]
+    Read,
+    /// Reads and writes.
+    Write,
+}
+
+/// Which connections a statement may wait on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Lane {
+    /// Few connections shared by many short reads; a slow statement here would delay the others.
+    #[default]
+    Short,
+    /// A connection of its own while it runs: writes, functions, anything that may take long.
+    Own,
+}
+
+/// What surrounds a caller's statements besides who they are. All of it ends with the transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// `search_path`; `None` leaves the login role's (the first exposed schema and its extra path).
+    pub search_path: Option<Arc<str>>,
+    /// `statement_timeout`; `None` leaves the role's.
+    pub statement_timeout: Option<Duration>,
+    /// More settings, by name: `request.method`, `request.headers`, `TimeZone`, …
+    pub more: Vec<(Cow<'static, str>, Arc<str>)>,
+    /// A function to call before the statement (PostgREST's pre-request), already quoted.
+    pub before: Option<Arc<str>>,
+}
+
+/// One statement in a transaction of its own.
+#[derive(Clone, Debug)]
+pub struct Once {
+    /// The statement.
+    pub statement: Statement,
+    /// Whether it may write.
+    pub mode: Mode,
+    /// Which connections it may use.
+    pub lane: Lane,
+    /// What surrounds it.
+    pub setup: Setup,
+}
+
+impl Once {
+    /// A short read.
+    pub fn read(statement: Statement) -> Self {
+        Once { statement, mode: Mode::Read, lane: Lane::Short, setup: Setup::default() }
+    }
+    /// A write.
+    pub fn write(statement: Statement) -> Self {
+        Once { statement, mode: Mode::Write, lane: Lane::Own, setup: Setup::default() }
+    }
+}

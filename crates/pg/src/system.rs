@@ -1,0 +1,30 @@
+//! The system door: every reason for which this program touches the database without a caller.
+
+/// Why a statement runs on our own tables as ourselves. One variant per use: this enum is the whole privileged surface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Reason {
+    /// Who is calling is not known yet: sign-up, sign-in, refresh, key lookup.
+    Identify,
+    /// A signed-in person's own account: profile, sessions, sign-out.
+    OwnAccount,
+    /// An administrator's work on accounts and keys.
+    Administer,
+    /// Signing and API keys at start and rotation.
+    Keys,
+    /// Ended sessions, when the push channel is lost.
+    Revocation,
+    /// Appending a refusal to the audit log, and chaining what was appended.
+    Audit,
+    /// Reading and verifying the audit log for an operator.
+    AuditRead,
+    /// Taking, running and finishing jobs.
+    Jobs,
+    /// The outbox and its transcript.
+    Outbox,
+    /// Reading the catalog: tables, columns, keys, functions, policies. No rows of users.
+    Catalog,
+    /// Probes of controls: what the catalog and our own tables say.
+    Posture,
+    /// The demo application's schema and data, in `dev` only.
+    Demo,
+}

@@ -1,0 +1,131 @@
+//! Refusals that come before any feature is asked: no such route, no credential, too large, too many.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use base::{Fault, Kind};
+
+/// What the edge, a guard or the reading of a request refuses.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// Nothing is served at this path.
+    #[error("Nothing is served at this path")]
+    NoRoute,
+    /// Something is, under another method.
+    #[error("This path does not take {method}")]
+    NoMethod {
+        /// The method that was tried.
+        method: String,
+        /// What it takes.
+        allow: String,
+    },
+    /// No key came with the request.
+    #[error("No API key found in request")]
+    NoApiKey,
+    /// The route needs a signed-in person.
+    #[error("This endpoint requires a valid Bearer token")]
+    NotSignedIn,
+    /// The session's level or the age of its proof is not enough.
+    #[error("This needs a second factor, confirmed within the last {minutes} minutes")]
+    StepUp {
+        /// How old the proof may be.
+        minutes: u64,
+    },
+    /// The route is for administrators.
+    #[error("User not allowed")]
+    NotAdmin,
+    /// The route answers the operator's control socket only.
+    #[error("This endpoint answers on the control socket only")]
+    NotOperator,
+    /// The body is larger than the route takes.
+    #[error("The request body is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The route's limit.
+        limit_bytes: u64,
+    },
+    /// The body did not arrive in time.
+    #[error("The request body did not arrive in time")]
+    TooSlow,
+    /// A rate limit (controls 71, 72).
+    #[error("Rate limit exceeded")]
+    TooMany {
+        /// When a request will be taken again.
+        retry_after: Duration,
+    },
+    /// A header or parameter cannot be read.
+    #[error("{what}")]
+    Malformed {
+        /// What is wrong and how to fix it.
+        what: String,
+    },
+    /// The body is not the JSON it should be.
+    #[error("Could not parse request body as JSON: {why}")]
+    NotJson {
+        /// The parser's reason.
+        why: String,
+    },
+    /// The handler failed in a way it should not be able to.
+    #[error("the handler panicked")]
+    Panicked,
+    /// The server is shutting down.
+    #[error("The server is shutting down")]
+    Draining,
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::NoRoute => Kind::NotFound,
+            Error::NoMethod { .. } => Kind::Unsupported,
+            Error::NoApiKey | Error::NotSignedIn => Kind::Unauthenticated,
+            Error::StepUp { .. } => Kind::StepUp,
+            Error::NotAdmin | Error::NotOperator => Kind::Forbidden,
+            Error::TooLarge { .. } => Kind::TooLarge,
+            Error::TooSlow => Kind::Timeout,
+            Error::TooMany { .. } => Kind::TooMany,
+            Error::Malformed { .. } | Error::NotJson { .. } => Kind::Invalid,
+            Error::Panicked => Kind::Bug,
+            Error::Draining => Kind::Unavailable,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Error::NoRoute => "web.no_route",
+            Error::NoMethod { .. } => "web.no_method",
+            Error::NoApiKey => "web.no_api_key",
+            Error::NotSignedIn => "web.not_signed_in",
+            Error::StepUp { .. } => "web.step_up",
+            Error::NotAdmin => "web.not_admin",
+            Error::NotOperator => "web.not_operator",
+            Error::TooLarge { .. } => "web.too_large",
+            Error::TooSlow => "web.too_slow",
+            Error::TooMany { .. } => "web.too_many",
+            Error::Malformed { .. } => "web.malformed",
+            Error::NotJson { .. } => "web.not_json",
+            Error::Panicked => "web.panicked",
+            Error::Draining => "web.draining",
+        }
+    }
+
+    fn message(&self) -> Cow<'_, str> {
+        match self {
+            Error::Panicked => "An unexpected error occurred".into(),
+            other => Cow::Owned(other.to_string()),
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Error::NoApiKey => Some("Send the publishable key as the `apikey` header".into()),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::TooMany { retry_after } => Some(*retry_after),
+            _ => None,
+        }
+    }
+}

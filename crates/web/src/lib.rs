@@ -1,0 +1,25 @@
+//! The words of HTTP: a [`Route`] with its [`Guard`] and limits, the [`Cx`] a handler works with, the [`Answer`] it makes.
+//!
+//! There is no listener here and no feature. The edge matches, identifies and guards; a dialect parses and answers.
+//! A [`Route`] cannot be built without a [`Guard`], and a handler can only return a [`pg::Reply`], which only a commit
+//! makes.
+
+mod answer;
+mod ask;
+mod body;
+mod cx;
+mod error;
+mod guard;
+mod route;
+mod status;
+
+pub use answer::Answer;
+pub use ask::{Ask, Params};
+pub use body::Body;
+pub use cx::{Cx, RequestId};
+pub use error::Error;
+pub use guard::Guard;
+pub use route::{Bound, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused, Route};
+pub use status::status_of;
+
+pub use pg::Reply;

@@ -1,0 +1,190 @@
+//! A route: what is served where, to whom, within which limits.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use base::Failure;
+use http::{HeaderMap, Method};
+
+use crate::{Answer, Ask, Cx, Guard, Reply, RequestId};
+
+/// What a handler returns: an answer made by a commit, or a fault that rolled back.
+pub type Handled = Pin<Box<dyn Future<Output = Result<Reply<Answer>, Failure>> + Send>>;
+
+/// A handler of a dialect whose state is `S`.
+pub type Handler<S> = fn(Arc<S>, Cx, Ask) -> Handled;
+
+/// Which credentials a route looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Credentials {
+    /// None: whatever is sent is not even read.
+    None,
+    /// `apikey` header or parameter, and `Authorization: Bearer`.
+    KeyAndBearer,
+}
+
+/// Bounds of one route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest body taken.
+    pub body_bytes_max: u64,
+    /// Longest time from the first byte of the request to the handler's answer.
+    pub duration_ms_max: u64,
+}
+
+impl Limits {
+    /// No body at all.
+    pub const NO_BODY: Limits = Limits { body_bytes_max: 0, duration_ms_max: 10_000 };
+    /// A small JSON object, as sign-in forms send.
+    pub const SMALL: Limits = Limits { body_bytes_max: 64 * 1024, duration_ms_max: 10_000 };
+    /// Auth's limit upstream.
+    pub const AUTH: Limits = Limits { body_bytes_max: 1024 * 1024, duration_ms_max: 10_000 };
+    /// Rows.
+    pub const DATA: Limits = Limits { body_bytes_max: 10 * 1024 * 1024, duration_ms_max: 60_000 };
+}
+
+/// A named budget beside the global one (control 72). The limits themselves are settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Rate {
+    /// Only the global limits (control 71).
+    Global,
+    /// Sign-in: `/api/v1/auth/login` of the guide.
+    Login,
+    /// Sign-up: `/api/v1/auth/signup` of the guide.
+    Signup,
+    /// Password reset: `/api/v1/auth/password/reset` of the guide.
+    PasswordReset,
+    /// Not limited: health and readiness, which a load balancer asks every second.
+    Exempt,
+}
+
+/// One endpoint. Its path is relative to where its dialect is mounted; `{name}` is a parameter.
+pub struct Route<S: 'static> {
+    /// The method; `HEAD` is not implied by `GET`.
+    pub method: Method,
+    /// The path below the mount.
+    pub path: &'static str,
+    /// Who may pass.
+    pub guard: Guard,
+    /// Which credentials are looked at.
+    pub credentials: Credentials,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Its budget.
+    pub rate: Rate,
+    /// What it does, for the generated reference.
+    pub summary: &'static str,
+    /// The code.
+    pub handler: Handler<S>,
+}
+
+impl<S> Route<S> {
+    /// An endpoint. There is no default guard.
+    pub const fn new(method: Method, path: &'static str, guard: Guard, handler: Handler<S>) -> Self {
+        Route {
+            method,
+            path,
+            guard,
+            credentials: Credentials::KeyAndBearer,
+            limits: Limits::SMALL,
+            rate: Rate::Global,
+            summary: "",
+            handler,
+        }
+    }
+    /// Looks at these credentials only.
+    pub const fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+    /// Within these bounds.
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+    /// Out of this budget.
+    pub const fn rate(mut self, rate: Rate) -> Self {
+        self.rate = rate;
+        self
+    }
+    /// One line for the reference.
+    pub const fn summary(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+}
+
+/// What an envelope needs to know about the request it refuses.
+pub struct Refused<'a> {
+    /// The request's name.
+    pub request_id: &'a RequestId,
+    /// Its headers: some dialects choose their error shape by one.
+    pub headers: &'a HeaderMap,
+    /// Whether the caller proved to be somebody.
+    pub authenticated: bool,
+    /// Whether details may be shown (`dev` only, control 127).
+    pub development: bool,
+}
+
+/// How a dialect words a fault.
+pub type Envelope = fn(&Failure, &Refused<'_>) -> Answer;
+
+/// A route with its dialect's state inside: what the edge matches.
+#[derive(Clone)]
+pub struct Bound {
+    /// The method.
+    pub method: Method,
+    /// The whole path.
+    pub path: Arc<str>,
+    /// The mount's prefix.
+    pub prefix: Arc<str>,
+    /// Who may pass.
+    pub guard: Guard,
+    /// Which credentials are looked at.
+    pub credentials: Credentials,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Its budget.
+    pub rate: Rate,
+    /// One line for the reference.
+    pub summary: &'static str,
+    /// How its faults are worded.
+    pub envelope: Envelope,
+    /// The code.
+    pub run: Arc<dyn Fn(Cx, Ask) -> Handled + Send + Sync>,
+}
+
+/// A dialect's routes at a prefix. What matches no route below the prefix is refused in the same dialect.
+#[derive(Clone)]
+pub struct Mount {
+    /// Where: `/auth/v1`.
+    pub prefix: Arc<str>,
+    /// How faults are worded here.
+    pub envelope: Envelope,
+    /// What is served.
+    pub routes: Vec<Bound>,
+}
+
+impl Mount {
+    /// Mounts `routes` of a dialect at `prefix`.
+    pub fn new<S: Send + Sync + 'static>(prefix: &str, envelope: Envelope, state: Arc<S>, routes: &[Route<S>]) -> Self {
+        let prefix: Arc<str> = prefix.trim_end_matches('/').into();
+        let bind = |route: &Route<S>| {
+            let (handler, state) = (route.handler, state.clone());
+            Bound {
+                method: route.method.clone(),
+                path: format!("{prefix}{}", route.path).into(),
+                prefix: prefix.clone(),
+                guard: route.guard,
+                credentials: route.credentials,
+                limits: route.limits,
+                rate: route.rate,
+                summary: route.summary,
+                envelope,
+                run: Arc::new(move |cx, ask| handler(state.clone(), cx, ask)),
+            }
+        };
+        Mount { envelope, routes: routes.iter().map(bind).collect(), prefix: prefix.clone() }
+    }
+}

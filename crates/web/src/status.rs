@@ -1,0 +1,22 @@
+//! Kind → status: one function for every dialect.
+
+use base::Kind;
+use http::StatusCode;
+
+/// The status of a kind. A dialect whose protocol says otherwise for one code overrides it there, by name.
+pub fn status_of(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::StepUp => StatusCode::FORBIDDEN,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::Unsupported => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::Bug => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

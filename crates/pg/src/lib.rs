@@ -48,3 +48,16 @@ impl Pg {
         todo!()
     }
 }
+
+/// One step of a schema we own. Applied once, in order, in its own transaction, and remembered with its checksum.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// The crate, and the schema of the same name.
+    pub owner: &'static str,
+    /// 1, 2, 3… within the owner.
+    pub version: u32,
+    /// What it does, in a word or two.
+    pub name: &'static str,
+    /// The SQL.
+    pub sql: &'static str,
+}

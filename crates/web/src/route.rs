@@ -12,6 +12,9 @@ use crate::{Answer, Ask, Cx, Guard, Reply, RequestId};
 /// What a handler returns: an answer made by a commit, or a fault that rolled back.
 pub type Handled = Pin<Box<dyn Future<Output = Result<Reply<Answer>, Failure>> + Send>>;
 
+/// Reads from a request which account it is about, as the caller wrote it.
+pub type Account = fn(&Ask) -> Option<String>;
+
 /// A handler of a dialect whose state is `S`.
 pub type Handler<S> = fn(Arc<S>, Cx, Ask) -> Handled;
 
@@ -73,6 +76,8 @@ pub struct Route<S: 'static> {
     pub limits: Limits,
     /// Its budget.
     pub rate: Rate,
+    /// The account the request is about, so that its budget is counted per account as well as per address.
+    pub account: Option<Account>,
     /// What it does, for the generated reference.
     pub summary: &'static str,
     /// The code.
@@ -89,6 +94,7 @@ impl<S> Route<S> {
             credentials: Credentials::KeyAndBearer,
             limits: Limits::SMALL,
             rate: Rate::Global,
+            account: None,
             summary: "",
             handler,
         }
@@ -106,6 +112,11 @@ impl<S> Route<S> {
     /// Out of this budget.
     pub const fn rate(mut self, rate: Rate) -> Self {
         self.rate = rate;
+        self
+    }
+    /// Counts its budget per account too: `account` reads the address or number a sign-in form names.
+    pub const fn account(mut self, account: Account) -> Self {
+        self.account = Some(account);
         self
     }
     /// One line for the reference.
@@ -147,6 +158,8 @@ pub struct Bound {
     pub limits: Limits,
     /// Its budget.
     pub rate: Rate,
+    /// The account the request is about.
+    pub account: Option<Account>,
     /// One line for the reference.
     pub summary: &'static str,
     /// How its faults are worded.
@@ -180,6 +193,7 @@ impl Mount {
                 credentials: route.credentials,
                 limits: route.limits,
                 rate: route.rate,
+                account: route.account,
                 summary: route.summary,
                 envelope,
                 run: Arc::new(move |cx, ask| handler(state.clone(), cx, ask)),

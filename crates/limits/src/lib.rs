@@ -1,0 +1,71 @@
+//! One limiter for everything that may happen only so often: requests, sign-ins, lockout, guesses at a code.
+//!
+//! A [`Budget`] is a name with one or more windows ("5 a minute and 20 an hour"). [`Limiter::hit`] counts one try of a
+//! subject against it and says whether it is within. Refused tries count too, so hammering does not pay.
+//!
+//! The window slides in twelve steps and counts the oldest step whole: in *any* 60 seconds at most `per_minute` tries
+//! pass. A token bucket would let twice that through in the first minute (controls 71, 72).
+//!
+//! On one node the counts live in memory; on several in Redis or Valkey, by one script and so one round trip. When that
+//! store does not answer, each node goes on with its own memory: limits get looser by the number of nodes, never off.
+
+mod memory;
+mod shared;
+mod window;
+
+pub use window::{Budget, Verdict, Window};
+
+use std::sync::Arc;
+
+use base::Clock;
+
+/// The limiter. Cheap to clone.
+#[derive(Clone)]
+pub struct Limiter(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    memory: memory::Memory,
+    shared: Option<shared::Shared>,
+}
+
+impl Limiter {
+    /// Counts in this process.
+    pub fn in_memory(clock: Clock) -> Self {
+        Limiter(Arc::new(Inner { clock, memory: memory::Memory::new(), shared: None }))
+    }
+
+    /// Counts in Redis or Valkey at `url`, so that several nodes share one budget. Connects when first used.
+    pub fn shared(clock: Clock, url: &str) -> Result<Self, redis::RedisError> {
+        let shared = Some(shared::Shared::open(url)?);
+        Ok(Limiter(Arc::new(Inner { clock, memory: memory::Memory::new(), shared })))
+    }
+
+    /// Counts one try of `subject` against `budget`.
+    pub async fn hit(&self, budget: &Budget, subject: &str) -> Verdict {
+        self.weigh(budget, subject, 1).await
+    }
+
+    /// Says where `subject` stands without counting a try.
+    pub async fn peek(&self, budget: &Budget, subject: &str) -> Verdict {
+        self.weigh(budget, subject, 0).await
+    }
+
+    /// Forgets `subject`'s tries against `budget`, as after a right password.
+    pub async fn forgive(&self, budget: &Budget, subject: &str) {
+        self.0.memory.forget(budget.name, subject);
+        if let Some(shared) = &self.0.shared {
+            shared.forget(budget, subject).await;
+        }
+    }
+
+    async fn weigh(&self, budget: &Budget, subject: &str, tries: u32) -> Verdict {
+        let now_ms = u64::try_from(self.0.clock.now().as_millisecond()).unwrap_or(0);
+        if let Some(shared) = &self.0.shared
+            && let Some(verdict) = shared.weigh(budget, subject, tries, now_ms).await
+        {
+            return verdict;
+        }
+        self.0.memory.weigh(budget, subject, tries, now_ms)
+    }
+}

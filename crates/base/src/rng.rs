@@ -28,7 +28,10 @@ impl Rng {
     }
 
     /// Fills `bytes`.
-    #[expect(clippy::panic, reason = "without randomness no key or token may be made; stopping is the safe answer")]
+    #[expect(
+        clippy::panic,
+        reason = "without randomness no key or token may be made; stopping is the safe answer"
+    )]
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
             Source::System => {
@@ -36,7 +39,9 @@ impl Rng {
                     panic!("the operating system gives no random bytes: {error}");
                 }
             }
-            Source::Seeded(rng) => rng.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).fill_bytes(bytes),
+            Source::Seeded(rng) => {
+                rng.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).fill_bytes(bytes)
+            }
         }
     }
 

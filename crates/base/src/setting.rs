@@ -12,11 +12,17 @@
 //! Declared where it is used, listed in its crate's `SETTINGS`, merged in `app` (defaults < file < environment < flags).
 //! A key that no list knows stops the start.
 
+mod accept;
+mod fields;
+mod live;
 mod store;
 mod value;
 
+pub use accept::nearest;
+pub use fields::{Fields, Record};
+pub use live::{LiveSettings, Swapped};
 pub use store::{Origin, Settings};
-pub use value::{SettingType, Value, ValueError};
+pub use value::{SettingType, Value, ValueError, parse_duration};
 
 use std::marker::PhantomData;
 
@@ -80,6 +86,17 @@ pub enum State {
     },
 }
 
+/// A value that would take away what is always there. Giving it is refused at start, which is its effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// The value, in text form.
+    pub value: &'static str,
+    /// The control it would take away.
+    pub control: u16,
+    /// Why it cannot be had.
+    pub why: &'static str,
+}
+
 /// When a change takes effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reload {
@@ -125,6 +142,8 @@ pub struct Definition {
     pub range: Option<(&'static str, &'static str)>,
     /// The only values allowed, when it is a choice.
     pub choices: &'static [&'static str],
+    /// Values of the right type that are refused all the same, each with its control.
+    pub refused: &'static [Refused],
     /// What an operator sees change.
     pub changes: &'static str,
     /// Numbers of the controls that prove it.
@@ -164,6 +183,7 @@ impl<T: SettingType> Setting<T> {
                 also: &[],
                 range: None,
                 choices: &[],
+                refused: &[],
                 changes: "",
                 proven_by: &[],
                 reload: Reload::Restart,
@@ -187,6 +207,11 @@ impl<T: SettingType> Setting<T> {
     /// The only values allowed.
     pub const fn choices(mut self, choices: &'static [&'static str]) -> Self {
         self.definition.choices = choices;
+        self
+    }
+    /// Values that would take away what is always there.
+    pub const fn refuses(mut self, values: &'static [Refused]) -> Self {
+        self.definition.refused = values;
         self
     }
     /// What an operator sees change.

@@ -16,6 +16,8 @@ pub enum Origin {
         path: String,
         /// The key as written.
         name: String,
+        /// The line of its value, counted from 1.
+        line: u64,
     },
     /// A variable.
     Environment {
@@ -29,6 +31,17 @@ pub enum Origin {
     },
 }
 
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File { path, name, line } => write!(f, "{path}:{line} {name}"),
+            Origin::Environment { name } => write!(f, "environment {name}"),
+            Origin::Flag { name } => write!(f, "flag --{name}"),
+        }
+    }
+}
+
 /// Every value of one start. Cheap to clone; immutable, so that half a change is never seen.
 #[derive(Clone, Default)]
 pub struct Settings(Arc<HashMap<&'static str, (Value, Origin)>>);
@@ -40,7 +53,10 @@ impl Settings {
     }
 
     /// The value of `setting`: as merged, else its default, else its type's "unset".
-    #[expect(clippy::panic, reason = "a default that does not parse is a bug that a test of every setting finds")]
+    #[expect(
+        clippy::panic,
+        reason = "a default that does not parse is a bug that a test of every setting finds"
+    )]
     pub fn get<T: SettingType>(&self, setting: &Setting<T>) -> T {
         let definition = &setting.definition;
         let given = self.0.get(definition.name).and_then(|(value, _)| T::read(value).ok());
@@ -59,6 +75,11 @@ impl Settings {
     /// The merged value as given, if it was.
     pub fn given(&self, name: &str) -> Option<&Value> {
         self.0.get(name).map(|(value, _)| value)
+    }
+
+    /// Every value that was given, with its origin.
+    pub fn all_given(&self) -> impl Iterator<Item = (&'static str, &Value, &Origin)> {
+        self.0.iter().map(|(name, (value, origin))| (*name, value, origin))
     }
 
     /// The same with one value replaced: how tests set things.

@@ -107,7 +107,12 @@ impl SettingType for Vec<String> {
     /// A list, or one text with commas (environment variables have no lists).
     fn read(value: &Value) -> Result<Self, ValueError> {
         match value {
-            Value::Scalar(text) => Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()),
+            Value::Scalar(text) => Ok(text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(str::to_owned)
+                .collect()),
             Value::List(items) => items.iter().map(|item| item.scalar().map(str::to_owned)).collect(),
             Value::Map(_) => Err(ValueError::expected("a list of texts")),
         }
@@ -134,7 +139,8 @@ impl<T: SettingType> SettingType for Option<T> {
 impl SettingType for Duration {
     const SHAPE: super::Shape = super::Shape::Duration;
     fn read(value: &Value) -> Result<Self, ValueError> {
-        parse_duration(value.scalar()?).ok_or_else(|| ValueError::expected("a duration such as 15m, 1h30m or 7d"))
+        parse_duration(value.scalar()?)
+            .ok_or_else(|| ValueError::expected("a duration such as 15m, 1h30m or 7d"))
     }
 }
 

@@ -1,0 +1,182 @@
+//! Password hashes: made with argon2id, accepted as argon2i, argon2id and bcrypt, re-made when a better one is due.
+//!
+//! Invariant: hashing never runs outside the permits, and one password costs one hash whether the user exists or not.
+
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Argon2, Params, Version};
+use base::{Rng, Secret};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{Error, limits};
+
+/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane. About 12 ms of one core.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// What a password turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Not the password, or there is none.
+    Wrong,
+    /// The password.
+    Right,
+    /// The password, but its hash is of an older kind: store [`Hasher::hash`] of it now, while it is known.
+    RightButOld,
+}
+
+impl Verdict {
+    /// Whether it is the password.
+    pub fn is_right(self) -> bool {
+        match self {
+            Verdict::Wrong => false,
+            Verdict::Right | Verdict::RightButOld => true,
+        }
+    }
+}
+
+/// Hashes passwords on the blocking pool, a few at a time.
+#[derive(Clone)]
+pub struct Hasher {
+    permits: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    rng: Rng,
+    /// A hash of nothing anybody can type: what an unknown user's password is compared with.
+    dummy: Arc<str>,
+}
+
+impl Hasher {
+    /// At most `at_once` hashes run at the same time, each of 19 MiB.
+    pub fn new(at_once: usize, rng: &Rng) -> Result<Self, Error> {
+        let dummy = make(rng.bytes(), &rng.bytes::<32>())?;
+        Ok(Hasher {
+            permits: Arc::new(Semaphore::new(at_once.max(1))),
+            queue: Arc::new(Semaphore::new(limits::HASH_QUEUE_MAX.size())),
+            rng: rng.clone(),
+            dummy: dummy.into(),
+        })
+    }
+
+    /// The stored form (PHC string) of a new password.
+    pub async fn hash(&self, password: &Secret<String>) -> Result<String, Error> {
+        require_length(password)?;
+        let salt = self.rng.bytes();
+        let password = password.clone();
+        self.run(move || make(salt, password.expose().as_bytes())).await?
+    }
+
+    /// Compares a password with a stored hash. Without one (no such user, no password set, a kind nobody
+    /// accepts) it does the same work and says [`Verdict::Wrong`].
+    pub async fn verify(&self, password: &Secret<String>, stored: Option<&str>) -> Result<Verdict, Error> {
+        require_length(password)?;
+        let (password, dummy) = (password.clone(), self.dummy.clone());
+        let stored = stored.filter(|stored| Self::accepts(stored)).map(str::to_owned);
+        self.run(move || match stored {
+            Some(stored) => check(password.expose(), &stored),
+            None => {
+                // The answer is known; the time it takes is the point.
+                let _same_work = check(password.expose(), &dummy);
+                Verdict::Wrong
+            }
+        })
+        .await
+    }
+
+    /// Whether a hash made elsewhere can be imported: of a kind [`Hasher::verify`] reads, within its bounds.
+    pub fn accepts(stored: &str) -> bool {
+        match Kind::of(stored) {
+            Kind::Argon2(params) => within_bounds(&params),
+            Kind::Bcrypt { cost } => u64::from(cost) <= limits::BCRYPT_COST_MAX.value,
+            Kind::Unknown => false,
+        }
+    }
+
+    /// Runs `work` on the blocking pool. The permit travels with it: a request that goes away does not let another
+    /// hash begin early.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let place = self.queue.clone().try_acquire_owned().map_err(|_| Error::Crowded)?;
+        let permit =
+            self.permits.clone().acquire_owned().await.map_err(|_| Error::Library("hash permits"))?;
+        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, permit);
+        tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(held);
+            done
+        })
+        .await
+        .map_err(|_| Error::Library("hash task"))
+    }
+}
+
+fn require_length(password: &Secret<String>) -> Result<(), Error> {
+    if password.expose().len() > limits::PASSWORD_BYTES_MAX.size() {
+        return Err(Error::PasswordTooLong);
+    }
+    Ok(())
+}
+
+fn current() -> Result<Argon2<'static>, Error> {
+    let params =
+        Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| Error::Library("argon2 parameters"))?;
+    Ok(Argon2::new(argon2::Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn make(salt: [u8; 16], password: &[u8]) -> Result<String, Error> {
+    let salt = SaltString::encode_b64(&salt).map_err(|_| Error::Library("salt"))?;
+    let hash = current()?.hash_password(password, &salt).map_err(|_| Error::Library("argon2"))?;
+    Ok(hash.to_string())
+}
+
+enum Kind {
+    Argon2(Params),
+    Bcrypt { cost: u32 },
+    Unknown,
+}
+
+impl Kind {
+    fn of(stored: &str) -> Self {
+        if stored.starts_with("$argon2id$") || stored.starts_with("$argon2i$") {
+            let params = PasswordHash::new(stored).ok().and_then(|hash| Params::try_from(&hash).ok());
+            return params.map_or(Kind::Unknown, Kind::Argon2);
+        }
+        let cost = ["$2a$", "$2b$", "$2y$"]
+            .iter()
+            .find_map(|prefix| stored.strip_prefix(prefix)?.get(..2)?.parse().ok());
+        cost.map_or(Kind::Unknown, |cost| Kind::Bcrypt { cost })
+    }
+}
+
+fn within_bounds(params: &Params) -> bool {
+    u64::from(params.m_cost()) <= limits::ARGON2_MEMORY_KIB_MAX.value
+        && u64::from(params.t_cost()) <= limits::ARGON2_PASSES_MAX.value
+        && u64::from(params.p_cost()) <= limits::ARGON2_LANES_MAX.value
+}
+
+/// Compares with a hash that [`Hasher::accepts`], on this thread.
+fn check(password: &str, stored: &str) -> Verdict {
+    match Kind::of(stored) {
+        Kind::Unknown => Verdict::Wrong,
+        // bcrypt reads 72 bytes and stops at a NUL: two passwords that differ later would be one (attack row 24). No
+        // product ever accepted such a password for a bcrypt hash, so nobody has one.
+        Kind::Bcrypt { .. } if password.contains('\0') => Verdict::Wrong,
+        Kind::Bcrypt { .. } => match bcrypt::non_truncating_verify(password, stored) {
+            Ok(true) => Verdict::RightButOld,
+            Ok(false) | Err(_) => Verdict::Wrong,
+        },
+        Kind::Argon2(params) => {
+            let Ok(hash) = PasswordHash::new(stored) else { return Verdict::Wrong };
+            if Argon2::default().verify_password(password.as_bytes(), &hash).is_err() {
+                return Verdict::Wrong;
+            }
+            let ours = (MEMORY_KIB, PASSES, LANES);
+            let same = (params.m_cost(), params.t_cost(), params.p_cost()) == ours
+                && stored.starts_with("$argon2id$");
+            if same { Verdict::Right } else { Verdict::RightButOld }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Passwords against hashes of every accepted kind.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+fn hasher() -> Hasher {
+    Hasher::new(2, &Rng::seeded(1)).unwrap()
+}
+
+fn secret(text: &str) -> Secret<String> {
+    Secret::new(text.to_owned())
+}
+
+#[tokio::test]
+async fn a_password_matches_its_own_hash_only() {
+    let hasher = hasher();
+    let stored = hasher.hash(&secret("correct horse battery")).await.unwrap();
+    assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+    assert_eq!(hasher.verify(&secret("correct horse battery"), Some(&stored)).await.unwrap(), Verdict::Right);
+    assert_eq!(hasher.verify(&secret("correct horse batterz"), Some(&stored)).await.unwrap(), Verdict::Wrong);
+    assert_eq!(hasher.verify(&secret(""), Some(&stored)).await.unwrap(), Verdict::Wrong);
+}
+
+#[tokio::test]
+async fn without_a_stored_hash_every_password_is_wrong_and_costs_a_hash() {
+    let hasher = hasher();
+    for stored in [None, Some("")] {
+        let before = Instant::now();
+        assert_eq!(hasher.verify(&secret("anything at all"), stored).await.unwrap(), Verdict::Wrong);
+        assert!(before.elapsed() > Duration::from_millis(1), "an argon2 hash was computed");
+    }
+}
+
+/// Attack row 24.
+#[tokio::test]
+async fn passwords_that_differ_after_72_bytes_or_a_nul_differ() {
+    let hasher = hasher();
+    let long = "a".repeat(72);
+    for (one, other) in
+        [(format!("{long}b"), format!("{long}c")), ("pass\0word-one".into(), "pass\0word-two".into())]
+    {
+        let stored = hasher.hash(&secret(&one)).await.unwrap();
+        assert_eq!(hasher.verify(&secret(&other), Some(&stored)).await.unwrap(), Verdict::Wrong);
+    }
+    let imported = bcrypt::hash(&long, 4).unwrap();
+    assert!(hasher.verify(&secret(&format!("{long}b")), Some(&imported)).await.unwrap() == Verdict::Wrong);
+    let imported = bcrypt::hash("pass", 4).unwrap();
+    assert!(hasher.verify(&secret("pass\0pass"), Some(&imported)).await.unwrap() == Verdict::Wrong);
+}
+
+#[tokio::test]
+async fn imported_bcrypt_and_older_argon2_hashes_are_accepted_and_due_for_a_new_one() {
+    let hasher = hasher();
+    let bcrypt = bcrypt::hash("imported password", 4).unwrap();
+    for prefix in ["$2a$", "$2b$", "$2y$"] {
+        let stored = format!("{prefix}{}", &bcrypt[4..]);
+        assert_eq!(
+            hasher.verify(&secret("imported password"), Some(&stored)).await.unwrap(),
+            Verdict::RightButOld,
+            "{prefix}"
+        );
+        assert_eq!(
+            hasher.verify(&secret("another password"), Some(&stored)).await.unwrap(),
+            Verdict::Wrong,
+            "{prefix}"
+        );
+    }
+    let salt = SaltString::encode_b64(&[7; 16]).unwrap();
+    for kind in [argon2::Algorithm::Argon2i, argon2::Algorithm::Argon2id] {
+        let weak = Argon2::new(kind, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+        let stored = weak.hash_password(b"imported password", &salt).unwrap().to_string();
+        assert_eq!(
+            hasher.verify(&secret("imported password"), Some(&stored)).await.unwrap(),
+            Verdict::RightButOld
+        );
+    }
+}
+
+/// Attack row 25.
+#[tokio::test]
+async fn a_ten_megabyte_password_is_refused_before_it_is_hashed() {
+    let hasher = hasher();
+    let huge = secret(&"x".repeat(10 << 20));
+    let before = Instant::now();
+    assert!(matches!(hasher.hash(&huge).await, Err(Error::PasswordTooLong)));
+    assert!(matches!(hasher.verify(&huge, None).await, Err(Error::PasswordTooLong)));
+    assert!(before.elapsed() < Duration::from_millis(50));
+    assert!(hasher.hash(&secret(&"ä".repeat(128))).await.is_ok(), "128 characters are fine");
+}
+
+#[tokio::test]
+async fn hashes_that_would_cost_too_much_or_are_of_unknown_kinds_are_nobodys() {
+    let greedy = [
+        "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHRzYWx0$cmVzdWx0cmVzdWx0cmVzdWx0cmVzdWx0",
+        "$argon2id$v=19$m=19456,t=9999,p=1$c2FsdHNhbHRzYWx0$cmVzdWx0cmVzdWx0cmVzdWx0cmVzdWx0",
+        "$2b$31$abcdefghijklmnopqrstuuKb2Vd0d8lW0sS0dYh8kP3ZzQ1oO7yKq",
+        "$2x$04$abcdefghijklmnopqrstuuKb2Vd0d8lW0sS0dYh8kP3ZzQ1oO7yKq",
+        "$6$rounds=5000$salt$hash",
+        "plain text",
+    ];
+    let hasher = hasher();
+    for stored in greedy {
+        assert!(!Hasher::accepts(stored), "{stored}");
+        let before = Instant::now();
+        assert_eq!(
+            hasher.verify(&secret("anything"), Some(stored)).await.unwrap(),
+            Verdict::Wrong,
+            "{stored}"
+        );
+        assert!(before.elapsed() < Duration::from_secs(1), "{stored}");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_is_refused_instead_of_queued_without_end() {
+    let hasher = hasher();
+    let held = hasher.queue.clone().acquire_many_owned(limits::HASH_QUEUE_MAX.value as u32).await.unwrap();
+    assert!(matches!(hasher.hash(&secret("a fine password")).await, Err(Error::Crowded)));
+    drop(held);
+    assert!(hasher.hash(&secret("a fine password")).await.is_ok());
+}

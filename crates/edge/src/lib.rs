@@ -1,1 +1,33 @@
-//! placeholder
+//! The edge: sockets, limits, headers, request ids, real addresses; match, identify, guard, answer.
+//!
+//! One request passes [`pipeline`] top to bottom, once. Nothing here knows a feature or a dialect's words: routes come
+//! as [`web::Mount`]s, who is calling is asked through [`Identify`], and a refusal is worded by the route's envelope.
+//!
+//! TLS slots in at [`listener`]: until then a listener off loopback is refused at start.
+
+mod access;
+mod address;
+mod connections;
+mod cors;
+mod credentials;
+mod error;
+mod headers;
+pub mod limits;
+mod listener;
+mod path;
+mod pipeline;
+mod rates;
+mod router;
+pub mod settings;
+mod stream;
+
+pub use address::TrustedProxies;
+pub use connections::{Connections, Watch};
+pub use cors::Cors;
+pub use credentials::Presented;
+pub use error::Error;
+pub use headers::SecurityHeaders;
+pub use listener::{Listening, listen, serve};
+pub use pipeline::{Edge, EdgeConfig, Identified, Identify, Refusal};
+pub use rates::Rates;
+pub use settings::SETTINGS;

@@ -29,7 +29,9 @@ impl Answer {
     /// A value as JSON.
     pub fn json_with(status: StatusCode, value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {
-            Ok(bytes) => Self::bytes(status, Some(HeaderValue::from_static("application/json")), bytes.into()),
+            Ok(bytes) => {
+                Self::bytes(status, Some(HeaderValue::from_static("application/json")), bytes.into())
+            }
             Err(_) => Self::status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }

@@ -19,7 +19,9 @@ pub use body::Body;
 pub use cx::{Cx, RequestId};
 pub use error::Error;
 pub use guard::Guard;
-pub use route::{Account, Bound, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused, Route};
+pub use route::{
+    Account, Bound, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused, Route,
+};
 pub use status::status_of;
 
 pub use pg::Reply;

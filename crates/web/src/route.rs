@@ -181,7 +181,12 @@ pub struct Mount {
 
 impl Mount {
     /// Mounts `routes` of a dialect at `prefix`.
-    pub fn new<S: Send + Sync + 'static>(prefix: &str, envelope: Envelope, state: Arc<S>, routes: &[Route<S>]) -> Self {
+    pub fn new<S: Send + Sync + 'static>(
+        prefix: &str,
+        envelope: Envelope,
+        state: Arc<S>,
+        routes: &[Route<S>],
+    ) -> Self {
         let prefix: Arc<str> = prefix.trim_end_matches('/').into();
         let bind = |route: &Route<S>| {
             let (handler, state) = (route.handler, state.clone());

@@ -1,0 +1,57 @@
+//! The one log line of a request. Never a body, a token or a query string.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use base::{Caller, Failure, fault};
+use http::{HeaderMap, Method, StatusCode};
+use web::RequestId;
+
+/// What the line says.
+pub(crate) struct Line<'a> {
+    pub request_id: &'a RequestId,
+    pub method: &'a Method,
+    /// The route's template where one matched: what people and metrics group by.
+    pub path: &'a str,
+    pub status: StatusCode,
+    pub took: Duration,
+    pub caller: Option<&'a Caller>,
+    pub address: IpAddr,
+    pub headers: &'a HeaderMap,
+}
+
+const AGENT_CHARS_MAX: usize = 200;
+
+pub(crate) fn log(line: &Line<'_>) {
+    if !tracing::enabled!(target: "palisade::access", tracing::Level::INFO) {
+        return;
+    }
+    let agent =
+        line.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    let agent = agent.get(..agent.len().min(AGENT_CHARS_MAX)).unwrap_or("");
+    tracing::info!(
+        target: "palisade::access",
+        request_id = &*line.request_id.0,
+        method = line.method.as_str(),
+        path = line.path,
+        status = line.status.as_u16(),
+        took_us = u64::try_from(line.took.as_micros()).unwrap_or(u64::MAX),
+        actor = line.caller.map(Caller::actor).unwrap_or_default(),
+        ip = %line.address,
+        user_agent = agent,
+    );
+}
+
+/// A failure that is ours, with its whole chain, once.
+pub(crate) fn log_failure(request_id: &RequestId, failure: &Failure) {
+    let fault = failure.fault();
+    if fault.kind().is_ours() {
+        tracing::error!(
+            target: "palisade::error",
+            request_id = &*request_id.0,
+            code = fault.code(),
+            chain = fault::chain(fault),
+            "a request failed"
+        );
+    }
+}

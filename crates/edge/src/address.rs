@@ -1,0 +1,110 @@
+//! Where a request really comes from.
+//!
+//! `X-Forwarded-For` is a claim. It is read only when the peer is a trusted proxy, from the right: each trusted hop
+//! vouches for the one before it, and the first that is not trusted is the caller. Everything left of it is hearsay.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use base::Settings;
+use http::HeaderMap;
+use ipnet::IpNet;
+
+use crate::{Error, settings};
+
+/// Networks whose forwarding is believed.
+#[derive(Clone, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// From the settings: addresses or networks.
+    pub fn from(given: &Settings) -> Result<Self, Error> {
+        let parse = |text: &String| {
+            let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+            network.ok_or_else(|| Error::Setting {
+                setting: settings::TRUSTED_PROXIES.definition.name,
+                what: format!("`{text}` is neither an address nor a network such as 10.0.0.0/8"),
+            })
+        };
+        given.get(&settings::TRUSTED_PROXIES).iter().map(parse).collect::<Result<_, _>>().map(TrustedProxies)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The caller's address, given the peer of the socket and what it forwarded.
+    pub(crate) fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
+        if !self.trusts(peer) {
+            return peer;
+        }
+        let lines: Vec<&str> =
+            headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+        let mut nearest = peer;
+        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { return nearest };
+            nearest = address.to_canonical();
+            if !self.trusts(nearest) {
+                return nearest;
+            }
+        }
+        nearest
+    }
+}
+
+/// What limits count: an IPv4 address, or the /64 an IPv6 address lies in, since one customer has all of that.
+pub(crate) fn subject(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("ip:{address}"),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("ip:{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(trusted: &str, peer: &str, forwarded: &[&str], expected: &str) {
+        let proxies = TrustedProxies(trusted.split(',').filter_map(|text| text.parse().ok()).collect());
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", line.parse().unwrap());
+        }
+        assert_eq!(proxies.caller(peer.parse().unwrap(), &headers), expected.parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn a_stranger_cannot_choose_an_address() {
+        check("", "203.0.113.9", &["1.2.3.4"], "203.0.113.9");
+        check("10.0.0.0/8", "203.0.113.9", &["1.2.3.4"], "203.0.113.9");
+    }
+
+    #[test]
+    fn the_right_most_untrusted_hop_is_the_caller() {
+        check("10.0.0.0/8", "10.0.0.1", &["6.6.6.6, 198.51.100.7"], "198.51.100.7");
+        check("10.0.0.0/8", "10.0.0.1", &["6.6.6.6, 198.51.100.7, 10.0.0.2"], "198.51.100.7");
+        check("10.0.0.0/8", "10.0.0.1", &["6.6.6.6", "198.51.100.7"], "198.51.100.7");
+    }
+
+    #[test]
+    fn a_hop_that_is_no_address_ends_the_chain_at_the_last_good_one() {
+        check("10.0.0.0/8", "10.0.0.1", &["198.51.100.7, unknown, 10.0.0.2"], "10.0.0.2");
+        check("10.0.0.0/8", "10.0.0.1", &[], "10.0.0.1");
+    }
+
+    #[test]
+    fn mapped_addresses_are_the_addresses_they_map() {
+        check("10.0.0.0/8", "::ffff:10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7");
+    }
+
+    #[test]
+    fn a_customer_with_a_whole_64_is_one_subject() {
+        let of = |text: &str| subject(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
+}

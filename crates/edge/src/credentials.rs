@@ -1,0 +1,62 @@
+//! What a request presents, read strictly: ambiguity is refused, not resolved (attack rows 36, 82).
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use web::Error;
+
+/// A key and a token, unverified.
+#[derive(Clone, Default)]
+pub struct Presented {
+    /// `apikey` header, or the query parameter of that name.
+    pub apikey: Option<String>,
+    /// `Authorization: Bearer`.
+    pub bearer: Option<String>,
+}
+
+impl Presented {
+    /// Reads both. Two of one kind, another scheme than Bearer, or an empty token is an error.
+    pub(crate) fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Self, Error> {
+        let apikey = match single(headers, "apikey")? {
+            Some(key) => Some(key.to_owned()),
+            None => query.and_then(from_query),
+        };
+        let bearer = single(headers, AUTHORIZATION.as_str())?.map(bearer).transpose()?;
+        Ok(Presented { apikey, bearer })
+    }
+
+    /// Whether anything was presented.
+    pub fn is_empty(&self) -> bool {
+        self.apikey.is_none() && self.bearer.is_none()
+    }
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
+    let mut lines = headers.get_all(name).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err(malformed(format!("Send the {name} header once")));
+    }
+    line.to_str()
+        .map(Some)
+        .map_err(|_| malformed(format!("The {name} header holds characters that no key or token has")))
+}
+
+/// RFC 6750 section 2.1: `Bearer`, one space, a token.
+fn bearer(line: &str) -> Result<String, Error> {
+    let Some((scheme, token)) = line.split_once(' ') else {
+        return Err(malformed("The Authorization header must be `Bearer` and a token".to_owned()));
+    };
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+    if !scheme.eq_ignore_ascii_case("bearer") || !token.chars().all(is_token) {
+        return Err(malformed("The Authorization header must be `Bearer` and one token".to_owned()));
+    }
+    Ok(token.to_owned())
+}
+
+fn from_query(query: &str) -> Option<String> {
+    query.split('&').find_map(|pair| pair.strip_prefix("apikey=")).map(str::to_owned)
+}
+
+fn malformed(what: String) -> Error {
+    Error::Malformed { what }
+}

@@ -1,0 +1,41 @@
+//! Why the edge does not start.
+
+use std::net::SocketAddr;
+
+/// A listener or setting that is refused before anything is served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Plain HTTP off loopback.
+    #[error(
+        "refusing to listen on {address} without TLS: everything sent there, passwords too, could be read on the way (controls 2, 65). \
+         Listen on 127.0.0.1 and put a TLS proxy in front, naming it in server.trusted_proxies"
+    )]
+    PlainOffLoopback {
+        /// What was asked for.
+        address: SocketAddr,
+    },
+    /// The port is taken, or not ours to take.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A setting that cannot be.
+    #[error("{setting}: {what}")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// What is wrong and how to fix it.
+        what: String,
+    },
+    /// Two routes at one path.
+    #[error("two routes claim {path}: {why}")]
+    Route {
+        /// The path.
+        path: String,
+        /// The router's reason.
+        why: String,
+    },
+}

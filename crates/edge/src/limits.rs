@@ -1,0 +1,29 @@
+//! Every bound of the edge, by name.
+
+use base::Limit;
+
+/// Connections open at once.
+pub const CONNECTIONS_MAX: Limit = Limit::new(
+    "edge_connections_max",
+    16_000,
+    "below the usual descriptor limit of 20,000, so that files and the database stay reachable",
+);
+/// Time to send a request's head.
+pub const HEAD_MS_MAX: Limit =
+    Limit::new("edge_head_ms_max", 10_000, "a slow sender holds a descriptor, not the server");
+/// Time between two pieces of a body.
+pub const BODY_STALL_MS_MAX: Limit =
+    Limit::new("edge_body_stall_ms_max", 10_000, "a body that stops arriving is given up");
+/// Bytes of a request's head.
+pub const HEAD_BYTES_MAX: Limit =
+    Limit::new("edge_head_bytes_max", 64 * 1024, "long filters fit in a URL, a megabyte does not");
+/// Headers of a request.
+pub const HEADERS_MAX: Limit = Limit::new("edge_headers_max", 100, "browsers send about twenty");
+/// Streams of one HTTP/2 connection.
+pub const H2_STREAMS_MAX: Limit =
+    Limit::new("edge_h2_streams_max", 128, "one connection must not be a fleet");
+/// Streams a peer may open and reset before it is sent away (CVE-2023-44487).
+pub const H2_RESETS_MAX: Limit = Limit::new("edge_h2_resets_max", 32, "rapid reset costs the sender nothing");
+/// Longest wait for requests in flight when stopping.
+pub const DRAIN_MS_MAX: Limit =
+    Limit::new("edge_drain_ms_max", 10_000, "longer than any route's own deadline but the data routes'");

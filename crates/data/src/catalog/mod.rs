@@ -1,0 +1,129 @@
+//! What there is in the database: one immutable snapshot of relations, links between them, functions and types.
+//!
+//! Invariant: a snapshot is built whole from one transaction and swapped in one step; nobody sees half a change. Names
+//! that reach SQL text come from here, never from an ask.
+
+pub mod function;
+pub mod links;
+mod load;
+pub mod relation;
+pub mod sql;
+pub mod types;
+mod view;
+
+pub use function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
+pub use links::{Columns, Link, LinkKind};
+pub use load::{Raw, build, read};
+pub use relation::{Column, Relation, RelationId, RelationKind, Served};
+pub use types::{Type, TypeKind, Types};
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Where the catalog looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// Schemas whose relations and functions are served, the default one first.
+    pub exposed: Vec<String>,
+    /// Schemas that names in SQL may also come from.
+    pub extra: Vec<String>,
+    /// Whether relations without forced row level security are refused (control 40). Off in the conformance profile only.
+    pub gate: bool,
+}
+
+impl Scope {
+    /// Every schema looked into, each once.
+    pub fn schemas(&self) -> Vec<String> {
+        let mut all = self.exposed.clone();
+        all.extend(self.extra.iter().filter(|name| !self.exposed.contains(name)).cloned());
+        all
+    }
+
+    /// Whether relations and functions of `schema` are served.
+    pub fn exposes(&self, schema: &str) -> bool {
+        self.exposed.iter().any(|name| name == schema)
+    }
+}
+
+/// The snapshot.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Counts up with each reload of one process.
+    pub version: u64,
+    /// Every relation known, served or not.
+    pub relations: Vec<Relation>,
+    /// Links between served relations, by origin.
+    pub links: HashMap<RelationId, Vec<Link>>,
+    /// Functions by schema and name, fewest parameters first.
+    pub functions: BTreeMap<(Arc<str>, Arc<str>), Vec<Function>>,
+    /// Types by oid and name.
+    pub types: Types,
+    /// Functions that show or read a domain's values, by source and target type.
+    pub representations: HashMap<(u32, u32), (Arc<str>, Arc<str>)>,
+    /// Functions that make a media type.
+    pub handlers: Vec<Handler>,
+    /// Comments of schemas.
+    pub comments: HashMap<Arc<str>, Arc<str>>,
+    /// Whether any function could set `response.headers` or `response.status`.
+    pub functions_answer: bool,
+    by_name: HashMap<(Arc<str>, Arc<str>), RelationId>,
+    by_row_type: HashMap<u32, RelationId>,
+    exposed: Vec<Arc<str>>,
+}
+
+impl Catalog {
+    /// A relation that is served under this name.
+    pub fn find(&self, schema: &str, name: &str) -> Option<&Relation> {
+        self.find_known(schema, name).filter(|relation| relation.served == Served::Yes)
+    }
+
+    /// A relation of this name, served or not.
+    pub fn find_known(&self, schema: &str, name: &str) -> Option<&Relation> {
+        self.by_name.get(&(schema.into(), name.into())).and_then(|id| self.relation(*id))
+    }
+
+    /// A relation by its place in the snapshot.
+    pub fn relation(&self, id: RelationId) -> Option<&Relation> {
+        self.relations.get(id.0)
+    }
+
+    /// The relation whose row type this is.
+    pub fn by_row_type(&self, type_oid: u32) -> Option<&Relation> {
+        self.by_row_type.get(&type_oid).and_then(|id| self.relation(*id))
+    }
+
+    /// Served relations of a schema, by name.
+    pub fn served<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a Relation> {
+        self.relations
+            .iter()
+            .filter(move |relation| &*relation.schema == schema && relation.served == Served::Yes)
+    }
+
+    /// Links that start at a relation.
+    pub fn links_of(&self, id: RelationId) -> &[Link] {
+        self.links.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every function of this name.
+    pub fn functions(&self, schema: &str, name: &str) -> &[Function] {
+        self.functions.get(&(schema.into(), name.into())).map_or(&[], Vec::as_slice)
+    }
+
+    /// The result type of a function of one row of `relation`, when there is one by this name.
+    pub fn computed_field(&self, relation: &Relation, name: &str) -> Option<&Function> {
+        let takes_row = |function: &&Function| {
+            matches!(function.parameters.as_slice(), [only] if only.type_oid == relation.row_type)
+                && !function.set
+        };
+        self.functions
+            .iter()
+            .filter(|((_, found), _)| &**found == name)
+            .flat_map(|(_, all)| all)
+            .find(takes_row)
+    }
+
+    /// The schemas that are served, the default one first.
+    pub fn exposed(&self) -> &[Arc<str>] {
+        &self.exposed
+    }
+}

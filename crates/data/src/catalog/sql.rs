@@ -1,0 +1,149 @@
+//! The catalog's questions to PostgreSQL, each one plain query over `pg_catalog`.
+//!
+//! `$1` is always the list of schemas that are looked into (the exposed ones and the extra search path). What a query
+//! does not need to know (privileges, rows) it does not ask.
+
+/// Tables, views and their like, everywhere but in the system's schemas: views may stand on tables in private ones.
+pub const RELATIONS: &str = "
+select c.oid, n.nspname, c.relname, c.relkind, c.reltype, c.relispartition, c.relrowsecurity, c.relforcerowsecurity,
+       (r.rolsuper or r.rolbypassrls) as owner_bypasses, r.rolname as owner,
+       coalesce((select o.option_value::bool from pg_catalog.pg_options_to_table(c.reloptions) o
+                 where o.option_name = 'security_invoker'), false) as security_invoker,
+       case when c.relkind in ('v', 'f') and n.nspname = any($1::text[])
+            then pg_catalog.pg_relation_is_updatable(c.oid, true)
+            when c.relkind in ('r', 'p') then 28 else 0 end as writable,
+       pg_catalog.obj_description(c.oid, 'pg_class') as comment,
+       (select pg_catalog.count(*) from pg_catalog.pg_policy p where p.polrelid = c.oid) as policies
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_roles r on r.oid = c.relowner
+where c.relkind in ('r', 'p', 'v', 'm', 'f')
+  and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
+order by n.nspname, c.relname";
+
+/// Columns of what is in those schemas, of composite types, and of whatever row type a function there returns.
+pub const COLUMNS: &str = "
+select a.attrelid, a.attnum, a.attname, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod) as type_text,
+       a.atttypmod, a.attnotnull, a.attidentity::text as identity, a.attgenerated::text as generated,
+       case when a.attidentity = 'd' then
+                'nextval(' || pg_catalog.quote_literal(s.objid::pg_catalog.regclass) || ')'
+            when a.attgenerated <> '' then null
+            else pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as default_text,
+       pg_catalog.col_description(a.attrelid, a.attnum) as comment
+from pg_catalog.pg_attribute a
+join pg_catalog.pg_class c on c.oid = a.attrelid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+left join pg_catalog.pg_depend s on s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+     and s.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+     and s.refobjid = a.attrelid and s.refobjsubid = a.attnum and s.deptype = 'i' and a.attidentity <> ''
+where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c')
+  and n.nspname not in ('pg_catalog', 'information_schema')
+  and (n.nspname = any($1::text[])
+       or c.reltype in (select p.prorettype from pg_catalog.pg_proc p
+                        join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace
+                        where pn.nspname = any($1::text[])))
+order by a.attrelid, a.attnum";
+
+/// Keys: primary, unique, foreign. A partition's copies of its parent's foreign keys are left out.
+pub const KEYS: &str = "
+select c.conname, c.contype, c.conrelid, c.confrelid, pg_catalog.to_json(c.conkey) as columns,
+       pg_catalog.to_json(c.confkey) as referenced
+from pg_catalog.pg_constraint c
+where c.contype in ('p', 'u', 'f') and c.conrelid >= 16384 and c.conparentid = 0
+order by c.conrelid, c.conname";
+
+/// Definitions of the views in those schemas, as node trees.
+pub const VIEWS: &str = "
+select r.ev_class, r.ev_action::text as action
+from pg_catalog.pg_rewrite r
+join pg_catalog.pg_class c on c.oid = r.ev_class
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('v', 'm') and r.ev_type = '1' and n.nspname = any($1::text[])";
+
+/// What each view stands on.
+pub const VIEW_SOURCES: &str = "
+select distinct r.ev_class, d.refobjid
+from pg_catalog.pg_rewrite r
+join pg_catalog.pg_class c on c.oid = r.ev_class
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = r.oid
+     and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid <> r.ev_class
+where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+order by 1, 2";
+
+/// Types: all but the row types nobody in those schemas mentions.
+pub const TYPES: &str = "
+select t.oid, n.nspname, t.typname, t.typtype, t.typbasetype, t.typrelid, t.typnotnull,
+       case when t.typcategory = 'A' then t.typelem else 0 end as element,
+       pg_catalog.format_type(t.oid, null) as text,
+       pg_catalog.pg_get_expr(t.typdefaultbin, 0) as default_text,
+       (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e
+        where e.enumtypid = t.oid) as labels,
+       exists (select 1 from pg_catalog.pg_cast k where k.castsource = t.oid and k.castmethod = 'f'
+               and k.casttarget = 'pg_catalog.json'::pg_catalog.regtype) as json_cast
+from pg_catalog.pg_type t
+join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+left join pg_catalog.pg_type e on e.oid = t.typelem and t.typcategory = 'A'
+where (t.typrelid = 0 and coalesce(e.typrelid, 0) = 0)
+   or (n.nspname = any($1::text[]) and n.nspname <> 'pg_catalog')
+   or t.oid in (select pg_catalog.unnest(p.proargtypes::oid[] || p.prorettype) from pg_catalog.pg_proc p
+                join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace where pn.nspname = any($1::text[]))
+order by t.oid";
+
+/// Functions in those schemas, and relationships written as functions wherever they are.
+pub const FUNCTIONS: &str = "
+select p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, p.proretset, p.prorows, p.prorettype,
+       p.pronargs, p.pronargdefaults, p.provariadic, r.rolsuper or r.rolbypassrls as owner_bypasses,
+       pg_catalog.to_json(coalesce(p.proallargtypes, p.proargtypes::oid[])) as types,
+       pg_catalog.to_json(p.proargmodes) as modes, pg_catalog.to_json(p.proargnames) as names,
+       pg_catalog.to_json(p.proconfig) as settings,
+       pg_catalog.obj_description(p.oid, 'pg_proc') as comment
+from pg_catalog.pg_proc p
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+join pg_catalog.pg_roles r on r.oid = p.proowner
+where p.prokind = 'f' and p.prorettype not in ('pg_catalog.trigger'::pg_catalog.regtype,
+                                              'pg_catalog.event_trigger'::pg_catalog.regtype)
+  and n.nspname not in ('pg_catalog', 'information_schema')
+  and (n.nspname = any($1::text[])
+       or (p.pronargs = 1 and p.proargtypes[0] in (select c.reltype from pg_catalog.pg_class c where c.reltype <> 0)))
+order by n.nspname, p.proname, p.oid";
+
+/// Implicit casts by function between a domain and json or text: how a domain's values are shown and read.
+pub const REPRESENTATIONS: &str = "
+select k.castsource, k.casttarget, n.nspname, p.proname
+from pg_catalog.pg_cast k
+join pg_catalog.pg_proc p on p.oid = k.castfunc
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+join pg_catalog.pg_type s on s.oid = k.castsource
+join pg_catalog.pg_type t on t.oid = k.casttarget
+where k.castcontext = 'i' and k.castmethod = 'f'
+  and ((s.typtype = 'd' and k.casttarget in ('pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype))
+    or (t.typtype = 'd' and k.castsource in ('pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype)))
+order by 1, 2";
+
+/// Functions and aggregates that make a media type: their result is a domain named like one.
+pub const HANDLERS: &str = "
+select n.nspname, p.proname, p.prokind, p.proargtypes[0] as argument, p.pronargs, p.proretset,
+       tn.nspname as type_schema, t.typname as media
+from pg_catalog.pg_proc p
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+join pg_catalog.pg_type t on t.oid = p.prorettype
+join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+where t.typbasetype <> 0 and p.prokind in ('f', 'a') and n.nspname = any($1::text[])
+  and (t.typname ~* '^[A-Za-z0-9.-]+/[A-Za-z0-9.+-]+$' or t.typname = '*/*')
+order by 1, 2, p.oid";
+
+/// Whether any function could set the answer's headers or status, and what the schemas say of themselves.
+pub const SCHEMAS: &str = "
+select n.nspname, pg_catalog.obj_description(n.oid, 'pg_namespace') as comment,
+       exists (select 1 from pg_catalog.pg_proc p join pg_catalog.pg_namespace f on f.oid = p.pronamespace
+               where f.nspname not in ('pg_catalog', 'information_schema')
+                 and p.prosrc ~* 'response\\.(headers|status)') as answers
+from pg_catalog.pg_namespace n
+where n.nspname = any($1::text[])
+order by 1";
+
+/// Everything, for the test that prepares each one.
+pub const ALL: &[&str] =
+    &[RELATIONS, COLUMNS, KEYS, VIEWS, VIEW_SOURCES, TYPES, FUNCTIONS, REPRESENTATIONS, HANDLERS, SCHEMAS];

@@ -1,0 +1,229 @@
+//! Why an ask could not be planned or was not carried out, with everything a dialect needs to word it.
+//!
+//! Invariant: names of things the caller did not name themselves stand only in fields called `suggestion` or
+//! `candidates`; a dialect shows those only where the operator allows it.
+
+use std::borrow::Cow;
+
+use base::{Fault, Kind};
+
+/// One of several relationships an embed could mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// `many-to-one`, `one-to-many`, `one-to-one`, `many-to-many`.
+    pub cardinality: &'static str,
+    /// The relation embedded in.
+    pub source: String,
+    /// The relation embedded.
+    pub target: String,
+    /// The constraint and columns, in words.
+    pub relationship: String,
+    /// What tells it apart as a hint: a constraint or a junction.
+    pub hint: String,
+}
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database refused or could not be reached.
+    #[error(transparent)]
+    Database(#[from] pg::Error),
+    /// No such relation is served.
+    #[error("Could not find the table '{schema}.{name}' in the schema cache")]
+    NoRelation {
+        /// The schema looked in.
+        schema: String,
+        /// The name asked for.
+        name: String,
+        /// A relation with a similar name.
+        suggestion: Option<String>,
+    },
+    /// A column named for writing does not exist.
+    #[error("Could not find the '{column}' column of '{relation}' in the schema cache")]
+    NoColumn {
+        /// The relation.
+        relation: String,
+        /// The column asked for.
+        column: String,
+    },
+    /// Nothing links the two.
+    #[error("Could not find a relationship between '{source_name}' and '{target}' in the schema cache")]
+    NoRelationship {
+        /// The schema.
+        schema: String,
+        /// The relation embedded in.
+        source_name: String,
+        /// What was to be embedded.
+        target: String,
+        /// The hint given.
+        hint: Option<String>,
+        /// The wrong name and a similar right one.
+        suggestion: Option<(String, String)>,
+    },
+    /// More than one link.
+    #[error(
+        "Could not embed because more than one relationship was found for '{source_name}' and '{target}'"
+    )]
+    AmbiguousRelationship {
+        /// The relation embedded in.
+        source_name: String,
+        /// What was to be embedded.
+        target: String,
+        /// The links.
+        candidates: Vec<Candidate>,
+    },
+    /// No function takes these arguments.
+    #[error("Could not find the function {schema}.{name} with these arguments in the schema cache")]
+    NoFunction {
+        /// The schema.
+        schema: String,
+        /// The name asked for.
+        name: String,
+        /// Names of the arguments, sorted.
+        arguments: Vec<String>,
+        /// How it was called.
+        called: Called,
+        /// `name` or `name(arguments)` of a similar function.
+        suggestion: Option<String>,
+    },
+    /// Several functions take these arguments.
+    #[error("Could not choose the best candidate function between: {}", candidates.join(", "))]
+    AmbiguousFunction {
+        /// `schema.name(parameter => type, …)`
+        candidates: Vec<String>,
+    },
+    /// A cast names no type.
+    #[error("type \"{name}\" does not exist")]
+    NoType {
+        /// The words of the cast.
+        name: String,
+    },
+    /// Exactly one row was wanted.
+    #[error("Cannot coerce the result to a single JSON object")]
+    NotSingular {
+        /// How many there were.
+        rows: i64,
+    },
+    /// More rows than the caller wanted to touch.
+    #[error("Query result exceeds max-affected preference constraint")]
+    MaxAffected {
+        /// How many there were.
+        rows: i64,
+    },
+    /// A limit on rows makes sense only for a function that returns a set.
+    #[error("Function must return SETOF or TABLE when max-affected preference is used with handling=strict")]
+    MaxAffectedSingle,
+    /// An order by a relation that is not to-one.
+    #[error("A related order on '{target}' is not possible")]
+    OrderNotToOne {
+        /// The relation ordered.
+        source_name: String,
+        /// The relation ordered by.
+        target: String,
+    },
+    /// An order by a relation that is not embedded.
+    #[error("'{name}' is not an embedded resource in this request")]
+    NotEmbedded {
+        /// Its label.
+        name: String,
+    },
+    /// Aggregates are switched off.
+    #[error("Use of aggregate functions is not allowed")]
+    AggregatesOff,
+    /// Understood and not offered.
+    #[error("{what}")]
+    NotImplemented {
+        /// What is not.
+        what: &'static str,
+    },
+    /// The filters of a put are not exactly its primary key.
+    #[error("Filters must include all and only primary key columns with 'eq' operators")]
+    PutFilters,
+    /// The row of a put has another key than its filters.
+    #[error("Payload values do not match URL in primary key column(s)")]
+    PutMismatch,
+    /// Past a bound of this crate's `limits.rs`.
+    #[error("The request asks for more than {limit} allows ({value})")]
+    TooMuch {
+        /// The limit's name.
+        limit: &'static str,
+        /// Its value.
+        value: u64,
+    },
+    /// The catalog was never read.
+    #[error("The catalog has not been read yet")]
+    NoCatalog,
+    /// The server answered in a shape this crate did not ask for.
+    #[error("the answer has an unexpected shape: {0}")]
+    Bug(&'static str),
+}
+
+/// How a function was called, which decides what a refusal may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// With arguments in the address.
+    Texts,
+    /// With a JSON body.
+    Json,
+    /// With a body for a single unnamed parameter.
+    Body(crate::ask::BodyKind),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::Database(error) => error.kind(),
+            Error::NoRelation { .. } | Error::NoFunction { .. } => Kind::NotFound,
+            Error::NoColumn { .. }
+            | Error::NoRelationship { .. }
+            | Error::AmbiguousRelationship { .. }
+            | Error::AmbiguousFunction { .. }
+            | Error::NoType { .. }
+            | Error::NotSingular { .. }
+            | Error::MaxAffected { .. }
+            | Error::MaxAffectedSingle
+            | Error::OrderNotToOne { .. }
+            | Error::NotEmbedded { .. }
+            | Error::PutFilters
+            | Error::PutMismatch => Kind::Invalid,
+            Error::AggregatesOff | Error::NotImplemented { .. } => Kind::Unsupported,
+            Error::TooMuch { .. } => Kind::TooLarge,
+            Error::NoCatalog => Kind::Unavailable,
+            Error::Bug(_) => Kind::Bug,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Error::Database(error) => error.code(),
+            Error::NoRelation { .. } => "data.relation.none",
+            Error::NoColumn { .. } => "data.column.none",
+            Error::NoRelationship { .. } => "data.relationship.none",
+            Error::AmbiguousRelationship { .. } => "data.relationship.ambiguous",
+            Error::NoFunction { .. } => "data.function.none",
+            Error::AmbiguousFunction { .. } => "data.function.ambiguous",
+            Error::NoType { .. } => "data.type.none",
+            Error::NotSingular { .. } => "data.rows.not_singular",
+            Error::MaxAffected { .. } => "data.rows.max_affected",
+            Error::MaxAffectedSingle => "data.function.not_a_set",
+            Error::OrderNotToOne { .. } => "data.order.not_to_one",
+            Error::NotEmbedded { .. } => "data.embed.none",
+            Error::AggregatesOff => "data.aggregates.off",
+            Error::NotImplemented { .. } => "data.not_implemented",
+            Error::PutFilters => "data.put.filters",
+            Error::PutMismatch => "data.put.mismatch",
+            Error::TooMuch { .. } => "data.too_much",
+            Error::NoCatalog => "data.catalog.none",
+            Error::Bug(_) => "data.bug",
+        }
+    }
+
+    fn message(&self) -> Cow<'_, str> {
+        match self {
+            Error::Database(error) => error.message(),
+            Error::Bug(_) => "An unexpected error occurred".into(),
+            Error::AmbiguousFunction { .. } => "Several functions take these arguments".into(),
+            other => Cow::Owned(other.to_string()),
+        }
+    }
+}

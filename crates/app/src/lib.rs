@@ -1,1 +1,3 @@
-//! placeholder
+//! What the binary is made of. `main.rs` only calls it.
+
+pub mod demo;

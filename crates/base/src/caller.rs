@@ -31,6 +31,10 @@ impl DbRole {
     pub fn name(&self) -> &str {
         &self.0
     }
+    /// The same, shared.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
 }
 
 /// How sure we are of a session (control 24, 26): one proof or two.

@@ -45,6 +45,18 @@ pub enum Error {
         /// How long the caller waited.
         waited_ms: u64,
     },
+    /// What was asked for is refused here, by name: a plaintext connection, a setting that is somebody's identity.
+    #[error("{0}")]
+    Refused(String),
+    /// The answer is larger than may be held.
+    #[error("the result is larger than {} ({})", limit.value, limit.name)]
+    TooLarge {
+        /// Which bound.
+        limit: &'static base::Limit,
+    },
+    /// The transaction had failed before; nothing of it happened.
+    #[error("the transaction failed earlier and was rolled back")]
+    Poisoned,
     /// A value did not have the shape the code expected: our mistake.
     #[error("column {column} is not a {expected}")]
     Shape {
@@ -63,8 +75,36 @@ impl Error {
     pub fn database(&self) -> Option<&DbError> {
         match self {
             Error::Database(error) => Some(error),
-            Error::Broken(_) | Error::Unreachable(_) | Error::Busy { .. } | Error::Shape { .. } | Error::Bug(_) => None,
+            Error::Broken(_)
+            | Error::Unreachable(_)
+            | Error::Busy { .. }
+            | Error::Refused(_)
+            | Error::TooLarge { .. }
+            | Error::Poisoned
+            | Error::Shape { .. }
+            | Error::Bug(_) => None,
         }
+    }
+
+    /// The same error once more, for each of several that wait for the same thing.
+    pub(crate) fn again(&self) -> Error {
+        let io = |error: &std::io::Error| std::io::Error::new(error.kind(), error.to_string());
+        match self {
+            Error::Database(error) => Error::Database(error.clone()),
+            Error::Broken(error) => Error::Broken(io(error)),
+            Error::Unreachable(error) => Error::Unreachable(io(error)),
+            Error::Busy { waited_ms } => Error::Busy { waited_ms: *waited_ms },
+            Error::Refused(why) => Error::Refused(why.clone()),
+            Error::TooLarge { limit } => Error::TooLarge { limit },
+            Error::Poisoned => Error::Poisoned,
+            Error::Shape { column, expected } => Error::Shape { column: column.clone(), expected },
+            Error::Bug(what) => Error::Bug(what.clone()),
+        }
+    }
+
+    /// A connection that is gone.
+    pub(crate) fn gone() -> Error {
+        Error::Broken(std::io::ErrorKind::ConnectionAborted.into())
     }
 
     /// Whether it is this SQLSTATE.
@@ -77,13 +117,16 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Error::Broken(_) | Error::Unreachable(_) | Error::Busy { .. } => Kind::Unavailable,
-            Error::Shape { .. } | Error::Bug(_) => Kind::Bug,
+            Error::Refused(_) | Error::Poisoned | Error::Shape { .. } | Error::Bug(_) => Kind::Bug,
+            Error::TooLarge { .. } => Kind::TooLarge,
             Error::Database(error) => match error.sqlstate.as_str() {
                 "57014" => Kind::Timeout,
                 "42501" => Kind::Forbidden,
                 "23505" | "23503" => Kind::Conflict,
                 code if code.starts_with("22") || code.starts_with("23") => Kind::Invalid,
-                code if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") => Kind::Unavailable,
+                code if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") => {
+                    Kind::Unavailable
+                }
                 _ => Kind::Bug,
             },
         }
@@ -95,6 +138,9 @@ impl Fault for Error {
             Error::Broken(_) => "pg.broken",
             Error::Unreachable(_) => "pg.unreachable",
             Error::Busy { .. } => "pg.busy",
+            Error::Refused(_) => "pg.refused",
+            Error::TooLarge { .. } => "pg.result_too_large",
+            Error::Poisoned => "pg.poisoned",
             Error::Shape { .. } => "pg.shape",
             Error::Bug(_) => "pg.bug",
         }
@@ -108,6 +154,7 @@ impl Fault for Error {
             Kind::Conflict => "The row conflicts with an existing one".into(),
             Kind::Forbidden => "Permission denied".into(),
             Kind::Invalid => "The database refused a value".into(),
+            Kind::TooLarge => "The answer is too large".into(),
             _ => "An unexpected error occurred".into(),
         }
     }

@@ -6,46 +6,174 @@
 //!
 //! What is deliberately absent: a way to run SQL as nobody in particular, and a pool that hands out bare connections.
 
+pub mod config;
+mod connect;
 pub mod error;
+mod lanes;
+pub mod limits;
 pub mod reply;
 pub mod rows;
 pub mod statement;
 pub mod system;
 pub mod tx;
+mod wire;
 
+pub use config::{Caps, Config, Login, Server, Timeouts, Tls};
 pub use error::{DbError, Error};
+pub use lanes::counters::{LaneStats, Stats};
 pub use reply::Reply;
 pub use rows::{Column, FromText, Row, Rows};
 pub use statement::{Lane, Mode, Once, Param, Setup, Statement};
 pub use system::Reason;
 pub use tx::{Open, SystemTx, Tx};
 
+use std::sync::Arc;
+
 use base::Caller;
+use tokio::sync::oneshot;
+
+use connect::Connector;
+use lanes::batch::{Batch, Ending, Opening, State, Work};
+use lanes::counters::Count;
+use lanes::pool::{Lease, Pool};
+use lanes::prelude::{self, Prelude};
+use lanes::short::Short;
 
 /// A handle to one database. Cheap to clone.
 #[derive(Clone)]
-pub struct Pg {}
+pub struct Pg(Arc<Lanes>);
+
+struct Lanes {
+    config: Config,
+    short: Short,
+    own: Arc<Pool>,
+    system: Arc<Pool>,
+    reasons: [Count; Reason::ALL.len()],
+}
 
 impl Pg {
+    /// Opens the lanes. Connections are made when they are first needed, and again whenever they break; only what may
+    /// never be tried (plaintext to another machine) is refused here. Must be called in a tokio runtime.
+    pub fn connect(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let wait_max = config.caps.wait_max;
+        let short = Short::new(config.caps.short, &Arc::new(Connector::callers(&config, true)));
+        let own = Pool::new(Connector::callers(&config, false), config.caps.own(), wait_max);
+        let system = Pool::new(Connector::system(&config), config.caps.system, wait_max);
+        Ok(Pg(Arc::new(Lanes { config, short, own, system, reasons: Default::default() })))
+    }
+
     /// Runs one statement as `caller` in a transaction of its own: one network round trip, one Sync.
     ///
     /// Everything it sets ends with the transaction. Cancelled, the statement may still have run; the connection is
     /// finished by its own task and never left in mid-protocol.
     pub async fn once(&self, caller: &Caller, ask: Once) -> Result<Reply<Rows>, Error> {
-        let _ = (caller, ask);
-        todo!()
+        let Once { statement, mode, lane, setup } = ask;
+        // What may write never shares a connection: its commit waits for the disk.
+        let shared = lane == Lane::Short && mode == Mode::Read && !self.0.short.is_empty();
+        // Sessions of the short lane are read-only by themselves.
+        let prelude = self.prelude(caller, mode == Mode::Read && !shared, setup)?;
+        let batch = Batch {
+            role: prelude.role.shared(),
+            opening: Opening::Implicit(prelude),
+            work: Work::One(statement),
+            ending: Ending::Stay,
+            then_reset: !shared,
+            reply: None,
+        };
+        let outcome = if shared { self.share(batch).await? } else { self.alone(batch).await? };
+        if outcome.state != State::Idle {
+            return Err(Error::Bug("a statement left its own transaction open".into()));
+        }
+        Ok(Reply::committed(outcome.first))
+    }
+
+    async fn share(&self, mut batch: Batch) -> lanes::batch::Answer {
+        let (reply, answer) = oneshot::channel();
+        batch.reply = Some(reply);
+        self.0.short.send(batch)?;
+        answer.await.unwrap_or_else(|_| Err(Error::gone()))
+    }
+
+    async fn alone(&self, batch: Batch) -> lanes::batch::Answer {
+        let mut loan = Loan(Some(self.0.own.lease().await?));
+        let answer = match &loan.0 {
+            Some(lease) => lease.send(batch).await,
+            None => Err(Error::gone()),
+        };
+        // Answered: the cleaning is behind it in the same write, and the next owner's batch comes behind that.
+        if let Some(lease) = loan.0.take()
+            && answer
+                .as_ref()
+                .map_or_else(|error| error.database().is_some(), |outcome| outcome.state == State::Idle)
+        {
+            lease.give_back();
+        }
+        answer
     }
 
     /// Begins a transaction as `caller`. The role and claims travel with the first statement.
     pub async fn begin(&self, caller: &Caller, mode: Mode, setup: Setup) -> Result<Tx, Error> {
-        let _ = (caller, mode, setup);
-        todo!()
+        let prelude = self.prelude(caller, mode == Mode::Read, setup)?;
+        let role = prelude.role.shared();
+        let lease = self.0.own.lease().await?;
+        Ok(Tx(Open::new(lease, Opening::Begin(prelude), role)))
     }
 
     /// Begins a transaction on our own tables, for one named reason.
     pub async fn begin_system(&self, reason: Reason) -> Result<SystemTx, Error> {
-        let _ = reason;
-        todo!()
+        if let Some(count) = self.0.reasons.get(reason as usize) {
+            count.add(1);
+        }
+        let lease = self.0.system.lease().await?;
+        Ok(SystemTx(Open::new(lease, Opening::Plain, Arc::from(""))))
+    }
+
+    /// Whether the server answers a caller's statement now.
+    pub async fn health(&self) -> Result<(), Error> {
+        let ask = Once::read(Statement::new("SELECT 1", []));
+        self.once(&Caller::anonymous(), ask).await.map(|reply| drop(reply.into_inner()))
+    }
+
+    /// What the lanes have done so far.
+    pub fn stats(&self) -> Stats {
+        let reasons = Reason::ALL.iter().zip(&self.0.reasons).map(|(reason, count)| (*reason, count.get()));
+        Stats {
+            short: self.0.short.counters.stats(),
+            own: self.0.own.counters.stats(),
+            system: self.0.system.counters.stats(),
+            reasons: reasons.filter(|(_, count)| *count > 0).collect(),
+        }
+    }
+
+    fn prelude(&self, caller: &Caller, read_only: bool, setup: Setup) -> Result<Prelude, Error> {
+        prelude::check(&setup.more)?;
+        let timeouts = &self.0.config.timeouts;
+        let timeout = setup.statement_timeout.unwrap_or_else(|| timeouts.of(&caller.role));
+        Ok(Prelude {
+            role: caller.role.clone(),
+            claims: Arc::clone(&caller.claims),
+            claimed_role: Arc::clone(&caller.claimed_role),
+            subject: Arc::clone(&caller.subject),
+            email: Arc::clone(&caller.email),
+            read_only,
+            statement_timeout: (timeout != timeouts.authenticated)
+                .then(|| timeout.as_millis().to_string().into()),
+            search_path: setup.search_path.filter(|path| *path != self.0.config.search_path),
+            more: setup.more,
+            before: setup.before.map(|function| format!("SELECT {function}()").into()),
+        })
+    }
+}
+
+/// A lease whose owner may vanish: then what runs on it is stopped, and the session cleaned before the next owner.
+struct Loan(Option<Lease>);
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(lease) = self.0.take() {
+            lease.abandon(false);
+        }
     }
 }
 

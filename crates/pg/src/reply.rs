@@ -1,6 +1,7 @@
 //! A reply is made by a commit.
 
 /// An answer whose transaction is over. Only a commit makes one, or [`Reply::untouched`] for what touched no data.
+#[derive(Debug)]
 #[must_use = "a reply that is not returned was a transaction for nothing"]
 pub struct Reply<T>(T);
 

@@ -68,13 +68,16 @@ impl<'a> Row<'a> {
     /// A field by name, decoded. NULL is an error unless `T` is an `Option`.
     pub fn get<T: FromText>(self, name: &str) -> Result<T, Error> {
         let index = self.columns.iter().position(|column| column.name == name);
-        let index = index.ok_or_else(|| Error::Shape { column: name.to_owned(), expected: "column of this result" })?;
-        T::from_field(self.field(index)).ok_or_else(|| Error::Shape { column: name.to_owned(), expected: T::NAME })
+        let index = index
+            .ok_or_else(|| Error::Shape { column: name.to_owned(), expected: "column of this result" })?;
+        T::from_field(self.field(index))
+            .ok_or_else(|| Error::Shape { column: name.to_owned(), expected: T::NAME })
     }
 
     /// A field by position, decoded.
     pub fn at<T: FromText>(self, index: usize) -> Result<T, Error> {
-        T::from_field(self.field(index)).ok_or_else(|| Error::Shape { column: format!("#{index}"), expected: T::NAME })
+        T::from_field(self.field(index))
+            .ok_or_else(|| Error::Shape { column: format!("#{index}"), expected: T::NAME })
     }
 }
 

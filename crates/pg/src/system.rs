@@ -28,3 +28,21 @@ pub enum Reason {
     /// The demo application's schema and data, in `dev` only.
     Demo,
 }
+
+impl Reason {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [Reason; 12] = [
+        Reason::Identify,
+        Reason::OwnAccount,
+        Reason::Administer,
+        Reason::Keys,
+        Reason::Revocation,
+        Reason::Audit,
+        Reason::AuditRead,
+        Reason::Jobs,
+        Reason::Outbox,
+        Reason::Catalog,
+        Reason::Posture,
+        Reason::Demo,
+    ];
+}

@@ -1,12 +1,34 @@
 //! Several statements in one transaction.
+//!
+//! Nothing is sent until the first statement: BEGIN, the settings and that statement go out in one write. Whatever
+//! fails poisons the transaction; what is not committed is rolled back, cleaned and proven idle by the connection's own
+//! task before anybody else gets it.
 
-use crate::{Error, Param, Reply, Rows, Statement};
+use std::sync::Arc;
+
+use crate::lanes::batch::{Batch, Ending, Opening, Outcome, State, Work};
+use crate::lanes::pool::Lease;
+use crate::{Error, Param, Reply, Rows, Statement, limits};
 
 /// An open transaction, whoever it runs as. Dropped without a commit, it rolls back and its connection is cleaned by
 /// its own task before anybody else gets it.
-pub struct Open {}
+pub struct Open {
+    lease: Option<Lease>,
+    /// What goes in front of the first statement.
+    opening: Option<Opening>,
+    role: Arc<str>,
+    failed: bool,
+    /// Whether the server has ended the transaction, one way or the other.
+    over: bool,
+    /// Whether an answer is awaited: true in a dropped transaction means its statement may still run.
+    asking: bool,
+}
 
 impl Open {
+    pub(crate) fn new(lease: Lease, opening: Opening, role: Arc<str>) -> Self {
+        Open { lease: Some(lease), opening: Some(opening), role, failed: false, over: false, asking: false }
+    }
+
     /// Runs a statement and returns its rows. `sql` is kept prepared: give it constant text.
     pub async fn query<const N: usize>(&mut self, sql: &str, params: [Param; N]) -> Result<Rows, Error> {
         self.run(Statement::new(sql, params)).await
@@ -19,18 +41,115 @@ impl Open {
 
     /// Runs a statement.
     pub async fn run(&mut self, statement: Statement) -> Result<Rows, Error> {
-        let _ = statement;
-        todo!()
+        Ok(self.ask(Work::One(statement)).await?.first)
+    }
+
+    /// Runs several statements in one network round trip. The first that fails ends them all.
+    pub async fn run_all(&mut self, statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
+        if statements.len() > limits::PIPELINE.size() {
+            let limit = limits::PIPELINE;
+            return Err(Error::Refused(format!(
+                "more than {} statements in one pipeline ({})",
+                limit.value, limit.name
+            )));
+        }
+        if statements.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outcome = self.ask(Work::Many(statements)).await?;
+        Ok(std::iter::once(outcome.first).chain(outcome.rest).collect())
+    }
+
+    /// Sends a batch that leaves the transaction open.
+    async fn ask(&mut self, work: Work) -> Result<Outcome, Error> {
+        // An abandoned question means nobody knows how far this transaction is.
+        if self.failed || self.asking {
+            return Err(Error::Poisoned);
+        }
+        let opening = self.opening.take().unwrap_or(Opening::Nothing);
+        let outcome = match self.send(opening, work, Ending::Stay).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.failed = true;
+                return Err(error);
+            }
+        };
+        if outcome.state != State::Open {
+            self.failed = true;
+            return Err(Error::Bug("a statement ended the transaction it ran in".into()));
+        }
+        Ok(outcome)
+    }
+
+    async fn send(&mut self, opening: Opening, work: Work, ending: Ending) -> Result<Outcome, Error> {
+        let Some(lease) = &self.lease else { return Err(Error::Poisoned) };
+        let then_reset = ending != Ending::Stay;
+        let batch = Batch { opening, work, ending, role: Arc::clone(&self.role), then_reset, reply: None };
+        self.asking = true;
+        let answer = lease.send(batch).await;
+        self.asking = false;
+        answer
+    }
+
+    /// Gives the connection back: at once when nothing was sent, cleaned when something was.
+    fn close(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            match self.opening {
+                Some(_) => lease.give_back(),
+                None => lease.abandon(!self.over),
+            }
+        }
+    }
+
+    async fn commit(&mut self) -> Result<(), Error> {
+        if self.failed || self.asking {
+            return Err(Error::Poisoned);
+        }
+        if self.opening.is_some() {
+            return Ok(());
+        }
+        let outcome = self.send(Opening::Nothing, Work::Nothing, Ending::Commit).await;
+        // A refused COMMIT (a deferred constraint) is a rollback.
+        self.failed = true;
+        self.over = outcome.is_ok() || outcome.as_ref().is_err_and(|error| error.database().is_some());
+        let outcome = outcome?;
+        // PostgreSQL answers ROLLBACK to the COMMIT of a transaction that had failed.
+        if outcome.tag.as_deref() != Some(b"COMMIT\0") || outcome.state != State::Idle {
+            return Err(Error::Poisoned);
+        }
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+        Ok(())
+    }
+
+    async fn roll_back(&mut self) -> Result<(), Error> {
+        if self.opening.is_some() || self.asking {
+            return Ok(());
+        }
+        let outcome = self.send(Opening::Nothing, Work::Nothing, Ending::RollBack).await?;
+        if outcome.state == State::Idle
+            && let Some(lease) = self.lease.take()
+        {
+            lease.give_back();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
 /// A transaction on user data, as a caller.
 #[must_use = "a transaction that is not committed rolls back"]
-pub struct Tx(Open);
+pub struct Tx(pub(crate) Open);
 
 /// A transaction on our own tables, for a [`crate::Reason`].
 #[must_use = "a transaction that is not committed rolls back"]
-pub struct SystemTx(Open);
+pub struct SystemTx(pub(crate) Open);
 
 macro_rules! transaction {
     ($name:ident) => {
@@ -48,14 +167,14 @@ macro_rules! transaction {
         impl $name {
             /// Commits, and makes the reply. An error here means nothing happened, or (when the connection broke)
             /// that it is not known whether it happened.
-            pub async fn commit<T>(self, value: T) -> Result<Reply<T>, Error> {
-                let _ = value;
-                todo!()
+            pub async fn commit<T>(mut self, value: T) -> Result<Reply<T>, Error> {
+                self.0.commit().await?;
+                Ok(Reply::committed(value))
             }
 
             /// Rolls back now, instead of when dropped.
-            pub async fn roll_back(self) -> Result<(), Error> {
-                todo!()
+            pub async fn roll_back(mut self) -> Result<(), Error> {
+                self.0.roll_back().await
             }
         }
     };

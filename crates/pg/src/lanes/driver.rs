@@ -1,0 +1,372 @@
+//! The task of one connection: takes batches, writes them (several in one write), reads answers, keeps the cache.
+//!
+//! Invariant: answers are given in the order of the batches, one ReadyForQuery each. Whatever would break that order
+//! (COPY FROM STDIN, an unknown frame) closes the connection and fails everything on it.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::sync::mpsc;
+
+use super::batch::{Batch, Ending, Opening, State};
+use super::cache::{Cache, Found};
+use super::counters::LaneCounters;
+use super::flight::{Flight, Landing};
+use super::prelude::Prelude;
+use crate::wire::encode;
+use crate::wire::scan;
+use crate::wire::startup::Session;
+use crate::wire::stream::Stream;
+use crate::{Error, Statement, limits};
+
+/// Where batches come from: bounded for shared connections, unbounded for those of one owner (who waits for answers).
+pub(crate) enum Inbox {
+    Shared(mpsc::Receiver<Batch>),
+    Own(mpsc::UnboundedReceiver<Batch>),
+}
+
+impl Inbox {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
+        match self {
+            Inbox::Shared(inbox) => inbox.poll_recv(cx),
+            Inbox::Own(inbox) => inbox.poll_recv(cx),
+        }
+    }
+
+    /// The next batch, when one comes.
+    pub(crate) async fn take(&mut self) -> Option<Batch> {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Answers what was sent to a connection that is gone.
+    pub(crate) fn refuse_all(&mut self) {
+        let Inbox::Own(inbox) = self else { return };
+        inbox.close();
+        while let Ok(mut batch) = inbox.try_recv() {
+            batch.answer(Err(Error::gone()));
+        }
+    }
+}
+
+/// A connection and everything on it.
+pub(crate) struct Driver {
+    stream: Stream,
+    read: BytesMut,
+    write: BytesMut,
+    cache: Cache,
+    flights: VecDeque<Flight>,
+    /// Batches given to this connection and not answered.
+    load: Arc<AtomicU32>,
+    counters: Arc<LaneCounters>,
+    in_flight_max: usize,
+    /// What the server said last before it closed.
+    farewell: Option<Error>,
+}
+
+/// Cleans a session between two owners, each statement for what a statement of the last could have left.
+const RESET: [&str; 7] = [
+    "RESET SESSION AUTHORIZATION",
+    "RESET ALL",
+    "CLOSE ALL",
+    "UNLISTEN *",
+    "SELECT pg_catalog.pg_advisory_unlock_all()",
+    "DISCARD TEMP",
+    "DISCARD SEQUENCES",
+];
+
+impl Driver {
+    pub(crate) fn new(
+        session: Session,
+        load: Arc<AtomicU32>,
+        counters: Arc<LaneCounters>,
+        in_flight_max: usize,
+    ) -> Self {
+        Driver {
+            stream: session.stream,
+            read: session.read,
+            write: BytesMut::with_capacity(8 << 10),
+            cache: Cache::default(),
+            flights: VecDeque::new(),
+            load,
+            counters,
+            in_flight_max,
+            farewell: None,
+        }
+    }
+
+    /// Works until the inbox closes or the connection breaks. Either way every batch taken has been answered.
+    pub(crate) async fn run(mut self, inbox: &mut Inbox, first: Option<Batch>) {
+        if let Some(first) = first {
+            self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+            self.start(first, false);
+        }
+        let end = poll_fn(|cx| self.step(cx, inbox)).await;
+        let error = match (end, self.farewell.take()) {
+            (Ok(()), _) => Error::gone(),
+            (Err(_), Some(farewell)) => farewell,
+            (Err(error), None) => Error::Broken(error),
+        };
+        for mut flight in self.flights.drain(..) {
+            flight.batch.answer(Err(error.again()));
+            if flight.is_cleaning() {
+                continue;
+            }
+            self.load.fetch_sub(1, Ordering::Relaxed);
+            self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.write.clear();
+        encode::terminate(&mut self.write);
+        // Best effort: the server notices a closed socket as well.
+        let _unsent = poll_fn(|cx| self.push(cx)).await;
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>, inbox: &mut Inbox) -> Poll<io::Result<()>> {
+        loop {
+            let closed = self.fill(cx, inbox);
+            if !self.write.is_empty()
+                && let Poll::Ready(Err(error)) = self.push(cx)
+            {
+                return Poll::Ready(Err(error));
+            }
+            if closed && self.flights.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.read.capacity() - self.read.len() < 4 << 10 {
+                self.read.reserve(32 << 10);
+            }
+            match pin!(self.stream.read_buf(&mut self.read)).poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            }
+            if let Err(error) = self.feed() {
+                return Poll::Ready(Err(error));
+            }
+        }
+    }
+
+    /// Takes batches while there is room. Says whether no more will come.
+    fn fill(&mut self, cx: &mut Context<'_>, inbox: &mut Inbox) -> bool {
+        while self.flights.len() < self.in_flight_max && self.write.len() < limits::WRITE_BYTES.size() {
+            match inbox.poll(cx) {
+                Poll::Ready(Some(batch)) => {
+                    self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+                    self.start(batch, false);
+                }
+                Poll::Ready(None) => return true,
+                Poll::Pending => return false,
+            }
+        }
+        false
+    }
+
+    fn push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.write.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.write) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => self.write.advance(written),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn feed(&mut self) -> io::Result<()> {
+        while let Some(frame) = scan::next(&mut self.read)? {
+            match (frame.tag, self.flights.front_mut()) {
+                // Notices, notifications and settings that changed belong to nobody.
+                (b'N' | b'A' | b'S', _) => {}
+                (b'Z', Some(_)) => self.land(frame.body.first().copied())?,
+                (_, Some(flight)) => {
+                    // FATAL: the last words before the server closes, whoever they are said to.
+                    if frame.tag == b'E' {
+                        let error = scan::error(&frame.body);
+                        if error.severity == "FATAL" || error.severity == "PANIC" {
+                            self.farewell = Some(Error::Database(error));
+                        }
+                    }
+                    flight.take(frame)?;
+                }
+                (b'E', None) => self.farewell = Some(Error::Database(scan::error(&frame.body))),
+                (_, None) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "PostgreSQL answered what nobody asked",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn land(&mut self, status: Option<u8>) -> io::Result<()> {
+        let state = match status {
+            Some(b'I') => State::Idle,
+            Some(b'T') => State::Open,
+            Some(b'E') => State::Failed,
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "PostgreSQL is in no state we know")),
+        };
+        let Some(flight) = self.flights.pop_front() else { return Ok(()) };
+        let is_cleaning = flight.is_cleaning();
+        if is_cleaning && (flight.failed() || state != State::Idle) {
+            return Err(io::Error::other("the session could not be cleaned"));
+        }
+        match flight.land(state, &mut self.cache) {
+            Landing::Done => {
+                if !is_cleaning {
+                    self.load.fetch_sub(1, Ordering::Relaxed);
+                    self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+            Landing::Again(batch) => {
+                self.counters.retried.add(1);
+                self.start(*batch, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Encodes a batch and remembers it.
+    fn start(&mut self, batch: Batch, retried: bool) {
+        let mark = self.write.len();
+        let then_reset = batch.then_reset;
+        let mut flight = Flight::new(batch, retried);
+        match self.encode(&mut flight) {
+            Ok(()) => {
+                self.counters.syncs.add(1);
+                self.flights.push_back(flight);
+            }
+            Err(error) => {
+                self.write.truncate(mark);
+                for (prepared, _) in flight.parsing.drain(..) {
+                    self.cache.forget(&prepared);
+                }
+                flight.batch.answer(Err(error));
+                self.load.fetch_sub(1, Ordering::Relaxed);
+                self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        if then_reset {
+            self.reset();
+        }
+    }
+
+    /// Cleans the session, in a transaction of its own.
+    fn reset(&mut self) {
+        let mut flight = Flight::cleaning();
+        let mark = self.write.len();
+        let encoded = RESET.iter().try_for_each(|sql| self.command(&mut flight, sql));
+        if encoded.is_err() {
+            self.write.truncate(mark);
+        }
+        encode::sync(&mut self.write);
+        self.flights.push_back(flight);
+    }
+
+    fn encode(&mut self, flight: &mut Flight) -> Result<(), Error> {
+        for name in std::mem::take(&mut self.cache.closing) {
+            encode::close(&mut self.write, &name)?;
+        }
+        let opening = std::mem::replace(&mut flight.batch.opening, Opening::Nothing);
+        let work = std::mem::replace(&mut flight.batch.work, super::batch::Work::Nothing);
+        let ending = flight.batch.ending;
+        let encoded = self.encode_parts(flight, &opening, work.statements(), ending);
+        flight.batch.opening = opening;
+        flight.batch.work = work;
+        encoded
+    }
+
+    fn encode_parts(
+        &mut self,
+        flight: &mut Flight,
+        opening: &Opening,
+        statements: &[Statement],
+        ending: Ending,
+    ) -> Result<(), Error> {
+        let role = Arc::clone(&flight.batch.role);
+        match opening {
+            Opening::Nothing => {}
+            Opening::Plain => self.begin(flight, "BEGIN")?,
+            Opening::Begin(prelude) => {
+                self.begin(flight, if prelude.read_only { "BEGIN READ ONLY" } else { "BEGIN" })?;
+                self.prelude(flight, prelude, &role)?;
+            }
+            Opening::Implicit(prelude) => self.prelude(flight, prelude, &role)?,
+        }
+        for statement in statements {
+            let found =
+                if statement.keep { self.cache.statement(&role, &statement.sql) } else { Cache::unnamed() };
+            flight.add(Arc::clone(&found.prepared));
+            self.parse(flight, &found, &statement.sql, true)?;
+            encode::run_with(&mut self.write, &found.prepared.name, &statement.params)?;
+        }
+        match ending {
+            Ending::Stay => {}
+            Ending::Commit => self.command(flight, "COMMIT")?,
+            Ending::RollBack => self.command(flight, "ROLLBACK")?,
+        }
+        encode::sync(&mut self.write);
+        Ok(())
+    }
+
+    /// BEGIN; a batch that is sent again first leaves the transaction its first attempt left failed.
+    fn begin(&mut self, flight: &mut Flight, begin: &str) -> Result<(), Error> {
+        if flight.retried {
+            self.command(flight, "ROLLBACK")?;
+            flight.lead += 1;
+        }
+        self.command(flight, begin)?;
+        flight.lead += 1;
+        Ok(())
+    }
+
+    fn prelude(&mut self, flight: &mut Flight, prelude: &Prelude, role: &Arc<str>) -> Result<(), Error> {
+        let variant = prelude.variant();
+        let found = self.cache.prelude(variant);
+        if found.is_new {
+            let (sql, params) = variant.sql();
+            flight.parsing.push_back((Arc::clone(&found.prepared), false));
+            encode::parse(&mut self.write, &found.prepared.name, &sql, &vec![encode::TEXT; params])?;
+        }
+        prelude.encode(&mut self.write, &found.prepared.name)?;
+        flight.lead += 1;
+        if let Some(before) = &prelude.before {
+            let found = self.cache.statement(role, before);
+            self.parse(flight, &found, before, false)?;
+            encode::run_with(&mut self.write, &found.prepared.name, &[])?;
+            flight.lead += 1;
+        }
+        Ok(())
+    }
+
+    /// A command without parameters or result.
+    fn command(&mut self, flight: &mut Flight, sql: &str) -> Result<(), Error> {
+        let sql: Arc<str> = sql.into();
+        let found = self.cache.statement(&Arc::from(""), &sql);
+        self.parse(flight, &found, &sql, false)?;
+        encode::run_with(&mut self.write, &found.prepared.name, &[])
+    }
+
+    fn parse(&mut self, flight: &mut Flight, found: &Found, sql: &str, describe: bool) -> Result<(), Error> {
+        if !found.is_new {
+            self.counters.hits.add(1);
+            return Ok(());
+        }
+        self.counters.parsed.add(1);
+        flight.parsing.push_back((Arc::clone(&found.prepared), describe));
+        encode::parse(&mut self.write, &found.prepared.name, sql, &[])?;
+        if describe {
+            encode::describe(&mut self.write, &found.prepared.name)?;
+        }
+        Ok(())
+    }
+}

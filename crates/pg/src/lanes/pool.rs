@@ -1,0 +1,204 @@
+//! Connections one transaction has to itself, handed out first come, first served.
+//!
+//! Invariant: a connection goes back only when its session is proven idle and clean. Whoever drops a [`Lease`] without
+//! giving it back closes the connection.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::batch::{Answer, Batch, Ending, Opening, State, Work};
+use super::counters::LaneCounters;
+use super::driver::{Driver, Inbox};
+use crate::connect::Connector;
+use crate::wire::startup::CancelKey;
+use crate::{Error, limits};
+
+/// A connection, as its owner sees it. Dropping it closes it once everything sent is answered.
+pub(crate) struct Conn {
+    inbox: mpsc::UnboundedSender<Batch>,
+    load: Arc<AtomicU32>,
+    key: CancelKey,
+}
+
+/// A pool of exclusive connections of one login.
+pub(crate) struct Pool {
+    connector: Connector,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Conn>>,
+    waiting: AtomicUsize,
+    wait_max: Duration,
+    /// After a failed attempt: until when nobody tries, how long that pause was, and what was wrong.
+    down: Mutex<Option<(Instant, Duration, Error)>>,
+    pub(crate) counters: Arc<LaneCounters>,
+}
+
+/// A connection on loan.
+pub(crate) struct Lease {
+    conn: Option<Conn>,
+    permit: Option<OwnedSemaphorePermit>,
+    pool: Arc<Pool>,
+}
+
+impl Pool {
+    pub(crate) fn new(connector: Connector, size: usize, wait_max: Duration) -> Arc<Self> {
+        Arc::new(Pool {
+            connector,
+            permits: Arc::new(Semaphore::new(size)),
+            idle: Mutex::new(Vec::new()),
+            waiting: AtomicUsize::new(0),
+            wait_max,
+            down: Mutex::new(None),
+            counters: Arc::new(LaneCounters::default()),
+        })
+    }
+
+    /// A connection, in the order of asking.
+    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => self.wait().await?,
+        };
+        let mut lease = Lease { conn: None, permit: Some(permit), pool: Arc::clone(self) };
+        lease.conn = Some(match self.take_idle() {
+            Some(conn) => conn,
+            None => self.connect().await?,
+        });
+        Ok(lease)
+    }
+
+    async fn wait(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let since = Instant::now();
+        let busy = |counters: &LaneCounters| {
+            counters.refused.add(1);
+            Error::Busy { waited_ms: since.elapsed().as_millis() as u64 }
+        };
+        if self.waiting.load(Ordering::Relaxed) >= limits::POOL_QUEUE.size() {
+            return Err(busy(&self.counters));
+        }
+        self.counters.waits.add(1);
+        let _queued = Queued::join(&self.waiting);
+        match tokio::time::timeout(self.wait_max, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(busy(&self.counters)),
+        }
+    }
+
+    fn take_idle(&self) -> Option<Conn> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(conn) = idle.pop() {
+            if !conn.inbox.is_closed() {
+                return Some(conn);
+            }
+        }
+        None
+    }
+
+    async fn connect(&self) -> Result<Conn, Error> {
+        self.check_down()?;
+        let session = match self.connector.connect().await {
+            Ok(session) => session,
+            Err(error) => return Err(self.note_down(error)),
+        };
+        *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let (inbox, outbox) = mpsc::unbounded_channel();
+        let load = Arc::new(AtomicU32::new(0));
+        let key = session.key;
+        let counters = Arc::clone(&self.counters);
+        counters.connects.add(1);
+        counters.connections.fetch_add(1, Ordering::Relaxed);
+        let driver = Driver::new(session, Arc::clone(&load), Arc::clone(&counters), limits::PIPELINE.size());
+        tokio::spawn(async move {
+            let mut outbox = Inbox::Own(outbox);
+            driver.run(&mut outbox, None).await;
+            counters.connections.fetch_sub(1, Ordering::Relaxed);
+            outbox.refuse_all();
+        });
+        Ok(Conn { inbox, load, key })
+    }
+
+    /// While the server is known to be away, nobody waits to learn it again.
+    fn check_down(&self) -> Result<(), Error> {
+        match &*self.down.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((until, _, error)) if Instant::now() < *until => Err(error.again()),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_down(&self, error: Error) -> Error {
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = down.as_ref().map_or(Duration::ZERO, |(_, pause, _)| *pause * 2);
+        let pause = pause.clamp(Duration::from_millis(20), limits::millis(&limits::BACK_OFF_MS));
+        *down = Some((Instant::now() + pause, pause, error.again()));
+        error
+    }
+}
+
+/// A place in the queue, given up however the wait ends.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl<'a> Queued<'a> {
+    fn join(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Queued(waiting)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Lease {
+    /// Sends a batch and waits for its answer.
+    pub(crate) async fn send(&self, mut batch: Batch) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        batch.reply = Some(reply);
+        let Some(conn) = &self.conn else { return Err(Error::gone()) };
+        conn.load.fetch_add(1, Ordering::Relaxed);
+        conn.inbox.send(batch).map_err(|_| Error::gone())?;
+        answer.await.unwrap_or_else(|_| Err(Error::gone()))
+    }
+
+    /// Gives the connection back. Its session must be idle, and its cleaning on the way.
+    pub(crate) fn give_back(mut self) {
+        if let Some(conn) = self.conn.take()
+            && !conn.inbox.is_closed()
+        {
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+        }
+        // The permit goes last, so that whoever gets it finds the connection.
+        self.permit.take();
+    }
+
+    /// For an owner who left in the middle: stops what runs, rolls back, cleans, and only then gives back.
+    pub(crate) fn abandon(self, open: bool) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let Some(conn) = &self.conn else { return };
+            if conn.load.load(Ordering::Relaxed) > 0 {
+                self.pool.counters.cancels.add(1);
+                if self.pool.connector.cancel(conn.key).await.is_err() {
+                    return;
+                }
+            }
+            let ending = if open { Ending::RollBack } else { Ending::Stay };
+            let batch = Batch {
+                opening: Opening::Nothing,
+                work: Work::Nothing,
+                ending,
+                role: Arc::from(""),
+                then_reset: true,
+                reply: None,
+            };
+            match self.send(batch).await {
+                Ok(outcome) if outcome.state == State::Idle => self.give_back(),
+                // What cannot be proven idle is closed.
+                Ok(_) | Err(_) => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,165 @@
+//! The prelude: one `SELECT set_config(…)` that makes a transaction somebody's.
+//!
+//! Every setting is transaction-local. It is a statement of its own in front of the caller's, never a CTE of it:
+//! privileges and row policies of a statement are fixed before its CTEs run. Only what differs from the session's own
+//! settings is set, so there are variants; each is prepared once per connection.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use base::DbRole;
+use bytes::BytesMut;
+
+use crate::wire::encode;
+use crate::{Error, limits};
+
+/// What a caller's transaction starts with.
+pub(crate) struct Prelude {
+    pub(crate) role: DbRole,
+    pub(crate) claims: Arc<str>,
+    pub(crate) claimed_role: Arc<str>,
+    pub(crate) subject: Arc<str>,
+    pub(crate) email: Arc<str>,
+    pub(crate) read_only: bool,
+    pub(crate) statement_timeout: Option<Arc<str>>,
+    pub(crate) search_path: Option<Arc<str>>,
+    pub(crate) more: Vec<(Cow<'static, str>, Arc<str>)>,
+    /// SQL that calls the pre-request function.
+    pub(crate) before: Option<Arc<str>>,
+}
+
+/// Which settings a prelude brings, besides role, claims and the role claim.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Variant(u32);
+
+const READ_ONLY: u32 = 1;
+const SUBJECT: u32 = 1 << 1;
+const EMAIL: u32 = 1 << 2;
+const TIMEOUT: u32 = 1 << 3;
+const SEARCH_PATH: u32 = 1 << 4;
+const MORE_SHIFT: u32 = 8;
+
+/// Settings of our own making, and those that would make the transaction somebody else's.
+const RESERVED: [&str; 3] = ["role", "session_authorization", "transaction_read_only"];
+
+/// Refuses names that would undo what the prelude stands for.
+pub(crate) fn check(more: &[(Cow<'static, str>, Arc<str>)]) -> Result<(), Error> {
+    if more.len() > limits::SETTINGS_MORE.size() {
+        return Err(Error::Refused(format!(
+            "more than {} settings ({})",
+            limits::SETTINGS_MORE.value,
+            limits::SETTINGS_MORE.name
+        )));
+    }
+    for (name, _) in more {
+        let reserved = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
+        let claims = name.get(..12).is_some_and(|head| head.eq_ignore_ascii_case("request.jwt."));
+        if reserved || claims {
+            return Err(Error::Refused(format!(
+                "the setting {name:?} is the caller's identity and comes from nowhere else"
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Prelude {
+    pub(crate) fn variant(&self) -> Variant {
+        let bit = |present: bool, bit: u32| if present { bit } else { 0 };
+        Variant(
+            bit(self.read_only, READ_ONLY)
+                | bit(!self.subject.is_empty(), SUBJECT)
+                | bit(!self.email.is_empty(), EMAIL)
+                | bit(self.statement_timeout.is_some(), TIMEOUT)
+                | bit(self.search_path.is_some(), SEARCH_PATH)
+                | (self.more.len() as u32) << MORE_SHIFT,
+        )
+    }
+
+    /// Writes Bind and Execute of the prelude, prepared as `name`.
+    pub(crate) fn encode(&self, out: &mut BytesMut, name: &str) -> Result<(), Error> {
+        let mut fixed: [&str; 8] = [""; 8];
+        let present = [
+            Some(self.role.name()),
+            Some(&*self.claims),
+            Some(&*self.claimed_role),
+            self.read_only.then_some("on"),
+            (!self.subject.is_empty()).then_some(&*self.subject),
+            (!self.email.is_empty()).then_some(&*self.email),
+            self.statement_timeout.as_deref(),
+            self.search_path.as_deref(),
+        ];
+        let mut count = 0;
+        for (slot, value) in fixed.iter_mut().zip(present.into_iter().flatten()) {
+            *slot = value;
+            count += 1;
+        }
+        let more = self.more.iter().flat_map(|(name, value)| [&**name, &**value]);
+        let params = fixed.into_iter().take(count).chain(more).map(|text| Some(text.as_bytes()));
+        encode::run(out, name, count + self.more.len() * 2, params)
+    }
+}
+
+impl Variant {
+    /// The statement, whose parameters are all text.
+    pub(crate) fn sql(self) -> (String, usize) {
+        let optional = [
+            (READ_ONLY, "transaction_read_only"),
+            (SUBJECT, "request.jwt.claim.sub"),
+            (EMAIL, "request.jwt.claim.email"),
+            (TIMEOUT, "statement_timeout"),
+            (SEARCH_PATH, "search_path"),
+        ];
+        let optional = optional.into_iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, name)| name);
+        let names = ["role", "request.jwt.claims", "request.jwt.claim.role"].into_iter().chain(optional);
+        let mut params = 0;
+        let mut sql = String::from("SELECT ");
+        let mut set = |name: &str, value: usize| {
+            let comma = if value > 1 { ", " } else { "" };
+            sql.push_str(&format!("{comma}pg_catalog.set_config({name}, ${value}, true)"));
+        };
+        for name in names {
+            params += 1;
+            set(&format!("'{name}'"), params);
+        }
+        for _ in 0..self.0 >> MORE_SHIFT {
+            params += 2;
+            set(&format!("${}", params - 1), params);
+        }
+        (sql, params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variant_sets_what_it_says_and_no_more() {
+        let sql = |bits| Variant(bits).sql();
+        let least = "SELECT pg_catalog.set_config('role', $1, true), pg_catalog.set_config('request.jwt.claims', $2, true), \
+                     pg_catalog.set_config('request.jwt.claim.role', $3, true)";
+        assert_eq!(sql(0), (least.to_owned(), 3));
+        let (text, params) = sql(READ_ONLY | SEARCH_PATH | 2 << MORE_SHIFT);
+        assert_eq!(params, 9);
+        assert!(text.ends_with(
+            "pg_catalog.set_config('transaction_read_only', $4, true), pg_catalog.set_config('search_path', $5, true), \
+             pg_catalog.set_config($6, $7, true), pg_catalog.set_config($8, $9, true)"
+        ));
+    }
+
+    #[test]
+    fn no_setting_of_a_request_can_make_it_somebody_else() {
+        for name in [
+            "role",
+            "ROLE",
+            "session_authorization",
+            "transaction_read_only",
+            "request.jwt.claims",
+            "Request.JWT.claim.sub",
+        ] {
+            assert!(check(&[(name.into(), "x".into())]).is_err(), "{name}");
+        }
+        check(&[("request.headers".into(), "{}".into()), ("TimeZone".into(), "UTC".into())]).unwrap();
+    }
+}

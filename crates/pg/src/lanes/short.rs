@@ -1,0 +1,115 @@
+//! The short lane: a few connections that everybody's short reads share.
+//!
+//! A batch here is atomic (one Sync, an implicit transaction), so batches of different callers may queue on one
+//! connection. A slow statement delays those behind it on the same connection, so: the least loaded connection is
+//! chosen, one that has not answered for a while counts as full, and a shape that was slow goes to the own lane.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::batch::Batch;
+use super::counters::LaneCounters;
+use super::driver::{Driver, Inbox};
+use crate::connect::Connector;
+use crate::{Error, limits};
+
+/// One shared connection, as those who use it see it.
+struct Slot {
+    inbox: mpsc::Sender<Batch>,
+    load: Arc<AtomicU32>,
+}
+
+/// The short lane.
+pub(crate) struct Short {
+    slots: Vec<Slot>,
+    pub(crate) counters: Arc<LaneCounters>,
+}
+
+impl Short {
+    pub(crate) fn new(size: usize, connector: &Arc<Connector>) -> Self {
+        let counters = Arc::new(LaneCounters::default());
+        let slots = (0..size).map(|_| {
+            let (inbox, outbox) = mpsc::channel(limits::SHORT_QUEUE.size());
+            let load = Arc::new(AtomicU32::new(0));
+            let keeper = Keeper {
+                inbox: Inbox::Shared(outbox),
+                load: Arc::clone(&load),
+                counters: Arc::clone(&counters),
+                connector: Arc::clone(connector),
+            };
+            tokio::spawn(keeper.keep());
+            Slot { inbox, load }
+        });
+        Short { slots: slots.collect(), counters }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Gives a batch to the least loaded connection; refuses when even that one is full.
+    pub(crate) fn send(&self, batch: Batch) -> Result<(), Error> {
+        let least = self.slots.iter().min_by_key(|slot| slot.load.load(Ordering::Relaxed));
+        let Some(slot) = least else { return Err(Error::Bug("no short lane".into())) };
+        slot.load.fetch_add(1, Ordering::Relaxed);
+        slot.inbox.try_send(batch).map_err(|_| {
+            slot.load.fetch_sub(1, Ordering::Relaxed);
+            self.counters.refused.add(1);
+            Error::Busy { waited_ms: 0 }
+        })
+    }
+}
+
+/// Keeps one slot connected.
+struct Keeper {
+    inbox: Inbox,
+    load: Arc<AtomicU32>,
+    counters: Arc<LaneCounters>,
+    connector: Arc<Connector>,
+}
+
+impl Keeper {
+    async fn keep(mut self) {
+        let mut pause = Duration::ZERO;
+        while let Some(first) = self.inbox.take().await {
+            match self.connector.connect().await {
+                Ok(session) => {
+                    pause = Duration::ZERO;
+                    self.counters.connects.add(1);
+                    self.counters.connections.fetch_add(1, Ordering::Relaxed);
+                    let driver = Driver::new(
+                        session,
+                        Arc::clone(&self.load),
+                        Arc::clone(&self.counters),
+                        limits::SHORT_IN_FLIGHT.size(),
+                    );
+                    driver.run(&mut self.inbox, Some(first)).await;
+                    self.counters.connections.fetch_sub(1, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    self.refuse(first, &error);
+                    pause =
+                        (pause * 2).clamp(Duration::from_millis(20), limits::millis(&limits::BACK_OFF_MS));
+                    self.refuse_for(pause, &error).await;
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, mut batch: Batch, error: &Error) {
+        batch.answer(Err(error.again()));
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Until the next attempt, everybody hears at once that the server is not there.
+    async fn refuse_for(&mut self, pause: Duration, error: &Error) {
+        let until = Instant::now() + pause;
+        while let Ok(Some(batch)) = tokio::time::timeout_at(until, self.inbox.take()).await {
+            self.refuse(batch, error);
+        }
+    }
+}

@@ -1,1 +1,3 @@
-//! placeholder
+//! People, their credentials and their sessions: who is calling.
+
+pub mod outside;

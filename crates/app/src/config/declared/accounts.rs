@@ -1,0 +1,186 @@
+//! Passwords, factors, lockout and single sign-on: named by the guides, built by the issue "auth".
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::Setting;
+use base::setting::{Definition, Value};
+
+use super::appflowy;
+
+/// The fewest characters a new password has.
+static PASSWORD_MIN_LENGTH: Setting<u16> = Setting::new("auth.password_min_length", "12")
+    .also(&[appflowy("GOTRUE_PASSWORD_MIN_LENGTH")])
+    .range("8", "128")
+    .changes("the fewest characters a new password has")
+    .proven_by(&[18])
+    .not_yet("auth");
+
+/// The kinds of characters a new password needs, as the AppFlowy guide's words or as GoTrue's sets with colons.
+static PASSWORD_REQUIRED_CHARACTERS: Setting<String> = Setting::new("auth.password_required_characters", "lower,upper,number,special")
+    .also(&[appflowy("GOTRUE_PASSWORD_REQUIRED_CHARACTERS")])
+    .changes("the kinds of characters a new password needs, as the AppFlowy guide's words or as GoTrue's sets with colons")
+    .proven_by(&[19])
+    .not_yet("auth");
+
+/// Whether a new password needs an upper-case letter.
+static PASSWORD_REQUIRE_UPPERCASE: Setting<bool> = Setting::new("auth.password_require_uppercase", "true")
+    .changes("whether a new password needs an upper-case letter")
+    .proven_by(&[19])
+    .not_yet("auth");
+
+/// Whether a new password needs a lower-case letter.
+static PASSWORD_REQUIRE_LOWERCASE: Setting<bool> = Setting::new("auth.password_require_lowercase", "true")
+    .changes("whether a new password needs a lower-case letter")
+    .proven_by(&[19])
+    .not_yet("auth");
+
+/// Whether a new password needs a digit.
+static PASSWORD_REQUIRE_NUMBER: Setting<bool> = Setting::new("auth.password_require_number", "true")
+    .changes("whether a new password needs a digit")
+    .proven_by(&[19])
+    .not_yet("auth");
+
+/// Whether a new password needs one of !@#$%^&*.
+static PASSWORD_REQUIRE_SPECIAL: Setting<bool> = Setting::new("auth.password_require_special", "true")
+    .changes("whether a new password needs one of !@#$%^&*")
+    .proven_by(&[19])
+    .not_yet("auth");
+
+/// After how many days a password can only be used to change it.
+static PASSWORD_MAX_AGE_DAYS: Setting<u32> = Setting::new("auth.password_max_age_days", "90")
+    .range("1", "3650")
+    .changes("after how many days a password can only be used to change it")
+    .proven_by(&[20])
+    .not_yet("auth");
+
+/// Which standard the password rules follow where the guides and NIST SP 800-63B-4 disagree.
+static PASSWORD_PROFILE: Setting<String> = Setting::new("password.profile", "guides")
+    .choices(&["guides", "nist"])
+    .changes("which standard the password rules follow where the guides and NIST SP 800-63B-4 disagree")
+    .proven_by(&[18, 19, 20])
+    .not_yet("auth");
+
+/// Whether people can enrol a second factor.
+static MFA_ENABLED: Setting<bool> = Setting::new("mfa.enabled", "true")
+    .also(&[appflowy("GOTRUE_MFA_ENABLED")])
+    .changes("whether people can enrol a second factor")
+    .proven_by(&[22])
+    .not_yet("auth");
+
+/// Which second factors can be enrolled.
+static MFA_METHODS: Setting<Vec<String>> = Setting::new("mfa.methods", "totp")
+    .also(&[appflowy("GOTRUE_MFA_METHODS")])
+    .choices(&["totp", "sms", "passkey"])
+    .changes("which second factors can be enrolled")
+    .proven_by(&[23])
+    .not_yet("auth");
+
+/// Whether everybody needs a second factor; administrators always do.
+static MFA_REQUIRED: Setting<bool> = Setting::new("mfa.required", "false")
+    .also(&[appflowy("GOTRUE_MFA_REQUIRED")])
+    .changes("whether everybody needs a second factor; administrators always do")
+    .proven_by(&[24])
+    .not_yet("auth");
+
+/// Whether administrators need a second factor.
+static REQUIRE_2FA_FOR_ADMINS: Setting<bool> = Setting::new("auth.require_2fa_for_admins", "true")
+    .changes("whether administrators need a second factor")
+    .proven_by(&[25])
+    .not_yet("auth");
+
+/// Whether sensitive operations need a proof of identity younger than five minutes.
+static REQUIRE_2FA_FOR_SENSITIVE_OPS: Setting<bool> =
+    Setting::new("auth.require_2fa_for_sensitive_ops", "true")
+        .also(&[appflowy("GOTRUE_SECURITY_REQUIRE_REAUTH")])
+        .changes("whether sensitive operations need a proof of identity younger than five minutes")
+        .proven_by(&[26])
+        .not_yet("auth");
+
+/// After how many wrong passwords sign-in is paused.
+static MAX_LOGIN_ATTEMPTS: Setting<u32> = Setting::new("auth.max_login_attempts", "5")
+    .range("3", "20")
+    .changes("after how many wrong passwords sign-in is paused")
+    .proven_by(&[31])
+    .not_yet("auth");
+
+/// How long sign-in is paused after too many wrong passwords.
+static LOCKOUT_DURATION: Setting<Duration> = Setting::new("auth.lockout_duration", "15m")
+    .range("1m", "24h")
+    .changes("how long sign-in is paused after too many wrong passwords")
+    .proven_by(&[31])
+    .not_yet("auth");
+
+/// What is paused: the address, the account, or the pair of both.
+static LOCKOUT_TYPE: Setting<String> = Setting::new("auth.lockout_type", "ip_and_email")
+    .choices(&["ip", "email", "ip_and_email"])
+    .changes("what is paused: the address, the account, or the pair of both")
+    .proven_by(&[31])
+    .not_yet("auth");
+
+/// Whether people can sign in through a SAML identity provider.
+static SAML_ENABLED: Setting<bool> = Setting::new("auth.saml.enabled", "false")
+    .also(&[appflowy("GOTRUE_SAML_ENABLED")])
+    .changes("whether people can sign in through a SAML identity provider")
+    .proven_by(&[32])
+    .not_yet("auth");
+
+/// Where the identity provider publishes its metadata.
+static SAML_METADATA_URL: Setting<String> = Setting::unset("auth.saml.metadata_url")
+    .also(&[appflowy("GOTRUE_SAML_METADATA_URL")])
+    .changes("where the identity provider publishes its metadata")
+    .proven_by(&[33, 38])
+    .not_yet("auth");
+
+/// The name this instance has at the identity provider.
+static SAML_ENTITY_ID: Setting<String> = Setting::unset("auth.saml.entity_id")
+    .also(&[appflowy("GOTRUE_SAML_ENTITY_ID")])
+    .changes("the name this instance has at the identity provider")
+    .proven_by(&[34])
+    .not_yet("auth");
+
+/// Where sign-in requests go when the provider has no metadata.
+static SAML_SSO_URL: Setting<String> = Setting::unset("auth.saml.sso_url")
+    .also(&[appflowy("GOTRUE_SAML_SSO_URL")])
+    .changes("where sign-in requests go when the provider has no metadata")
+    .proven_by(&[34])
+    .not_yet("auth");
+
+/// The certificate assertions are checked with when the provider has no metadata.
+static SAML_CERTIFICATE: Setting<PathBuf> = Setting::unset("auth.saml.certificate")
+    .also(&[appflowy("GOTRUE_SAML_CERTIFICATE")])
+    .changes("the certificate assertions are checked with when the provider has no metadata")
+    .proven_by(&[34])
+    .not_yet("auth");
+
+/// The SAML identity providers, each with its own rules.
+static SAML_PROVIDERS: Setting<Value> = Setting::unset("auth.saml_providers")
+    .changes("the SAML identity providers, each with its own rules")
+    .proven_by(&[32, 33, 35, 37, 38])
+    .not_yet("auth");
+
+/// All of them.
+pub(super) const SETTINGS: &[&Definition] = &[
+    &PASSWORD_MIN_LENGTH.definition,
+    &PASSWORD_REQUIRED_CHARACTERS.definition,
+    &PASSWORD_REQUIRE_UPPERCASE.definition,
+    &PASSWORD_REQUIRE_LOWERCASE.definition,
+    &PASSWORD_REQUIRE_NUMBER.definition,
+    &PASSWORD_REQUIRE_SPECIAL.definition,
+    &PASSWORD_MAX_AGE_DAYS.definition,
+    &PASSWORD_PROFILE.definition,
+    &MFA_ENABLED.definition,
+    &MFA_METHODS.definition,
+    &MFA_REQUIRED.definition,
+    &REQUIRE_2FA_FOR_ADMINS.definition,
+    &REQUIRE_2FA_FOR_SENSITIVE_OPS.definition,
+    &MAX_LOGIN_ATTEMPTS.definition,
+    &LOCKOUT_DURATION.definition,
+    &LOCKOUT_TYPE.definition,
+    &SAML_ENABLED.definition,
+    &SAML_METADATA_URL.definition,
+    &SAML_ENTITY_ID.definition,
+    &SAML_SSO_URL.definition,
+    &SAML_CERTIFICATE.definition,
+    &SAML_PROVIDERS.definition,
+];

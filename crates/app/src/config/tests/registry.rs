@@ -1,0 +1,150 @@
+//! Walks every definition of the program.
+
+use std::collections::BTreeMap;
+
+use base::setting::State;
+
+use super::super::registry::all;
+use super::*;
+
+/// Settings that protect nothing: where things are and what they are called.
+const WITHOUT_CONTROL: &[&str] = &["strict_env"];
+
+/// The number of settings that a guide names and that do nothing yet. Lower it when one is built; never raise it.
+const NOT_YET: usize = 61;
+
+/// Settings whose reader is being built. It only shrinks, and is empty when this issue is done.
+const NOT_READ: &[&str] = &["rate_limiting.redis_url"];
+
+#[test]
+fn names_aliases_and_variables_are_unique() {
+    let mut seen = BTreeMap::new();
+    for definition in all() {
+        let names = definition.also.iter().map(|alias| alias.name.to_owned());
+        for name in names.chain([definition.name.to_owned(), definition.variable()]) {
+            if let Some(other) = seen.insert(name.clone(), definition.name) {
+                panic!("{name} names both {other} and {}", definition.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_default_is_a_value_the_setting_takes() {
+    for definition in all() {
+        let Some(default) = definition.default else { continue };
+        let value = Value::Scalar(default.to_owned());
+        let accepted = definition.accept(&value);
+        // An empty list has no item to be among the choices.
+        assert!(accepted.is_ok() || default.is_empty(), "{}: {accepted:?}", definition.name);
+        assert!(definition.refusal(&value).is_none(), "{}", definition.name);
+        for bound in definition.range.iter().flat_map(|(low, high)| [low, high]) {
+            let bound = definition.accept(&Value::Scalar((*bound).to_owned()));
+            assert!(bound.is_ok(), "{}: {bound:?}", definition.name);
+        }
+    }
+}
+
+#[test]
+fn every_setting_says_what_it_changes_and_which_control_proves_it() {
+    for definition in all() {
+        assert!(!definition.changes.is_empty(), "{} says nothing", definition.name);
+        assert!(!definition.changes.ends_with('.'), "{} completes the sentence \"Sets …\"", definition.name);
+        assert!(definition.proven_by.iter().all(|number| (1..=150).contains(number)), "{}", definition.name);
+        let free = WITHOUT_CONTROL.contains(&definition.name);
+        assert_eq!(definition.proven_by.is_empty(), free, "{} and its control", definition.name);
+    }
+}
+
+#[test]
+fn every_name_of_both_guides_is_a_setting() {
+    // docs/guides/snippets has all but these, which the guides print elsewhere.
+    let elsewhere = ["S3_SSE_KMS_KEY_ID", "JWT_SECRET"];
+    let env = include_str!("../../../../../docs/guides/snippets/appflowy.env");
+    let known: Vec<String> = all()
+        .iter()
+        .flat_map(|definition| {
+            definition.also.iter().map(|alias| alias.name.to_owned()).chain([definition.name.to_owned()])
+        })
+        .collect();
+    let names = dotenv::parse(env).unwrap().into_keys().chain(elsewhere.map(str::to_owned));
+    for name in names {
+        assert!(known.contains(&name), "{name}");
+    }
+    let secret =
+        all().into_iter().find(|definition| definition.also.iter().any(|alias| alias.name == "JWT_SECRET"));
+    assert_eq!(
+        secret.map(|definition| definition.shape),
+        Some(base::setting::Shape::Secret),
+        "JWT_SECRET_FILE works"
+    );
+}
+
+#[test]
+fn what_is_not_yet_effective_only_shrinks() {
+    let count = all().iter().filter(|definition| definition.state != State::Effective).count();
+    assert_eq!(count, NOT_YET, "lower the number when a setting takes effect; never raise it");
+}
+
+#[test]
+fn every_effective_setting_is_read_or_effective_by_its_refusal() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut sources = Vec::new();
+    for krate in std::fs::read_dir(root.join("crates")).unwrap() {
+        collect(&krate.unwrap().path().join("src"), &mut sources);
+    }
+    let mut unread = Vec::new();
+    for definition in all()
+        .iter()
+        .filter(|definition| definition.state == State::Effective && definition.refused.is_empty())
+    {
+        let written = format!("\"{}\"", definition.name);
+        let Some(constant) = sources.iter().find_map(|text| constant_before(text, &written)) else {
+            panic!("no static defines {}", definition.name)
+        };
+        let read = |text: &String| {
+            text.match_indices(&format!("{constant})")).any(|(at, _)| {
+                let before = text.get(..at).and_then(|before| before.rsplit_once("get(&"));
+                before.is_some_and(|(_, path)| {
+                    path.is_empty() || path.ends_with("::") && !path.contains(['(', ' '])
+                })
+            })
+        };
+        if !sources.iter().any(read) {
+            unread.push(definition.name);
+        }
+    }
+    assert_eq!(unread, NOT_READ, "a setting that nothing reads is a setting without effect");
+}
+
+/// The name of the static whose definition has `written`.
+fn constant_before(text: &str, written: &str) -> Option<String> {
+    text.match_indices(written).find_map(|(at, _)| {
+        let before = text.get(..at)?.trim_end();
+        let opened =
+            before.strip_suffix("Setting::new(").or_else(|| before.strip_suffix("Setting::unset("))?;
+        let (_, after) = opened.rsplit_once("pub static ")?;
+        after.split(':').next().map(str::to_owned)
+    })
+}
+
+fn collect(folder: &Path, sources: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, sources);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            sources.push(std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_reference_pages_are_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for (path, text) in docs::pages() {
+        let held = std::fs::read_to_string(root.join(path)).unwrap_or_default();
+        assert!(held == text, "docs/{path} is not current: run cargo xtask docs");
+    }
+}

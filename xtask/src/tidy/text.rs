@@ -44,8 +44,7 @@ const BANNED: &[Banned] = &[
 ];
 
 /// Names that say nothing, as a file's or a directory's.
-const EMPTY_NAMES: &[&str] =
-    &["util", "utils", "common", "helper", "helpers", "manager", "misc"];
+const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "manager", "misc"];
 
 /// Files about a rule may spell what it forbids.
 fn may_spell_it(path: &str) -> bool {

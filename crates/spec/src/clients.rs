@@ -1,0 +1,57 @@
+//! The vendors' own clients, as the set-up installed them: programs in `sdk/`, run against a running Palisade.
+//!
+//! A client that is missing is a failure, never a skipped test.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::program::{Palisade, target};
+
+/// Every claim of one program, with room for a slow machine.
+const PROGRAM_SECONDS_MAX: u64 = 180;
+
+const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sdk");
+
+/// Runs `sdk/node/NAME` with the pinned packages; returns what it printed and whether it held.
+pub async fn node(palisade: &Palisade, name: &str) -> (bool, String) {
+    let tools = target().join("tools");
+    let place = tempfile::tempdir().expect("a directory");
+    for entry in std::fs::read_dir(Path::new(SDK).join("node")).expect("the programs") {
+        let path = entry.expect("an entry").path();
+        if let Some(file) = path.file_name().filter(|_| path.is_file()) {
+            std::fs::copy(&path, place.path().join(file)).expect("copied");
+        }
+    }
+    let packages = tools.join("sdk/node_modules");
+    std::os::unix::fs::symlink(installed(&packages), place.path().join("node_modules")).expect("linked");
+    let mut command = Command::new(installed(&tools.join("bin/node")));
+    command.arg(place.path().join(name));
+    run(palisade, command).await
+}
+
+/// Runs `sdk/python/NAME` in the environment of the pinned packages.
+pub async fn python(palisade: &Palisade, name: &str) -> (bool, String) {
+    let mut command = Command::new(installed(&target().join("tools/python/bin/python")));
+    command.args(["-B", "-u"]).arg(Path::new(SDK).join("python").join(name));
+    run(palisade, command).await
+}
+
+async fn run(palisade: &Palisade, mut command: Command) -> (bool, String) {
+    command.env("PALISADE_URL", &palisade.ready.url);
+    command.env("PALISADE_KEY", &palisade.ready.publishable_key);
+    command.env("PALISADE_SECRET", &palisade.ready.secret_key);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(PROGRAM_SECONDS_MAX), command.output()).await;
+    let output = ended.expect("the program ends in time").expect("the program runs");
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status.success(), text)
+}
+
+fn installed(path: &Path) -> &Path {
+    assert!(path.exists(), "{} is not installed: `cargo xtask test` installs it", path.display());
+    path
+}

@@ -65,9 +65,38 @@ pub enum Error {
         /// What the code asked for.
         expected: &'static str,
     },
+    /// The server cannot be found, started or prepared; the operator has to act.
+    #[error(transparent)]
+    Setup(#[from] Box<SetupError>),
     /// Anything else that is our mistake.
     #[error("{0}")]
     Bug(String),
+}
+
+/// Why there is no server to work with, in the three parts an operator needs.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{what}: {why}. {fix}")]
+pub struct SetupError {
+    /// `pg.server.…`, never reused.
+    pub code: &'static str,
+    /// What did not happen.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// The one thing to do about it.
+    pub fix: String,
+}
+
+impl SetupError {
+    /// The three parts, boxed as [`Error`] carries them.
+    pub fn new(
+        code: &'static str,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Box<Self> {
+        Box::new(SetupError { code, what: what.into(), why: why.into(), fix: fix.into() })
+    }
 }
 
 impl Error {
@@ -82,6 +111,7 @@ impl Error {
             | Error::TooLarge { .. }
             | Error::Poisoned
             | Error::Shape { .. }
+            | Error::Setup(_)
             | Error::Bug(_) => None,
         }
     }
@@ -98,6 +128,7 @@ impl Error {
             Error::TooLarge { limit } => Error::TooLarge { limit },
             Error::Poisoned => Error::Poisoned,
             Error::Shape { column, expected } => Error::Shape { column: column.clone(), expected },
+            Error::Setup(error) => Error::Setup(error.clone()),
             Error::Bug(what) => Error::Bug(what.clone()),
         }
     }
@@ -116,7 +147,9 @@ impl Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::Broken(_) | Error::Unreachable(_) | Error::Busy { .. } => Kind::Unavailable,
+            Error::Broken(_) | Error::Unreachable(_) | Error::Busy { .. } | Error::Setup(_) => {
+                Kind::Unavailable
+            }
             Error::Refused(_) | Error::Poisoned | Error::Shape { .. } | Error::Bug(_) => Kind::Bug,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::Database(error) => match error.sqlstate.as_str() {
@@ -142,6 +175,7 @@ impl Fault for Error {
             Error::TooLarge { .. } => "pg.result_too_large",
             Error::Poisoned => "pg.poisoned",
             Error::Shape { .. } => "pg.shape",
+            Error::Setup(error) => error.code,
             Error::Bug(_) => "pg.bug",
         }
     }
@@ -156,6 +190,29 @@ impl Fault for Error {
             Kind::Invalid => "The database refused a value".into(),
             Kind::TooLarge => "The answer is too large".into(),
             _ => "An unexpected error occurred".into(),
+        }
+    }
+}
+
+/// For administrator connections, which use tokio-postgres.
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(said) => Error::Database(Box::new(DbError {
+                sqlstate: said.code().code().to_owned(),
+                severity: said.severity().to_owned(),
+                message: said.message().to_owned(),
+                detail: said.detail().map(str::to_owned),
+                hint: said.hint().map(str::to_owned),
+                table: said.table().map(str::to_owned),
+                column: said.column().map(str::to_owned),
+                constraint: said.constraint().map(str::to_owned),
+            })),
+            None if error.is_closed() => Error::Broken(std::io::Error::other(error)),
+            None if std::error::Error::source(&error).is_some_and(|cause| cause.is::<std::io::Error>()) => {
+                Error::Unreachable(std::io::Error::other(error))
+            }
+            None => Error::Bug(error.to_string()),
         }
     }
 }

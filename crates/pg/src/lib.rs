@@ -6,11 +6,17 @@
 //!
 //! What is deliberately absent: a way to run SQL as nobody in particular, and a pool that hands out bare connections.
 
+pub mod admin;
+pub mod binaries;
+pub mod bootstrap;
 pub mod config;
 mod connect;
 pub mod error;
 mod lanes;
 pub mod limits;
+pub mod managed;
+pub mod migrate;
+pub mod notify;
 pub mod reply;
 pub mod rows;
 pub mod statement;
@@ -19,7 +25,7 @@ pub mod tx;
 mod wire;
 
 pub use config::{Caps, Config, Login, Server, Timeouts, Tls};
-pub use error::{DbError, Error};
+pub use error::{DbError, Error, SetupError};
 pub use lanes::counters::{LaneStats, Stats};
 pub use reply::Reply;
 pub use rows::{Column, FromText, Row, Rows};

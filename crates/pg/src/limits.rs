@@ -1,4 +1,4 @@
-//! Every bound of this crate's hot path, by name.
+//! Every bound of this crate, by name.
 
 use std::time::Duration;
 
@@ -65,3 +65,51 @@ pub const CONNECT_MS: Limit =
 /// Milliseconds a statement may run on a shared connection before its shape is sent to the own lane.
 pub const SHORT_SLOW_MS: Limit =
     Limit::new("short_slow_ms_max", 50, "a slow statement delays everybody behind it on a shared connection");
+
+/// How long the server may take to accept connections.
+pub const START_MS_MAX: Limit = Limit::new(
+    "start_ms_max",
+    300_000,
+    "recovery after a crash replays up to a gigabyte of log on a slow disk",
+);
+/// How long a fast shutdown may take.
+pub const FAST_STOP_MS_MAX: Limit =
+    Limit::new("fast_stop_ms_max", 20_000, "the last checkpoint writes every dirty page");
+/// How long an immediate shutdown, or a kill, may take.
+pub const IMMEDIATE_STOP_MS_MAX: Limit =
+    Limit::new("immediate_stop_ms_max", 5_000, "nothing is written, so only the kernel can take long");
+/// First pause before a server that died is started again.
+pub const RESTART_MS_MIN: Limit =
+    Limit::new("restart_ms_min", 100, "a single crash should hardly be noticed");
+/// Longest pause between attempts.
+pub const RESTART_MS_MAX: Limit =
+    Limit::new("restart_ms_max", 30_000, "a full disk should not turn into a busy loop");
+/// How often the supervisor looks at its child.
+pub const WATCH_MS: Limit =
+    Limit::new("watch_ms", 200, "four system calls a second for a restart well under one");
+/// How often a bounded wait looks again.
+pub const POLL_MS: Limit = Limit::new("poll_ms", 10, "waits of a second should not be rounded up much");
+/// Where PostgreSQL's log is cut; one predecessor is kept.
+pub const LOG_BYTES_MAX: Limit =
+    Limit::new("log_bytes_max", 16 << 20, "weeks of warnings, and never a full disk");
+/// Longest path of a Unix socket.
+pub const SOCKET_PATH_BYTES_MAX: Limit =
+    Limit::new("socket_path_bytes_max", 107, "sockaddr_un has 108 bytes with the terminating zero");
+/// How long two nodes wait for each other before migrating.
+pub const MIGRATION_LOCK_MS_MAX: Limit =
+    Limit::new("migration_lock_ms_max", 120_000, "the other node's migrations are short or stuck");
+/// Notifications kept for a subscriber that is slow.
+pub const NOTIFICATIONS_MAX: Limit =
+    Limit::new("notifications_max", 4_096, "a subscriber that lags more is told so and reads the tables");
+/// How often the listening connection is tried.
+pub const HEARTBEAT_MS: Limit = Limit::new(
+    "heartbeat_ms",
+    400,
+    "with its answer's bound a lost channel is noticed within the second a revocation may take",
+);
+/// Pauses between attempts to listen again.
+pub const LISTEN_AGAIN_MS: Limit =
+    Limit::new("listen_again_ms", 250, "the tables are asked until it works, which costs more than trying");
+/// How long the listening connection may take to be made.
+pub const LISTEN_CONNECT_MS_MAX: Limit =
+    Limit::new("listen_connect_ms_max", 5_000, "a server that accepts and says nothing is not there");

@@ -1,0 +1,91 @@
+//! Administrator connections: for bootstrap, migrations and LISTEN, never for a request.
+//!
+//! They use tokio-postgres over the same sockets and the same TLS as everything else here, so what protects the way
+//! (control 53) is decided in one place.
+
+use tokio_postgres::{AsyncMessage, Client, NoTls};
+
+use crate::config::{Login, Server};
+use crate::wire::stream;
+use crate::{Config, Error};
+
+/// Where a server is, which database, and as whom to enter.
+#[derive(Clone)]
+pub struct Target {
+    /// How the server is reached.
+    pub server: Server,
+    /// The database.
+    pub database: String,
+    /// As whom.
+    pub login: Login,
+}
+
+impl Target {
+    /// The same server, another database.
+    pub fn database(&self, name: &str) -> Self {
+        Target { database: name.to_owned(), ..self.clone() }
+    }
+
+    /// The same server and database, as somebody else.
+    pub fn login(&self, login: &Login) -> Self {
+        Target { login: login.clone(), ..self.clone() }
+    }
+
+    /// Connects; the connection lives in a task of its own until the client is dropped.
+    pub async fn connect(&self) -> Result<Client, Error> {
+        self.connect_with(|_| {}).await
+    }
+
+    /// Connects, and hands every notice and notification to `heard` in the order they come.
+    pub async fn connect_with(
+        &self,
+        heard: impl FnMut(AsyncMessage) + Send + 'static,
+    ) -> Result<Client, Error> {
+        Config::new(self.server.clone(), &self.database, self.login.clone(), None).check()?;
+        let stream = stream::open(&self.server).await.map_err(Error::Unreachable)?;
+        let mut config = tokio_postgres::Config::new();
+        config.user(&self.login.name).dbname(&self.database).application_name("palisade");
+        // Already encrypted where it has to be.
+        config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+        if let Some(password) = &self.login.password {
+            config.password(password.expose());
+        }
+        let (client, connection) = config.connect_raw(stream, NoTls).await?;
+        tokio::spawn(drive(connection, heard));
+        Ok(client)
+    }
+}
+
+async fn drive<S, T>(
+    mut connection: tokio_postgres::Connection<S, T>,
+    mut heard: impl FnMut(AsyncMessage) + Send + 'static,
+) where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+        match message {
+            Ok(message) => heard(message),
+            Err(error) => {
+                // Whoever holds the client sees the same end at its next statement.
+                tracing::debug!(%error, "an administrator connection ended");
+                return;
+            }
+        }
+    }
+}
+
+/// `"name"`, with quotes doubled: the only way a name of ours or of a user enters SQL text.
+pub fn quote_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// `'text'`, safe whatever `standard_conforming_strings` says.
+pub fn quote_text(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    if doubled.contains('\\') {
+        format!("E'{}'", doubled.replace('\\', "\\\\"))
+    } else {
+        format!("'{doubled}'")
+    }
+}

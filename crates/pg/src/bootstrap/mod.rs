@@ -1,0 +1,154 @@
+//! Makes the roles, rights and guards that everything else relies on; says first what it would change.
+//!
+//! A bootstrap is a list of [`Step`]s, each a sentence, a check and the SQL that makes the check true. [`plan`] runs the
+//! checks, [`apply`] the SQL of those that failed. So it is idempotent, an operator can be asked first, and a plan
+//! that is not empty on a running system *is* the drift (controls 50, 51).
+//!
+//! On a server where the administrator is no superuser some steps cannot be taken. Those that others rest on are
+//! refused; the rest become [`Degraded`] facts that the posture shows.
+//!
+//! Invariant: nothing here widens a right that an earlier step narrowed, whatever state a run finds.
+
+mod gate;
+mod logins;
+mod roles;
+mod schemas;
+mod step;
+
+pub use gate::GATE_CHANNEL;
+pub use logins::Logins;
+pub use schemas::entry_sql;
+pub use step::{Change, Degraded, Plan, Scope};
+
+use crate::admin::Target;
+use crate::{Error, SetupError, Timeouts};
+use step::Rights;
+
+/// The login of callers' transactions.
+pub const AUTHENTICATOR: &str = "authenticator";
+/// The login of the system door.
+pub const SYSTEM: &str = "palisade_system";
+/// The owner of user tables.
+pub const OWNER: &str = "palisade_owner";
+/// The owner of the audit log, which nobody can become.
+pub const AUDITOR: &str = "palisade_audit";
+/// The roles a caller's transaction may become.
+pub const CALLER_ROLES: [&str; 4] = ["anon", "authenticated", "service_role", "readonly"];
+
+/// What a bootstrap should arrive at.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The database with the user's tables and our schemas.
+    pub database: String,
+    /// Whether the server is ours alone: then the database is made, and the others are closed.
+    pub embedded: bool,
+    /// Schemas served to callers; the first is the default one.
+    pub exposed: Vec<Exposed>,
+    /// Passwords of the two logins.
+    pub logins: Logins,
+    /// How long statements may run (control 55): the same limits that [`crate::Config`] gives the lanes.
+    pub timeouts: Timeouts,
+}
+
+impl Wanted {
+    /// `public` exposed and guarded in the database `palisade` of an embedded server.
+    pub fn embedded(logins: Logins) -> Self {
+        Wanted {
+            database: "palisade".to_owned(),
+            embedded: true,
+            exposed: vec![Exposed::guarded("public")],
+            logins,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// A schema served to callers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposed {
+    /// Its name.
+    pub name: String,
+    /// Whether new tables in it get row level security. Off is for suites that bring a schema of their own.
+    pub guarded: bool,
+}
+
+impl Exposed {
+    /// The safe form.
+    pub fn guarded(name: impl Into<String>) -> Self {
+        Exposed { name: name.into(), guarded: true }
+    }
+}
+
+/// Everything at once, for the embedded server and for tests: plans and applies, and returns what was done.
+pub async fn run(admin: &Target, wanted: &Wanted) -> Result<Plan, Error> {
+    let mut done = plan(admin, wanted, Scope::Cluster).await?;
+    apply(admin, wanted, &done).await?;
+    let inside = plan(admin, wanted, Scope::Database).await?;
+    apply(admin, wanted, &inside).await?;
+    done.changes.extend(inside.changes);
+    done.degraded.extend(inside.degraded);
+    Ok(done)
+}
+
+/// What is missing. `Scope::Database` presumes that `Scope::Cluster` is applied; an operator who is asked first is
+/// shown both, the second as far as it can be known.
+pub async fn plan(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<Plan, Error> {
+    let client = connect(admin, wanted, scope).await?;
+    let rights = Rights::read(&client).await?;
+    if rights.version < 150_000 {
+        let why = format!("it is version {}", rights.version / 10_000);
+        let fix = "Upgrade it to PostgreSQL 15 or newer: views that ask as their caller came with it";
+        return Err(SetupError::new("pg.bootstrap.version", "The server was not prepared", why, fix).into());
+    }
+    let steps = match scope {
+        Scope::Cluster => roles::steps(wanted, &rights),
+        Scope::Database => schemas::steps(wanted, &rights).into_iter().chain(gate::steps(wanted)).collect(),
+    };
+    let mut plan = Plan::default();
+    for step in steps {
+        if !step.holds(&client).await? {
+            plan.add(step, &rights)?;
+        }
+    }
+    if scope == Scope::Cluster {
+        logins::plan(&client, admin, wanted, &mut plan).await?;
+    }
+    Ok(plan)
+}
+
+/// Makes the changes of `plan`, in order. What is inside the database happens together or not at all.
+pub async fn apply(admin: &Target, wanted: &Wanted, plan: &Plan) -> Result<(), Error> {
+    for scope in [Scope::Cluster, Scope::Database] {
+        let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.scope == scope).collect();
+        if changes.is_empty() {
+            continue;
+        }
+        let client = connect(admin, wanted, scope).await?;
+        if scope == Scope::Database {
+            client.batch_execute("BEGIN").await?;
+        }
+        for change in changes {
+            client.batch_execute(&change.sql).await.map_err(|error| change.failed(error))?;
+        }
+        if scope == Scope::Database {
+            client.batch_execute("COMMIT").await?;
+        }
+    }
+    Ok(())
+}
+
+/// Roles of an embedded server are made before the database is there.
+async fn connect(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<tokio_postgres::Client, Error> {
+    let target = match scope {
+        Scope::Cluster if wanted.embedded => admin.database("postgres"),
+        Scope::Cluster | Scope::Database => admin.database(&wanted.database),
+    };
+    let client = target.connect().await?;
+    // The first statement of a node that waits for another's bootstrap.
+    client.batch_execute("SET lock_timeout = '30s'; SET statement_timeout = 0").await?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&ADVISORY_KEY]).await?;
+    Ok(client)
+}
+
+/// "palisade" in ASCII, folded: two nodes starting at once prepare one after the other.
+const ADVISORY_KEY: i64 = 0x7061_6c69_7361_6465;

@@ -1,0 +1,35 @@
+//! Waiting on a condition with a bound, instead of sleeping and hoping.
+
+use std::future::Future;
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+const BOUND: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits until `condition` answers `Some`, and returns it; fails the test after ten seconds.
+#[track_caller]
+pub fn eventually<T, F: Future<Output = Option<T>>>(condition: impl FnMut() -> F) -> impl Future<Output = T> {
+    eventually_within(BOUND, condition)
+}
+
+/// [`eventually`] with another bound.
+#[track_caller]
+pub fn eventually_within<T, F: Future<Output = Option<T>>>(
+    bound: Duration,
+    mut condition: impl FnMut() -> F,
+) -> impl Future<Output = T> {
+    let place = Location::caller();
+    async move {
+        let until = Instant::now() + bound;
+        loop {
+            if let Some(value) = condition().await {
+                return value;
+            }
+            if Instant::now() >= until {
+                panic!("did not happen within {bound:?}: {place}");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The door to PostgreSQL, against a real one.
 
+mod bootstrap;
 mod cluster;
+mod gate;
 mod once;
 mod tx;

@@ -50,11 +50,11 @@ pub enum Error {
     #[error("Could not find a relationship between '{source_name}' and '{target}' in the schema cache")]
     NoRelationship {
         /// The schema.
-        schema: Box<str>,
+        schema: String,
         /// The relation embedded in.
-        source_name: Box<str>,
+        source_name: String,
         /// What was to be embedded.
-        target: Box<str>,
+        target: String,
         /// The hint given.
         hint: Option<String>,
         /// The wrong name and a similar right one.

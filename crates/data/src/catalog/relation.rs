@@ -9,10 +9,9 @@ use std::sync::Arc;
 pub struct RelationId(pub usize);
 
 /// What kind of relation it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RelationKind {
     /// An ordinary table.
-    #[default]
     Table,
     /// A table whose rows lie in partitions.
     Partitioned,
@@ -136,6 +135,12 @@ pub struct Relation {
 impl Default for RelationId {
     fn default() -> Self {
         RelationId(usize::MAX)
+    }
+}
+
+impl Default for RelationKind {
+    fn default() -> Self {
+        RelationKind::Table
     }
 }
 

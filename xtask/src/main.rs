@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a tool talks to its user on standard output")]
 
 mod audit;
+mod bench;
 mod ci;
 mod dev;
 mod docs;
@@ -25,6 +26,7 @@ cargo xtask <command>
                  (flags go to `palisade dev`; data lies in ./data unless --data says otherwise)
   test [words]   set up what is missing and run every test, or those whose name has one of the words
   ci             everything that must hold before a change lands; what .ci/run calls
+  bench [s]      what a request costs beside what the database alone costs, s seconds per measurement
   tidy           the rules of the house that a compiler does not know
   docs [--check] write the generated pages below docs/, or say which are out of date
   audit          licences, bans and sources of what we depend on; advisories when a database is on this machine
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["run", flags @ ..] => dev::run(flags),
         ["test", words @ ..] => test::run(words),
         ["ci"] => ci::run(),
+        ["bench", words @ ..] => bench::run(words),
         ["tidy"] => tidy::run(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),

@@ -10,7 +10,7 @@ mod redis;
 mod sdk;
 mod system;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -22,8 +22,8 @@ pub use python::tool;
 pub struct Tools {
     /// Directories to put before `PATH`.
     paths: Vec<PathBuf>,
-    /// PostgreSQL's programs, when they are not where Palisade looks by itself.
-    postgres: Option<PathBuf>,
+    /// PostgreSQL's programs.
+    postgres: PathBuf,
 }
 
 impl Tools {
@@ -32,11 +32,12 @@ impl Tools {
         let before = self.paths.iter().cloned();
         let rest = system::variable("PATH").unwrap_or_default();
         let joined = std::env::join_paths(before.chain(std::env::split_paths(&rest)))?;
-        command.env("PATH", joined);
-        if let Some(programs) = &self.postgres {
-            command.env("PALISADE_PG_BIN", programs);
-        }
-        Ok(command)
+        Ok(command.env("PATH", joined).env("PALISADE_PG_BIN", &self.postgres))
+    }
+
+    /// Where PostgreSQL's programs are.
+    pub fn postgres(&self) -> &Path {
+        &self.postgres
     }
 }
 

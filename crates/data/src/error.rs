@@ -50,11 +50,11 @@ pub enum Error {
     #[error("Could not find a relationship between '{source_name}' and '{target}' in the schema cache")]
     NoRelationship {
         /// The schema.
-        schema: String,
+        schema: Box<str>,
         /// The relation embedded in.
-        source_name: String,
+        source_name: Box<str>,
         /// What was to be embedded.
-        target: String,
+        target: Box<str>,
         /// The hint given.
         hint: Option<String>,
         /// The wrong name and a similar right one.

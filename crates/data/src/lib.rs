@@ -4,10 +4,18 @@
 
 pub mod ask;
 pub mod catalog;
+mod encode;
 pub mod error;
 pub mod gate;
 pub mod limits;
+mod pipe;
+pub mod plan;
 pub mod query;
+mod run;
+pub mod settings;
 pub mod sql;
 
+pub use catalog::Scope;
 pub use error::{Called, Candidate, Error};
+pub use pipe::Data;
+pub use settings::SETTINGS;

@@ -13,5 +13,18 @@ pub const QUERY_PARAMETERS_MAX: Limit = Limit::new(
     "bounds the conditions of one statement; PostgreSQL's own bound is near 1600",
 );
 
+/// Embeds in one ask, at all levels.
+pub const EMBEDS_MAX: Limit =
+    Limit::new("embeds_max", 100, "bounds the joins of one statement and the time to plan it");
+
+/// Longest alias made of names; a longer one is replaced by a number.
+pub const IDENTIFIER_BYTES_MAX: Limit =
+    Limit::new("identifier_bytes_max", 60, "PostgreSQL cuts names at 63 bytes, and cut names may collide");
+
+/// Names searched for a similar one.
+pub const SUGGESTION_NAMES_MAX: Limit =
+    Limit::new("suggestion_names_max", 500, "bounds the time a refusal takes in a schema of many tables");
+
 /// Every bound, for the reference.
-pub const LIMITS: &[&Limit] = &[&QUERY_DEPTH_MAX, &QUERY_PARAMETERS_MAX];
+pub const LIMITS: &[&Limit] =
+    &[&QUERY_DEPTH_MAX, &QUERY_PARAMETERS_MAX, &EMBEDS_MAX, &IDENTIFIER_BYTES_MAX, &SUGGESTION_NAMES_MAX];

@@ -9,15 +9,15 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until `condition` answers `Some`, and returns it; fails the test after ten seconds.
 #[track_caller]
-pub fn eventually<T, F: Future<Output = Option<T>>>(condition: impl FnMut() -> F) -> impl Future<Output = T> {
+pub fn eventually<T>(condition: impl AsyncFnMut() -> Option<T>) -> impl Future<Output = T> {
     eventually_within(BOUND, condition)
 }
 
 /// [`eventually`] with another bound.
 #[track_caller]
-pub fn eventually_within<T, F: Future<Output = Option<T>>>(
+pub fn eventually_within<T>(
     bound: Duration,
-    mut condition: impl FnMut() -> F,
+    mut condition: impl AsyncFnMut() -> Option<T>,
 ) -> impl Future<Output = T> {
     let place = Location::caller();
     async move {

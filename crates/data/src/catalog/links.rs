@@ -110,9 +110,8 @@ pub(super) fn derive(
         .iter()
         .enumerate()
         .filter(|(_, relation)| relation.served != Served::NotExposed)
-        .filter_map(|(at, relation)| {
-            views.contains_key(&relation.oid).then(|| (at, trace(relation.oid, views)))
-        })
+        .filter(|(_, relation)| views.contains_key(&relation.oid))
+        .map(|(at, relation)| (at, trace(relation.oid, views)))
         .collect();
     fill_primary_keys(relations, keys, &by_oid, &shown);
     let mut one_way = foreign_keys(keys, &by_oid);

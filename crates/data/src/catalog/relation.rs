@@ -9,9 +9,10 @@ use std::sync::Arc;
 pub struct RelationId(pub usize);
 
 /// What kind of relation it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum RelationKind {
     /// An ordinary table.
+    #[default]
     Table,
     /// A table whose rows lie in partitions.
     Partitioned,
@@ -135,12 +136,6 @@ pub struct Relation {
 impl Default for RelationId {
     fn default() -> Self {
         RelationId(usize::MAX)
-    }
-}
-
-impl Default for RelationKind {
-    fn default() -> Self {
-        RelationKind::Table
     }
 }
 

@@ -12,7 +12,7 @@
 use crate::admin::quote_text;
 
 use super::step::{Needs, Scope, Step};
-use super::{SYSTEM, Wanted};
+use super::{CALLER_ROLES, SYSTEM, Wanted};
 
 /// Where the gate says which relation lost its protection.
 pub const GATE_CHANNEL: &str = "palisade_gate";
@@ -81,7 +81,7 @@ fn view() -> Step {
 
 /// Compared by its source, so that a changed function is drift and an older version is upgraded.
 fn function(name: &str, returns: &str, body: &str, without: (u16, &'static str)) -> Step {
-    let source = quote_text(body);
+    let (source, callers) = (quote_text(body), CALLER_ROLES.join(", "));
     Step {
         needs: Needs::Superuser,
         without: Some(without),
@@ -96,7 +96,7 @@ fn function(name: &str, returns: &str, body: &str, without: (u16, &'static str))
             format!(
                 "CREATE OR REPLACE FUNCTION palisade.{name}() RETURNS {returns} LANGUAGE plpgsql SECURITY DEFINER
                    SET search_path = pg_catalog, pg_temp AS {source};
-                 REVOKE ALL ON FUNCTION palisade.{name}() FROM PUBLIC"
+                 REVOKE ALL ON FUNCTION palisade.{name}() FROM PUBLIC, {SYSTEM}, {callers}"
             ),
         )
     }

@@ -60,9 +60,12 @@ pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Makes a directory and its parents, the last with `mode`; an existing one is left as it is.
+/// Makes a directory with `mode`, its parents as the umask has them; an existing one is left as it is.
 pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
-    match fs::DirBuilder::new().recursive(true).mode(mode).create(path) {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(mode).create(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),

@@ -1,5 +1,17 @@
-//! The door to PostgreSQL, against a real one.
+//! The door to PostgreSQL, and the house around it, against a real one.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy knows the tests of this binary, not their helpers"
+)]
+
+mod bootstrap;
 mod cluster;
+mod gate;
+mod managed;
+mod migrate;
+mod notify;
 mod once;
 mod tx;

@@ -17,5 +17,8 @@ BEGIN
     RAISE WARNING 'palisade: %.% is not served: %', found.schema, found.name, found.why;
     PERFORM pg_notify('palisade_gate', format('%s.%s: %s', found.schema, found.name, found.why));
   END LOOP;
-  PERFORM pg_notify('palisade_catalog', '');
+  -- A drop reports nothing here and is announced by the other trigger.
+  IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands()) THEN
+    PERFORM pg_notify('palisade_catalog', '');
+  END IF;
 END

@@ -1,0 +1,178 @@
+//! Two lanes, one chain: floods, late commits, kills and two sequencers at once.
+
+use std::net::IpAddr;
+
+use audit::{Entry, Event, Filter};
+use testkit::Database;
+
+use crate::house::{AUDIT, House, mock_clock, open, round};
+
+fn wrong_password(address: &str) -> Entry {
+    let address: IpAddr = address.parse().expect("an address");
+    Entry::named("anonymous", Event::LoginFailed)
+        .refused("auth.invalid_credentials")
+        .from_address(Some(address))
+}
+
+#[tokio::test]
+async fn a_flood_of_identical_refusals_is_two_entries_with_a_count() {
+    let house = House::new().await;
+    for _ in 0..5_000 {
+        house.audit.refused(wrong_password("192.0.2.1"));
+    }
+    house.audit.refused(wrong_password("192.0.2.2"));
+    house.audit.settle().await.expect("settled");
+    let all = house.all().await;
+    assert_eq!(all.len(), 3, "{all:#?}");
+    let counts: u64 = all
+        .iter()
+        .map(|entry| serde_json::from_str::<serde_json::Value>(&entry.body).expect("json"))
+        .map(|body| body.get("count").and_then(serde_json::Value::as_u64).unwrap_or(1))
+        .sum();
+    assert_eq!(counts, 5_001);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_that_found_the_queue_full_are_counted_as_lost() {
+    let db = Database::new(audit::MIGRATIONS).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    // Nobody takes from the queue yet.
+    let (audit, tasks) = open(&db, &dir, mock_clock().clock(), &[]).await.expect("open");
+    let queue = audit::limits::LANE_QUEUE.value;
+    for _ in 0..queue + 17 {
+        audit.refused(wrong_password("192.0.2.1"));
+    }
+    let (tracker, stop) = (tokio_util::task::TaskTracker::new(), tokio_util::sync::CancellationToken::new());
+    tasks.spawn(&tracker, stop.clone());
+    audit.settle().await.expect("settled");
+    let lost = Filter { event: Some(Event::EntriesLost.name().into()), ..Filter::default() };
+    let found = audit.find(&lost, None, 10).await.expect("found");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].body.contains("\"count\":17"), "{}", found[0].body);
+    stop.cancel();
+    tracker.close();
+    tracker.wait().await;
+}
+
+#[tokio::test]
+async fn what_was_refused_just_before_a_stop_is_chained() {
+    let house = House::new().await;
+    house.audit.refused(wrong_password("192.0.2.1"));
+    house.audit.refused(wrong_password("192.0.2.1"));
+    let (db, dir) = house.stop().await;
+    let house = House::around(db, dir, &[]).await;
+    assert_eq!(house.all().await.len(), 2);
+    assert!(house.verify().await.holds());
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_commits_late_comes_late_and_nothing_waits_for_it() {
+    let house = House::new().await;
+    let mut late = house.db.pg().begin_system(AUDIT).await.expect("begun");
+    house.audit.record(&mut late, Entry::named("user:late", Event::Login)).await.expect("recorded");
+    house.sign_ins(3).await;
+    assert_eq!(house.all().await.len(), 3);
+    late.commit(()).await.expect("committed").into_inner();
+    house.audit.settle().await.expect("chained");
+    let all = house.all().await;
+    assert!(all[3].body.contains("user:late") && all[3].seq == 4);
+    assert!(house.verify().await.holds());
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_rolled_back_transaction_leaves_no_entry() {
+    let house = House::new().await;
+    let mut tx = house.db.pg().begin_system(AUDIT).await.expect("begun");
+    house.audit.record(&mut tx, Entry::named("user:1", Event::Login)).await.expect("recorded");
+    tx.roll_back().await.expect("rolled back");
+    house.sign_ins(1).await;
+    assert_eq!(house.all().await.len(), 1);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_kill_between_append_and_chain_loses_nothing() {
+    let db = Database::new(audit::MIGRATIONS).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let (audit, tasks) = open(&db, &dir, mock_clock().clock(), &[]).await.expect("open");
+    audit.record_alone(Entry::named("user:1", Event::Login)).await.expect("recorded");
+    // A kill: the tasks never ran, and half a line was being written to the head file.
+    drop((audit, tasks));
+    std::fs::write(dir.path().join("audit").join("head.jsonl"), "{\"seq\":1,\"at\":\"20").expect("written");
+    let house = House::around(db, dir, &[]).await;
+    house.audit.settle().await.expect("chained");
+    assert_eq!(house.all().await.len(), 1);
+    let verdict = house.verify().await;
+    assert!(verdict.holds() && verdict.heads_outside == 1, "{verdict:?}");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_kill_between_the_chain_and_its_head_outside_is_made_good() {
+    let db = Database::new(audit::MIGRATIONS).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let (audit, mut tasks) = open(&db, &dir, mock_clock().clock(), &[]).await.expect("open");
+    audit.record_alone(Entry::named("user:1", Event::Login)).await.expect("recorded");
+    assert_eq!(round(&mut tasks.sequencer).await, 1);
+    std::fs::remove_file(dir.path().join("audit").join("head.jsonl")).expect("removed");
+    drop((audit, tasks));
+    let house = House::around(db, dir, &[]).await;
+    house.audit.settle().await.expect("settled");
+    assert_eq!(house.verify().await.heads_outside, 1);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn two_sequencers_at_once_make_one_chain() {
+    let db = Database::new(audit::MIGRATIONS).await;
+    let dirs = [tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory")];
+    let clock = mock_clock();
+    let (one, mut first) = open(&db, &dirs[0], clock.clock(), &[]).await.expect("open");
+    let (two, mut second) = open(&db, &dirs[1], clock.clock(), &[]).await.expect("open");
+    for n in 0..40 {
+        let node = if n % 2 == 0 { &one } else { &two };
+        node.record_alone(Entry::named(format!("user:{n}"), Event::Login)).await.expect("recorded");
+        if n % 4 == 3 {
+            let (a, b) = tokio::join!(first.sequencer.round(), second.sequencer.round());
+            assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
+        }
+    }
+    round(&mut first.sequencer).await;
+    round(&mut second.sequencer).await;
+    let verdicts = [one.verify().await.expect("verified"), two.verify().await.expect("verified")];
+    for verdict in verdicts {
+        assert!(verdict.holds() && verdict.entries == 40 && verdict.waiting == 0, "{verdict:?}");
+        assert!(verdict.heads_outside > 0, "each node is a witness: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn operators_find_by_actor_event_group_subject_and_time() {
+    let house = House::new().await;
+    house.sign_ins(3).await;
+    house.clock.advance(std::time::Duration::from_secs(60));
+    let changed = Entry::named("user:admin", Event::RoleChange)
+        .about("user:1")
+        .because("asked by the owner")
+        .change("role", "authenticated", "service_role");
+    house.audit.record_alone(changed).await.expect("recorded");
+    house.audit.settle().await.expect("chained");
+    let find = async |filter: Filter| house.audit.find(&filter, None, 10).await.expect("found").len();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(find(Filter { actor: some("user:admin"), ..Filter::default() }).await, 1);
+    assert_eq!(find(Filter { event: some("auth"), ..Filter::default() }).await, 3);
+    assert_eq!(find(Filter { event: some("auth.login"), ..Filter::default() }).await, 3);
+    assert_eq!(find(Filter { event: some("auth.log"), ..Filter::default() }).await, 0);
+    assert_eq!(find(Filter { subject: some("user:1"), ..Filter::default() }).await, 2);
+    assert_eq!(find(Filter { from: Some(house.clock.now()), ..Filter::default() }).await, 1);
+    assert_eq!(find(Filter { to: Some(house.clock.now()), ..Filter::default() }).await, 3);
+    let newest = &house.audit.find(&Filter::default(), None, 1).await.expect("found")[0];
+    let line: serde_json::Value = serde_json::from_str(&newest.line()).expect("one JSON object");
+    assert_eq!(line["before"]["role"], "authenticated");
+    assert_eq!(line["after"]["role"], "service_role");
+    assert_eq!(line["seq"], 4);
+    house.stop().await;
+}

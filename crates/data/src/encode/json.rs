@@ -1,0 +1,128 @@
+//! Values as `to_json` writes them.
+
+use pg::{Column, Row};
+
+use crate::catalog::types::{Json, json_of};
+
+/// `"name":` of each column, with what goes before it.
+pub(super) fn keys(columns: &[Column]) -> Vec<Vec<u8>> {
+    columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| {
+            let mut key = vec![if at == 0 { b'{' } else { b',' }];
+            string(&mut key, column.name.as_bytes());
+            key.push(b':');
+            key
+        })
+        .collect()
+}
+
+/// A row as an object.
+pub(super) fn object(out: &mut Vec<u8>, row: Row<'_>, lead: usize, columns: &[Column], keys: &[Vec<u8>]) {
+    if keys.is_empty() {
+        out.push(b'{');
+    }
+    for ((field, column), key) in row.fields().skip(lead).zip(columns).zip(keys) {
+        out.extend_from_slice(key);
+        value(out, field, column.type_oid);
+    }
+    out.push(b'}');
+}
+
+/// A field as a value.
+pub(super) fn value(out: &mut Vec<u8>, field: Option<&[u8]>, type_oid: u32) {
+    let Some(field) = field else { return out.extend_from_slice(b"null") };
+    match json_of(type_oid) {
+        Json::Verbatim => out.extend_from_slice(field),
+        Json::Bool => out.extend_from_slice(if field == b"t" { b"true" } else { b"false" }),
+        // `NaN`, `Infinity` and `-Infinity` are no JSON numbers.
+        Json::Number if field.iter().any(|byte| matches!(byte, b'N' | b'I')) => string(out, field),
+        Json::Number => out.extend_from_slice(field),
+        Json::Timestamp => timestamp(out, field),
+        Json::Text => string(out, field),
+    }
+}
+
+/// `2026-11-21 21:00:00+00` as `"2026-11-21T21:00:00+00:00"`; `infinity` and eras as they are.
+fn timestamp(out: &mut Vec<u8>, field: &[u8]) {
+    let (stamp, era) = match field.strip_suffix(b" BC") {
+        Some(stamp) => (stamp, &b" BC"[..]),
+        None => (field, &b""[..]),
+    };
+    out.push(b'"');
+    match stamp.iter().position(|byte| *byte == b' ') {
+        None => out.extend_from_slice(stamp),
+        Some(at) => {
+            let (date, time) = stamp.split_at(at);
+            out.extend_from_slice(date);
+            out.push(b'T');
+            out.extend_from_slice(time.get(1..).unwrap_or_default());
+            let hours_only = time.len().checked_sub(3).and_then(|at| time.get(at));
+            if hours_only.is_some_and(|sign| matches!(sign, b'+' | b'-')) {
+                out.extend_from_slice(b":00");
+            }
+        }
+    }
+    out.extend_from_slice(era);
+    out.push(b'"');
+}
+
+/// A string, with what JSON cannot hold escaped.
+pub(super) fn string(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    let mut from = 0;
+    for (at, byte) in text.iter().enumerate() {
+        let short = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            0..0x20 => 0,
+            _ => continue,
+        };
+        out.extend_from_slice(text.get(from..at).unwrap_or_default());
+        if short == 0 {
+            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+        } else {
+            out.extend_from_slice(&[b'\\', short]);
+        }
+        from = at + 1;
+    }
+    out.extend_from_slice(text.get(from..).unwrap_or_default());
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(field: Option<&str>, type_oid: u32, expected: &str) {
+        let mut out = Vec::new();
+        value(&mut out, field.map(str::as_bytes), type_oid);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn values_are_what_to_json_makes() {
+        check(None, 25, "null");
+        check(Some("t"), 16, "true");
+        check(Some("1e+300"), 701, "1e+300");
+        check(Some("NaN"), 701, r#""NaN""#);
+        check(Some("-Infinity"), 1700, r#""-Infinity""#);
+        check(Some(r#"{"a": 1}"#), 3802, r#"{"a": 1}"#);
+        check(Some("a\"b\\\n\u{1}é"), 25, r#""a\"b\\\n\u0001é""#);
+    }
+
+    #[test]
+    fn timestamps_are_iso() {
+        check(Some("2026-11-21 21:00:00.5+00"), 1184, r#""2026-11-21T21:00:00.5+00:00""#);
+        check(Some("2026-11-21 21:00:00-03:30"), 1184, r#""2026-11-21T21:00:00-03:30""#);
+        check(Some("2026-11-21 21:00:00"), 1114, r#""2026-11-21T21:00:00""#);
+        check(Some("0044-03-15 12:00:00+00 BC"), 1184, r#""0044-03-15T12:00:00+00:00 BC""#);
+        check(Some("infinity"), 1184, r#""infinity""#);
+    }
+}

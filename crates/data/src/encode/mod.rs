@@ -1,0 +1,91 @@
+//! From rows in PostgreSQL's text format to a body, without the server's help.
+//!
+//! Invariant: what is written is what `json_agg(row)` or a record's text would have been, read as JSON or CSV.
+
+mod csv;
+mod json;
+
+use bytes::Bytes;
+use pg::{Column, Row, Rows};
+
+use crate::Error;
+use crate::plan::BodyShape;
+
+/// The body made of the rows of a page. `lead` fields before each row's own are not part of it.
+pub fn rows(rows: &Rows, lead: usize, shape: &BodyShape) -> Result<Bytes, Error> {
+    let columns = rows.columns.get(lead..).unwrap_or_default();
+    let page = || rows.iter().filter(|row| is_present(*row, lead));
+    let size: usize = rows.raw.iter().map(|raw| raw.len() + columns.len() * 8 + 8).sum();
+    let mut out = Vec::with_capacity(size + 16);
+    match shape {
+        BodyShape::Rows { strip_nulls: false } => {
+            let keys = json::keys(columns);
+            array(&mut out, page(), |out, row| json::object(out, row, lead, columns, &keys));
+        }
+        BodyShape::Rows { strip_nulls: true } | BodyShape::Values => {
+            array(&mut out, page(), |out, row| first(out, row, lead, columns));
+        }
+        BodyShape::Object { strip_nulls: false } => match page().next() {
+            Some(row) => json::object(&mut out, row, lead, columns, &json::keys(columns)),
+            None => out.extend_from_slice(b"null"),
+        },
+        BodyShape::Object { strip_nulls: true } | BodyShape::Value => match page().next() {
+            Some(row) => first(&mut out, row, lead, columns),
+            None => out.extend_from_slice(b"null"),
+        },
+        BodyShape::Csv { .. } => csv::table(&mut out, page(), lead, columns),
+        BodyShape::Raw => {
+            if let Some(row) = page().next() {
+                let field = row.field(lead).unwrap_or_default();
+                out = raw(field, columns.first())?;
+            }
+        }
+        BodyShape::Nothing | BodyShape::GeoJson | BodyShape::Handler { .. } => {
+            return Err(Error::Bug("this body is made by the server"));
+        }
+    }
+    Ok(out.into())
+}
+
+/// The body the server made of all rows.
+pub fn whole(row: Row<'_>, at: usize, columns: &[Column]) -> Result<Bytes, Error> {
+    match row.field(at) {
+        None => Ok(Bytes::new()),
+        Some(field) => Ok(raw(field, columns.get(at))?.into()),
+    }
+}
+
+/// Whether a row is one of the page: without a mark in the second of its leading fields it stands for none.
+pub fn is_present(row: Row<'_>, lead: usize) -> bool {
+    lead < 2 || row.field(1).is_some()
+}
+
+fn array<'a>(
+    out: &mut Vec<u8>,
+    rows: impl Iterator<Item = Row<'a>>,
+    mut each: impl FnMut(&mut Vec<u8>, Row<'a>),
+) {
+    out.push(b'[');
+    for (at, row) in rows.enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b",\n ");
+        }
+        each(out, row);
+    }
+    out.push(b']');
+}
+
+fn first(out: &mut Vec<u8>, row: Row<'_>, lead: usize, columns: &[Column]) {
+    let type_oid = columns.first().map_or(0, |column| column.type_oid);
+    json::value(out, row.field(lead), type_oid);
+}
+
+/// Bytes of a value as they are; `bytea` comes in hex.
+fn raw(field: &[u8], column: Option<&Column>) -> Result<Vec<u8>, Error> {
+    let is_bytes = column.is_some_and(|column| column.type_oid == crate::catalog::types::oid::BYTEA);
+    if !is_bytes {
+        return Ok(field.to_vec());
+    }
+    let text = std::str::from_utf8(field).ok();
+    text.and_then(<Vec<u8> as pg::FromText>::from_text).ok_or(Error::Bug("bytea is not in hex"))
+}

@@ -1,0 +1,183 @@
+//! Carrying out a plan as the caller.
+//!
+//! Invariant: whatever may still refuse the answer (one row wanted, too many touched) is checked before the commit, and
+//! an outcome leaves here only inside a [`Reply`].
+
+use std::sync::Arc;
+
+use base::Caller;
+use bytes::Bytes;
+use pg::{Lane, Mode, Once, Pg, Reply, Rows, Setup, Statement};
+
+use crate::ask::{Count, Outcome};
+use crate::encode;
+use crate::error::Error;
+use crate::plan::{Act, BodyShape, Change, Plan};
+use crate::sql::{self, Compiled, Form};
+
+/// What user code may have set, and how many rows an insert updated.
+pub const TAIL: &str = "select nullif(pg_catalog.current_setting('response.headers', true), ''), \
+    nullif(pg_catalog.current_setting('response.status', true), ''), \
+    nullif(pg_catalog.current_setting('palisade.updated', true), '')";
+
+/// Makes a rolled back answer tell of violations that only a commit would have found.
+pub const CHECK_DEFERRED: &str = "set constraints all immediate";
+
+/// Runs `plan`. `answers` says that some function in the database could set the answer's headers or status.
+pub async fn run(
+    pg: &Pg,
+    caller: &Caller,
+    setup: Setup,
+    plan: &Plan,
+    answers: bool,
+) -> Result<Reply<Outcome>, Error> {
+    let mut setup = setup;
+    setup.more.extend(plan.settings.iter().map(|(name, value)| (name.to_string().into(), Arc::clone(value))));
+    let compiled = sql::compile(plan);
+    let explained = plan.terms.explain.is_some();
+    let tail = !explained && (answers || setup.before.is_some() || compiled.counts_updates);
+    let terms = &plan.terms;
+    let checked = terms.singular || terms.max_affected.is_some() || terms.roll_back || is_put(plan);
+    let mode = if plan.writes { Mode::Write } else { Mode::Read };
+    if !tail && !checked && compiled.guess.is_none() {
+        let lane = if matches!(plan.act, Act::Read) && !explained { Lane::Short } else { Lane::Own };
+        let Compiled { main, form, .. } = compiled;
+        let reply = pg.once(caller, Once { statement: main, mode, lane, setup }).await?;
+        return reply.try_map(|rows| outcome(plan, form, &rows));
+    }
+    let Compiled { main, form, guess, .. } = compiled;
+    let mut tx = pg.begin(caller, mode, setup).await?;
+    let mut statements = vec![main];
+    if tail {
+        statements.push(Statement::new(TAIL, []));
+    }
+    let guessed = guess.is_some() && !explained;
+    statements.extend(guess.filter(|_| guessed));
+    let answers = tx.run_all(statements).await?;
+    let mut answers = answers.iter();
+    let rows = answers.next().ok_or(Error::Bug("a statement without an answer"))?;
+    let mut outcome = outcome(plan, form, rows)?;
+    if tail {
+        let row = answers.next().and_then(Rows::first).ok_or(Error::Bug("settings without an answer"))?;
+        outcome.response_headers = row.at(0)?;
+        outcome.response_status = row.at(1)?;
+        let updated: Option<i64> = row.at(2)?;
+        outcome.inserted = outcome.inserted.map(|inserted| inserted - updated.unwrap_or(0));
+    }
+    if guessed {
+        let guess = answers.next().and_then(Rows::first).ok_or(Error::Bug("no explanation"))?;
+        outcome.total = Some(merge_guess(plan, outcome.total, planned_rows(guess.at(0)?)?));
+    }
+    check(plan, &outcome)?;
+    if terms.roll_back {
+        tx.run(Statement::new(CHECK_DEFERRED, [])).await?;
+        tx.roll_back().await?;
+        return Ok(Reply::untouched(outcome, "the caller asked for a rollback"));
+    }
+    Ok(tx.commit(outcome).await?)
+}
+
+fn is_put(plan: &Plan) -> bool {
+    matches!(&plan.act, Act::Mutate(mutation) if mutation.put)
+}
+
+/// Dropping the transaction with an error rolls it back.
+fn check(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
+    if plan.terms.explain.is_some() {
+        return Ok(());
+    }
+    if is_put(plan) && outcome.rows != 1 {
+        return Err(Error::PutMismatch);
+    }
+    if plan.terms.singular && outcome.rows != 1 {
+        return Err(Error::NotSingular { rows: outcome.rows });
+    }
+    match plan.terms.max_affected {
+        Some(most) if outcome.rows > most => Err(Error::MaxAffected { rows: outcome.rows }),
+        _ => Ok(()),
+    }
+}
+
+fn outcome(plan: &Plan, form: Form, rows: &Rows) -> Result<Outcome, Error> {
+    let mut outcome = Outcome { void: plan.void, resolved: plan.resolved, ..Outcome::default() };
+    match form {
+        Form::Rows => {
+            outcome.rows = count(rows.len())?;
+            outcome.body = encode::rows(rows, 0, &plan.body)?;
+        }
+        Form::TotalAndRows => {
+            let first = rows.first().ok_or(Error::Bug("a total without a row"))?;
+            outcome.total = Some(first.at(0)?);
+            outcome.rows = count(rows.iter().filter(|row| encode::is_present(*row, 2)).count())?;
+            outcome.body = encode::rows(rows, 2, &plan.body)?;
+        }
+        Form::Whole => {
+            let row = rows.first().ok_or(Error::Bug("a body without a row"))?;
+            outcome.rows = row.at(0)?;
+            outcome.body = encode::whole(row, 1, &rows.columns)?;
+            outcome.total = row.at(2)?;
+        }
+        Form::Touched => outcome.rows = i64::try_from(rows.affected).unwrap_or(i64::MAX),
+        Form::Keys => {
+            outcome.rows = count(rows.len())?;
+            outcome.key = key(rows);
+        }
+        Form::Lines => outcome.body = lines(rows),
+    }
+    if matches!(&plan.act, Act::Call(call) if call.single) {
+        outcome.rows = 1;
+    }
+    let is_insert =
+        matches!(&plan.act, Act::Mutate(mutation) if matches!(mutation.change, Change::Insert { .. }));
+    outcome.inserted = is_insert.then_some(outcome.rows);
+    let wanted = matches!(plan.terms.count, Some(Count::Exact | Count::Estimated));
+    if wanted && outcome.total.is_none() {
+        outcome.total = Some(outcome.rows);
+    }
+    if plan.body == BodyShape::Nothing {
+        outcome.body = Bytes::new();
+    }
+    Ok(outcome)
+}
+
+fn count(rows: usize) -> Result<i64, Error> {
+    i64::try_from(rows).map_err(|_| Error::Bug("more rows than numbers"))
+}
+
+/// The key of the one new row; of several there is no one key.
+fn key(rows: &Rows) -> Vec<(String, String)> {
+    let [_] = rows.raw.as_slice() else { return Vec::new() };
+    let Some(row) = rows.first() else { return Vec::new() };
+    let named = rows.columns.iter().zip(row.fields());
+    named
+        .filter_map(|(column, field)| {
+            let value = std::str::from_utf8(field?).ok()?;
+            Some((column.name.clone(), value.to_owned()))
+        })
+        .collect()
+}
+
+fn lines(rows: &Rows) -> Bytes {
+    let mut text = Vec::new();
+    for row in rows.iter() {
+        text.extend_from_slice(row.field(0).unwrap_or_default());
+        text.push(b'\n');
+    }
+    text.into()
+}
+
+fn planned_rows(explained: serde_json::Value) -> Result<i64, Error> {
+    let rows = explained.pointer("/0/Plan/Plan Rows").and_then(serde_json::Value::as_i64);
+    rows.ok_or(Error::Bug("an explanation without rows"))
+}
+
+/// Counted is better than guessed as long as the count was not cut short.
+fn merge_guess(plan: &Plan, counted: Option<i64>, guessed: i64) -> i64 {
+    match (plan.terms.count, counted) {
+        (Some(Count::Estimated), Some(counted)) => match plan.max_rows {
+            Some(most) if counted <= most => counted,
+            _ => counted.max(guessed),
+        },
+        _ => guessed,
+    }
+}

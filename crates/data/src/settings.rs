@@ -1,0 +1,44 @@
+//! What an operator can set of the data API.
+
+use base::setting::Definition;
+use base::{Setting, Settings};
+
+use crate::ask::Rules;
+use crate::catalog::Scope;
+
+/// Schemas served.
+pub static SCHEMAS: Setting<Vec<String>> = Setting::new("data.schemas", "public")
+    .changes("which schemas the data API serves; the first one is the default")
+    .proven_by(&[40, 41]);
+
+/// Schemas that names in SQL may also come from.
+pub static EXTRA_SEARCH_PATH: Setting<Vec<String>> =
+    Setting::new("data.extra_search_path", "public,extensions")
+        .changes("which schemas functions and types are also looked up in");
+
+/// Most rows of one level.
+pub static MAX_ROWS: Setting<u32> = Setting::new("data.max_rows", "1000")
+    .range("1", "1000000")
+    .changes("how many rows one answer holds at most, at each level of embedding");
+
+/// Whether aggregates may be selected.
+pub static AGGREGATES: Setting<bool> = Setting::new("data.aggregates", "false")
+    .changes("whether clients may ask for sums, averages and counts of columns");
+
+/// Every setting of this crate.
+pub const SETTINGS: &[&Definition] =
+    &[&SCHEMAS.definition, &EXTRA_SEARCH_PATH.definition, &MAX_ROWS.definition, &AGGREGATES.definition];
+
+impl Scope {
+    /// As set, with the gate shut: no setting opens it.
+    pub fn from_settings(from: &Settings) -> Self {
+        Scope { exposed: from.get(&SCHEMAS), extra: from.get(&EXTRA_SEARCH_PATH), gate: true }
+    }
+}
+
+impl Rules {
+    /// As set.
+    pub fn from_settings(from: &Settings) -> Self {
+        Rules { max_rows: Some(i64::from(from.get(&MAX_ROWS))), aggregates: from.get(&AGGREGATES) }
+    }
+}

@@ -1,0 +1,123 @@
+//! Why a mail was not put or delivered.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use base::{Fault, Kind};
+
+/// What can go wrong with a mail. No variant carries a body, a link or a password.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The outbox could not be read or written.
+    #[error("the outbox did not answer")]
+    Database(#[from] pg::Error),
+    /// A body could not be sealed or opened.
+    #[error("the mail's body cannot be sealed or opened with this root key")]
+    Seal(#[from] seal::Error),
+    /// An address is not one.
+    #[error("{field} is not an e-mail address")]
+    Address {
+        /// The recipient, or the setting.
+        field: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: lettre::address::AddressError,
+    },
+    /// The mail is too long.
+    #[error("the mail's {part} is longer than {max} bytes")]
+    TooLong {
+        /// Subject or body.
+        part: &'static str,
+        /// The limit.
+        max: u64,
+    },
+    /// The parts do not make a mail.
+    #[error("the mail cannot be put together")]
+    Compose(#[from] lettre::error::Error),
+    /// The mail server did not take it.
+    #[error("the mail server did not take it at {step}")]
+    Smtp {
+        /// How far the conversation had come.
+        step: &'static str,
+        /// Whether trying again is pointless.
+        permanent: bool,
+        /// What it said.
+        #[source]
+        source: lettre::transport::smtp::Error,
+    },
+    /// The mail server took too long.
+    #[error("the mail server did not answer in time at {step}")]
+    Timeout {
+        /// How far the conversation had come.
+        step: &'static str,
+    },
+    /// The file could not be written or read.
+    #[error("{} cannot be used", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no such mail.
+    #[error("there is no such mail in the outbox")]
+    NotFound,
+    /// No way out is configured.
+    #[error("no mail can be sent: no mail server is configured")]
+    NoSender,
+}
+
+impl Error {
+    /// Whether trying again is pointless.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Error::Smtp { permanent, .. } => *permanent,
+            Error::Address { .. }
+            | Error::TooLong { .. }
+            | Error::Compose(_)
+            | Error::NotFound
+            | Error::Seal(_) => true,
+            Error::Database(_) | Error::Timeout { .. } | Error::File { .. } | Error::NoSender => false,
+        }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::Database(error) => error.kind(),
+            Error::Address { .. } | Error::TooLong { .. } => Kind::Invalid,
+            Error::NotFound => Kind::NotFound,
+            Error::NoSender => Kind::Unsupported,
+            Error::Timeout { .. } | Error::Smtp { .. } | Error::File { .. } => Kind::Unavailable,
+            Error::Seal(_) | Error::Compose(_) => Kind::Bug,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Error::Database(_) => "mail.database",
+            Error::Seal(_) => "mail.seal",
+            Error::Address { .. } => "mail.address",
+            Error::TooLong { .. } => "mail.too_long",
+            Error::Compose(_) => "mail.compose",
+            Error::Smtp { .. } => "mail.smtp",
+            Error::Timeout { .. } => "mail.timeout",
+            Error::File { .. } => "mail.file",
+            Error::NotFound => "mail.not_found",
+            Error::NoSender => "mail.no_sender",
+        }
+    }
+
+    fn message(&self) -> Cow<'_, str> {
+        match self.kind() {
+            Kind::Invalid | Kind::NotFound | Kind::Unsupported => self.to_string().into(),
+            _ => "The mail could not be sent".into(),
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        matches!(self, Error::NoSender).then(|| "set email.smtp_host and email.from_address".into())
+    }
+}

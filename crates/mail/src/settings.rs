@@ -1,0 +1,64 @@
+//! What can be set about mail.
+
+use std::path::PathBuf;
+
+use base::setting::{Alias, Definition, Guide};
+use base::{Secret, Setting};
+
+/// The mail server.
+pub static SMTP_HOST: Setting<Option<String>> = Setting::unset("email.smtp_host")
+    .also(&[Alias::same("GOTRUE_SMTP_HOST", Guide::Other)])
+    .changes("which server takes our mail; without one no mail is sent");
+
+/// Its port.
+pub static SMTP_PORT: Setting<u16> = Setting::new("email.smtp_port", "587")
+    .also(&[Alias::same("GOTRUE_SMTP_PORT", Guide::Other)])
+    .range("1", "65535")
+    .changes("the mail server's port; 465 speaks TLS from the first byte, others after STARTTLS");
+
+/// Who we are there.
+pub static SMTP_USER: Setting<Option<String>> = Setting::unset("email.smtp_user")
+    .also(&[Alias::same("GOTRUE_SMTP_USER", Guide::Other), Alias::same("email.smtp_username", Guide::Other)])
+    .changes("the name we sign in with at the mail server");
+
+/// And the proof.
+pub static SMTP_PASSWORD: Setting<Option<Secret<String>>> = Setting::unset("email.smtp_password")
+    .also(&[Alias::same("GOTRUE_SMTP_PASS", Guide::Other)])
+    .changes("the password we sign in with at the mail server")
+    .proven_by(&[101, 115]);
+
+/// How the connection is protected. There is no way to have none.
+pub static SMTP_SECURITY: Setting<String> = Setting::new("email.smtp_security", "auto")
+    .choices(&["auto", "starttls", "tls"])
+    .changes("tls from the first byte or after STARTTLS; auto takes tls on port 465; a server with neither gets no mail");
+
+/// A certificate authority of one's own.
+pub static SMTP_CA_FILE: Setting<Option<PathBuf>> = Setting::unset("email.smtp_ca_file")
+    .changes("a PEM file with certificate authorities to trust for the mail server besides the system's");
+
+/// The sender.
+pub static FROM_ADDRESS: Setting<Option<String>> = Setting::unset("email.from_address")
+    .also(&[Alias::same("GOTRUE_SMTP_ADMIN_EMAIL", Guide::Other)])
+    .changes("the address our mail comes from");
+
+/// The sender's name.
+pub static FROM_NAME: Setting<String> = Setting::new("email.from_name", "Palisade")
+    .also(&[Alias::same("GOTRUE_SMTP_SENDER_NAME", Guide::Other)])
+    .changes("the name our mail comes from");
+
+/// A directory instead of a server.
+pub static FILE_DIR: Setting<Option<PathBuf>> = Setting::unset("email.file_dir")
+    .changes("mail is written to this directory as .eml files instead of being sent");
+
+/// This crate's settings.
+pub const SETTINGS: &[&Definition] = &[
+    &SMTP_HOST.definition,
+    &SMTP_PORT.definition,
+    &SMTP_USER.definition,
+    &SMTP_PASSWORD.definition,
+    &SMTP_SECURITY.definition,
+    &SMTP_CA_FILE.definition,
+    &FROM_ADDRESS.definition,
+    &FROM_NAME.definition,
+    &FILE_DIR.definition,
+];

@@ -1,0 +1,110 @@
+//! What processes used, as the kernel counts it.
+
+use std::fs::read_to_string;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// The kernel's clock ticks a second in /proc (USER_HZ), fixed on Linux.
+const MICROSECONDS_PER_TICK: u64 = 10_000;
+
+/// CPU time so far.
+pub struct Usage {
+    pub palisade_us: u64,
+    pub postgres_us: u64,
+}
+
+impl Usage {
+    pub fn now(palisade: u32, postmaster: u32) -> Result<Self> {
+        let own = Stat::of(palisade)?;
+        let mut ticks = Stat::of(postmaster)?.with_ended_children();
+        // A backend that ended in between was counted by neither: it is then in its parent's count next time.
+        ticks += children(postmaster)
+            .into_iter()
+            .filter_map(|pid| Stat::of(pid).ok())
+            .map(|stat| stat.own)
+            .sum::<u64>();
+        Ok(Usage { palisade_us: own.own * MICROSECONDS_PER_TICK, postgres_us: ticks * MICROSECONDS_PER_TICK })
+    }
+
+    pub fn since(&self, before: &Usage) -> Usage {
+        Usage {
+            palisade_us: self.palisade_us.saturating_sub(before.palisade_us),
+            postgres_us: self.postgres_us.saturating_sub(before.postgres_us),
+        }
+    }
+}
+
+/// The fields of /proc/PID/stat that count CPU.
+struct Stat {
+    parent: u32,
+    own: u64,
+    ended_children: u64,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Result<Self> {
+        let text =
+            read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} is gone"))?;
+        Self::read(&text).with_context(|| format!("/proc/{pid}/stat reads differently"))
+    }
+
+    /// The name in parentheses may hold spaces: fields are counted from behind it.
+    fn read(text: &str) -> Option<Self> {
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        Some(Stat {
+            parent: u32::try_from(number(1)?).ok()?,
+            own: number(11)? + number(12)?,
+            ended_children: number(13)? + number(14)?,
+        })
+    }
+
+    fn with_ended_children(&self) -> u64 {
+        self.own + self.ended_children
+    }
+}
+
+/// Processes whose parent is `parent`.
+pub fn children(parent: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| parent_of(*pid) == Some(parent)).collect()
+}
+
+pub fn parent_of(pid: u32) -> Option<u32> {
+    Stat::of(pid).ok().map(|stat| stat.parent)
+}
+
+/// Resident memory.
+pub fn resident_kib(pid: u32) -> Result<u64> {
+    kib(format!("/proc/{pid}/status"), "VmRSS:").context("no VmRSS")
+}
+
+/// Memory with what is shared divided among the sharers.
+pub fn proportional_kib(pid: u32) -> Option<u64> {
+    kib(format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
+/// How often a process gave up the CPU because it had to wait.
+pub fn waits(pid: u32) -> Option<u64> {
+    kib(format!("/proc/{pid}/status"), "voluntary_ctxt_switches:")
+}
+
+/// The first number behind a label.
+fn kib(path: impl AsRef<Path>, label: &str) -> Option<u64> {
+    let text = read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(label)?.split_whitespace().next()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stat;
+
+    #[test]
+    fn a_name_with_spaces_and_brackets_does_not_shift_the_fields() {
+        let text = "42 (postgres: a (b) c) S 7 42 42 0 -1 4194304 100 0 0 0 11 22 33 44 20 0 1 0 5 6 7";
+        let stat = Stat::read(text).expect("readable");
+        assert_eq!((stat.parent, stat.own, stat.ended_children), (7, 33, 77));
+    }
+}

@@ -1,0 +1,133 @@
+//! The server under measurement: the release build of `palisade serve`, on data of its own.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::database::{PASSWORD, user_email};
+use super::load::Connection;
+use super::process;
+use crate::setup::Tools;
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// One address makes more requests here than the guide allows a thousand of.
+pub const RAISED: &[&str] = &["--rate_limiting.enabled=false"];
+
+const START_SECONDS_MAX: u64 = 60;
+/// How long it rests before its idle memory is read.
+const REST: Duration = Duration::from_secs(2);
+
+/// A running `palisade serve`.
+pub struct Server {
+    child: Child,
+    home: PathBuf,
+    address: SocketAddr,
+    ready: Value,
+    idle_kib: u64,
+}
+
+impl Server {
+    pub fn start(workspace: &Workspace, tools: &Tools) -> Result<Self> {
+        shell::show(&mut workspace.cargo(&["build", "--release", "--package", "app"]))?;
+        let home = std::env::temp_dir().join(format!("palisade-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&home)?;
+        // PostgreSQL is run by another user when this is root, and has to get there.
+        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o755))?;
+        let ready_file = home.join("ready.json");
+        let mut command =
+            shell::program(workspace.target.join("release/palisade"), &["serve", "--listen", "127.0.0.1:0"]);
+        command.args(RAISED).arg("--data").arg(home.join("data")).arg("--ready-file").arg(&ready_file);
+        let log = std::fs::File::create(home.join("output.txt"))?;
+        command.current_dir(&home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut child = tools.equip(&mut command)?.spawn().context("cannot start palisade")?;
+        let ready = wait_for(&mut child, &home, &ready_file)?;
+        let address = ready["url"]
+            .as_str()
+            .and_then(|url| url.strip_prefix("http://"))
+            .context("no address")?
+            .parse()?;
+        std::thread::sleep(REST);
+        let idle_kib = process::resident_kib(child.id())?;
+        Ok(Server { child, home, address, ready, idle_kib })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn idle_kib(&self) -> u64 {
+        self.idle_kib
+    }
+
+    pub fn database_url(&self) -> &str {
+        self.ready["database_url"].as_str().unwrap_or_default()
+    }
+
+    /// Signs in the first users, by password, as anybody would; returns their access tokens.
+    pub fn sign_in(&self, count: usize) -> Result<Vec<String>> {
+        println!(" … signing in {count} users");
+        let key = self.ready["publishable_key"].as_str().context("no key")?;
+        let mut connection = Connection::open(self.address)?;
+        let mut sign_in = |user: usize| -> Result<String> {
+            let email = user_email(user as u64);
+            let body = serde_json::json!({ "email": email, "password": PASSWORD }).to_string();
+            let answer = connection.send("POST", "/auth/v1/token?grant_type=password", key, &[], &body)?;
+            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let token = said["access_token"].as_str();
+            token
+                .map(str::to_owned)
+                .with_context(|| format!("{email} could not sign in: {} {said}", answer.status))
+        };
+        (0..count).map(&mut sign_in).collect()
+    }
+
+    pub fn stop(mut self) -> Result<()> {
+        self.end();
+        Ok(())
+    }
+
+    /// Asks it to end, so that it stops its PostgreSQL, and removes what it kept.
+    fn end(&mut self) {
+        if self.home.exists() {
+            let pid = self.child.id().to_string();
+            // Gone already is as good as ended.
+            let _ = shell::look(&mut shell::program("kill", &["-TERM", &pid]));
+            let _ = self.child.wait();
+            let _ = std::fs::remove_dir_all(&self.home);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn wait_for(child: &mut Child, home: &Path, ready_file: &Path) -> Result<Value> {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(START_SECONDS_MAX) {
+        if let Some(ready) =
+            std::fs::read(ready_file).ok().and_then(|text| serde_json::from_slice(&text).ok())
+        {
+            return Ok(ready);
+        }
+        if let Some(status) = child.try_wait()? {
+            let printed = std::fs::read_to_string(home.join("output.txt")).unwrap_or_default();
+            bail!("palisade ended with {status}:\n{printed}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    bail!("palisade was not ready in {START_SECONDS_MAX} s");
+}

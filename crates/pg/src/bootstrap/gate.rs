@@ -38,12 +38,20 @@ pub(super) fn steps(wanted: &Wanted) -> Vec<Step> {
     steps.push(event_trigger("palisade_on_drop", "sql_drop", "on_drop", NO_NEWS));
     steps.push(exposed_trigger());
     steps.push(exposed_rows(wanted));
-    steps.push(sweep());
+    steps.push(sweep(wanted));
     steps
 }
 
 fn step(what: &str, check: String, sql: String) -> Step {
-    Step { scope: Scope::Database, what: what.to_owned(), check, sql, needs: Needs::Ownership, without: None }
+    Step {
+        scope: Scope::Database,
+        what: what.to_owned(),
+        check,
+        sql,
+        touches: None,
+        needs: Needs::Ownership,
+        without: None,
+    }
 }
 
 /// The names and shapes of a released version change only by a step of their own.
@@ -83,6 +91,7 @@ fn view() -> Step {
 fn function(name: &str, returns: &str, body: &str, without: (u16, &'static str)) -> Step {
     let (source, callers) = (quote_text(body), CALLER_ROLES.join(", "));
     Step {
+        touches: None,
         needs: Needs::Superuser,
         without: Some(without),
         ..step(
@@ -104,6 +113,7 @@ fn function(name: &str, returns: &str, body: &str, without: (u16, &'static str))
 
 fn event_trigger(name: &str, event: &str, function: &str, without: (u16, &'static str)) -> Step {
     Step {
+        touches: None,
         needs: Needs::Superuser,
         without: Some(without),
         ..step(
@@ -124,6 +134,7 @@ fn event_trigger(name: &str, event: &str, function: &str, without: (u16, &'stati
 
 fn exposed_trigger() -> Step {
     Step {
+        touches: None,
         needs: Needs::Superuser,
         without: Some(NO_GATE),
         ..step(
@@ -160,12 +171,16 @@ fn exposed_rows(wanted: &Wanted) -> Step {
 }
 
 /// For tables that were there before the gate, or were restored past it.
-fn sweep() -> Step {
+fn sweep(wanted: &Wanted) -> Step {
+    let guarded =
+        wanted.exposed.iter().filter(|schema| schema.guarded).map(|schema| quote_text(&schema.name));
+    let guarded = guarded.collect::<Vec<_>>().join(", ");
     Step {
+        touches: Some(unguarded(&guarded)),
         needs: Needs::Superuser,
         without: Some(NO_GATE),
         ..step(
-            "Guard the tables that are there already",
+            "Guard the tables that are there already (row level security on and forced, owner `palisade_owner`)",
             "SELECT NOT EXISTS (
                SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                  JOIN palisade.exposed_schemas e ON e.name = n.nspname AND e.guarded
@@ -176,4 +191,14 @@ fn sweep() -> Step {
             "SELECT palisade.enforce_gate()".to_owned(),
         )
     }
+}
+
+/// Without the gate's own tables, which may not be there when an operator is asked.
+fn unguarded(schemas: &str) -> String {
+    let schemas = if schemas.is_empty() { "NULL" } else { schemas };
+    format!(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname IN ({schemas}) AND c.relkind IN ('r', 'p', 'f', 'm')
+            AND NOT (c.relrowsecurity AND c.relforcerowsecurity) ORDER BY 1"
+    )
 }

@@ -90,11 +90,22 @@ pub async fn run(admin: &Target, wanted: &Wanted) -> Result<Plan, Error> {
     Ok(done)
 }
 
-/// What is missing. `Scope::Database` presumes that `Scope::Cluster` is applied; an operator who is asked first is
-/// shown both, the second as far as it can be known.
+/// Everything [`run`] would do, for an operator to agree to before an existing server is touched.
+pub async fn preview(admin: &Target, wanted: &Wanted) -> Result<Plan, Error> {
+    let mut plan = plan(admin, wanted, Scope::Cluster).await?;
+    let inside = self::plan(admin, wanted, Scope::Database).await?;
+    plan.changes.extend(inside.changes);
+    plan.degraded.extend(inside.degraded);
+    Ok(plan)
+}
+
+/// What is missing in one scope: empty on a system without drift.
 pub async fn plan(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<Plan, Error> {
     let client = connect(admin, wanted, scope).await?;
     let rights = Rights::read(&client).await?;
+    if wanted.exposed.is_empty() {
+        return Err(Error::Bug("a bootstrap without an exposed schema".to_owned()));
+    }
     if rights.version < 150_000 {
         let why = format!("it is version {}", rights.version / 10_000);
         let fix = "Upgrade it to PostgreSQL 15 or newer: views that ask as their caller came with it";
@@ -105,8 +116,9 @@ pub async fn plan(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<Plan,
         Scope::Database => schemas::steps(wanted, &rights).into_iter().chain(gate::steps(wanted)).collect(),
     };
     let mut plan = Plan::default();
-    for step in steps {
+    for mut step in steps {
         if !step.holds(&client).await? {
+            step.say(&client).await?;
             plan.add(step, &rights)?;
         }
     }

@@ -9,6 +9,7 @@ use super::{AUDITOR, AUTHENTICATOR, CALLER_ROLES, OWNER, SYSTEM, Wanted};
 
 /// Who the administrator is.
 pub(super) const RIGHTS: &str = "SELECT current_user::text, rolsuper, rolcreaterole, rolbypassrls,
+       (SELECT pg_catalog.pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = current_database()),
        current_setting('server_version_num')::int
   FROM pg_catalog.pg_roles WHERE rolname = current_user";
 
@@ -78,6 +79,7 @@ impl Role {
                 what: format!("Create role `{}` ({})", self.name, self.why),
                 check: format!("SELECT {exists}"),
                 sql: format!("CREATE ROLE {name} {}", self.attributes(rights, self.bypass_rls)),
+                touches: None,
                 needs: Needs::CreateRole,
                 without: None,
             },
@@ -86,6 +88,7 @@ impl Role {
                 what: format!("Take from role `{}` what it does not need", self.name),
                 check: right(shape),
                 sql: format!("ALTER ROLE {name} {}", self.attributes(rights, self.bypass_rls)),
+                touches: None,
                 needs: Needs::CreateRole,
                 without: Some((50, "a role of callers or of ours is more than it should be")),
             },
@@ -100,6 +103,7 @@ impl Role {
                     format!("SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {text} AND rolbypassrls)")
                 },
                 sql: format!("ALTER ROLE {name} BYPASSRLS"),
+                touches: None,
                 needs: Needs::BypassRls,
                 without: Some((41, "service keys and backups see only what policies let them see")),
             }
@@ -109,6 +113,7 @@ impl Role {
                 what: format!("Bind role `{}` to row level security", self.name),
                 check: right("NOT rolbypassrls".to_owned()),
                 sql: format!("ALTER ROLE {name} NOBYPASSRLS"),
+                touches: None,
                 needs: Needs::BypassRls,
                 without: Some((50, "a role that should be bound to row level security passes it")),
             }
@@ -128,14 +133,16 @@ pub(super) fn steps(wanted: &Wanted, rights: &Rights) -> Vec<Step> {
     if !rights.superuser {
         steps.push(Step {
             scope: Scope::Cluster,
-            what: format!("Let `{}` act as `{OWNER}` and `{SYSTEM}`", rights.user),
+            what: format!("Let `{}` act as `{OWNER}`, `{SYSTEM}` and `{AUDITOR}`", rights.user),
             check: format!(
-                "SELECT count(*) = 2 FROM pg_catalog.pg_roles
-                  WHERE rolname IN ({}, {}) AND pg_catalog.pg_has_role(oid, 'MEMBER')",
+                "SELECT count(*) = 3 FROM pg_catalog.pg_roles
+                  WHERE rolname IN ({}, {}, {}) AND pg_catalog.pg_has_role(oid, 'MEMBER')",
                 quote_text(OWNER),
-                quote_text(SYSTEM)
+                quote_text(SYSTEM),
+                quote_text(AUDITOR)
             ),
-            sql: format!("GRANT {}, {} TO CURRENT_USER", quote_name(OWNER), quote_name(SYSTEM)),
+            sql: format!("GRANT {OWNER}, {SYSTEM}, {AUDITOR} TO CURRENT_USER"),
+            touches: None,
             needs: Needs::CreateRole,
             without: None,
         });
@@ -177,6 +184,7 @@ fn may_become(member: &str, roles: &[&str]) -> Step {
                END LOOP; END $bootstrap$",
             quote_text(member)
         ),
+        touches: None,
         needs: Needs::CreateRole,
         without: None,
     }
@@ -210,6 +218,7 @@ fn role_setting(role: &str, setting: &str, bound: Duration) -> Step {
             quote_text(&format!("{setting}={value}"))
         ),
         sql: format!("ALTER ROLE {} SET {setting} = {}", quote_name(role), quote_text(&value)),
+        touches: None,
         needs: Needs::CreateRole,
         without: Some((55, "a statement may run for as long as the server lets it")),
     }
@@ -225,6 +234,7 @@ fn create_database(wanted: &Wanted) -> Step {
             quote_text(database)
         ),
         sql: format!("CREATE DATABASE {} OWNER {}", quote_name(database), quote_name(OWNER)),
+        touches: None,
         needs: Needs::Superuser,
         without: None,
     }
@@ -242,6 +252,7 @@ fn close_database(database: &str) -> Step {
             quote_text(database)
         ),
         sql: format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quote_name(database)),
+        touches: None,
         needs: Needs::Superuser,
         without: None,
     }

@@ -38,7 +38,15 @@ pub(super) fn steps(wanted: &Wanted, rights: &Rights) -> Vec<Step> {
 }
 
 fn step(what: impl Into<String>, check: String, sql: String) -> Step {
-    Step { scope: Scope::Database, what: what.into(), check, sql, needs: Needs::Ownership, without: None }
+    Step {
+        scope: Scope::Database,
+        what: what.into(),
+        check,
+        sql,
+        touches: None,
+        needs: Needs::Ownership,
+        without: None,
+    }
 }
 
 fn entry(wanted: &Wanted) -> Step {
@@ -62,11 +70,12 @@ fn entry(wanted: &Wanted) -> Step {
         may(AUDITOR, "CREATE"),
         may("authenticated", "TEMPORARY"),
     ]);
-    step(
+    let opened = step(
         format!("Open database `{}` to Palisade's logins and close it to everybody else", wanted.database),
         format!("SELECT {}", conditions.join(" AND ")),
         entry_sql(&wanted.database),
-    )
+    );
+    Step { needs: Needs::DatabaseOwner, ..opened }
 }
 
 /// The administrator's, so that the gate's functions in it, which run with the administrator's rights, cannot be

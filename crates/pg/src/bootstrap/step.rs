@@ -23,8 +23,22 @@ pub(super) enum Needs {
     CreateRole,
     /// Superuser, or a role that has BYPASSRLS and may hand it on.
     BypassRls,
+    /// The owner of the database, or superuser.
+    DatabaseOwner,
     /// Superuser.
     Superuser,
+}
+
+impl Needs {
+    fn in_words(self) -> &'static str {
+        match self {
+            Needs::Ownership => "the owner of what is changed",
+            Needs::CreateRole => "allowed to create roles (CREATEROLE)",
+            Needs::BypassRls => "allowed to hand on BYPASSRLS",
+            Needs::DatabaseOwner => "the owner of the database",
+            Needs::Superuser => "a superuser",
+        }
+    }
 }
 
 /// What should be true, how to see it, how to make it so.
@@ -35,6 +49,8 @@ pub(super) struct Step {
     /// One boolean.
     pub check: String,
     pub sql: String,
+    /// A query for the names of what is touched, for the sentence.
+    pub touches: Option<String>,
     pub needs: Needs,
     /// What is lost where the right is missing: control and sentence. `None` means that nothing works without it.
     pub without: Option<(u16, &'static str)>,
@@ -55,6 +71,19 @@ impl Step {
             Err(error) if error.code().is_some_and(|code| NOT_THERE.contains(code)) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Step {
+    /// The sentence, with the names of what is touched.
+    pub async fn say(&mut self, client: &Client) -> Result<(), Error> {
+        let Some(query) = &self.touches else { return Ok(()) };
+        let rows = client.query(query.as_str(), &[]).await?;
+        let names: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        if !names.is_empty() {
+            self.what = format!("{}: {}", self.what, names.join(", "));
+        }
+        Ok(())
     }
 }
 
@@ -104,6 +133,7 @@ impl Plan {
             Needs::Ownership => true,
             Needs::CreateRole => rights.superuser || rights.create_role,
             Needs::BypassRls => rights.superuser || (rights.version >= 160_000 && rights.bypass_rls),
+            Needs::DatabaseOwner => rights.superuser || rights.owns_database,
             Needs::Superuser => rights.superuser,
         };
         match (allowed, step.without) {
@@ -113,7 +143,7 @@ impl Plan {
             }
             (false, None) => {
                 let what = format!("The database was not prepared: \"{}\" is not possible", step.what);
-                let why = format!("`{}` is not {:?}", rights.user, step.needs);
+                let why = format!("`{}` is not {}", rights.user, step.needs.in_words());
                 let fix = format!("Have an administrator run: {}", step.sql);
                 return Err(SetupError::new("pg.bootstrap.rights", what, why, fix).into());
             }
@@ -128,6 +158,7 @@ pub(super) struct Rights {
     pub superuser: bool,
     pub create_role: bool,
     pub bypass_rls: bool,
+    pub owns_database: bool,
     pub version: i32,
 }
 
@@ -139,7 +170,8 @@ impl Rights {
             superuser: row.try_get(1)?,
             create_role: row.try_get(2)?,
             bypass_rls: row.try_get(3)?,
-            version: row.try_get(4)?,
+            owns_database: row.try_get(4)?,
+            version: row.try_get(5)?,
         })
     }
 }

@@ -9,6 +9,7 @@
 
 mod bootstrap;
 mod cluster;
+mod external;
 mod gate;
 mod managed;
 mod migrate;

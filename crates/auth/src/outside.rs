@@ -206,7 +206,7 @@ impl Outside {
         let head =
             token.split('.').next().and_then(|head| URL_SAFE_NO_PAD.decode(head.trim_end_matches('=')).ok());
         let head: Map<String, Value> =
-            head.and_then(|head| serde_json::from_slice(&head).ok()).ok_or(Error::Algorithm)?;
+            head.and_then(|head| serde_json::from_slice(&head).ok()).ok_or(Error::Signature)?;
         let name = head.get("alg").and_then(Value::as_str).unwrap_or_default();
         let algorithm: Algorithm = name.parse().map_err(|_| Error::Algorithm)?;
         let id = head.get("kid").and_then(Value::as_str);

@@ -571,6 +571,8 @@ pub enum Arguments {
         keys: Vec<String>,
         /// Whether it is an array.
         many: bool,
+        /// Whether all of it may go to a single unnamed json parameter: only what was sent as JSON may.
+        whole: bool,
     },
     /// A body for a single unnamed parameter.
     Body {
@@ -637,8 +639,8 @@ pub struct Outcome {
     pub total: Option<i64>,
     /// Rows that were new, for inserts and puts; `None` when that was not tracked.
     pub inserted: Option<i64>,
-    /// Column and value of the single new row's key, for [`Returning::Key`].
-    pub key: Vec<(String, String)>,
+    /// Column and value of the single new row's key, for [`Returning::Key`]; a view may show a key that is null.
+    pub key: Vec<(String, Option<String>)>,
     /// Whether a resolution of conflicts had a target and so took effect.
     pub resolved: bool,
     /// Whether the function called returns nothing at all.

@@ -8,6 +8,7 @@ mod encode;
 pub mod error;
 pub mod gate;
 pub mod limits;
+pub mod permitted;
 mod pipe;
 pub mod plan;
 pub mod query;

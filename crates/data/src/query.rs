@@ -10,5 +10,5 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use attach::NotEmbedded;
+pub use attach::{LegacyNames, NotEmbedded};
 pub use parameters::{Page, Query, Reading, Unreadable, WrongRange, parse};

@@ -145,14 +145,14 @@ fn count(rows: usize) -> Result<i64, Error> {
 }
 
 /// The key of the one new row; of several there is no one key.
-fn key(rows: &Rows) -> Vec<(String, String)> {
+fn key(rows: &Rows) -> Vec<(String, Option<String>)> {
     let [_] = rows.raw.as_slice() else { return Vec::new() };
     let Some(row) = rows.first() else { return Vec::new() };
     let named = rows.columns.iter().zip(row.fields());
     named
-        .filter_map(|(column, field)| {
-            let value = std::str::from_utf8(field?).ok()?;
-            Some((column.name.clone(), value.to_owned()))
+        .map(|(column, field)| {
+            let value = field.and_then(|field| std::str::from_utf8(field).ok());
+            (column.name.clone(), value.map(str::to_owned))
         })
         .collect()
 }

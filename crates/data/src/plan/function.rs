@@ -27,8 +27,8 @@ pub(super) fn find<'a>(ask: &CallAsk, catalog: &'a Catalog) -> Result<&'a Functi
                 name: name.to_owned(),
                 suggestion: suggest::function(catalog, schema, name, &arguments),
                 called: match &ask.arguments {
-                    Arguments::Texts(_) => Called::Texts,
-                    Arguments::Json { .. } => Called::Json,
+                    Arguments::Texts(_) | Arguments::Json { whole: false, .. } => Called::Texts,
+                    Arguments::Json { whole: true, .. } => Called::Json,
                     Arguments::Body { kind, .. } => Called::Body(*kind),
                 },
                 arguments,
@@ -57,7 +57,7 @@ fn takes_body(function: &Function, ask: &CallAsk) -> bool {
         return false;
     }
     match &ask.arguments {
-        Arguments::Json { .. } => matches!(only.type_oid, oid::JSON | oid::JSONB),
+        Arguments::Json { whole, .. } => *whole && matches!(only.type_oid, oid::JSON | oid::JSONB),
         Arguments::Body { kind: BodyKind::Text, .. } => only.type_oid == oid::TEXT,
         Arguments::Body { kind: BodyKind::Xml, .. } => only.type_oid == oid::XML,
         Arguments::Body { kind: BodyKind::Bytes, .. } => only.type_oid == oid::BYTEA,

@@ -394,12 +394,7 @@ fn in_list(scan: &mut Scan) -> Scanned<Test> {
     word_dot(scan, "in")?;
     scan.spaced(|scan| scan.char('('))?;
     let mut items = scan.separated(
-        |scan| {
-            scan.either(
-                |scan| scan.attempt(|scan| whole_quoted(scan)),
-                |scan| scan.run(|c| c != ',' && c != ')'),
-            )
-        },
+        |scan| scan.either(|scan| scan.attempt(whole_quoted), |scan| scan.run(|c| c != ',' && c != ')')),
         |scan| scan.char(',').map(|_| ()),
     )?;
     scan.spaced(|scan| scan.char(')'))?;

@@ -1,0 +1,45 @@
+//! What of a schema a caller may use at all: what a description of the API may name to them.
+//!
+//! Invariant: asked as the caller, of PostgreSQL itself; a right that was revoked is gone from the next description.
+
+use std::collections::HashSet;
+
+use base::Caller;
+use pg::{Once, Param, Pg, Setup, Statement};
+
+use crate::Error;
+
+/// Relations the caller has some right on, functions the caller may execute.
+pub const PERMITTED: &str = "\
+select c.oid::int8, true from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+where n.nspname = $1 and c.relkind in ('r', 'v', 'm', 'f', 'p') and not c.relispartition \
+and (pg_catalog.has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE') \
+or pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE')) \
+union all \
+select p.oid::int8, false from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
+where n.nspname = $1 and p.prokind = 'f' and pg_catalog.has_function_privilege(p.oid, 'EXECUTE')";
+
+/// Object ids of what may be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permitted {
+    /// `pg_class.oid`
+    pub relations: HashSet<u32>,
+    /// `pg_proc.oid`
+    pub functions: HashSet<u32>,
+}
+
+/// Asks as the caller.
+pub async fn read(pg: &Pg, caller: &Caller, schema: &str, setup: Setup) -> Result<Permitted, Error> {
+    let statement = Statement::new(PERMITTED, [Param::from(schema)]);
+    let rows = pg.once(caller, Once { setup, ..Once::read(statement) }).await?.into_inner();
+    let mut permitted = Permitted::default();
+    for row in rows.iter() {
+        let (oid, is_relation): (u32, bool) = (row.at(0)?, row.at(1)?);
+        if is_relation {
+            permitted.relations.insert(oid);
+        } else {
+            permitted.functions.insert(oid);
+        }
+    }
+    Ok(permitted)
+}

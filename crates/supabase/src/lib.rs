@@ -1,1 +1,3 @@
-//! placeholder
+//! The outside contracts of Supabase, one module each. Translation only.
+
+pub mod rest;

@@ -1,0 +1,168 @@
+//! What every request of the data API says besides its query: schema, preferences, types, range, surroundings.
+//!
+//! Invariant: the Authorization header and the API key never reach SQL outside the conformance profile (wire section 23).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use data::ask::Terms;
+use data::query::{Query, Reading};
+use http::{HeaderMap, Method};
+use pg::Setup;
+use serde_json::{Map, Value};
+use web::Ask;
+
+use super::config::RestConfig;
+use super::error::Refusal;
+use super::media::{self, Media};
+use super::prefer::{Ending, Preferences};
+
+/// The parts of a request that all endpoints share.
+pub(super) struct Heading {
+    pub(super) schema: String,
+    /// Whether the answer names the schema.
+    pub(super) names_schema: bool,
+    pub(super) prefer: Preferences,
+    pub(super) accept: Vec<Media>,
+    pub(super) content: Media,
+    pub(super) query: Query,
+    pub(super) range: Option<(i64, Option<i64>)>,
+}
+
+impl Heading {
+    pub(super) fn read(config: &RestConfig, ask: &Ask, reading: Reading) -> Result<Self, Refusal> {
+        let headers = &ask.parts.headers;
+        let (schema, names_schema) = schema(config, &ask.parts.method, headers)?;
+        let query = data::query::parse(&without_key(ask.query()), reading)?;
+        let range = match ask.parts.method == Method::GET {
+            true => ask.header("range").and_then(range),
+            false => None,
+        };
+        Ok(Heading {
+            schema,
+            names_schema,
+            prefer: Preferences::read(headers, config.ending_allowed),
+            accept: media::accepted(ask.header("accept")),
+            content: ask.header("content-type").map_or(Media::Json, Media::parse),
+            query,
+            range,
+        })
+    }
+
+    /// The terms of an ask, but for its body.
+    pub(super) fn terms(&self, config: &RestConfig) -> Terms {
+        let roll_back = match self.prefer.ending {
+            Some(Ending::Commit) => false,
+            Some(Ending::RollBack) => true,
+            None => config.roll_back,
+        };
+        Terms {
+            count: self.prefer.count,
+            max_affected: self.prefer.binding_max_affected(),
+            roll_back,
+            ..Terms::default()
+        }
+    }
+}
+
+/// The schema asked for, and whether the answer names it: one profile header for reading, another for writing.
+fn schema(config: &RestConfig, method: &Method, headers: &HeaderMap) -> Result<(String, bool), Refusal> {
+    let writes = matches!(*method, Method::POST | Method::PATCH | Method::PUT | Method::DELETE);
+    let name = if writes { "content-profile" } else { "accept-profile" };
+    let asked = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    match asked {
+        Some(asked) if config.schemas.contains(&asked) => Ok((asked, true)),
+        Some(asked) => Err(Refusal::Schema { asked, exposed: config.schemas.clone() }),
+        None => Ok((config.schemas.first().cloned().unwrap_or_default(), config.schemas.len() != 1)),
+    }
+}
+
+/// `apikey=` belongs to the edge, which read it already; as a filter it would be a mistake.
+fn without_key(query: &str) -> Cow<'_, str> {
+    if !query.split('&').any(|pair| pair.starts_with("apikey=")) {
+        return query.into();
+    }
+    query.split('&').filter(|pair| !pair.starts_with("apikey=")).collect::<Vec<_>>().join("&").into()
+}
+
+/// `5-9` or `5-`; anything else is no range.
+fn range(text: &str) -> Option<(i64, Option<i64>)> {
+    let (first, last) = text.split_once('-')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if first.is_empty() || !digits(first) || !digits(last) {
+        return None;
+    }
+    let number = |text: &str| text.parse().unwrap_or(i64::MAX);
+    Some((number(first), (!last.is_empty()).then(|| number(last))))
+}
+
+/// What SQL sees of the request.
+pub(super) fn setup(config: &RestConfig, ask: &Ask, heading: &Heading) -> Setup {
+    let mut more: Vec<(Cow<'static, str>, Arc<str>)> = vec![
+        ("request.method".into(), ask.parts.method.as_str().into()),
+        (
+            "request.path".into(),
+            percent_encoding::percent_decode_str(&ask.path).decode_utf8_lossy().as_ref().into(),
+        ),
+        ("request.headers".into(), visible(&ask.parts.headers, config.outspoken).to_string().into()),
+        ("request.cookies".into(), cookies(&ask.parts.headers).to_string().into()),
+    ];
+    if let Some(zone) = &heading.prefer.timezone {
+        more.push(("timezone".into(), zone.as_str().into()));
+    }
+    more.extend(config.app_settings.iter().map(|(name, value)| (name.clone().into(), value.as_str().into())));
+    Setup {
+        search_path: Some(config.search_path(&heading.schema).into()),
+        statement_timeout: None,
+        more,
+        before: config.pre_request.as_deref().map(Into::into),
+    }
+}
+
+fn visible(headers: &HeaderMap, all: bool) -> Value {
+    let hidden = |name: &str| {
+        name == "cookie" || (!all && matches!(name, "authorization" | "apikey" | "proxy-authorization"))
+    };
+    let text =
+        |value: &http::HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let shown = headers.iter().filter(|(name, _)| !hidden(name.as_str()));
+    Value::Object(shown.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect::<Map<_, _>>())
+}
+
+fn cookies(headers: &HeaderMap) -> Value {
+    let lines = headers.get_all("cookie").iter().filter_map(|line| line.to_str().ok());
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = name.trim();
+        (!name.is_empty()).then(|| (name.to_owned(), Value::String(value.trim().to_owned())))
+    };
+    Value::Object(lines.flat_map(|line| line.split(';')).filter_map(pair).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::{cookies, range, visible};
+
+    #[test]
+    fn credentials_do_not_reach_sql() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in
+            [("authorization", "Bearer x"), ("apikey", "k"), ("cookie", "a=b; c=d"), ("x-custom", "y")]
+        {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        assert_eq!(visible(&headers, false).to_string(), r#"{"x-custom":"y"}"#);
+        assert!(visible(&headers, true).get("authorization").is_some());
+        assert_eq!(cookies(&headers).to_string(), r#"{"a":"b","c":"d"}"#);
+    }
+
+    #[test]
+    fn a_range_is_digits_and_a_dash() {
+        assert_eq!(range("0-1"), Some((0, Some(1))));
+        assert_eq!(range("5-"), Some((5, None)));
+        assert_eq!(range("bytes=0-1"), None);
+        assert_eq!(range("-1"), None);
+    }
+}

@@ -1,1 +1,37 @@
-//! placeholder
+//! Everything that happens later.
+//!
+//! *Something happened, do this once* is a [`Job`]: its arguments are enqueued in the transaction that wants it, so a
+//! rolled-back request has done nothing anywhere. *The world should look like this* is a [`Reconciler`]: no input,
+//! on a timer and on a signal.
+//!
+//! Invariant: a job of a committed transaction runs to its end at least once or lies with the dead letters, and never
+//! twice at the same time. So a job must have the same result when it runs twice.
+
+mod error;
+mod job;
+pub mod limits;
+mod mailing;
+mod queue;
+mod reconciler;
+pub mod settings;
+pub mod sql;
+mod worker;
+
+pub use error::Error;
+pub use job::{Attempt, Definition, Job, Trouble};
+pub use mailing::DeliverMail;
+pub use queue::{CHANNEL, Counts, Dead, Jobs, Waiting};
+pub use reconciler::{Reconciler, Reconcilers, Report, Signal};
+pub use settings::SETTINGS;
+pub use worker::{Registry, Worker};
+
+/// The schema `jobs`.
+pub const MIGRATIONS: &[pg::Migration] = &[pg::Migration {
+    owner: "jobs",
+    version: 1,
+    name: "schema",
+    sql: include_str!("../migrations/0001_schema.sql"),
+}];
+
+/// This crate's jobs.
+pub const JOBS: &[Definition] = &[Definition::of::<DeliverMail>()];

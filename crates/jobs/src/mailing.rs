@@ -1,0 +1,50 @@
+//! Delivering mail: the one thing that calls the mail server.
+
+use std::time::Duration;
+
+use mail::{Message, Outbox};
+use pg::SystemTx;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::job::{Attempt, Job, Trouble};
+use crate::{Error, Jobs};
+
+/// Delivers one mail of the outbox. A mail that is settled is left alone, so running twice sends once, except when the
+/// worker died between the mail server's yes and our note of it.
+#[derive(Serialize, Deserialize)]
+pub struct DeliverMail {
+    /// Which.
+    pub mail: Uuid,
+}
+
+impl Job for DeliverMail {
+    const NAME: &'static str = "mail.deliver";
+    const WHAT: &'static str = "delivers a mail from the outbox";
+    const ATTEMPTS_MAX: u16 = 9;
+    const TIME_MAX: Duration = Duration::from_secs(90);
+    type Context = Outbox;
+
+    async fn run(&self, outbox: &Outbox, attempt: Attempt) -> Result<(), Trouble> {
+        match outbox.deliver(self.mail, attempt.last).await {
+            Err(error) if error.is_permanent() => Err(Trouble::never(error)),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// From ten seconds to most of an hour: greylisting mail servers want minutes.
+    fn backoff(attempt: u16) -> Duration {
+        Duration::from_secs(5 * 2_u64.saturating_pow(u32::from(attempt.min(9))))
+    }
+}
+
+impl Jobs {
+    /// Puts a mail and sees to its delivery, in the transaction that asks for it.
+    pub async fn post(&self, tx: &mut SystemTx, outbox: &Outbox, message: &Message) -> Result<Uuid, Error> {
+        let mail = outbox.put(tx, message).await?;
+        if !outbox.is_catcher() {
+            self.enqueue(tx, &DeliverMail { mail }).await?;
+        }
+        Ok(mail)
+    }
+}

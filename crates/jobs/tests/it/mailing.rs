@@ -1,0 +1,130 @@
+//! Mail: put with the transaction, delivered by a job.
+
+use std::sync::Arc;
+
+use base::{Rng, Settings};
+use jobs::{DeliverMail, Registry, Worker};
+use mail::{Caught, Message, Outbox, Sender, State};
+use pg::Reason;
+use uuid::Uuid;
+
+use crate::house::House;
+
+const LINK: &str = "https://example.org/verify?token=a-very-secret-link";
+
+fn message() -> Message {
+    Message {
+        kind: "confirmation",
+        to: "ann@example.org".into(),
+        subject: "Confirm your address".into(),
+        text: LINK.into(),
+        html: None,
+    }
+}
+
+fn outbox(house: &House, sender: Sender) -> Outbox {
+    Outbox::open(mail::Parts {
+        pg: house.db.pg(),
+        root: Arc::new(seal::RootKey::from_bytes([7; 32]).expect("a key")),
+        settings: Settings::default().with("email.from_address", "noreply@example.org"),
+        sender,
+        clock: house.clock.clock(),
+        rng: Rng::system(),
+    })
+    .expect("opened")
+}
+
+fn worker(house: &House, outbox: &Outbox) -> Worker {
+    let registry = Registry::new().with::<DeliverMail>(outbox.clone());
+    Worker::new(house.jobs.clone(), registry, &Settings::default(), "test")
+}
+
+async fn post(house: &House, outbox: &Outbox) -> Uuid {
+    let mut tx = house.db.pg().begin_system(Reason::Outbox).await.expect("begun");
+    let id = house.jobs.post(&mut tx, outbox, &message()).await.expect("posted");
+    tx.commit(()).await.expect("committed").into_inner();
+    id
+}
+
+#[tokio::test]
+async fn a_posted_mail_arrives_once_and_its_body_is_gone() {
+    let house = House::new().await;
+    let caught = Caught::default();
+    let outbox = outbox(&house, Sender::Memory(caught.clone()));
+    let id = post(&house, &outbox).await;
+    assert!(outbox.get(id).await.expect("there").text.is_some());
+    worker(&house, &outbox).run_due().await.expect("ran");
+    // The job again, as after a worker's death between the work and the note of it.
+    outbox.deliver(id, false).await.expect("nothing to do");
+    assert_eq!(caught.mails().len(), 1);
+    assert!(caught.mails()[0].contains("ann@example.org"));
+    let letter = outbox.get(id).await.expect("there");
+    assert_eq!((letter.summary.state, letter.summary.tries), (State::Sent, 1));
+    assert!(letter.text.is_none());
+    assert_eq!(letter.attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_rolled_back_transaction_sends_nothing() {
+    let house = House::new().await;
+    let caught = Caught::default();
+    let outbox = outbox(&house, Sender::Memory(caught.clone()));
+    let mut tx = house.db.pg().begin_system(Reason::Outbox).await.expect("begun");
+    house.jobs.post(&mut tx, &outbox, &message()).await.expect("posted");
+    tx.roll_back().await.expect("rolled back");
+    worker(&house, &outbox).run_due().await.expect("ran");
+    assert!(caught.mails().is_empty() && outbox.list(None, 10).await.expect("read").is_empty());
+}
+
+#[tokio::test]
+async fn the_database_never_holds_a_link_in_clear() {
+    let house = House::new().await;
+    let outbox = outbox(&house, Sender::Catch);
+    post(&house, &outbox).await;
+    let admin = house.db.admin().await;
+    let dump: String = admin
+        .query_one("SELECT string_agg(o::text, '') || coalesce((SELECT string_agg(q::text, '') FROM jobs.queue q), '') FROM mail.outbox o", &[])
+        .await
+        .expect("dumped")
+        .get(0);
+    assert!(dump.contains("ann@example.org") && !dump.contains("a-very-secret-link"));
+}
+
+#[tokio::test]
+async fn the_catcher_keeps_the_mail_for_whoever_may_look() {
+    let house = House::new().await;
+    let outbox = outbox(&house, Sender::Catch);
+    let id = post(&house, &outbox).await;
+    assert_eq!(worker(&house, &outbox).run_due().await.expect("ran"), 0);
+    let listed = outbox.list(None, 10).await.expect("read");
+    assert_eq!((listed.len(), listed[0].state), (1, State::Caught));
+    assert_eq!(outbox.get(id).await.expect("there").text.expect("kept").expose(), LINK);
+}
+
+#[tokio::test]
+async fn without_a_way_out_putting_a_mail_is_refused() {
+    let house = House::new().await;
+    let outbox = outbox(&house, Sender::None);
+    assert!(!outbox.takes_mail());
+    let mut tx = house.db.pg().begin_system(Reason::Outbox).await.expect("begun");
+    let refused = house.jobs.post(&mut tx, &outbox, &message()).await.expect_err("refused");
+    assert_eq!(base::Fault::code(&refused), "mail.no_sender");
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_written_is_tried_again_then_given_up_with_its_transcript() {
+    let house = House::new().await;
+    // A directory below a file cannot be made, not even by root.
+    let outbox = outbox(&house, Sender::Files("/dev/null/mails".into()));
+    let id = post(&house, &outbox).await;
+    let worker = worker(&house, &outbox);
+    for _ in 0..10 {
+        worker.run_due().await.expect("ran");
+        house.advance(3_600);
+    }
+    let letter = outbox.get(id).await.expect("there");
+    assert_eq!((letter.summary.state, letter.attempts.len()), (State::Failed, 9));
+    assert_eq!(letter.attempts[0].outcome, "again");
+    assert_eq!(letter.attempts[8].outcome, "failed");
+    assert_eq!(house.jobs.counts().await.expect("counted").dead, 1);
+}

@@ -1,0 +1,12 @@
+//! The data pipe against a real PostgreSQL: asks in PostgREST's grammar, SQL and bodies out.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod calls;
+mod catalog;
+mod differential;
+mod gate;
+mod house;
+mod reads;
+mod shapes;
+mod writes;

@@ -1,3 +1,211 @@
-//! People, their credentials and their sessions: who is calling.
+//! People, their credentials and sessions, and who is calling.
+//!
+//! [`Auth::identify`] turns what a request shows into a [`base::Caller`]; every dialect and every feature builds on
+//! that one answer. Accounts, sessions and keys are changed only here, each change with its audit entry in the same
+//! transaction. Nothing here knows HTTP or a foreign wire format.
+//!
+//! Invariant: a credential is believed only as long as its session, key and second live, on this node and every other.
 
+mod accounts;
+mod admin;
+mod admins;
+mod claims;
+mod error;
+mod events;
+mod identify;
+mod keys;
+pub mod limits;
 pub mod outside;
+mod policy;
+mod revocation;
+mod rules;
+mod session;
+pub mod settings;
+pub mod sql;
+mod user;
+
+pub use accounts::{SignUp, SignedUp, UserChange};
+pub use admin::{Page, Pages, UserFields};
+pub use error::Error;
+pub use identify::{Credentials, Identified};
+pub use keys::{DefaultKeys, KeyKind};
+pub use policy::PasswordPolicy;
+pub use revocation::{CHANNEL, Notice, Revocations};
+pub use rules::Rules;
+pub use session::{Grant, Proof, Scope};
+pub use settings::SETTINGS;
+pub use user::{Identity, User};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use audit::Audit;
+use base::{Caller, Clock, Profile, Rng, Settings};
+use pg::{Pg, Reason};
+use quick_cache::sync::Cache;
+use seal::{Hasher, RootKey};
+use serde_json::Value;
+
+/// The schemas `auth` and `palisade`.
+pub const MIGRATIONS: &[pg::Migration] = &[
+    pg::Migration {
+        owner: "auth",
+        version: 1,
+        name: "schema",
+        sql: include_str!("../migrations/0001_schema.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 2,
+        name: "keys",
+        sql: include_str!("../migrations/0002_keys.sql"),
+    },
+];
+
+/// What auth is built from.
+pub struct Parts {
+    /// The database.
+    pub pg: Pg,
+    /// The audit log.
+    pub audit: Audit,
+    /// What everything sealed at rest hangs on.
+    pub root: Arc<RootKey>,
+    /// The merged settings.
+    pub settings: Settings,
+    /// How this instance is run.
+    pub profile: Profile,
+    /// Where it answers, unless the operator says otherwise.
+    pub public_url: String,
+    /// Whether mail can be sent, so that addresses can be confirmed.
+    pub can_mail: bool,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub rng: Rng,
+}
+
+/// People, sessions and keys. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    pg: Pg,
+    audit: Audit,
+    root: Arc<RootKey>,
+    rules: Rules,
+    signing: keys::Signing,
+    clock: Clock,
+    rng: Rng,
+    hasher: Hasher,
+    keys: ArcSwap<keys::Keys>,
+    keys_stale: AtomicBool,
+    cache: Cache<[u8; 32], Arc<claims::Known>>,
+    revocations: Revocations,
+}
+
+/// One request, as far as accounts and the audit want to know.
+#[derive(Clone)]
+pub struct Visit {
+    /// Who asks, and from where.
+    pub caller: Arc<Caller>,
+    /// With what.
+    pub user_agent: Option<String>,
+    /// The request's name.
+    pub request_id: Arc<str>,
+}
+
+impl Auth {
+    /// Opens auth: refuses unsafe settings, makes missing keys, reads all others.
+    pub async fn open(parts: Parts) -> Result<Self, Error> {
+        let Parts { pg, audit, root, settings, profile, public_url, can_mail, clock, rng } = parts;
+        let signing = keys::Signing::from_settings(&settings, &root)?;
+        let rules = Rules::from_settings(&settings, profile, &public_url, can_mail);
+        let hasher = Hasher::new(usize::from(settings.get(&settings::HASHING_PERMITS)), &rng)?;
+        let loaded = keys::load(&pg, &root, &signing, &clock).await?;
+        Ok(Auth(Arc::new(Inner {
+            keys: ArcSwap::from_pointee(loaded),
+            keys_stale: AtomicBool::new(false),
+            cache: Cache::new(limits::TOKEN_CACHE_MAX.size()),
+            revocations: Revocations::default(),
+            pg,
+            audit,
+            root,
+            rules,
+            signing,
+            clock,
+            rng,
+            hasher,
+        })))
+    }
+
+    /// What holds here.
+    pub fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    /// The public keys as a JWK set.
+    pub fn jwks(&self) -> Value {
+        self.0.keys.load().ring.jwks()
+    }
+
+    /// The two keys every instance has, in both forms: for the operator's file, never for a log.
+    pub fn default_keys(&self) -> Result<DefaultKeys, Error> {
+        let (root, now, issuer) = (&self.0.root, self.0.clock.unix_seconds(), &self.0.rules.issuer);
+        let keys = self.0.keys.load();
+        let token = |role, key| keys.sign(&keys::token_claims(issuer, role, key, now));
+        Ok(DefaultKeys {
+            publishable: keys::text_of(root, keys::DEFAULT_PUBLISHABLE, KeyKind::Publishable)
+                .expose()
+                .clone(),
+            secret: keys::text_of(root, keys::DEFAULT_SECRET, KeyKind::Secret),
+            anon_token: token("anon", keys::DEFAULT_PUBLISHABLE)?,
+            service_token: base::Secret::new(token("service_role", keys::DEFAULT_SECRET)?),
+        })
+    }
+
+    /// The sessions that ended, to ask and to hear of.
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
+    }
+
+    /// The next signing key signs from now on; the last one only verifies.
+    pub async fn rotate_signing_keys(&self, visit: &Visit) -> Result<pg::Reply<()>, Error> {
+        let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
+        keys::rotate(&mut tx, &self.0.root, &self.0.clock).await?;
+        events::record(&mut tx, self, visit, events::Happening::SigningKeysRotated).await?;
+        self.commit_keys(tx).await
+    }
+
+    /// A signing key that is not active any more is refused from now on, with every token it signed.
+    pub async fn retire_signing_key(&self, kid: &str, visit: &Visit) -> Result<pg::Reply<()>, Error> {
+        let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
+        let params = ["verify_only".into(), "retired".into(), self.0.clock.now().into(), kid.into()];
+        tx.execute(sql::CHANGE_SIGNING_KEYS, params).await?;
+        events::record(&mut tx, self, visit, events::Happening::SigningKeyRetired { kid }).await?;
+        self.commit_keys(tx).await
+    }
+
+    /// An API key is refused from now on, in both its forms.
+    pub async fn revoke_api_key(&self, id: &str, visit: &Visit) -> Result<pg::Reply<()>, Error> {
+        let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
+        tx.execute(sql::REVOKE_API_KEY, [id.into(), self.0.clock.now().into()]).await?;
+        events::record(&mut tx, self, visit, events::Happening::ApiKeyRevoked { id }).await?;
+        self.commit_keys(tx).await
+    }
+
+    async fn commit_keys(&self, mut tx: pg::SystemTx) -> Result<pg::Reply<()>, Error> {
+        tx.query(sql::TELL, [Notice::Keys.text().into()]).await?;
+        let reply = tx.commit(()).await?;
+        self.0.keys_stale.store(true, Ordering::Release);
+        self.reload_keys().await?;
+        Ok(reply)
+    }
+
+    async fn reload_keys(&self) -> Result<(), Error> {
+        let loaded = keys::load(&self.0.pg, &self.0.root, &self.0.signing, &self.0.clock).await?;
+        self.0.keys.store(Arc::new(loaded));
+        self.0.cache.clear();
+        Ok(())
+    }
+}

@@ -24,7 +24,8 @@ impl Node {
             None => shell::program("npm", arguments),
             Some(directory) => {
                 let script = directory.join("../lib/node_modules/npm/bin/npm-cli.js");
-                let mut command = shell::program(directory.join("node"), &[]);
+                // Whoever this machine trusts, the wheel's Node trusts: it has a list of its own otherwise.
+                let mut command = shell::program(directory.join("node"), &["--use-system-ca"]);
                 command.arg(script).args(arguments);
                 command
             }

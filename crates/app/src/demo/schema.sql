@@ -251,15 +251,16 @@ comment on function public.search_tasks is 'Full text search over the tasks the 
 comment on function public.create_team is 'Makes a team with the caller as its owner.';
 
 -- Rights are the outer wall and policies the inner: anon may ask for the tables, and no policy gives it a row.
-revoke all on all tables in schema public from anon, authenticated;
+revoke all on public.teams, public.members, public.projects, public.tasks, public.comments, public.tags,
+    public.task_tags, public.project_progress from anon, authenticated;
 grant select on public.teams, public.members, public.projects, public.tasks, public.comments, public.tags,
-    public.task_tags, public.project_progress to anon;
-grant select, update, delete on public.teams to authenticated;
-grant select, insert, update, delete on public.members, public.projects, public.tasks, public.comments, public.tags,
+    public.task_tags, public.project_progress to anon, authenticated;
+grant update, delete on public.teams to authenticated;
+grant insert, update, delete on public.members, public.projects, public.tasks, public.comments, public.tags,
     public.task_tags to authenticated;
-grant select on public.project_progress to authenticated;
-grant all on all tables in schema public to service_role;
-revoke execute on function public.take_team_of_project, public.take_team_of_task from public;
+grant all on public.teams, public.members, public.projects, public.tasks, public.comments, public.tags,
+    public.task_tags, public.project_progress to service_role;
+revoke execute on function public.take_team_of_project, public.take_team_of_task from public, anon, authenticated;
 revoke execute on function public.my_teams, public.my_members, public.search_tasks, public.create_team from public, anon;
 grant execute on function public.my_teams, public.my_members, public.search_tasks, public.create_team
     to authenticated, service_role;

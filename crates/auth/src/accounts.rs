@@ -1,0 +1,487 @@
+//! What people do with their own account: make it, sign in, look, change.
+//!
+//! Invariant: whether an account exists costs nothing and tells nothing: the same statements, the same hashes and the
+//! same words for a stranger's guess and a wrong password (control 126, attack row 19).
+
+mod email;
+
+pub(crate) use email::read_email;
+
+use audit::Event;
+use base::Secret;
+use jiff::Timestamp;
+use pg::{Param, Reason, Reply, SystemTx};
+use seal::Verdict;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::events::{self, Happening};
+use crate::session::{Grant, ids};
+use crate::user::User;
+use crate::{Auth, Error, Visit, limits, sql};
+
+/// Who wants an account.
+pub struct SignUp {
+    /// With this address.
+    pub email: Option<String>,
+    /// Or this number.
+    pub phone: Option<String>,
+    /// And this password.
+    pub password: Option<Secret<String>>,
+    /// What they say about themselves.
+    pub data: Map<String, Value>,
+}
+
+/// What came of it.
+pub enum SignedUp {
+    /// They are in.
+    In(Box<Grant>),
+    /// They have mail to open first. Also said to whoever signs up with somebody else's address.
+    Pending(Box<User>),
+}
+
+/// What a person wants changed.
+#[derive(Default)]
+pub struct UserChange {
+    /// Another address.
+    pub email: Option<String>,
+    /// Another number.
+    pub phone: Option<String>,
+    /// Another password.
+    pub password: Option<Secret<String>>,
+    /// The one in force, if they gave it.
+    pub current_password: Option<Secret<String>>,
+    /// Merged into what they said about themselves; null removes.
+    pub data: Option<Map<String, Value>>,
+}
+
+impl Auth {
+    /// Makes an account.
+    pub async fn sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<SignedUp>, Error> {
+        let (email, password) = self.check_sign_up(&ask)?;
+        let hash = self.0.hasher.hash(&password).await?;
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let taken = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
+        let now = self.0.clock.now();
+        if !taken.is_empty() {
+            events::refused(self, visit, Event::SignupRefused, &Error::UserExists, &email);
+            if self.0.rules.autoconfirm {
+                return Err(Error::UserExists);
+            }
+            let nobody = self.pretend(email, ask.data, now);
+            return Ok(tx.commit(SignedUp::Pending(Box::new(nobody))).await?);
+        }
+        let new = NewUser {
+            id: self.0.rng.uuid(),
+            email: Some(email),
+            phone: None,
+            hash: Some(hash),
+            role: self.0.rules.default_role.clone(),
+            email_confirmed_at: self.0.rules.autoconfirm.then_some(now),
+            phone_confirmed_at: None,
+            app_metadata: Map::new(),
+            user_metadata: ask.data,
+            banned_until: None,
+        };
+        let user = self.insert_user(&mut tx, new).await?;
+        events::record(&mut tx, self, visit, Happening::Signup { user: &user }).await?;
+        if !self.0.rules.autoconfirm {
+            return Ok(tx.commit(SignedUp::Pending(Box::new(user))).await?);
+        }
+        let grant = self.let_in(&mut tx, user, "password", visit).await?;
+        Ok(tx.commit(SignedUp::In(Box::new(grant))).await?)
+    }
+
+    /// What can be refused without looking anybody up, in upstream's order.
+    fn check_sign_up(&self, ask: &SignUp) -> Result<(String, Secret<String>), Error> {
+        let rules = &self.0.rules;
+        if !rules.signup {
+            return Err(Error::SignupDisabled);
+        }
+        if ask.email.is_none() && ask.phone.is_none() {
+            return Err(Error::disabled("anonymous_provider_disabled", "Anonymous sign-ins are disabled"));
+        }
+        let password = ask.password.as_ref().filter(|password| !password.expose().is_empty());
+        let password = password.ok_or_else(|| Error::invalid("Signup requires a valid password"))?;
+        rules.password.require(password.expose())?;
+        let email = match (&ask.email, &ask.phone) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "Only an email address or phone number should be provided on signup.",
+                ));
+            }
+            (None, _) => {
+                return Err(Error::disabled("phone_provider_disabled", "Phone signups are disabled"));
+            }
+            (Some(email), None) => email,
+        };
+        if !rules.autoconfirm && !rules.can_mail {
+            return Err(Error::NoMail);
+        }
+        require_small(&ask.data)?;
+        Ok((read_email(email)?, password.clone()))
+    }
+
+    /// What a repeated sign-up is answered: an account that looks like a new one and is nobody's.
+    fn pretend(&self, email: String, data: Map<String, Value>, now: Timestamp) -> User {
+        User {
+            id: self.0.rng.uuid(),
+            aud: self.0.rules.audience.clone(),
+            role: String::new(),
+            email: Some(email),
+            phone: None,
+            email_confirmed_at: None,
+            phone_confirmed_at: None,
+            confirmed_at: None,
+            invited_at: None,
+            confirmation_sent_at: Some(now),
+            recovery_sent_at: None,
+            new_email: None,
+            email_change_sent_at: None,
+            new_phone: None,
+            phone_change_sent_at: None,
+            reauthentication_sent_at: None,
+            last_sign_in_at: None,
+            app_metadata: email_provider(Map::new()),
+            user_metadata: data,
+            identities: Vec::new(),
+            factors: Vec::new(),
+            created_at: Some(now),
+            updated_at: Some(now),
+            banned_until: None,
+            deleted_at: None,
+            is_anonymous: false,
+            is_sso_user: false,
+            password_hash: None,
+        }
+    }
+
+    /// Signs in with a password.
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: &Secret<String>,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, Error> {
+        let signed_in = self.try_sign_in(email, password, visit).await;
+        if let Err(error) = &signed_in {
+            events::refused(self, visit, Event::LoginFailed, error, email);
+        }
+        signed_in
+    }
+
+    async fn try_sign_in(
+        &self,
+        email: &str,
+        password: &Secret<String>,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, Error> {
+        // An address that cannot be one is looked up all the same, as nobody.
+        let email = read_email(email).unwrap_or_default();
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let rows = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
+        tx.commit(()).await?.into_inner();
+        let user = rows.first().map(User::read).transpose()?;
+        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let verdict = match self.0.hasher.verify(password, stored.as_deref()).await {
+            Err(seal::Error::PasswordTooLong) => Verdict::Wrong,
+            other => other?,
+        };
+        let (Some(user), Some(stored)) = (user, stored) else { return Err(Error::InvalidCredentials) };
+        if !verdict.is_right() {
+            return Err(Error::InvalidCredentials);
+        }
+        if user.is_banned(self.0.clock.now()) {
+            return Err(Error::Banned);
+        }
+        if user.email_confirmed_at.is_none() {
+            return Err(Error::EmailNotConfirmed);
+        }
+        let renewed = match verdict {
+            Verdict::RightButOld => Some(self.0.hasher.hash(password).await?),
+            Verdict::Right | Verdict::Wrong => None,
+        };
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let now = self.0.clock.now();
+        let touched = [user.id.into(), now.into(), (&stored).into(), renewed.as_ref().into()];
+        if tx.execute(sql::TOUCH_SIGN_IN, touched).await? == 0 {
+            return Err(Error::InvalidCredentials);
+        }
+        if renewed.is_some() {
+            events::record(&mut tx, self, visit, Happening::PasswordRehashed { user: user.id }).await?;
+        }
+        let weak = match self.0.rules.password.require(password.expose()) {
+            Err(Error::WeakPassword { message, reasons }) => Some((message, reasons)),
+            Ok(()) | Err(_) => None,
+        };
+        let mut grant = self.let_in(&mut tx, user, "password", visit).await?;
+        grant.weak_password = weak;
+        Ok(tx.commit(grant).await?)
+    }
+
+    /// Begins a session for somebody who proved who they are.
+    pub(crate) async fn let_in(
+        &self,
+        tx: &mut SystemTx,
+        mut user: User,
+        method: &str,
+        visit: &Visit,
+    ) -> Result<Grant, Error> {
+        let now = self.0.clock.now();
+        tx.execute(sql::TOUCH_IDENTITY, [user.id.into(), now.into(), "email".into()]).await?;
+        user.last_sign_in_at = Some(now);
+        for identity in &mut user.identities {
+            identity.last_sign_in_at = Some(now);
+        }
+        let grant = self.begin_session(tx, user, method, visit).await?;
+        let happening = Happening::Login { user: &grant.user, session: grant.session, method };
+        events::record(tx, self, visit, happening).await?;
+        Ok(grant)
+    }
+
+    /// The account of a signed-in person.
+    pub async fn own_user(&self, id: Uuid) -> Result<Reply<User>, Error> {
+        let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
+        let rows = tx.query(sql::USER_BY_ID, [id.into()]).await?;
+        let user = rows.first().map(User::read).transpose()?;
+        let user = user.filter(|user| user.deleted_at.is_none()).ok_or(Error::UserGone)?;
+        if user.is_banned(self.0.clock.now()) {
+            return Err(Error::Banned);
+        }
+        Ok(tx.commit(user).await?)
+    }
+
+    /// Changes the account of a signed-in person. A new password ends every other session.
+    pub async fn change_own(
+        &self,
+        id: Uuid,
+        change: UserChange,
+        visit: &Visit,
+    ) -> Result<Reply<User>, Error> {
+        let user = self.own_user(id).await?.into_inner();
+        let email = self.check_own_change(&user, &change, visit)?;
+        let hash = match &change.password {
+            Some(password) => {
+                Some(self.new_password(&user, password, change.current_password.as_ref()).await?)
+            }
+            None => None,
+        };
+        let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
+        let locked = tx.query(sql::USER_BY_ID_LOCKED, [id.into()]).await?;
+        let mut user = locked.first().map(User::read).transpose()?.ok_or(Error::UserGone)?;
+        let mut fields = Vec::new();
+        let mut ended = Vec::new();
+        if let Some(data) = change.data {
+            merge(&mut user.user_metadata, data);
+            require_small(&user.user_metadata)?;
+            fields.push("user_metadata".to_owned());
+        }
+        if let Some(email) = email {
+            self.move_to(&mut tx, &mut user, email).await?;
+            events::record(&mut tx, self, visit, Happening::AddressChanged { user: id }).await?;
+        }
+        if let Some(hash) = hash {
+            user.password_hash = Some(hash);
+            let session = visit.caller.signed_in().and_then(|person| person.session);
+            ended = ids(&tx.query(sql::END_OTHER_SESSIONS, [id.into(), session.into()]).await?)?;
+            tx.execute(sql::DELETE_ONE_TIME_TOKENS, [id.into()]).await?;
+            let happening = Happening::PasswordChanged { user: id, sessions_ended: ended.len() };
+            events::record(&mut tx, self, visit, happening).await?;
+        }
+        if !fields.is_empty() {
+            events::record(&mut tx, self, visit, Happening::UserUpdated { user: id, fields }).await?;
+        }
+        let user = self.save(&mut tx, &user).await?;
+        self.commit_ended(tx, ended, user).await
+    }
+
+    fn check_own_change(
+        &self,
+        user: &User,
+        change: &UserChange,
+        visit: &Visit,
+    ) -> Result<Option<String>, Error> {
+        if let Some(password) = &change.password {
+            self.0.rules.password.require(password.expose())?;
+        }
+        let email = change.email.as_deref().map(read_email).transpose()?;
+        let email = email.filter(|email| user.email.as_deref() != Some(email));
+        let has_factor =
+            user.factors.iter().any(|factor| factor.get("status").is_some_and(|is| is == "verified"));
+        let sensitive = change.password.is_some() || email.is_some() || change.phone.is_some();
+        if sensitive && has_factor && visit.caller.level < base::Level::Aal2 {
+            return Err(Error::InsufficientLevel);
+        }
+        if change.phone.is_some() {
+            return Err(Error::disabled("phone_provider_disabled", "Phone signups are disabled"));
+        }
+        if email.is_some() && !self.0.rules.autoconfirm {
+            return Err(Error::disabled(
+                "email_provider_disabled",
+                "Email changes are disabled: this server cannot send mail to confirm an address",
+            ));
+        }
+        Ok(email)
+    }
+
+    /// The hash of a new password, after the old one was proven where it was given.
+    async fn new_password(
+        &self,
+        user: &User,
+        password: &Secret<String>,
+        current: Option<&Secret<String>>,
+    ) -> Result<String, Error> {
+        let stored = user.password_hash.as_deref();
+        if let Some(current) = current
+            && stored.is_some()
+            && !self.0.hasher.verify(current, stored).await?.is_right()
+        {
+            return Err(Error::CurrentPassword);
+        }
+        if self.0.hasher.verify(password, stored).await?.is_right() {
+            return Err(Error::SamePassword);
+        }
+        Ok(self.0.hasher.hash(password).await?)
+    }
+
+    /// Gives an account another confirmed address.
+    pub(crate) async fn move_to(
+        &self,
+        tx: &mut SystemTx,
+        user: &mut User,
+        email: String,
+    ) -> Result<(), Error> {
+        let taken = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
+        if !taken.is_empty() {
+            return Err(Error::EmailExists);
+        }
+        let now = self.0.clock.now();
+        tx.execute(sql::UPDATE_IDENTITY_EMAIL, [user.id.into(), (&email).into(), now.into(), true.into()])
+            .await?;
+        user.email = Some(email);
+        user.email_confirmed_at = Some(user.email_confirmed_at.unwrap_or(now));
+        Ok(())
+    }
+
+    /// Writes an account back and reads it again, with what triggers made of it.
+    pub(crate) async fn save(&self, tx: &mut SystemTx, user: &User) -> Result<User, Error> {
+        let object = |fields: &Map<String, Value>| Value::Object(fields.clone());
+        let row: [Param; 11] = [
+            user.id.into(),
+            user.email.as_ref().into(),
+            user.phone.as_ref().into(),
+            user.password_hash.as_ref().into(),
+            object(&user.app_metadata).into(),
+            object(&user.user_metadata).into(),
+            (&user.role).into(),
+            user.banned_until.into(),
+            user.email_confirmed_at.into(),
+            user.phone_confirmed_at.into(),
+            self.0.clock.now().into(),
+        ];
+        tx.execute(sql::UPDATE_USER, row).await.map_err(|error| trigger(error, "updating user"))?;
+        let rows = tx.query(sql::USER_BY_ID, [user.id.into()]).await?;
+        rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)
+    }
+
+    /// Inserts an account with its identity and reads it back.
+    pub(crate) async fn insert_user(&self, tx: &mut SystemTx, new: NewUser) -> Result<User, Error> {
+        let now = self.0.clock.now();
+        let subject = new.id.to_string();
+        let mut said = new.user_metadata;
+        if let Some(email) = &new.email {
+            said.insert("sub".into(), subject.as_str().into());
+            said.insert("email".into(), email.as_str().into());
+            said.insert("email_verified".into(), new.email_confirmed_at.is_some().into());
+            said.insert("phone_verified".into(), new.phone_confirmed_at.is_some().into());
+        }
+        let said = Value::Object(said);
+        let row: [Param; 12] = [
+            new.id.into(),
+            (&self.0.rules.audience).into(),
+            new.role.into(),
+            new.email.as_ref().into(),
+            new.phone.as_ref().into(),
+            new.hash.as_ref().into(),
+            new.email_confirmed_at.into(),
+            new.phone_confirmed_at.into(),
+            Value::Object(email_provider(new.app_metadata)).into(),
+            (&said).into(),
+            new.banned_until.into(),
+            now.into(),
+        ];
+        tx.execute(sql::INSERT_USER, row).await.map_err(|error| match error.database() {
+            Some(refused) if refused.constraint.as_deref() == Some("users_email_partial_key") => {
+                Error::UserExists
+            }
+            Some(refused) if refused.constraint.as_deref() == Some("users_phone_key") => Error::PhoneExists,
+            _ => trigger(error, "saving new user"),
+        })?;
+        let provider = if new.email.is_some() { "email" } else { "phone" };
+        let identity: [Param; 6] = [
+            self.0.rng.uuid().into(),
+            subject.into(),
+            new.id.into(),
+            said.into(),
+            provider.into(),
+            now.into(),
+        ];
+        tx.execute(sql::INSERT_IDENTITY, identity).await?;
+        let rows = tx.query(sql::USER_BY_ID, [new.id.into()]).await?;
+        rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)
+    }
+}
+
+/// An account to insert.
+pub(crate) struct NewUser {
+    pub id: Uuid,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub hash: Option<String>,
+    pub role: String,
+    pub email_confirmed_at: Option<Timestamp>,
+    pub phone_confirmed_at: Option<Timestamp>,
+    pub app_metadata: Map<String, Value>,
+    pub user_metadata: Map<String, Value>,
+    pub banned_until: Option<Timestamp>,
+}
+
+/// A user's trigger or constraint refused; anything else is passed on as it is.
+pub(crate) fn trigger(source: pg::Error, doing: &'static str) -> Error {
+    match source.database() {
+        Some(_) => Error::Trigger { doing, source },
+        None => Error::Database(source),
+    }
+}
+
+/// `provider` and `providers`, which clients read, unless they are there.
+fn email_provider(mut fields: Map<String, Value>) -> Map<String, Value> {
+    fields.entry("provider").or_insert_with(|| "email".into());
+    fields.entry("providers").or_insert_with(|| json!(["email"]));
+    fields
+}
+
+/// Key by key; null removes.
+pub(crate) fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (name, value) in from {
+        match value {
+            Value::Null => drop(into.shift_remove(&name)),
+            value => drop(into.insert(name, value)),
+        }
+    }
+}
+
+/// Metadata travels in every token. PostgreSQL's jsonb has no NUL.
+pub(crate) fn require_small(fields: &Map<String, Value>) -> Result<(), Error> {
+    let text = Value::Object(fields.clone()).to_string();
+    if text.len() > limits::METADATA_BYTES_MAX.size() {
+        return Err(Error::invalid(format!(
+            "Metadata cannot be larger than {} bytes",
+            limits::METADATA_BYTES_MAX.value
+        )));
+    }
+    if text.contains("\\u0000") {
+        return Err(Error::invalid("Metadata cannot contain NUL characters"));
+    }
+    Ok(())
+}

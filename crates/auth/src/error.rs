@@ -1,0 +1,253 @@
+//! What auth refuses, in words that tell a stranger nothing about who has an account here.
+
+use std::borrow::Cow;
+
+use base::{Fault, Kind};
+
+/// Why an account, session or credential was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    // Credentials.
+    /// Two credentials, or one given twice: nobody can know which was meant.
+    #[error("{0}")]
+    Ambiguous(&'static str),
+    /// `Authorization` is not one Bearer token.
+    #[error("This endpoint requires a valid Bearer token")]
+    NoBearer,
+    /// The token is forged, of another project, or cannot be read. `0` is for the log.
+    #[error("invalid JWT: unable to parse or verify signature, {0}")]
+    BadToken(&'static str),
+    /// The token has had its time.
+    #[error("invalid JWT: token has expired")]
+    TokenExpired,
+    /// The token's session was ended.
+    #[error("Token has been revoked")]
+    TokenRevoked,
+    /// No such API key, or a revoked or expired one.
+    #[error("Invalid API key")]
+    BadKey,
+    /// A secret key sent by a browser: whoever looks at the page has it.
+    #[error("Forbidden use of secret API key in browser")]
+    SecretKeyInBrowser,
+
+    // Sign-up and sign-in.
+    /// Unknown user and wrong password alike.
+    #[error("Invalid login credentials")]
+    InvalidCredentials,
+    /// The password is right, the address was never confirmed.
+    #[error("Email not confirmed")]
+    EmailNotConfirmed,
+    /// The account is banned.
+    #[error("User is banned")]
+    Banned,
+    /// Sign-up is closed.
+    #[error("Signups not allowed for this instance")]
+    SignupDisabled,
+    /// No mail can be sent, so no address can be confirmed.
+    #[error("Email signups are disabled: this server cannot send mail to confirm an address")]
+    NoMail,
+    /// A way of signing in that is off or not built.
+    #[error("{what}")]
+    Disabled {
+        /// GoTrue's code for it.
+        code: &'static str,
+        /// What is off.
+        what: Cow<'static, str>,
+    },
+    /// Somebody has that account already.
+    #[error("User already registered")]
+    UserExists,
+    /// An administrator chose an address that is taken.
+    #[error("A user with this email address has already been registered")]
+    EmailExists,
+    /// An administrator chose a number that is taken.
+    #[error("A user with this phone number has already been registered")]
+    PhoneExists,
+    /// The password does not meet the policy.
+    #[error("{message}")]
+    WeakPassword {
+        /// What is missing, for a person.
+        message: String,
+        /// What is missing, for a program: `length`, `characters`.
+        reasons: Vec<&'static str>,
+    },
+    /// The new password is the old one.
+    #[error("New password should be different from the old password.")]
+    SamePassword,
+    /// The current password was asked for and is wrong.
+    #[error("Current password required when setting new password.")]
+    CurrentPassword,
+    /// A field is wrong.
+    #[error("{0}")]
+    Validation(Cow<'static, str>),
+    /// Only an administrator may set this.
+    #[error("{0}")]
+    NotAdmin(&'static str),
+
+    /// The session is weaker than the account's factors ask for.
+    #[error("AAL2 session is required to update email or password when MFA is enabled.")]
+    InsufficientLevel,
+
+    // Sessions.
+    /// The user of a token is gone.
+    #[error("User from sub claim in JWT does not exist")]
+    UserGone,
+    /// An administrator named a user that is not there.
+    #[error("User not found")]
+    UserNotFound,
+    /// The session of a refresh token is gone.
+    #[error("Invalid Refresh Token: Refresh Token Not Found")]
+    RefreshNotFound,
+    /// The refresh token was used before, too long ago to be a lost answer.
+    #[error("Invalid Refresh Token: Already Used")]
+    RefreshUsed,
+    /// Not a refresh token.
+    #[error("Refresh token is not valid")]
+    RefreshMalformed,
+    /// The session reached its idle or absolute end.
+    #[error("Invalid Refresh Token: Session Expired{0}")]
+    SessionExpired(&'static str),
+    /// The account was banned since.
+    #[error("Invalid Refresh Token: User Banned")]
+    RefreshBanned,
+
+    /// A set-up link that was used, is too old, or never was.
+    #[error("This set-up link is not valid any more: make a new one with `palisade admin create`")]
+    SetupLink,
+
+    // Start.
+    /// A setting that must not be started with.
+    #[error("{what}: {fix}")]
+    Unsafe {
+        /// What is wrong.
+        what: &'static str,
+        /// What to do.
+        fix: &'static str,
+    },
+
+    // Below us.
+    /// A user's trigger or constraint refused the account.
+    #[error("Database error {doing}")]
+    Trigger {
+        /// `saving new user`, …
+        doing: &'static str,
+        /// What PostgreSQL said.
+        #[source]
+        source: pg::Error,
+    },
+    /// The database.
+    #[error("the database refused")]
+    Database(#[from] pg::Error),
+    /// The audit log: what cannot be recorded does not happen.
+    #[error("the audit log refused")]
+    Audit(#[from] audit::Error),
+    /// Keys and hashes.
+    #[error(transparent)]
+    Seal(#[from] seal::Error),
+}
+
+impl Error {
+    /// A refused field.
+    pub fn invalid(what: impl Into<Cow<'static, str>>) -> Self {
+        Error::Validation(what.into())
+    }
+
+    /// A way in that is off.
+    pub fn disabled(code: &'static str, what: impl Into<Cow<'static, str>>) -> Self {
+        Error::Disabled { code, what: what.into() }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::NoBearer
+            | Error::BadToken(_)
+            | Error::TokenExpired
+            | Error::TokenRevoked
+            | Error::BadKey
+            | Error::UserGone => Kind::Unauthenticated,
+            Error::SecretKeyInBrowser | Error::NotAdmin(_) | Error::SetupLink => Kind::Forbidden,
+            Error::InsufficientLevel => Kind::StepUp,
+            Error::UserNotFound => Kind::NotFound,
+            Error::UserExists | Error::EmailExists | Error::PhoneExists => Kind::Conflict,
+            Error::Ambiguous(_)
+            | Error::InvalidCredentials
+            | Error::EmailNotConfirmed
+            | Error::Banned
+            | Error::SignupDisabled
+            | Error::NoMail
+            | Error::Disabled { .. }
+            | Error::WeakPassword { .. }
+            | Error::SamePassword
+            | Error::CurrentPassword
+            | Error::Validation(_)
+            | Error::RefreshNotFound
+            | Error::RefreshUsed
+            | Error::RefreshMalformed
+            | Error::SessionExpired(_)
+            | Error::RefreshBanned => Kind::Invalid,
+            Error::Unsafe { .. } | Error::Trigger { .. } => Kind::Bug,
+            Error::Database(error) => error.kind(),
+            Error::Audit(error) => error.kind(),
+            Error::Seal(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Error::Ambiguous(_) => "auth.credentials.ambiguous",
+            Error::NoBearer => "auth.credentials.no_bearer",
+            Error::BadToken(_) => "auth.token.invalid",
+            Error::TokenExpired => "auth.token.expired",
+            Error::TokenRevoked => "auth.token.revoked",
+            Error::BadKey => "auth.key.invalid",
+            Error::SecretKeyInBrowser => "auth.key.secret_in_browser",
+            Error::InvalidCredentials => "auth.credentials.invalid",
+            Error::EmailNotConfirmed => "auth.email.not_confirmed",
+            Error::Banned => "auth.user.banned",
+            Error::SignupDisabled => "auth.signup.disabled",
+            Error::NoMail => "auth.signup.no_mail",
+            Error::Disabled { .. } => "auth.disabled",
+            Error::UserExists => "auth.user.exists",
+            Error::EmailExists => "auth.email.exists",
+            Error::PhoneExists => "auth.phone.exists",
+            Error::WeakPassword { .. } => "auth.password.weak",
+            Error::SamePassword => "auth.password.same",
+            Error::CurrentPassword => "auth.password.current",
+            Error::Validation(_) => "auth.invalid",
+            Error::NotAdmin(_) => "auth.not_admin",
+            Error::InsufficientLevel => "auth.level.insufficient",
+            Error::UserGone => "auth.user.gone",
+            Error::UserNotFound => "auth.user.not_found",
+            Error::RefreshNotFound => "auth.refresh.not_found",
+            Error::RefreshUsed => "auth.refresh.used",
+            Error::RefreshMalformed => "auth.refresh.malformed",
+            Error::SessionExpired(_) => "auth.session.expired",
+            Error::RefreshBanned => "auth.refresh.banned",
+            Error::SetupLink => "auth.setup_link",
+            Error::Unsafe { .. } => "auth.unsafe",
+            Error::Trigger { .. } => "auth.trigger",
+            Error::Database(error) => error.code(),
+            Error::Audit(error) => error.code(),
+            Error::Seal(error) => error.code(),
+        }
+    }
+
+    fn message(&self) -> Cow<'_, str> {
+        match self {
+            Error::Database(error) => error.message(),
+            Error::Audit(error) => error.message(),
+            Error::Seal(error) => error.message(),
+            Error::Unsafe { .. } => "An unexpected error occurred".into(),
+            other => Cow::Owned(other.to_string()),
+        }
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Error::Seal(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What happens to accounts, as the audit log is told (control 95, 98).
+//!
+//! Invariant: an entry travels in the transaction of what it tells; only refusals, whose transaction is gone, take the
+//! log's own lane.
+
+use audit::{Entry, Event};
+use pg::SystemTx;
+use uuid::Uuid;
+
+use crate::user::User;
+use crate::{Auth, Error, Visit};
+
+/// Something that was done.
+pub(crate) enum Happening<'a> {
+    Login { user: &'a User, session: Uuid, method: &'a str },
+    Logout { user: Uuid, sessions: usize },
+    Signup { user: &'a User },
+    TokenRefreshed { user: &'a User, session: Uuid },
+    TokenReused { user: &'a User, session: Uuid },
+    SessionExpired { user: &'a User, session: Uuid },
+    PasswordRehashed { user: Uuid },
+    UserUpdated { user: Uuid, fields: Vec<String> },
+    PasswordChanged { user: Uuid, sessions_ended: usize },
+    AddressChanged { user: Uuid },
+    AdminCreated { user: &'a User },
+    AdminUpdated { user: Uuid, fields: Vec<String> },
+    AdminRole { user: Uuid, before: &'a str, after: &'a str },
+    AdminBanned { user: Uuid, until: Option<jiff::Timestamp> },
+    AdminDeleted { user: Uuid, soft: bool },
+    SetupLinkCreated { email: &'a str },
+    SetupLinkUsed { user: Uuid },
+    AdministratorMade { user: Uuid },
+    SigningKeysRotated,
+    SigningKeyRetired { kid: &'a str },
+    ApiKeyRevoked { id: &'a str },
+}
+
+/// Records it in `tx`. When this fails, it must not happen.
+pub(crate) async fn record(
+    tx: &mut SystemTx,
+    auth: &Auth,
+    visit: &Visit,
+    what: Happening<'_>,
+) -> Result<(), Error> {
+    let entry = entry(visit, what).request(&visit.request_id);
+    Ok(auth.0.audit.record(tx, entry).await?)
+}
+
+/// Records a refusal, without waiting. `account` is named by its address, which the log keeps as a pseudonym.
+pub(crate) fn refused(auth: &Auth, visit: &Visit, event: Event, error: &Error, account: &str) {
+    let entry = Entry::by(&visit.caller, event).refused(base::Fault::code(error)).request(&visit.request_id);
+    auth.0.audit.refused(entry.about(pseudonym(auth, account)));
+}
+
+/// The same address is always the same name in the log, and the log is no address book.
+fn pseudonym(auth: &Auth, account: &str) -> String {
+    let key = auth.0.root.derive("auth: pseudonyms in the audit log");
+    let mac = seal::keyed_mac(key.expose(), account.to_lowercase().as_bytes());
+    format!("account:{}", hex::encode(&mac[..8]))
+}
+
+fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
+    let by = |event| Entry::by(&visit.caller, event);
+    let person =
+        |user: Uuid, event| Entry::named(format!("user:{user}"), event).from_address(visit.caller.address);
+    let about = |entry: Entry, user: Uuid| entry.about(format!("user:{user}"));
+    match what {
+        Happening::Login { user, session, method } => {
+            about(person(user.id, Event::Login).in_session(session), user.id).detail("method", method)
+        }
+        Happening::Logout { user, sessions } => about(by(Event::Logout), user).detail("sessions", sessions),
+        Happening::Signup { user } => {
+            about(person(user.id, Event::Signup), user.id).detail("role", &*user.role)
+        }
+        Happening::TokenRefreshed { user, session } => {
+            about(person(user.id, Event::TokenRefreshed).in_session(session), user.id)
+        }
+        Happening::TokenReused { user, session } => {
+            about(by(Event::TokenReuseDetected).in_session(session), user.id).because("auth.refresh.used")
+        }
+        Happening::SessionExpired { user, session } => {
+            about(person(user.id, Event::SessionExpired).in_session(session), user.id)
+        }
+        Happening::PasswordRehashed { user } => about(person(user, Event::PasswordRehashed), user),
+        Happening::UserUpdated { user, fields } => {
+            about(by(Event::UserUpdated), user).detail("fields", fields)
+        }
+        Happening::PasswordChanged { user, sessions_ended } => {
+            about(by(Event::PasswordChanged), user).detail("sessions_ended", sessions_ended)
+        }
+        Happening::AddressChanged { user } => about(by(Event::AddressChanged), user),
+        Happening::AdminCreated { user } => about(by(Event::UserCreate), user.id).detail("role", &*user.role),
+        Happening::AdminUpdated { user, fields } => {
+            about(by(Event::UserUpdate), user).detail("fields", fields)
+        }
+        Happening::AdminRole { user, before, after } => {
+            about(by(Event::RoleChange), user).change("role", before, after)
+        }
+        Happening::AdminBanned { user, until: Some(until) } => {
+            about(by(Event::UserBan), user).detail("until", until)
+        }
+        Happening::AdminBanned { user, until: None } => about(by(Event::UserUnban), user),
+        Happening::AdminDeleted { user, soft } => about(by(Event::UserDelete), user).detail("soft", soft),
+        Happening::SetupLinkCreated { email } => by(Event::SetupLinkCreated).detail("email", email),
+        Happening::SetupLinkUsed { user } => about(by(Event::SetupLinkUsed), user),
+        Happening::AdministratorMade { user } => about(by(Event::AdminCreate), user),
+        Happening::SigningKeysRotated => by(Event::SigningKeyRotated),
+        Happening::SigningKeyRetired { kid } => by(Event::SigningKeyRevoked).about(format!("key:{kid}")),
+        Happening::ApiKeyRevoked { id } => by(Event::KeyRevoked).about(format!("key:{id}")),
+    }
+}

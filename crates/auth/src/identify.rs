@@ -1,0 +1,191 @@
+//! Who is calling: from a key and a token to a [`Caller`], at the cost of one hash when the token was seen before.
+//!
+//! Invariant: a credential that came and is not good is an error, never a smaller caller. And no answer outlives the
+//! session, key or second that made it true.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use base::{Caller, DbRole, Level, Secret, Who};
+use pg::Reason;
+use seal::sha256;
+
+use crate::claims::{self, Known};
+use crate::keys::KeyKind;
+use crate::{Auth, Error, sql};
+
+/// What a request brought to say who is calling.
+#[derive(Default, Clone)]
+pub struct Credentials {
+    /// The `apikey` header or parameter.
+    pub apikey: Option<Secret<String>>,
+    /// The token of `Authorization: Bearer`.
+    pub bearer: Option<Secret<String>>,
+    /// Whether a web page of another site sent it (`Origin` is there). Secret keys are refused then (control 47).
+    pub browser: bool,
+}
+
+/// Who is calling, and whether they showed anything.
+pub struct Identified {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// Whether a key or token came and was good.
+    pub has_credential: bool,
+}
+
+impl Auth {
+    /// Verifies what was presented.
+    pub async fn identify(
+        &self,
+        presented: &Credentials,
+        address: Option<IpAddr>,
+    ) -> Result<Identified, Error> {
+        let known = match (&presented.apikey, &presented.bearer) {
+            (None, None) => {
+                let caller = Arc::new(Caller { address, ..Caller::anonymous() });
+                return Ok(Identified { caller, has_credential: false });
+            }
+            (Some(one), None) => self.known(one).await?,
+            (None, Some(one)) => self.known(one).await?,
+            (Some(key), Some(token)) if key.matches(token.expose()) => self.known(token).await?,
+            (Some(key), Some(token)) => {
+                let (key, token) = (self.known(key).await.map_err(as_key)?, self.known(token).await?);
+                self.agree(&key, &token)?;
+                token
+            }
+        };
+        let is_secret_key =
+            matches!(known.caller.who, Who::Service { .. }) && known.caller.role == DbRole::service();
+        if is_secret_key && presented.browser {
+            return Err(Error::SecretKeyInBrowser);
+        }
+        let caller = Arc::new(Caller { address, ..known.caller.clone() });
+        Ok(Identified { caller, has_credential: true })
+    }
+
+    /// A publishable key goes with every token, a secret key with a person's: a server acting for them. Two people, or
+    /// two different keys, are ambiguous (attack row 82).
+    fn agree(&self, key: &Known, token: &Known) -> Result<(), Error> {
+        let two = |what| Err(Error::Ambiguous(what));
+        match (&key.caller.who, &token.caller.who) {
+            (Who::Anonymous, _) => Ok(()),
+            (Who::User(_), _) => {
+                two("apikey is one person's token and Authorization another's: send the publishable key")
+            }
+            (Who::Service { .. }, Who::User(_)) => Ok(()),
+            (Who::Service { .. }, Who::Service { .. } | Who::Anonymous | Who::Operator) => {
+                two("apikey and Authorization are two different keys: send one")
+            }
+            (Who::Operator, _) => Ok(()),
+        }
+    }
+
+    /// The caller a key or token stands for.
+    async fn known(&self, text: &Secret<String>) -> Result<Arc<Known>, Error> {
+        self.refresh_keys_if_stale().await?;
+        let text = text.expose();
+        let now = self.0.clock.unix_seconds();
+        let name = sha256(text.as_bytes());
+        let known = match self.0.cache.get(&name) {
+            Some(known) => known,
+            None => {
+                let known = Arc::new(self.read(text, now)?);
+                // Whether it still lives was true when it was cached; from then on its end is heard of.
+                self.require_live(&known, now, true).await?;
+                self.0.cache.insert(name, known.clone());
+                return Ok(known);
+            }
+        };
+        if known.expires_at.is_some_and(|at| at <= now) {
+            self.0.cache.remove(&name);
+            return Err(Error::TokenExpired);
+        }
+        self.require_live(&known, now, false).await?;
+        Ok(known)
+    }
+
+    fn read(&self, text: &str, now: i64) -> Result<Known, Error> {
+        let keys = self.0.keys.load();
+        if text.starts_with("sb_") {
+            let key = keys.find(text).ok_or(Error::BadKey)?;
+            return Ok(known_key(key));
+        }
+        let verified = keys.ring.verify(text).map_err(|error| Error::BadToken(reason(error)))?;
+        claims::read(verified.claims, verified.kid.as_deref(), &self.0.rules, now)
+    }
+
+    /// Refuses what ended. `ask` asks the database even when this node hears of every end.
+    async fn require_live(&self, known: &Known, now: i64, ask: bool) -> Result<(), Error> {
+        if let Some(key) = &known.api_key
+            && !self.0.keys.load().is_live(key)
+        {
+            return Err(Error::BadKey);
+        }
+        let Some((session, user)) = known.session else { return Ok(()) };
+        let revoked = &self.0.revocations;
+        if revoked.has(&session) {
+            return Err(Error::TokenRevoked);
+        }
+        if !ask && revoked.is_sure() {
+            return Ok(());
+        }
+        let at =
+            jiff::Timestamp::from_second(now).map_err(|_| Error::BadToken("the clock is out of range"))?;
+        let mut tx = self.0.pg.begin_system(Reason::Revocation).await?;
+        let lives = tx.query(sql::SESSION_LIVES, [session.into(), user.into(), at.into()]).await?;
+        tx.commit(()).await?.into_inner();
+        // It may have ended while the answer was on its way.
+        if lives.is_empty() || revoked.has(&session) {
+            return Err(Error::TokenRevoked);
+        }
+        Ok(())
+    }
+
+    /// Keys that changed elsewhere are read again before the next credential; while nothing can be heard, each time.
+    async fn refresh_keys_if_stale(&self) -> Result<(), Error> {
+        if self.0.keys_stale.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.reload_keys().await
+        {
+            self.0.keys_stale.store(true, Ordering::Release);
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+fn known_key(key: &crate::keys::ApiKey) -> Known {
+    let caller = match key.kind {
+        KeyKind::Publishable => Caller { scope: key.scope.clone(), ..Caller::anonymous() },
+        KeyKind::Secret => Caller {
+            who: Who::Service { key: key.id.clone() },
+            role: DbRole::service(),
+            claimed_role: "service_role".into(),
+            claims: r#"{"role":"service_role"}"#.into(),
+            scope: key.scope.clone(),
+            level: Level::Aal1,
+            ..Caller::anonymous()
+        },
+    };
+    let expires_at = key.expires_at.map(|at| at.as_second());
+    Known { caller, expires_at, session: None, api_key: Some(key.id.clone()) }
+}
+
+/// A token in the place of a key is refused as a key.
+fn as_key(error: Error) -> Error {
+    match error {
+        Error::BadToken(_) | Error::TokenExpired => Error::BadKey,
+        other => other,
+    }
+}
+
+fn reason(error: seal::TokenError) -> &'static str {
+    match error {
+        seal::TokenError::Framing => "token is malformed",
+        seal::TokenError::Header => "token header is malformed",
+        seal::TokenError::UnknownKey => "unrecognized JWT kid",
+        seal::TokenError::Algorithm => "signing method is invalid",
+        seal::TokenError::Signature => "signature is invalid",
+        seal::TokenError::Claims => "token claims are malformed",
+    }
+}

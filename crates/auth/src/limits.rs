@@ -1,0 +1,51 @@
+//! The bounds of this crate.
+
+use base::Limit;
+
+/// Verified tokens remembered.
+pub const TOKEN_CACHE_MAX: Limit = Limit::new(
+    "token_cache_max",
+    20_000,
+    "about 2 KB each; a cached token costs a hash instead of a signature check",
+);
+
+/// Ended sessions remembered until their last access token is dead.
+pub const ENDED_SESSIONS_MAX: Limit = Limit::new(
+    "ended_sessions_max",
+    200_000,
+    "past it the database is asked instead, which is slower and never wrong",
+);
+
+/// Listeners that may lag behind on ended sessions before they must check everything they hold.
+pub const ENDED_BACKLOG_MAX: Limit =
+    Limit::new("ended_backlog_max", 4_096, "a slow listener must not hold memory");
+
+/// Session ids in one notification (PostgreSQL takes 8,000 bytes).
+pub const ENDED_PER_NOTICE_MAX: Limit =
+    Limit::new("ended_per_notice_max", 200, "37 bytes each, within 8,000");
+
+/// Longest e-mail address (RFC 5321).
+pub const EMAIL_BYTES_MAX: Limit = Limit::new("email_bytes_max", 254, "no mail server takes a longer one");
+
+/// Longest password in characters.
+pub const PASSWORD_CHARS_MAX: Limit =
+    Limit::new("password_chars_max", 256, "128 are promised; twice that is enough");
+
+/// Most bytes of metadata an account carries: they travel in every token.
+pub const METADATA_BYTES_MAX: Limit =
+    Limit::new("metadata_bytes_max", 8 * 1024, "claims are sent with every request and headers are bounded");
+
+/// Longest user agent kept with a session.
+pub const USER_AGENT_BYTES_MAX: Limit =
+    Limit::new("user_agent_bytes_max", 512, "enough to tell devices apart");
+
+/// Most accounts on one page.
+pub const USERS_PER_PAGE_MAX: Limit =
+    Limit::new("users_per_page_max", 1_000, "one page is one answer in memory");
+
+/// Longest credential in a header.
+pub const CREDENTIAL_BYTES_MAX: Limit =
+    Limit::new("credential_bytes_max", 16 * 1024, "tokens of ours are a tenth of it");
+
+/// How far another machine's clock may be ahead of ours, in seconds.
+pub const CLOCK_SKEW_SECONDS_MAX: Limit = Limit::new("clock_skew_seconds_max", 30, "tokens minted elsewhere");

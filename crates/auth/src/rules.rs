@@ -1,0 +1,72 @@
+//! The settings of one start, read once and in the units the code needs.
+
+use base::{Profile, Settings};
+
+use crate::policy::PasswordPolicy;
+use crate::settings;
+
+/// What holds for accounts, sessions and tokens here.
+pub struct Rules {
+    /// `iss` of our tokens.
+    pub issuer: String,
+    /// `aud` of our tokens and accounts.
+    pub audience: String,
+    /// `role` of new accounts.
+    pub default_role: String,
+    /// The public address, without a slash at its end.
+    pub public_url: String,
+    /// Life of an access token.
+    pub access_seconds: i64,
+    /// Longest pause of a session.
+    pub idle_seconds: i64,
+    /// Longest life of a session.
+    pub session_seconds: i64,
+    /// How long a lost answer may be asked for again.
+    pub grace_seconds: i64,
+    /// Whether anybody may make an account.
+    pub signup: bool,
+    /// Whether new accounts are confirmed at once.
+    pub autoconfirm: bool,
+    /// Whether mail can be sent.
+    pub can_mail: bool,
+    /// What a password must be.
+    pub password: PasswordPolicy,
+}
+
+impl Rules {
+    /// From the settings; `public_url` is where this instance answers unless the operator says otherwise.
+    pub fn from_settings(given: &Settings, profile: Profile, public_url: &str, can_mail: bool) -> Self {
+        let seconds =
+            |setting| i64::try_from(given.get::<std::time::Duration>(setting).as_secs()).unwrap_or(i64::MAX);
+        let public_url = given.get(&settings::EXTERNAL_URL).unwrap_or_else(|| public_url.to_owned());
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        // An external URL that already ends in the auth path is what AppFlowy and Supabase set.
+        let own_issuer = || match public_url.ends_with("/auth/v1") {
+            true => public_url.clone(),
+            false => format!("{public_url}/auth/v1"),
+        };
+        let relaxed = match profile {
+            Profile::Serve => false,
+            Profile::Dev | Profile::Conformance => true,
+        };
+        Rules {
+            issuer: given.get(&settings::JWT_ISSUER).unwrap_or_else(own_issuer),
+            audience: given.get(&settings::JWT_AUDIENCE),
+            default_role: given.get(&settings::JWT_DEFAULT_ROLE),
+            access_seconds: seconds(&settings::ACCESS_TOKEN_EXPIRY),
+            idle_seconds: seconds(&settings::REFRESH_TOKEN_EXPIRY),
+            session_seconds: seconds(&settings::SESSION_MAX),
+            grace_seconds: seconds(&settings::REFRESH_TOKEN_GRACE),
+            signup: !given.get(&settings::DISABLE_SIGNUP),
+            autoconfirm: relaxed || given.get(&settings::AUTOCONFIRM),
+            can_mail,
+            password: PasswordPolicy::from_settings(given),
+            public_url,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self::from_settings(&Settings::default(), Profile::Serve, "https://ours.example/", false)
+    }
+}

@@ -1,0 +1,177 @@
+//! What an operator can set about accounts, sessions and keys.
+
+use std::time::Duration;
+
+use base::Secret;
+use base::setting::{Alias, Definition, Guide, Refused, Setting};
+
+/// Life of an access token.
+pub static ACCESS_TOKEN_EXPIRY: Setting<Duration> = Setting::new("auth.access_token_expiry", "15m")
+    .also(&[Alias::seconds("GOTRUE_JWT_EXP", Guide::AppFlowy)])
+    .range("30s", "7d")
+    .changes("how long an access token is accepted before it must be refreshed; above one hour the posture report warns")
+    .proven_by(&[27]);
+
+/// Idle life of a refresh token.
+pub static REFRESH_TOKEN_EXPIRY: Setting<Duration> = Setting::new("auth.refresh_token_expiry", "7d")
+    .also(&[
+        Alias::seconds("GOTRUE_REFRESH_TOKEN_EXP", Guide::AppFlowy),
+        Alias::same("GOTRUE_SESSIONS_INACTIVITY_TIMEOUT", Guide::Other),
+    ])
+    .range("1m", "365d")
+    .changes("how long a session may stay unused before it ends")
+    .proven_by(&[28]);
+
+/// Absolute life of a session.
+pub static SESSION_MAX: Setting<Duration> = Setting::new("auth.session_max", "30d")
+    .also(&[Alias::same("GOTRUE_SESSIONS_TIMEBOX", Guide::Other)])
+    .range("5m", "3650d")
+    .changes("how long a session lasts at most, however often it is used")
+    .proven_by(&[28]);
+
+/// Rotation of refresh tokens, which cannot be switched off.
+pub static REFRESH_TOKEN_ROTATION: Setting<bool> = Setting::new("auth.refresh_token_rotation", "true")
+    .also(&[Alias::same("GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED", Guide::Other)])
+    .refuses(&[Refused {
+        value: "false",
+        control: 29,
+        why: "refresh tokens are always replaced when used: a stolen one is noticed by its second use",
+    }])
+    .changes("nothing: refresh tokens are always replaced when used; false is refused")
+    .proven_by(&[29]);
+
+/// How long a lost answer to a refresh may be asked for again.
+pub static REFRESH_TOKEN_GRACE: Setting<Duration> = Setting::new("auth.refresh_token_grace", "30s")
+    .also(&[Alias::seconds("GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL", Guide::Other)])
+    .range("0s", "5m")
+    .changes("how long the last used refresh token still gives the same successor, for lost answers and several tabs")
+    .proven_by(&[29]);
+
+/// A shared signing secret.
+pub static JWT_SECRET: Setting<Option<Secret<String>>> = Setting::unset("auth.jwt_secret")
+    .also(&[
+        Alias::same("GOTRUE_JWT_SECRET", Guide::Other),
+        Alias::same("JWT_SECRET", Guide::Fluxbase),
+    ])
+    .changes("access tokens are signed with it (HS256), unless jwt.signing is es256, which keeps it for verification only")
+    .proven_by(&[116, 117]);
+
+/// How access tokens are signed.
+pub static JWT_SIGNING: Setting<Option<String>> = Setting::unset("jwt.signing")
+    .choices(&["es256", "hs256"])
+    .changes(
+        "es256: signed with a key of ours that others can verify but not use; hs256: with auth.jwt_secret",
+    )
+    .proven_by(&[116]);
+
+/// `iss` of access tokens.
+pub static JWT_ISSUER: Setting<Option<String>> = Setting::unset("auth.jwt_issuer")
+    .also(&[Alias::same("GOTRUE_JWT_ISSUER", Guide::Other)])
+    .changes("the issuer of access tokens; a session token of another issuer is refused");
+
+/// `aud` of access tokens.
+pub static JWT_AUDIENCE: Setting<String> = Setting::new("auth.jwt_audience", "authenticated")
+    .also(&[Alias::same("GOTRUE_JWT_AUD", Guide::Other)])
+    .changes(
+        "the audience of new accounts and their tokens; a session token for another audience is refused",
+    );
+
+/// `role` of new accounts.
+pub static JWT_DEFAULT_ROLE: Setting<String> = Setting::new("auth.jwt_default_role", "authenticated")
+    .also(&[Alias::same("GOTRUE_JWT_DEFAULT_GROUP_NAME", Guide::Other)])
+    .changes("the role claim of new accounts")
+    .refuses(&[
+        Refused {
+            value: "service_role",
+            control: 47,
+            why: "new accounts must not pass by row level security",
+        },
+        Refused { value: "dashboard_admin", control: 47, why: "new accounts must not be administrators" },
+        Refused { value: "supabase_admin", control: 47, why: "new accounts must not be administrators" },
+    ])
+    .proven_by(&[47]);
+
+/// Closed sign-up.
+pub static DISABLE_SIGNUP: Setting<bool> = Setting::new("auth.disable_signup", "false")
+    .also(&[Alias::same("GOTRUE_DISABLE_SIGNUP", Guide::Other)])
+    .changes("nobody can make an account of their own; administrators still can");
+
+/// Sign-up without a confirmed address.
+pub static AUTOCONFIRM: Setting<bool> = Setting::new("auth.autoconfirm", "false")
+    .also(&[Alias::same("GOTRUE_MAILER_AUTOCONFIRM", Guide::Other)])
+    .changes(
+        "new accounts are confirmed without a mail; whoever signs up with an address is believed to own it",
+    );
+
+/// Shortest password.
+pub static PASSWORD_MIN_LENGTH: Setting<u16> = Setting::new("auth.password_min_length", "12")
+    .also(&[Alias::same("GOTRUE_PASSWORD_MIN_LENGTH", Guide::AppFlowy)])
+    .range("6", "128")
+    .changes("the shortest password taken, in characters")
+    .proven_by(&[18]);
+
+/// Characters a password must have, in AppFlowy's words or GoTrue's sets.
+pub static PASSWORD_REQUIRED_CHARACTERS: Setting<Option<String>> = Setting::unset("auth.password_required_characters")
+    .also(&[Alias::same("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", Guide::AppFlowy)])
+    .changes("words (lower,upper,number,special) or sets of characters separated by colons; a password needs one of each")
+    .proven_by(&[19]);
+
+/// An upper-case letter in every password.
+pub static PASSWORD_REQUIRE_UPPERCASE: Setting<bool> =
+    Setting::new("auth.password_require_uppercase", "true")
+        .changes("a password needs an upper-case letter")
+        .proven_by(&[19]);
+
+/// A lower-case letter in every password.
+pub static PASSWORD_REQUIRE_LOWERCASE: Setting<bool> =
+    Setting::new("auth.password_require_lowercase", "true")
+        .changes("a password needs a lower-case letter")
+        .proven_by(&[19]);
+
+/// A digit in every password.
+pub static PASSWORD_REQUIRE_NUMBER: Setting<bool> =
+    Setting::new("auth.password_require_number", "true").changes("a password needs a digit").proven_by(&[19]);
+
+/// A special character in every password.
+pub static PASSWORD_REQUIRE_SPECIAL: Setting<bool> = Setting::new("auth.password_require_special", "true")
+    .changes("a password needs one of !@#$%^&*")
+    .proven_by(&[19]);
+
+/// Passwords hashed at the same time.
+pub static HASHING_PERMITS: Setting<u8> = Setting::new("auth.hashing_permits", "2")
+    .range("1", "64")
+    .changes("how many passwords are hashed at once, each with 19 MiB and a core; the rest wait");
+
+/// Another place for the GoTrue routes.
+pub static SECOND_PREFIX: Setting<Option<String>> = Setting::unset("auth.second_prefix")
+    .changes("the auth routes are served under this path too, for instance /gotrue");
+
+/// The base of every link and of the issuer.
+pub static EXTERNAL_URL: Setting<Option<String>> = Setting::unset("auth.external_url")
+    .also(&[Alias::same("API_EXTERNAL_URL", Guide::Other)])
+    .changes("the public address that links and the token issuer are made of; never taken from a request");
+
+/// Every setting of this crate.
+pub const SETTINGS: &[&Definition] = &[
+    &ACCESS_TOKEN_EXPIRY.definition,
+    &REFRESH_TOKEN_EXPIRY.definition,
+    &SESSION_MAX.definition,
+    &REFRESH_TOKEN_ROTATION.definition,
+    &REFRESH_TOKEN_GRACE.definition,
+    &JWT_SECRET.definition,
+    &JWT_SIGNING.definition,
+    &JWT_ISSUER.definition,
+    &JWT_AUDIENCE.definition,
+    &JWT_DEFAULT_ROLE.definition,
+    &DISABLE_SIGNUP.definition,
+    &AUTOCONFIRM.definition,
+    &PASSWORD_MIN_LENGTH.definition,
+    &PASSWORD_REQUIRED_CHARACTERS.definition,
+    &PASSWORD_REQUIRE_UPPERCASE.definition,
+    &PASSWORD_REQUIRE_LOWERCASE.definition,
+    &PASSWORD_REQUIRE_NUMBER.definition,
+    &PASSWORD_REQUIRE_SPECIAL.definition,
+    &HASHING_PERMITS.definition,
+    &SECOND_PREFIX.definition,
+    &EXTERNAL_URL.definition,
+];

@@ -1,0 +1,175 @@
+//! Every statement of this crate. A test prepares each against a migrated database.
+//!
+//! Times are parameters, never `now()`: they come from the clock that the rest of the decision used.
+
+/// An account with its identities and factors, as one row.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.aud, u.role, u.email, u.phone, u.encrypted_password, u.email_confirmed_at, u.phone_confirmed_at, \
+         u.confirmed_at, u.invited_at, u.confirmation_sent_at, u.recovery_sent_at, u.email_change, \
+         u.email_change_sent_at, u.phone_change, u.phone_change_sent_at, u.reauthentication_sent_at, u.last_sign_in_at, \
+         u.raw_app_meta_data, u.raw_user_meta_data, u.created_at, u.updated_at, u.banned_until, u.deleted_at, \
+         u.is_anonymous, u.is_sso_user, \
+         (select coalesce(json_agg(json_build_object( \
+             'identity_id', i.id, 'id', i.provider_id, 'user_id', i.user_id, 'identity_data', i.identity_data, \
+             'provider', i.provider, 'last_sign_in_at', i.last_sign_in_at, 'created_at', i.created_at, \
+             'updated_at', i.updated_at, 'email', i.email) order by i.created_at, i.id), '[]'::json) \
+          from auth.identities i where i.user_id = u.id) as identities, \
+         (select coalesce(json_agg(json_build_object( \
+             'id', f.id, 'created_at', f.created_at, 'updated_at', f.updated_at, 'status', f.status, \
+             'friendly_name', f.friendly_name, 'factor_type', f.factor_type, 'phone', f.phone, \
+             'last_challenged_at', f.last_challenged_at) order by f.created_at, f.id), '[]'::json) \
+          from auth.mfa_factors f where f.user_id = u.id) as factors"
+    };
+}
+
+pub(crate) const USER_BY_ID: &str = concat!("select ", user_columns!(), " from auth.users u where u.id = $1");
+
+pub(crate) const USER_BY_ID_LOCKED: &str =
+    concat!("select ", user_columns!(), " from auth.users u where u.id = $1 for update of u");
+
+/// At most one row: addresses are unique among accounts that no identity provider owns.
+pub(crate) const USER_BY_EMAIL: &str = concat!(
+    "select ",
+    user_columns!(),
+    " from auth.users u where u.email = $1 and u.aud = $2 and not u.is_sso_user and u.deleted_at is null"
+);
+
+pub(crate) const USERS_PAGE: &str = concat!(
+    "select count(*) over () as total, ",
+    user_columns!(),
+    " from auth.users u where u.aud = $1 and ($2 = '' or strpos(u.email, lower($2)) > 0 \
+     or strpos(lower(u.raw_user_meta_data ->> 'full_name'), lower($2)) > 0) \
+     order by case when $3 = 'asc' then u.created_at end asc, case when $3 <> 'asc' then u.created_at end desc, u.id \
+     limit $4 offset $5"
+);
+
+pub(crate) const USERS_COUNT: &str = "select count(*) as total from auth.users u where u.aud = $1 and ($2 = '' \
+     or strpos(u.email, lower($2)) > 0 or strpos(lower(u.raw_user_meta_data ->> 'full_name'), lower($2)) > 0)";
+
+pub(crate) const INSERT_USER: &str = "insert into auth.users (instance_id, id, aud, role, email, phone, encrypted_password, \
+     email_confirmed_at, phone_confirmed_at, raw_app_meta_data, raw_user_meta_data, banned_until, created_at, updated_at, \
+     confirmation_token, recovery_token, email_change_token_new, email_change) \
+     values ('00000000-0000-0000-0000-000000000000', $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, '', '', '', '')";
+
+pub(crate) const INSERT_IDENTITY: &str = "insert into auth.identities (id, provider_id, user_id, identity_data, provider, \
+     last_sign_in_at, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $6, $6)";
+
+pub(crate) const UPDATE_IDENTITY_EMAIL: &str = "update auth.identities set updated_at = $3, \
+     identity_data = identity_data || jsonb_build_object('email', $2::text, 'email_verified', $4::boolean) \
+     where user_id = $1 and provider = 'email'";
+
+/// Only if the password is still the one that was checked: it may have been changed while it was hashed.
+pub(crate) const TOUCH_SIGN_IN: &str = "update auth.users set last_sign_in_at = $2, updated_at = $2, \
+     encrypted_password = coalesce($4, encrypted_password) where id = $1 and encrypted_password = $3";
+
+pub(crate) const TOUCH_IDENTITY: &str =
+    "update auth.identities set last_sign_in_at = $2, updated_at = $2 where user_id = $1 and provider = $3";
+
+pub(crate) const UPDATE_USER: &str = "update auth.users set email = $2, phone = $3, encrypted_password = $4, \
+     raw_app_meta_data = $5, raw_user_meta_data = $6, role = $7, banned_until = $8, email_confirmed_at = $9, \
+     phone_confirmed_at = $10, updated_at = $11 where id = $1";
+
+pub(crate) const DELETE_USER: &str = "delete from auth.users where id = $1";
+
+pub(crate) const SOFT_DELETE_USER: &str = "update auth.users set deleted_at = $2, updated_at = $2, email = $3, phone = $4, \
+     encrypted_password = '', raw_user_meta_data = '{}', raw_app_meta_data = '{}', email_change = '', phone_change = '', \
+     confirmation_token = '', recovery_token = '', email_change_token_new = '', email_change_token_current = '', \
+     phone_change_token = '', reauthentication_token = '' where id = $1";
+
+pub(crate) const DELETE_ONE_TIME_TOKENS: &str = "delete from auth.one_time_tokens where user_id = $1";
+
+pub(crate) const DELETE_IDENTITIES: &str = "delete from auth.identities where user_id = $1";
+
+pub(crate) const INSERT_SESSION: &str = "insert into auth.sessions (id, user_id, created_at, updated_at, aal, user_agent, ip, \
+     refresh_token_hmac_key, refresh_token_counter) values ($1, $2, $3, $3, $4, $5, $6, $7, 0)";
+
+pub(crate) const INSERT_METHOD: &str = "insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, \
+     authentication_method) values ($1, $2, $3, $3, $4)";
+
+/// Locks the session: concurrent refreshes of one token wait here and then see what the first one did.
+pub(crate) const SESSION_FOR_REFRESH: &str = "select s.id, s.user_id, s.created_at, s.refreshed_at, s.not_after, s.aal, \
+     s.refresh_token_hmac_key, s.refresh_token_counter, \
+     (select coalesce(json_agg(json_build_object('method', m.authentication_method, 'at', m.updated_at) \
+         order by m.updated_at desc), '[]'::json) from auth.mfa_amr_claims m where m.session_id = s.id) as methods \
+     from auth.sessions s where s.id = $1 for update of s";
+
+pub(crate) const ADVANCE_SESSION: &str = "update auth.sessions set refresh_token_counter = $2, refreshed_at = $3::timestamptz at time zone 'utc', \
+     updated_at = $3, user_agent = coalesce($4, user_agent), ip = coalesce($5, ip) where id = $1";
+
+pub(crate) const SESSION_LIVES: &str = "select 1 as lives from auth.sessions s join auth.users u on u.id = s.user_id \
+     where s.id = $1 and s.user_id = $2 and (s.not_after is null or s.not_after > $3) and u.deleted_at is null \
+     and (u.banned_until is null or u.banned_until <= $3)";
+
+pub(crate) const END_SESSION: &str = "delete from auth.sessions where id = $1 returning id";
+
+pub(crate) const END_SESSIONS_OF_USER: &str = "delete from auth.sessions where user_id = $1 returning id";
+
+pub(crate) const END_OTHER_SESSIONS: &str =
+    "delete from auth.sessions where user_id = $1 and id is distinct from $2 returning id";
+
+pub(crate) const TELL: &str = "select pg_notify('palisade_auth', $1)";
+
+pub(crate) const LOAD_SIGNING_KEYS: &str = "select kid, state, private_key from palisade.signing_keys where state <> 'retired' order by created_at, kid";
+
+pub(crate) const INSERT_SIGNING_KEY: &str = "insert into palisade.signing_keys (kid, algorithm, state, private_key, created_at, \
+     changed_at) values ($1, 'ES256', $2, $3, $4, $4) on conflict do nothing";
+
+pub(crate) const CHANGE_SIGNING_KEYS: &str = "update palisade.signing_keys set state = $2, changed_at = $3 where state = $1 and ($4::text is null or kid = $4)";
+
+pub(crate) const LOAD_API_KEYS: &str =
+    "select id, kind, hash, scope, expires_at from palisade.api_keys where revoked_at is null";
+
+pub(crate) const INSERT_API_KEY: &str = "insert into palisade.api_keys (id, kind, name, hash, scope, created_at, expires_at) \
+     values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing";
+
+pub(crate) const REVOKE_API_KEY: &str =
+    "update palisade.api_keys set revoked_at = $2 where id = $1 and revoked_at is null";
+
+pub(crate) const INSERT_ADMIN_LINK: &str =
+    "insert into palisade.admin_links (token_hash, email, created_at, expires_at) values ($1, $2, $3, $4)";
+
+/// Takes the link: of two that use it at once, one finds it used.
+pub(crate) const USE_ADMIN_LINK: &str = "update palisade.admin_links set used_at = $2 \
+     where token_hash = $1 and used_at is null and expires_at > $2 returning email";
+
+/// A new link replaces the older ones for the same address.
+pub(crate) const DROP_ADMIN_LINKS: &str =
+    "delete from palisade.admin_links where email = $1 or expires_at <= $2";
+
+/// Every statement, for the test that prepares them.
+pub const ALL: &[&str] = &[
+    USER_BY_ID,
+    USER_BY_ID_LOCKED,
+    USER_BY_EMAIL,
+    USERS_PAGE,
+    USERS_COUNT,
+    INSERT_USER,
+    INSERT_IDENTITY,
+    UPDATE_IDENTITY_EMAIL,
+    TOUCH_SIGN_IN,
+    TOUCH_IDENTITY,
+    UPDATE_USER,
+    DELETE_USER,
+    SOFT_DELETE_USER,
+    DELETE_ONE_TIME_TOKENS,
+    DELETE_IDENTITIES,
+    INSERT_SESSION,
+    INSERT_METHOD,
+    SESSION_FOR_REFRESH,
+    ADVANCE_SESSION,
+    SESSION_LIVES,
+    END_SESSION,
+    END_SESSIONS_OF_USER,
+    END_OTHER_SESSIONS,
+    TELL,
+    LOAD_SIGNING_KEYS,
+    INSERT_SIGNING_KEY,
+    CHANGE_SIGNING_KEYS,
+    LOAD_API_KEYS,
+    INSERT_API_KEY,
+    REVOKE_API_KEY,
+    INSERT_ADMIN_LINK,
+    USE_ADMIN_LINK,
+    DROP_ADMIN_LINKS,
+];

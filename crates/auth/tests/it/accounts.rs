@@ -1,0 +1,187 @@
+//! Signing up, signing in, changing an account.
+
+use auth::{Error, SignUp, SignedUp, UserChange};
+use base::{Profile, Secret, Settings};
+use serde_json::{Map, json};
+
+use crate::world::{PASSWORD, World, claims_of, object};
+
+#[tokio::test]
+async fn a_new_account_is_signed_in_and_its_token_says_who_it_is() {
+    let world = World::new().await;
+    let ann = world.sign_up("Ann@Example.com").await;
+    let claims = claims_of(ann.access_token.expose());
+    assert_eq!(claims["sub"], ann.user.id.to_string());
+    assert_eq!(claims["email"], "ann@example.com");
+    assert_eq!(claims["phone"], "");
+    assert_eq!(claims["aud"], "authenticated");
+    assert_eq!(claims["iss"], "http://127.0.0.1:8000/auth/v1");
+    assert_eq!(claims["role"], "authenticated");
+    assert_eq!(claims["aal"], "aal1");
+    assert_eq!(claims["amr"][0]["method"], "password");
+    assert_eq!(claims["session_id"], ann.session.to_string());
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 900);
+    let caller = world.bearer(ann.access_token.expose()).await.unwrap().caller;
+    assert_eq!(caller.signed_in().unwrap().user, ann.user.id);
+    assert_eq!(caller.role.name(), "authenticated");
+    assert_eq!(ann.user.identities.len(), 1);
+    assert!(world.sign_in("ann@example.com", PASSWORD).await.is_ok());
+    assert_eq!(world.events().await, ["auth.signup", "auth.login", "auth.login"]);
+}
+
+/// Attack row 6.
+#[tokio::test]
+async fn what_people_say_about_themselves_gives_them_no_right() {
+    let world = World::new().await;
+    let data = object(json!({
+        "role": "service_role", "app_metadata": { "admin": true }, "email_verified": false, "sub": "somebody else",
+        "is_super_admin": true, "aud": "theirs",
+    }));
+    let password = Some(Secret::from(PASSWORD));
+    let ask = SignUp { email: Some("ann@example.com".into()), phone: None, password, data };
+    let SignedUp::In(ann) = world.auth.sign_up(ask, &world.visit()).await.unwrap().into_inner() else {
+        panic!()
+    };
+    assert_eq!((ann.user.role.as_str(), ann.user.aud.as_str()), ("authenticated", "authenticated"));
+    assert_eq!(ann.user.user_metadata["sub"], ann.user.id.to_string());
+    assert_eq!(ann.user.user_metadata["email_verified"], true);
+    assert!(!ann.user.app_metadata.contains_key("admin"));
+    assert_eq!(world.bearer(ann.access_token.expose()).await.unwrap().caller.role.name(), "authenticated");
+}
+
+/// Control 126, attack row 19: one statement and one hash each, and the same words.
+#[tokio::test]
+async fn an_unknown_user_and_a_wrong_password_cannot_be_told_apart() {
+    let world = World::new().await;
+    world.sign_up("ann@example.com").await;
+    let mut answers = Vec::new();
+    for email in ["ann@example.com", "nobody@example.com", "not an address", "ann\0@example.com"] {
+        answers.push(world.sign_in(email, "Wrong-horse*1").await.err().unwrap().to_string());
+    }
+    assert!(answers.iter().all(|answer| answer == "Invalid login credentials"), "{answers:?}");
+    let before = world.count("select count(*) from auth.users where encrypted_password like '$argon2id$v=19$m=19456,t=2,p=1$%'").await;
+    assert_eq!(before, 1, "a user's hash costs what a stranger's guess costs");
+    world.audit.settle().await.unwrap();
+    assert_eq!(world.events().await.iter().filter(|event| *event == "auth.login_failed").count() >= 1, true);
+}
+
+#[tokio::test]
+async fn weak_and_missing_passwords_are_refused_by_name() {
+    let world = World::new().await;
+    match world.try_sign_up("ann@example.com", "short").await {
+        Err(Error::WeakPassword { reasons, message }) => {
+            assert_eq!(reasons, ["length", "characters"]);
+            assert!(message.contains("at least 12 characters"), "{message}");
+        }
+        _ => panic!("a weak password was taken"),
+    }
+    let refused = world.try_sign_up("ann@example.com", "").await.err().unwrap();
+    assert_eq!(refused.to_string(), "Signup requires a valid password");
+    assert_eq!(world.count("select count(*) from auth.users").await, 0);
+}
+
+#[tokio::test]
+async fn a_server_without_mail_refuses_password_sign_up_by_name() {
+    let world = World::with(Settings::default(), Profile::Serve).await;
+    let refused = world.try_sign_up("ann@example.com", PASSWORD).await.err().unwrap();
+    assert!(matches!(refused, Error::NoMail));
+    let confirmed = Settings::default().with("auth.autoconfirm", "true");
+    let world = World::with(confirmed, Profile::Serve).await;
+    world.sign_up("ann@example.com").await;
+}
+
+#[tokio::test]
+async fn closed_sign_up_is_closed() {
+    let world = World::with(Settings::default().with("auth.disable_signup", "true"), Profile::Dev).await;
+    let refused = world.try_sign_up("ann@example.com", PASSWORD).await.err().unwrap();
+    assert_eq!(refused.to_string(), "Signups not allowed for this instance");
+}
+
+#[tokio::test]
+async fn an_address_belongs_to_one_account_whatever_its_case() {
+    let world = World::new().await;
+    world.sign_up("ann@example.com").await;
+    let refused = world.try_sign_up("ANN@example.com", PASSWORD).await.err().unwrap();
+    assert!(matches!(refused, Error::UserExists));
+    let (one, other) = tokio::join!(
+        world.try_sign_up("bob@example.com", PASSWORD),
+        world.try_sign_up("bob@example.com", PASSWORD),
+    );
+    assert!(one.is_ok() != other.is_ok(), "of two at once one wins");
+}
+
+#[tokio::test]
+async fn an_unconfirmed_account_is_let_in_only_when_confirmed() {
+    let world = World::new().await;
+    world.sign_up("ann@example.com").await;
+    world.db.admin().await.batch_execute("update auth.users set email_confirmed_at = null").await.unwrap();
+    assert!(matches!(world.sign_in("ann@example.com", PASSWORD).await, Err(Error::EmailNotConfirmed)));
+    let wrong = world.sign_in("ann@example.com", "Wrong-horse*1").await;
+    assert!(matches!(wrong, Err(Error::InvalidCredentials)), "only who knows the password hears of it");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_other_session_and_the_old_password() {
+    let world = World::new().await;
+    let first = world.sign_up("ann@example.com").await;
+    let second = world.sign_in("ann@example.com", PASSWORD).await.unwrap();
+    let visit = world.visit_of(&first).await;
+    let change =
+        |password: &str| UserChange { password: Some(Secret::from(password)), ..UserChange::default() };
+    let same = world.auth.change_own(first.user.id, change(PASSWORD), &visit).await.err().unwrap();
+    assert!(matches!(same, Error::SamePassword));
+    let change_wrongly =
+        UserChange { current_password: Some(Secret::from("Wrong-horse*1")), ..change("Another-horse*2") };
+    let wrong = world.auth.change_own(first.user.id, change_wrongly, &visit).await.err().unwrap();
+    assert!(matches!(wrong, Error::CurrentPassword));
+    world.auth.change_own(first.user.id, change("Another-horse*2"), &visit).await.unwrap().into_inner();
+    assert!(world.bearer(first.access_token.expose()).await.is_ok(), "the session that changed it stays");
+    assert!(matches!(world.bearer(second.access_token.expose()).await, Err(Error::TokenRevoked)));
+    assert!(matches!(world.refresh(&second.refresh_token).await, Err(Error::RefreshNotFound)));
+    assert!(matches!(world.sign_in("ann@example.com", PASSWORD).await, Err(Error::InvalidCredentials)));
+    assert!(world.sign_in("ann@example.com", "Another-horse*2").await.is_ok());
+}
+
+#[tokio::test]
+async fn metadata_is_merged_key_by_key_and_bounded() {
+    let world = World::new().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let visit = world.visit_of(&ann).await;
+    let with = |data: serde_json::Value| UserChange { data: Some(object(data)), ..UserChange::default() };
+    world.auth.change_own(ann.user.id, with(json!({ "a": 1, "b": 2 })), &visit).await.unwrap().into_inner();
+    let user = world
+        .auth
+        .change_own(ann.user.id, with(json!({ "a": null, "c": 3 })), &visit)
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(!user.user_metadata.contains_key("a"));
+    assert_eq!((&user.user_metadata["b"], &user.user_metadata["c"]), (&json!(2), &json!(3)));
+    let huge = with(json!({ "x": "x".repeat(9_000) }));
+    assert!(world.auth.change_own(ann.user.id, huge, &visit).await.is_err());
+    let nul = with(json!({ "x": "\0" }));
+    assert!(matches!(world.auth.change_own(ann.user.id, nul, &visit).await, Err(Error::Validation(_))));
+}
+
+#[tokio::test]
+async fn ways_in_that_are_not_there_are_refused_as_off() {
+    let world = World::new().await;
+    let ask = |email: Option<&str>, phone: Option<&str>| SignUp {
+        email: email.map(str::to_owned),
+        phone: phone.map(str::to_owned),
+        password: Some(Secret::from(PASSWORD)),
+        data: Map::new(),
+    };
+    for (ask, code) in [
+        (ask(None, None), "anonymous_provider_disabled"),
+        (ask(None, Some("+491234567")), "phone_provider_disabled"),
+    ] {
+        match world.auth.sign_up(ask, &world.visit()).await {
+            Err(Error::Disabled { code: found, .. }) => assert_eq!(found, code),
+            _ => panic!("{code}"),
+        }
+    }
+    assert!(
+        world.auth.sign_up(ask(Some("a@example.com"), Some("+491234567")), &world.visit()).await.is_err()
+    );
+}

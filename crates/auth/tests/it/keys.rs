@@ -1,0 +1,95 @@
+//! The life of keys.
+
+use auth::Error;
+use base::{Profile, Settings};
+
+use crate::world::{World, bearer, open};
+
+/// Attack row 42.
+#[tokio::test]
+async fn a_rotated_key_verifies_until_it_is_retired() {
+    let world = World::new().await;
+    let node = world.another_node().await;
+    let old = world.sign_up("ann@example.com").await;
+    let kid = |token: &str| {
+        let header = token.split('.').next().unwrap();
+        let bytes =
+            base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, header).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["kid"].as_str().unwrap().to_owned()
+    };
+    let published: Vec<_> =
+        world.auth.jwks()["keys"].as_array().unwrap().iter().map(|key| key["kid"].to_string()).collect();
+    assert_eq!(published.len(), 2, "the next key is published before it signs");
+    assert!(bearer(&node, old.access_token.expose()).await.is_ok());
+    world.auth.rotate_signing_keys(&world.visit()).await.unwrap().into_inner();
+    let new = world.sign_up("bob@example.com").await;
+    let (old_kid, new_kid) = (kid(old.access_token.expose()), kid(new.access_token.expose()));
+    assert_ne!(old_kid, new_kid);
+    assert!(published.contains(&format!("\"{new_kid}\"")));
+    assert!(world.bearer(old.access_token.expose()).await.is_ok(), "nobody is signed out");
+    assert!(
+        bearer(&node, new.access_token.expose()).await.is_ok(),
+        "the other node knows the key that was next"
+    );
+    world.auth.retire_signing_key(&old_kid, &world.visit()).await.unwrap().into_inner();
+    assert!(matches!(world.bearer(old.access_token.expose()).await, Err(Error::BadToken(_))));
+    let refused = testkit::eventually(async || bearer(&node, old.access_token.expose()).await.err()).await;
+    assert!(matches!(refused, Error::BadToken(_)));
+    assert!(world.bearer(new.access_token.expose()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_revoked_api_key_is_refused_in_both_forms() {
+    let world = World::new().await;
+    let keys = world.auth.default_keys().unwrap();
+    for text in [keys.secret.expose(), keys.service_token.expose()] {
+        assert!(world.bearer(text).await.is_ok());
+    }
+    world.auth.revoke_api_key("default_secret", &world.visit()).await.unwrap().into_inner();
+    for text in [keys.secret.expose(), keys.service_token.expose()] {
+        assert!(matches!(world.bearer(text).await, Err(Error::BadKey)));
+    }
+    assert!(world.bearer(&keys.publishable).await.is_ok());
+}
+
+#[tokio::test]
+async fn keys_are_found_again_at_the_next_start_and_nodes_share_them() {
+    let world = World::new().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let again =
+        || open(&world.db, &world.audit, &world.root, Settings::default(), Profile::Dev, world.clock.clock());
+    let (one, two) = tokio::join!(again(), again());
+    for node in [one.unwrap(), two.unwrap()] {
+        assert!(bearer(&node, ann.access_token.expose()).await.is_ok());
+        assert_eq!(node.default_keys().unwrap().publishable, world.auth.default_keys().unwrap().publishable);
+        assert_eq!(node.jwks(), world.auth.jwks());
+    }
+}
+
+#[tokio::test]
+async fn key_material_is_sealed_in_the_database() {
+    let world = World::new().await;
+    let keys = world.auth.default_keys().unwrap();
+    let dump = "select coalesce(string_agg(t::text, ''), '') from (select s::text as t from palisade.signing_keys s \
+                union all select a::text from palisade.api_keys a) x(t)";
+    let text: String = world.db.admin().await.query_one(dump, &[]).await.unwrap().get(0);
+    assert!(!text.contains(keys.secret.expose()));
+    // The fixed middle of every P-256 private key in PKCS #8 (RFC 5915).
+    assert!(!text.contains("06082a8648ce3d030107"), "a private key lies in the clear");
+    assert!(text.contains("\\x"));
+}
+
+/// Attack row 45.
+#[tokio::test]
+async fn an_instance_with_a_demo_secret_does_not_start() {
+    let world = World::new().await;
+    let demo = Settings::default()
+        .with("auth.jwt_secret", "super-secret-jwt-token-with-at-least-32-characters-long");
+    let refused = open(&world.db, &world.audit, &world.root, demo, Profile::Dev, world.clock.clock()).await;
+    assert!(matches!(refused, Err(Error::Unsafe { .. })));
+    // The demo key of Supabase's documentation: issuer supabase-demo, signed with the secret above.
+    let signed = seal::SigningKey::hs256(b"super-secret-jwt-token-with-at-least-32-characters-long");
+    let claims = serde_json::json!({ "iss": "supabase-demo", "role": "service_role", "exp": 1_983_812_996 });
+    let demo_key = signed.sign(claims.as_object().unwrap()).unwrap();
+    assert!(world.bearer(&demo_key).await.is_err());
+}

@@ -39,7 +39,7 @@ use base::Caller;
 use tokio::sync::oneshot;
 
 use connect::Connector;
-use lanes::batch::{Batch, Ending, Opening, State, Work};
+use lanes::batch::{Batch, Cleaning, Ending, Opening, State, Work};
 use lanes::counters::Count;
 use lanes::pool::{Lease, Pool};
 use lanes::prelude::{self, Prelude};
@@ -77,6 +77,11 @@ impl Pg {
         let Once { statement, mode, lane, setup } = ask;
         // What may write never shares a connection: its commit waits for the disk.
         let shared = lane == Lane::Short && mode == Mode::Read && !self.0.short.is_empty();
+        let then = match mode {
+            Mode::Read if shared && setup.leaves_nothing => Cleaning::None,
+            Mode::Read => Cleaning::AfterRead,
+            Mode::Write => Cleaning::Full,
+        };
         // Sessions of the short lane are read-only by themselves.
         let prelude = self.prelude(caller, mode == Mode::Read && !shared, setup)?;
         let batch = Batch {
@@ -84,7 +89,7 @@ impl Pg {
             opening: Opening::Implicit(prelude),
             work: Work::One(statement),
             ending: Ending::Stay,
-            then_reset: !shared,
+            then,
             reply: None,
         };
         let outcome = if shared { self.share(batch).await? } else { self.alone(batch).await? };

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::lanes::batch::{Batch, Ending, Opening, Outcome, State, Work};
+use crate::lanes::batch::{Batch, Cleaning, Ending, Opening, Outcome, State, Work};
 use crate::lanes::pool::Lease;
 use crate::{Error, Param, Reply, Rows, Statement, limits};
 
@@ -83,8 +83,8 @@ impl Open {
 
     async fn send(&mut self, opening: Opening, work: Work, ending: Ending) -> Result<Outcome, Error> {
         let Some(lease) = &self.lease else { return Err(Error::Poisoned) };
-        let then_reset = ending != Ending::Stay;
-        let batch = Batch { opening, work, ending, role: Arc::clone(&self.role), then_reset, reply: None };
+        let then = if ending == Ending::Stay { Cleaning::None } else { Cleaning::Full };
+        let batch = Batch { opening, work, ending, role: Arc::clone(&self.role), then, reply: None };
         self.asking = true;
         let answer = lease.send(batch).await;
         self.asking = false;

@@ -64,6 +64,17 @@ pub(crate) enum State {
 /// An error, and where it left the transaction.
 pub(crate) type Answer = Result<Outcome, Error>;
 
+/// What cleans a session behind a batch, in the same write but a transaction of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cleaning {
+    /// Nothing was or can be left.
+    None,
+    /// After a read-only transaction, which can make no temporary table and move no sequence.
+    AfterRead,
+    /// After anything else.
+    Full,
+}
+
 /// A message to a connection's task.
 pub(crate) struct Batch {
     pub(crate) opening: Opening,
@@ -71,8 +82,8 @@ pub(crate) struct Batch {
     pub(crate) ending: Ending,
     /// The role the statements are prepared under; empty for our own.
     pub(crate) role: Arc<str>,
-    /// Whether to clean the session behind this batch, in the same write but a transaction of its own.
-    pub(crate) then_reset: bool,
+    /// What cleans the session behind it.
+    pub(crate) then: Cleaning,
     pub(crate) reply: Option<oneshot::Sender<Answer>>,
 }
 

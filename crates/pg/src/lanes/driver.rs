@@ -15,7 +15,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc;
 
-use super::batch::{Batch, Ending, Opening, State};
+use super::batch::{Batch, Cleaning, Ending, Opening, State};
 use super::cache::{Cache, Found};
 use super::counters::LaneCounters;
 use super::flight::{Flight, Landing};
@@ -70,16 +70,12 @@ pub(crate) struct Driver {
     farewell: Option<Error>,
 }
 
-/// Cleans a session between two owners, each statement for what a statement of the last could have left.
-const RESET: [&str; 7] = [
-    "RESET SESSION AUTHORIZATION",
-    "RESET ALL",
-    "CLOSE ALL",
-    "UNLISTEN *",
-    "SELECT pg_catalog.pg_advisory_unlock_all()",
-    "DISCARD TEMP",
-    "DISCARD SEQUENCES",
-];
+/// Cleans a session between two owners, each command for what a statement of the last could have left. The role is
+/// not among them: every prelude sets it anew.
+const AFTER_READ: [&str; 4] =
+    ["RESET ALL", "CLOSE ALL", "UNLISTEN *", "SELECT pg_catalog.pg_advisory_unlock_all()"];
+/// What a transaction that wrote could have left besides.
+const AFTER_WRITE: [&str; 2] = ["DISCARD TEMP", "DISCARD SEQUENCES"];
 
 impl Driver {
     pub(crate) fn new(
@@ -238,7 +234,7 @@ impl Driver {
     /// Encodes a batch and remembers it.
     fn start(&mut self, batch: Batch, retried: bool) {
         let mark = self.write.len();
-        let then_reset = batch.then_reset;
+        let then = batch.then;
         let mut flight = Flight::new(batch, retried);
         match self.encode(&mut flight) {
             Ok(()) => {
@@ -255,16 +251,18 @@ impl Driver {
                 self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        if then_reset {
-            self.reset();
+        match then {
+            Cleaning::None => {}
+            Cleaning::AfterRead => self.clean(&AFTER_READ, &[]),
+            Cleaning::Full => self.clean(&AFTER_READ, &AFTER_WRITE),
         }
     }
 
     /// Cleans the session, in a transaction of its own.
-    fn reset(&mut self) {
+    fn clean(&mut self, commands: &[&str], more: &[&str]) {
         let mut flight = Flight::cleaning();
         let mark = self.write.len();
-        let encoded = RESET.iter().try_for_each(|sql| self.command(&mut flight, sql));
+        let encoded = commands.iter().chain(more).try_for_each(|sql| self.command(&mut flight, sql));
         if encoded.is_err() {
             self.write.truncate(mark);
         }

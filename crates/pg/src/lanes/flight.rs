@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::batch::{Batch, Ending, Opening, Outcome, State, Work};
+use super::batch::{Batch, Cleaning, Ending, Opening, Outcome, State, Work};
 use super::cache::{Cache, Prepared};
 use crate::wire::scan::{self, Frame};
 use crate::{Error, Rows, limits};
@@ -71,7 +71,7 @@ impl Flight {
             work: Work::Nothing,
             ending: Ending::Stay,
             role: Arc::from(""),
-            then_reset: false,
+            then: Cleaning::None,
             reply: None,
         };
         Flight { cleaning: true, ..Flight::new(batch, false) }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::batch::{Answer, Batch, Ending, Opening, State, Work};
+use super::batch::{Answer, Batch, Cleaning, Ending, Opening, State, Work};
 use super::counters::LaneCounters;
 use super::driver::{Driver, Inbox};
 use crate::connect::Connector;
@@ -191,7 +191,7 @@ impl Lease {
                 work: Work::Nothing,
                 ending,
                 role: Arc::from(""),
-                then_reset: true,
+                then: Cleaning::Full,
                 reply: None,
             };
             match self.send(batch).await {

@@ -230,6 +230,7 @@ async fn the_setup_surrounds_the_statement_and_ends_with_it() {
             statement_timeout: Some(std::time::Duration::from_millis(1_234)),
             more: vec![("request.headers".into(), headers.into()), ("TimeZone".into(), "Asia/Tokyo".into())],
             before: Some(r#""public"."check_request""#.into()),
+            leaves_nothing: false,
         };
         ask
     };

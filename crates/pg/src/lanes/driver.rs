@@ -355,11 +355,12 @@ impl Driver {
     }
 
     fn parse(&mut self, flight: &mut Flight, found: &Found, sql: &str, describe: bool) -> Result<(), Error> {
+        // Only what callers ask is counted; that is what is described.
+        let counter = if found.is_new { &self.counters.parsed } else { &self.counters.hits };
+        counter.add(u64::from(describe));
         if !found.is_new {
-            self.counters.hits.add(1);
             return Ok(());
         }
-        self.counters.parsed.add(1);
         flight.parsing.push_back((Arc::clone(&found.prepared), describe));
         encode::parse(&mut self.write, &found.prepared.name, sql, &[])?;
         if describe {

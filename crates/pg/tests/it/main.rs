@@ -7,12 +7,13 @@
     reason = "clippy knows the tests of this binary, not their helpers"
 )]
 
+mod bleed;
 mod bootstrap;
-mod cluster;
 mod external;
 mod gate;
 mod managed;
 mod migrate;
 mod notify;
 mod once;
+mod scene;
 mod tx;

@@ -3,7 +3,7 @@
 use base::Caller;
 use pg::{Lane, Mode, Once, Param, Pg, Rows, Setup, Statement};
 
-use crate::cluster::{Database, person};
+use crate::scene::{Database, person};
 
 async fn read(pg: &Pg, caller: &Caller, sql: &str) -> Result<Rows, pg::Error> {
     Ok(pg.once(caller, Once::read(Statement::new(sql, []))).await?.into_inner())
@@ -121,9 +121,9 @@ async fn an_error_undoes_everything_and_leaves_the_connection_usable() {
 async fn a_commit_that_fails_late_is_an_error_not_a_reply() {
     let db = Database::new().await;
     let pg = db.pg();
-    let orphan = Statement::new("insert into children values (1, 99) returning id", []);
+    let orphan = Statement::new("insert into lab.children values (1, 99) returning id", []);
     assert!(pg.once(&person(1), Once::write(orphan)).await.unwrap_err().is("23503"));
-    assert_eq!(text(&pg, &person(1), "select count(*) from children").await, "0");
+    assert_eq!(text(&pg, &person(1), "select count(*) from lab.children").await, "0");
 }
 
 #[tokio::test]

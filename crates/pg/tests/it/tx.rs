@@ -3,7 +3,7 @@
 use base::Caller;
 use pg::{Mode, Once, Param, Pg, Reason, Setup, Statement};
 
-use crate::cluster::{Database, person};
+use crate::scene::{Database, person};
 
 fn insert(n: u32, text: &str) -> Statement {
     Statement::new(
@@ -65,7 +65,7 @@ async fn a_commit_that_the_database_refuses_is_no_reply() {
     let db = Database::new().await;
     let pg = db.pg();
     let mut tx = pg.begin(&person(1), Mode::Write, Setup::default()).await.unwrap();
-    tx.execute("insert into children values (1, 99)", []).await.unwrap();
+    tx.execute("insert into lab.children values (1, 99)", []).await.unwrap();
     assert!(tx.commit(()).await.unwrap_err().is("23503"));
 }
 
@@ -85,7 +85,7 @@ async fn the_system_door_opens_our_own_tables_and_counts_why() {
     let pg = db.pg();
     let mut tx = pg.begin_system(Reason::Jobs).await.unwrap();
     assert_eq!(
-        tx.execute("insert into public.palisade_things values ($1)", [Param::from(1)]).await.unwrap(),
+        tx.execute("insert into lab.things values ($1)", [Param::from(1)]).await.unwrap(),
         1
     );
     let user = tx.query("select current_user::text", []).await.unwrap();

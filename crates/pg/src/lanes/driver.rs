@@ -97,11 +97,12 @@ impl Driver {
         }
     }
 
-    /// Works until the inbox closes or the connection breaks. Either way every batch taken has been answered.
-    pub(crate) async fn run(mut self, inbox: &mut Inbox, first: Option<Batch>) {
-        if let Some(first) = first {
+    /// Works until the inbox closes or the connection breaks. Every batch taken has been answered then, but for those
+    /// returned: reads of a shared connection that were only waiting behind what broke it, to be sent once more.
+    pub(crate) async fn run(mut self, inbox: &mut Inbox, backlog: Vec<Batch>, retried: bool) -> Vec<Batch> {
+        for batch in backlog {
             self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
-            self.start(first, false);
+            self.start(batch, retried);
         }
         let end = poll_fn(|cx| self.step(cx, inbox)).await;
         let error = match (end, self.farewell.take()) {
@@ -109,18 +110,24 @@ impl Driver {
             (Err(_), Some(farewell)) => farewell,
             (Err(error), None) => Error::Broken(error),
         };
-        for mut flight in self.flights.drain(..) {
-            flight.batch.answer(Err(error.again()));
-            if flight.is_cleaning() {
-                continue;
-            }
-            self.load.fetch_sub(1, Ordering::Relaxed);
+        let mut again = Vec::new();
+        for (place, mut flight) in
+            self.flights.drain(..).enumerate().filter(|(_, flight)| !flight.is_cleaning())
+        {
             self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+            // The first may be what broke it, and what may have written is not sent twice.
+            if place > 0 && !flight.retried && matches!(inbox, Inbox::Shared(_)) {
+                again.push(flight.batch);
+            } else {
+                flight.batch.answer(Err(error.again()));
+                self.load.fetch_sub(1, Ordering::Relaxed);
+            }
         }
         self.write.clear();
         encode::terminate(&mut self.write);
         // Best effort: the server notices a closed socket as well.
         let _unsent = poll_fn(|cx| self.push(cx)).await;
+        again
     }
 
     fn step(&mut self, cx: &mut Context<'_>, inbox: &mut Inbox) -> Poll<io::Result<()>> {
@@ -214,6 +221,8 @@ impl Driver {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
         let is_cleaning = flight.is_cleaning();
         if is_cleaning && (flight.failed() || state != State::Idle) {
+            // Kept as the first, so that what waits behind it counts as waiting.
+            self.flights.push_front(flight);
             return Err(io::Error::other("the session could not be cleaned"));
         }
         match flight.land(state, &mut self.cache) {

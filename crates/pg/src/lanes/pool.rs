@@ -112,7 +112,7 @@ impl Pool {
         let driver = Driver::new(session, Arc::clone(&load), Arc::clone(&counters), limits::PIPELINE.size());
         tokio::spawn(async move {
             let mut outbox = Inbox::Own(outbox);
-            driver.run(&mut outbox, None).await;
+            let _none = driver.run(&mut outbox, Vec::new(), false).await;
             counters.connections.fetch_sub(1, Ordering::Relaxed);
             outbox.refuse_all();
         });

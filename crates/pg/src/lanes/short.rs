@@ -75,23 +75,28 @@ struct Keeper {
 impl Keeper {
     async fn keep(mut self) {
         let mut pause = Duration::ZERO;
-        while let Some(first) = self.inbox.take().await {
+        // What waited behind something that broke the last connection.
+        let mut backlog = Vec::new();
+        loop {
+            let retried = !backlog.is_empty();
+            if !retried {
+                match self.inbox.take().await {
+                    Some(batch) => backlog.push(batch),
+                    None => return,
+                }
+            }
             match self.connector.connect().await {
                 Ok(session) => {
                     pause = Duration::ZERO;
                     self.counters.connects.add(1);
                     self.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    let driver = Driver::new(
-                        session,
-                        Arc::clone(&self.load),
-                        Arc::clone(&self.counters),
-                        limits::SHORT_IN_FLIGHT.size(),
-                    );
-                    driver.run(&mut self.inbox, Some(first)).await;
+                    let (load, counters) = (Arc::clone(&self.load), Arc::clone(&self.counters));
+                    let driver = Driver::new(session, load, counters, limits::SHORT_IN_FLIGHT.size());
+                    backlog = driver.run(&mut self.inbox, backlog, retried).await;
                     self.counters.connections.fetch_sub(1, Ordering::Relaxed);
                 }
                 Err(error) => {
-                    self.refuse(first, &error);
+                    backlog.drain(..).for_each(|batch| self.refuse(batch, &error));
                     pause =
                         (pause * 2).clamp(Duration::from_millis(20), limits::millis(&limits::BACK_OFF_MS));
                     self.refuse_for(pause, &error).await;

@@ -33,7 +33,8 @@ end $$;
 create sequence counter; grant usage on sequence counter to authenticated;
 ";
 
-const KINDS: [&str; 10] = ["guc", "role", "claims", "path", "writable", "cursor", "listen", "lock", "temp", "sequence"];
+const KINDS: [&str; 10] =
+    ["guc", "role", "claims", "path", "writable", "cursor", "listen", "lock", "temp", "sequence"];
 
 /// Everything a borrower can see of a session that is not their own doing.
 const PROBE: &str = "select concat_ws('|', current_user, coalesce(current_setting('app.secret', true), ''),
@@ -46,7 +47,9 @@ const PROBE: &str = "select concat_ws('|', current_user, coalesce(current_settin
 
 fn clean(n: u32) -> String {
     let Caller { subject, .. } = person(n);
-    format!(r#"authenticated||p{n}@example.com|{subject}|"public", "extensions"|UTC|8s|read committed|0|0|0|0"#)
+    format!(
+        r#"authenticated||p{n}@example.com|{subject}|"public", "extensions"|UTC|8s|read committed|0|0|0|0"#
+    )
 }
 
 /// A small generator, so that a failing round can be named by its number.
@@ -128,13 +131,23 @@ async fn rounds(seed: u64, count: u64) {
         let next = dice.roll(1_000) as u32;
         for (lane, mode) in [(Lane::Short, Mode::Read), (Lane::Own, Mode::Read), (Lane::Own, Mode::Write)] {
             let found = probe(&pg, lane, mode, next).await;
-            assert_eq!(found, clean(next), "round {round} of seed {seed}: {kind} {lane:?} {mode:?} end {end}");
+            assert_eq!(
+                found,
+                clean(next),
+                "round {round} of seed {seed}: {kind} {lane:?} {mode:?} end {end}"
+            );
         }
         let write = Statement::new("insert into notes(owner, text) values (auth.uid(), 'x')", []);
         let refused = pg.once(&person(next), Once::read(write)).await;
-        assert!(refused.unwrap_err().is("25006"), "round {round} of seed {seed}: a read may write after {kind}");
+        assert!(
+            refused.unwrap_err().is("25006"),
+            "round {round} of seed {seed}: a read may write after {kind}"
+        );
         let lastval = Once { lane: Lane::Own, ..Once::read(Statement::new("select lastval()", [])) };
-        assert!(pg.once(&person(next), lastval).await.unwrap_err().is("55000"), "round {round} of seed {seed}: {kind}");
+        assert!(
+            pg.once(&person(next), lastval).await.unwrap_err().is("55000"),
+            "round {round} of seed {seed}: {kind}"
+        );
     }
     let mut tx = pg.begin_system(Reason::Posture).await.unwrap();
     let who = tx.query("select current_user::text", []).await.unwrap();

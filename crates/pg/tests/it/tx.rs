@@ -84,10 +84,7 @@ async fn the_system_door_opens_our_own_tables_and_counts_why() {
     let db = Database::new().await;
     let pg = db.pg();
     let mut tx = pg.begin_system(Reason::Jobs).await.unwrap();
-    assert_eq!(
-        tx.execute("insert into lab.things values ($1)", [Param::from(1)]).await.unwrap(),
-        1
-    );
+    assert_eq!(tx.execute("insert into lab.things values ($1)", [Param::from(1)]).await.unwrap(), 1);
     let user = tx.query("select current_user::text", []).await.unwrap();
     assert_eq!(user.first().unwrap().at::<String>(0).unwrap(), "palisade_system");
     let _reply = tx.commit(()).await.unwrap();

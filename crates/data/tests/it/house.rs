@@ -142,7 +142,7 @@ impl House {
             serde_json::Value::Object(map) => map.keys().cloned().collect(),
             _ => Vec::new(),
         };
-        let arguments = Arguments::Json { raw: json.to_owned().into(), keys, many: false };
+        let arguments = Arguments::Json { raw: json.to_owned().into(), keys, many: false, whole: true };
         self.call(CallAsk { function, arguments, read_only: false, level, terms: Terms::default() }).await
     }
 

@@ -116,6 +116,7 @@ pub(super) fn setup(config: &RestConfig, ask: &Ask, heading: &Heading) -> Setup 
         statement_timeout: None,
         more,
         before: config.pre_request.as_deref().map(Into::into),
+        leaves_nothing: false,
     }
 }
 

@@ -29,7 +29,8 @@ pub struct Tools {
 impl Tools {
     /// Gives a child process what was found.
     pub fn equip<'a>(&self, command: &'a mut Command) -> Result<&'a mut Command> {
-        let before = self.paths.iter().cloned();
+        // Whoever asks `pg_config` is told the same as whoever reads the variable.
+        let before = self.paths.iter().cloned().chain([self.postgres.clone()]);
         let rest = system::variable("PATH").unwrap_or_default();
         let joined = std::env::join_paths(before.chain(std::env::split_paths(&rest)))?;
         Ok(command.env("PATH", joined).env("PALISADE_PG_BIN", &self.postgres))

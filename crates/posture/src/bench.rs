@@ -1,0 +1,111 @@
+//! What a probe is handed: ways of looking at the running instance from outside.
+//!
+//! Invariant: nothing here can ask the product what it is set to. There is HTTP as any client speaks it, SQL as the
+//! database's administrator, the files of the data directory, the processes of the machine, and the program itself.
+
+pub mod http;
+pub mod program;
+pub mod sockets;
+pub mod sql;
+pub mod tenant;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use base::{Clock, Rng, Secret};
+use tokio::sync::OnceCell;
+
+pub use http::{Answer, Ask};
+pub use tenant::Tenant;
+
+/// Where the instance is: what its ready file says, and where it keeps things.
+#[derive(Clone)]
+pub struct Place {
+    /// The listener, as a client connects to it.
+    pub address: SocketAddr,
+    /// What a browser would know.
+    pub publishable_key: Secret<String>,
+    /// What a server of the operator would know.
+    pub secret_key: Secret<String>,
+    /// The administrator's way into the database.
+    pub database: pg::admin::Target,
+    /// Whether Palisade created that database server itself.
+    pub embedded: bool,
+    /// The data directory.
+    pub data: PathBuf,
+    /// The program, to see what it refuses to start with.
+    pub program: PathBuf,
+    /// An origin the operator lets call the API, if there is one: control 74 is tried with it.
+    pub origin: Option<String>,
+    /// The audit log, to verify it.
+    pub audit: Option<audit::Audit>,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub rng: Rng,
+}
+
+/// A way of looking, for one round of probes.
+pub struct Bench {
+    /// Where the instance is.
+    pub place: Place,
+    tenant: OnceCell<Tenant>,
+}
+
+/// Why something could not be tried. It makes a probe fail: what cannot be seen is not proven.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// No answer over HTTP.
+    #[error("{what}: {source}")]
+    Network {
+        /// What was asked.
+        what: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The answer is not HTTP, or not what this step needs.
+    #[error("{0}")]
+    Unexpected(String),
+    /// The database refused the administrator.
+    #[error("SQL as the administrator: {0}")]
+    Database(String),
+    /// It took too long.
+    #[error("{0} took longer than {max} s", max = crate::limits::STEP_SECONDS_MAX.value)]
+    Slow(String),
+}
+
+impl Bench {
+    /// For one round.
+    pub fn new(place: Place) -> Self {
+        Bench { place, tenant: OnceCell::new() }
+    }
+
+    /// The sealed tenant of this round, made when first needed.
+    pub async fn tenant(&self) -> Result<&Tenant, Trouble> {
+        self.tenant.get_or_try_init(|| Tenant::make(self)).await
+    }
+
+    /// Takes the tenant away again.
+    pub async fn clear(&mut self) -> Result<(), Trouble> {
+        match self.tenant.take() {
+            Some(tenant) => tenant.remove(self).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A client address that nobody else has: any of 127/8 is ours to bind while the instance listens on loopback.
+    pub fn own_address(&self) -> Option<IpAddr> {
+        let is_local = self.place.address.ip().is_loopback() && self.place.address.is_ipv4();
+        is_local.then(|| {
+            let part = |low: u32, range: u32| u8::try_from(low + self.place.rng.below(range)).unwrap_or(1);
+            IpAddr::V4(Ipv4Addr::new(127, part(64, 190), part(0, 255), part(1, 253)))
+        })
+    }
+
+    /// A name that nothing else has.
+    pub fn random_name(&self, prefix: &str) -> String {
+        let bytes: [u8; 8] = self.place.rng.bytes();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{prefix}{hex}")
+    }
+}

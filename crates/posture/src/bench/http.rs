@@ -1,0 +1,191 @@
+//! HTTP as any client could speak it: raw, one request a connection, any header, any client address we may have.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+use tokio::time::timeout;
+
+use super::{Bench, Trouble};
+use crate::limits;
+
+/// One request.
+#[derive(Clone)]
+pub struct Ask<'a> {
+    bench: &'a Bench,
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    from: Option<IpAddr>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// In the order sent, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Bench {
+    /// A request of nobody, from an address of its own.
+    pub fn ask(&self, method: &str, target: &str) -> Ask<'_> {
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Ask { bench: self, method, target, headers: Vec::new(), body: Vec::new(), from: self.own_address() }
+    }
+
+    /// The same with the key that every client of the instance carries.
+    pub fn client(&self, method: &str, target: &str) -> Ask<'_> {
+        self.ask(method, target).header("apikey", self.place.publishable_key.expose())
+    }
+}
+
+impl Ask<'_> {
+    /// With a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// As the holder of a token.
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// With a JSON body.
+    pub fn json(mut self, body: &Value) -> Self {
+        self.body = body.to_string().into_bytes();
+        self.header("content-type", "application/json")
+    }
+
+    /// From this client address.
+    pub fn from(mut self, address: Option<IpAddr>) -> Self {
+        self.from = address;
+        self
+    }
+
+    /// Sends it.
+    pub async fn send(self) -> Result<Answer, Trouble> {
+        let what = format!("{} {}", self.method, self.target);
+        let limit = Duration::from_secs(limits::STEP_SECONDS_MAX.value);
+        let exchanged = timeout(limit, self.exchange()).await.map_err(|_| Trouble::Slow(what.clone()))?;
+        let bytes = exchanged.map_err(|source| Trouble::Network { what: what.clone(), source })?;
+        parse(&bytes).ok_or_else(|| Trouble::Unexpected(format!("{what}: the answer is not HTTP")))
+    }
+
+    async fn exchange(self) -> std::io::Result<Vec<u8>> {
+        let place = &self.bench.place;
+        let socket = if place.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(from) = self.from {
+            socket.bind(SocketAddr::new(from, 0))?;
+        }
+        let mut stream = socket.connect(place.address).await?;
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push_str(&format!("host: {}\r\n", place.address));
+        }
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !self.body.is_empty() || self.method == "POST" {
+            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
+        head.push_str("connection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&self.body).await?;
+        let mut bytes = Vec::new();
+        stream.take(limits::ANSWER_BYTES_MAX.value).read_to_end(&mut bytes).await?;
+        Ok(bytes)
+    }
+}
+
+impl Answer {
+    /// The first header of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text, as well as it goes.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON, or nothing.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// A text in the body's JSON.
+    pub fn field(&self, pointer: &str) -> Result<String, Trouble> {
+        let found = self.json().pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        found.ok_or_else(|| Trouble::Unexpected(format!("an answer {} without {pointer}", self.status)))
+    }
+}
+
+/// Reads one whole answer.
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let (head, rest) = bytes.split_at_checked(end)?;
+    let body = rest.get(4..)?;
+    let head = std::str::from_utf8(head).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let header = |line: &str| {
+        line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+    };
+    let headers: Vec<(String, String)> = lines.filter_map(header).collect();
+    // An interim answer (103) is followed by the real one.
+    if (100..200).contains(&status) {
+        return parse(body);
+    }
+    let is_chunked =
+        headers.iter().any(|(name, value)| name == "transfer-encoding" && value.contains("chunked"));
+    let body = if is_chunked { unchunk(body)? } else { body.to_vec() };
+    Some(Answer { status, headers, body })
+}
+
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n")?;
+        let size = std::str::from_utf8(rest.get(..end)?).ok()?;
+        let size = usize::from_str_radix(size.split(';').next()?.trim(), 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        let from = end + 2;
+        body.extend_from_slice(rest.get(from..from.checked_add(size)?)?);
+        rest = rest.get(from + size + 2..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_whole_chunked_or_not() {
+        let plain = parse(b"HTTP/1.1 404 Not Found\r\nX-Y:  z \r\ncontent-length: 2\r\n\r\nhi").unwrap();
+        assert_eq!((plain.status, plain.header("x-y"), plain.text().as_str()), (404, Some("z"), "hi"));
+        let chunked = parse(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
+        )
+        .unwrap();
+        assert_eq!(chunked.text(), "abcde");
+    }
+
+    #[test]
+    fn what_is_not_http_is_nothing() {
+        assert!(parse(b"").is_none());
+        assert!(parse(b"hello\r\n\r\n").is_none());
+        assert!(
+            parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n").is_none()
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Controls 50 to 57: Database.
+
+use super::{Control, Group};
+
+pub(super) const ALL: &[Control] = &[
+    Control {
+        number: 50,
+        group: Group::Database,
+        asks: "Least-privilege app user (FX `fluxbase_app` grants)",
+        does: "authenticator → NOINHERIT roles, none superuser/BYPASSRLS except sealed service role",
+        appflowy: false,
+        fluxbase: true,
+        issue: "foundation",
+    },
+    Control {
+        number: 51,
+        group: Group::Database,
+        asks: "`REVOKE CREATE ON SCHEMA public`, pg_catalog (FX)",
+        does: "done at bootstrap; drift check (note FX's pg_catalog revoke is a no-op against PUBLIC)",
+        appflowy: false,
+        fluxbase: true,
+        issue: "foundation",
+    },
+    Control {
+        number: 52,
+        group: Group::Database,
+        asks: "Read-only user (FX `readonly_user`)",
+        does: "built-in `readonly` role + expiring read-only credentials",
+        appflowy: false,
+        fluxbase: true,
+        issue: "rest",
+    },
+    Control {
+        number: 53,
+        group: Group::Database,
+        asks: "DB TLS (AF `POSTGRES_SSL_MODE=require`; FX `ssl_mode` require/verify-full, `?sslmode=`)",
+        does: "verify-full or Unix socket; refuses plaintext to non-loopback",
+        appflowy: true,
+        fluxbase: true,
+        issue: "foundation",
+    },
+    Control {
+        number: 54,
+        group: Group::Database,
+        asks: "PG server certs (FX `ssl=on`,`ssl_cert_file`,`ssl_key_file`,`ssl_ca_file`)",
+        does: "not applicable while the managed server listens on its socket only; with a TCP listener: certificates from the internal CA, rotated, probed",
+        appflowy: false,
+        fluxbase: true,
+        issue: "rest",
+    },
+    Control {
+        number: 55,
+        group: Group::Database,
+        asks: "Pool cap (FX `max_connections: 50`)",
+        does: "50 + per-role statement_timeout, idle-tx timeout, fair queue",
+        appflowy: false,
+        fluxbase: true,
+        issue: "foundation",
+    },
+    Control {
+        number: 56,
+        group: Group::Database,
+        asks: "pgaudit (FX `pgaudit.log='write, ddl'`,`log_catalog=off`,`log_parameter=on`)",
+        does: "same classes captured in our chained log (extension used when present), parameters masked by tag",
+        appflowy: false,
+        fluxbase: true,
+        issue: "rest",
+    },
+    Control {
+        number: 57,
+        group: Group::Database,
+        asks: "Parameterised queries, no concatenation (FX `.eq()`; `pg-escape` only as last resort)",
+        does: "by construction + sqlmap-style fuzz in CI",
+        appflowy: false,
+        fluxbase: true,
+        issue: "rest",
+    },
+];

@@ -1,0 +1,78 @@
+//! Controls 58 to 65: Encryption.
+
+use super::{Control, Group};
+
+pub(super) const ALL: &[Control] = &[
+    Control {
+        number: 58,
+        group: Group::Encryption,
+        asks: "DB at rest (AF encrypted volume `/encrypted/volume/postgres`)",
+        does: "envelope-encrypted sensitive columns/secrets + detects LUKS/ZFS/FS encryption and reports which; warns if none",
+        appflowy: true,
+        fluxbase: false,
+        issue: "protection",
+    },
+    Control {
+        number: 59,
+        group: Group::Encryption,
+        asks: "`POSTGRES_INITDB_ARGS=\"--data-checksums\"` (AF)",
+        does: "on for managed PG, `SHOW data_checksums` probe; labelled integrity, not encryption",
+        appflowy: true,
+        fluxbase: false,
+        issue: "foundation",
+    },
+    Control {
+        number: 60,
+        group: Group::Encryption,
+        asks: "Object SSE (AF `MINIO_SERVER_SIDE_ENCRYPTION`,`MINIO_KMS_SECRET_KEY`)",
+        does: "AEAD chunked, per-object key, all sizes",
+        appflowy: true,
+        fluxbase: false,
+        issue: "storage",
+    },
+    Control {
+        number: 61,
+        group: Group::Encryption,
+        asks: "S3 SSE (AF `S3_SERVER_SIDE_ENCRYPTION=AES256`/`aws:kms`,`S3_SSE_KMS_KEY_ID`)",
+        does: "sends header, HEAD-verifies it; client-side encryption anyway",
+        appflowy: true,
+        fluxbase: false,
+        issue: "storage",
+    },
+    Control {
+        number: 62,
+        group: Group::Encryption,
+        asks: "Redis persistence (AF `/encrypted/volume/redis`)",
+        does: "no Redis needed ⇒ control satisfied; if configured, TLS+encrypted values",
+        appflowy: true,
+        fluxbase: false,
+        issue: "edge",
+    },
+    Control {
+        number: 63,
+        group: Group::Encryption,
+        asks: "WSS only (AF `WS_REQUIRE_TLS=true`)",
+        does: "ws:// refused + Origin check",
+        appflowy: true,
+        fluxbase: false,
+        issue: "edge",
+    },
+    Control {
+        number: 64,
+        group: Group::Encryption,
+        asks: "Redis TLS (AF `REDIS_TLS_ENABLED=true`)",
+        does: "TLS to Redis/Valkey when one is configured (`rediss://`, CA pinning); plaintext to a non-loopback Redis refused at start; probe reads the negotiated TLS version",
+        appflowy: true,
+        fluxbase: false,
+        issue: "edge",
+    },
+    Control {
+        number: 65,
+        group: Group::Encryption,
+        asks: "Never send credentials unencrypted (AF)",
+        does: "login over http:// (non-loopback) refused even in dev",
+        appflowy: true,
+        fluxbase: false,
+        issue: "edge",
+    },
+];

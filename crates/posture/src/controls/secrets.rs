@@ -1,0 +1,78 @@
+//! Controls 113 to 120: Secrets.
+
+use super::{Control, Group};
+
+pub(super) const ALL: &[Control] = &[
+    Control {
+        number: 113,
+        group: Group::Secrets,
+        asks: "No secrets in git (FX `.gitignore` list)",
+        does: "`init` writes .gitignore, refuses config with inline secrets in a git tree",
+        appflowy: false,
+        fluxbase: true,
+        issue: "protection",
+    },
+    Control {
+        number: 114,
+        group: Group::Secrets,
+        asks: "Secret scanning (FX `git secrets --scan`, `trufflehog`)",
+        does: "`secrets scan` + identifiable prefixes so GitHub/trufflehog catch ours",
+        appflowy: false,
+        fluxbase: true,
+        issue: "protection",
+    },
+    Control {
+        number: 115,
+        group: Group::Secrets,
+        asks: "`${DATABASE_URL}`, `${JWT_SECRET}`, `${SMTP_PASSWORD}` (FX)",
+        does: "expansion, undefined = error",
+        appflowy: false,
+        fluxbase: true,
+        issue: "foundation",
+    },
+    Control {
+        number: 116,
+        group: Group::Secrets,
+        asks: "JWT secret ≥32 chars (FX)",
+        does: "generated; <256 bit or known demo values refused",
+        appflowy: false,
+        fluxbase: true,
+        issue: "foundation",
+    },
+    Control {
+        number: 117,
+        group: Group::Secrets,
+        asks: "Docker secrets (FX `JWT_SECRET_FILE: /run/secrets/…`)",
+        does: "`*_FILE` for **every** secret setting",
+        appflowy: false,
+        fluxbase: true,
+        issue: "foundation",
+    },
+    Control {
+        number: 118,
+        group: Group::Secrets,
+        asks: "K8s secrets + RBAC (FX `secretKeyRef`, Role `resourceNames`, RoleBinding)",
+        does: "generated manifests/Helm with exactly this Role; checked by test",
+        appflowy: false,
+        fluxbase: true,
+        issue: "posture",
+    },
+    Control {
+        number: 119,
+        group: Group::Secrets,
+        asks: "Secrets manager (FX AWS `SecretsManager`)",
+        does: "providers: file, env, AWS SM, Vault/OpenBao, systemd-creds",
+        appflowy: false,
+        fluxbase: true,
+        issue: "protection",
+    },
+    Control {
+        number: 120,
+        group: Group::Secrets,
+        asks: "Rotation (FX `rotate-secrets.sh` + rollout restart)",
+        does: "online, overlapping keys, zero logouts",
+        appflowy: false,
+        fluxbase: true,
+        issue: "protection",
+    },
+];

@@ -1,0 +1,78 @@
+//! Controls 32 to 39: SSO / SAML.
+
+use super::{Control, Group};
+
+pub(super) const ALL: &[Control] = &[
+    Control {
+        number: 32,
+        group: Group::Sso,
+        asks: "SAML on (AF `GOTRUE_SAML_ENABLED`)",
+        does: "SP with own keys made on first use",
+        appflowy: true,
+        fluxbase: false,
+        issue: "auth",
+    },
+    Control {
+        number: 33,
+        group: Group::Sso,
+        asks: "IdP metadata (AF `GOTRUE_SAML_METADATA_URL`; FX `idp_metadata_url`)",
+        does: "fetch, pin, refresh, diff alert on key change",
+        appflowy: true,
+        fluxbase: true,
+        issue: "auth",
+    },
+    Control {
+        number: 34,
+        group: Group::Sso,
+        asks: "Entity id / SSO URL / cert (AF `GOTRUE_SAML_ENTITY_ID`,`_SSO_URL`,`_CERTIFICATE`)",
+        does: "honoured; static config without metadata",
+        appflowy: true,
+        fluxbase: false,
+        issue: "auth",
+    },
+    Control {
+        number: 35,
+        group: Group::Sso,
+        asks: "No IdP-initiated (FX `allow_idp_initiated: false`)",
+        does: "default false; InResponseTo + one-time assertion id store",
+        appflowy: false,
+        fluxbase: true,
+        issue: "auth",
+    },
+    Control {
+        number: 36,
+        group: Group::Sso,
+        asks: "Audience check (FX)",
+        does: "+ Recipient, Destination, NotOnOrAfter, issuer",
+        appflowy: false,
+        fluxbase: true,
+        issue: "auth",
+    },
+    Control {
+        number: 37,
+        group: Group::Sso,
+        asks: "RelayState allow-list (FX `allowed_redirect_hosts`)",
+        does: "same-origin only unless listed",
+        appflowy: false,
+        fluxbase: true,
+        issue: "auth",
+    },
+    Control {
+        number: 38,
+        group: Group::Sso,
+        asks: "HTTPS metadata (FX `allow_insecure_metadata_url: false`)",
+        does: "default refuse",
+        appflowy: false,
+        fluxbase: true,
+        issue: "auth",
+    },
+    Control {
+        number: 39,
+        group: Group::Sso,
+        asks: "Attribute sanitisation (FX)",
+        does: "strip control/HTML, length caps, typed mapping; dashboard escapes anyway",
+        appflowy: false,
+        fluxbase: true,
+        issue: "auth",
+    },
+];

@@ -1,0 +1,34 @@
+//! The bounds of probing.
+
+use base::Limit;
+
+/// How long one probe may take.
+pub const PROBE_SECONDS_MAX: Limit = Limit::new(
+    "posture_probe_seconds_max",
+    45,
+    "the slowest waits for a statement timeout; past that nothing answers any more",
+);
+/// How long one request or statement of a probe may take.
+pub const STEP_SECONDS_MAX: Limit =
+    Limit::new("posture_step_seconds_max", 20, "one answer that is still worth waiting for");
+/// Largest answer a probe reads.
+pub const ANSWER_BYTES_MAX: Limit =
+    Limit::new("posture_answer_bytes_max", 1 << 20, "probes ask for small things");
+/// Requests sent to find a rate limit.
+pub const RATE_REQUESTS_MAX: Limit = Limit::new(
+    "posture_rate_requests_max",
+    1_200,
+    "above the guide's hour; a limit that is not met until then protects nobody",
+);
+/// Requests sent at once to fill the pool.
+pub const BURST_REQUESTS: Limit =
+    Limit::new("posture_burst_requests", 90, "well above the 50 connections of the guide");
+/// Evidence kept for one control.
+pub const EVIDENCE_ROWS_MAX: Limit =
+    Limit::new("posture_evidence_rows_max", 2_200, "an hourly probe for a quarter of a year");
+/// Longest evidence.
+pub const EVIDENCE_BYTES_MAX: Limit =
+    Limit::new("posture_evidence_bytes_max", 60_000, "what the table takes, with room");
+/// Time between two rounds.
+pub const ROUND_SECONDS: Limit =
+    Limit::new("posture_round_seconds", 3_600, "the guides' checks are daily at best");

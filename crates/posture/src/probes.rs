@@ -1,0 +1,94 @@
+//! Every probe, one line each: the number of the control and the function that tries it.
+//!
+//! To add one: write the function in the file of its subject, add its line here, and in the same commit the test that
+//! takes the protection away and sees it fail.
+
+mod accounts;
+mod audit;
+mod connection;
+mod cross_origin;
+mod errors;
+mod headers;
+mod rates;
+mod roles;
+mod rows;
+mod secrets;
+
+use futures_util::future::BoxFuture;
+
+use crate::Finding;
+use crate::bench::{Bench, Trouble};
+
+/// What a probe is.
+pub type Run = for<'a> fn(&'a Bench) -> BoxFuture<'a, Result<Finding, Trouble>>;
+
+/// A probe and the control it proves.
+#[derive(Clone, Copy)]
+pub struct Probe {
+    /// The control's number.
+    pub control: u16,
+    /// Tries it.
+    pub run: Run,
+}
+
+macro_rules! probes {
+    ($($control:literal => $run:path;)+) => {
+        /// Every probe, in the order of the numbers.
+        pub const ALL: &[Probe] = &[$(Probe { control: $control, run: |bench| Box::pin($run(bench)) },)+];
+    };
+}
+
+probes! {
+    27 => accounts::access_token_is_short_lived;
+    28 => accounts::idle_session_ends;
+    29 => accounts::reused_refresh_token_ends_the_family;
+    30 => accounts::signed_out_token_is_dead;
+    40 => rows::new_tables_are_protected;
+    41 => rows::owners_obey_their_policies;
+    46 => rows::requests_run_as_the_caller;
+    47 => rows::roles_map_as_the_guide_says;
+    50 => roles::login_roles_can_do_nothing;
+    51 => roles::nobody_creates_in_public;
+    53 => connection::database_traffic_is_protected;
+    55 => connection::pool_is_capped;
+    59 => connection::pages_have_checksums;
+    71 => rates::requests_are_limited;
+    72 => rates::sensitive_endpoints_are_limited;
+    73 => cross_origin::strange_origins_get_nothing;
+    74 => cross_origin::listed_origins_get_what_is_listed;
+    76 => headers::frames;
+    77 => headers::sniffing;
+    78 => headers::xss_protection;
+    79 => headers::referrer;
+    80 => headers::content_security_policy;
+    81 => headers::permissions;
+    82 => headers::no_banner;
+    92 => audit::the_chain_holds_and_nobody_writes_it;
+    95 => audit::sign_ins_are_recorded;
+    97 => audit::administration_is_recorded;
+    98 => audit::the_guides_events_are_recorded;
+    101 => secrets::no_sink_holds_a_password;
+    115 => secrets::undefined_references_stop_the_start;
+    116 => secrets::weak_signing_secrets_are_refused;
+    117 => secrets::secrets_come_from_files;
+    127 => errors::failures_say_nothing;
+}
+
+/// The probe of a control, if it is built.
+pub fn find(control: u16) -> Option<&'static Probe> {
+    ALL.iter().find(|probe| probe.control == control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_probe_proves_a_control_of_this_issue_once() {
+        assert!(ALL.is_sorted_by(|a, b| a.control < b.control));
+        let known = |probe: &Probe| {
+            crate::controls::find(probe.control).is_some_and(|control| control.issue == "foundation")
+        };
+        assert!(ALL.iter().all(known));
+    }
+}

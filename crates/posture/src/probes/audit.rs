@@ -1,0 +1,133 @@
+//! Controls 92, 95, 97 and 98: what is recorded, and that nobody can write or unwrite it.
+
+use crate::Finding;
+use crate::bench::sql::Sql;
+use crate::bench::{Bench, Trouble};
+
+/// Waits for an entry about `subject` or by it, and returns its body.
+async fn entry(bench: &Bench, sql: &Sql, event: &str, about: &str) -> Result<Option<String>, Trouble> {
+    let (event, about) = (event.replace('\'', "''"), about.replace('\'', "''"));
+    let query = format!(
+        "SELECT body FROM audit.log WHERE event = '{event}' AND (actor LIKE '%{about}%' OR subject LIKE '%{about}%' OR body LIKE '%{about}%') \
+         ORDER BY seq DESC LIMIT 1"
+    );
+    let found = async || Ok(!sql.rows(&query).await?.is_empty());
+    // Refusals arrive through a lane of their own, and the sequencer chains within a second.
+    if bench.within(5, "an audit entry", found).await.is_err() {
+        return Ok(None);
+    }
+    sql.value(&query).await.map(Some)
+}
+
+/// 92.
+pub async fn the_chain_holds_and_nobody_writes_it(bench: &Bench) -> Result<Finding, Trouble> {
+    let sql = bench.sql().await?;
+    let person = &bench.tenant().await?.person;
+    bench.sign_in(person).await?;
+    let recorded = entry(bench, &sql, "auth.login", &person.id).await?;
+    let mut lines = vec![(recorded.is_some(), "a sign-in of a moment ago is in the chain".to_owned())];
+    let forged = "INSERT INTO audit.log (seq, id, chained_at, at, event, actor, salt, body, leaf, hash, mac) \
+                  SELECT seq + 1000000, gen_random_uuid(), chained_at, at, event, actor, salt, body, leaf, hash, mac FROM audit.log LIMIT 1";
+    for role in ["authenticator", "authenticated", "service_role"] {
+        lines.push(sql.refuses(role, "SELECT count(*) FROM audit.log").await?);
+        lines.push(sql.refuses(role, forged).await?);
+        lines.push(sql.refuses(role, "DELETE FROM audit.log").await?);
+    }
+    for statement in ["UPDATE audit.log SET event = event", "DELETE FROM audit.log", "TRUNCATE audit.log"] {
+        lines.push(sql.refuses("palisade_system", statement).await?);
+    }
+    match &bench.place.audit {
+        None => lines.push((false, "the audit log cannot be verified from here".to_owned())),
+        Some(audit) => match audit.verify().await {
+            Err(error) => lines.push((false, format!("the audit log cannot be verified: {error}"))),
+            Ok(verdict) => {
+                let bad = verdict
+                    .first_bad
+                    .as_ref()
+                    .map_or(String::new(), |bad| format!("; first bad entry: {}", bad.seq));
+                lines.push((verdict.holds(), format!("{} entries verified{bad}", verdict.entries)));
+                lines.push((
+                    verdict.heads_outside > 0,
+                    format!("{} signed heads outside the database agree", verdict.heads_outside),
+                ));
+            }
+        },
+    }
+    Ok(Finding::all(lines))
+}
+
+/// 95: success and failure, with the session.
+pub async fn sign_ins_are_recorded(bench: &Bench) -> Result<Finding, Trouble> {
+    let sql = bench.sql().await?;
+    let person = bench.person(serde_json::json!({})).await?;
+    bench.try_sign_in(&person.email, "wrong password").await?;
+    bench.sign_in(&person).await?;
+    let failed = entry(bench, &sql, "auth.login_failed", &person.id).await?;
+    let failed = match failed {
+        None => entry(bench, &sql, "auth.login_failed", &person.email).await?,
+        found => found,
+    };
+    let succeeded = entry(bench, &sql, "auth.login", &person.id).await?;
+    bench.forget(&person).await?;
+    let has_session = succeeded.as_ref().is_some_and(|body| body.contains("session"));
+    Ok(Finding::all([
+        (failed.is_some(), "a wrong password is recorded as auth.login_failed".to_owned()),
+        (succeeded.is_some(), "the right one as auth.login".to_owned()),
+        (has_session, "with its session".to_owned()),
+    ]))
+}
+
+/// 97: an administrator's change, with what was before and after.
+pub async fn administration_is_recorded(bench: &Bench) -> Result<Finding, Trouble> {
+    let sql = bench.sql().await?;
+    let person = bench.person(serde_json::json!({})).await?;
+    let change = serde_json::json!({ "role": "manager" });
+    let changed =
+        bench.server("PUT", &format!("/auth/v1/admin/users/{}", person.id)).json(&change).send().await?;
+    let body = entry(bench, &sql, "admin.role_change", &person.id).await?;
+    bench.forget(&person).await?;
+    let both = body.as_ref().is_some_and(|body| body.contains("authenticated") && body.contains("manager"));
+    Ok(Finding::all([
+        (
+            changed.status == 200,
+            format!("an administrator gives an account another role: {}", changed.status),
+        ),
+        (body.is_some(), "recorded as admin.role_change".to_owned()),
+        (both, "with the role before and after".to_owned()),
+    ]))
+}
+
+/// 98: the guide's seven names, each caused here.
+pub async fn the_guides_events_are_recorded(bench: &Bench) -> Result<Finding, Trouble> {
+    let sql = bench.sql().await?;
+    let person = bench.person(serde_json::json!({})).await?;
+    let session = bench.sign_in(&person).await?;
+    bench.client("POST", "/auth/v1/logout").bearer(&session.access).send().await?;
+    let change = serde_json::json!({ "role": "manager" });
+    bench.server("PUT", &format!("/auth/v1/admin/users/{}", person.id)).json(&change).send().await?;
+    bench.forget(&person).await?;
+    let mut lines = Vec::new();
+    for event in ["auth.login", "auth.logout", "admin.user_create", "admin.role_change", "admin.user_delete"]
+    {
+        let found = entry(bench, &sql, event, &person.id).await?;
+        lines.push((found.is_some(), format!("{event} is recorded")));
+    }
+    // Signing up by oneself is refused where nobody could confirm the address; then there is nothing to record.
+    let email = format!("{}@probe.palisade.invalid", bench.random_name("p"));
+    let sign_up = serde_json::json!({ "email": email, "password": bench.random_name("Aa1!-") });
+    let answer = bench.client("POST", "/auth/v1/signup").json(&sign_up).send().await?;
+    if answer.status == 200 {
+        lines.push((
+            entry(bench, &sql, "auth.signup", &email).await?.is_some(),
+            "auth.signup is recorded".to_owned(),
+        ));
+        sql.run(&format!("DELETE FROM auth.users WHERE email = '{email}'")).await?;
+    } else {
+        let refused = entry(bench, &sql, "auth.signup_refused", "").await?;
+        lines.push((
+            refused.is_some(),
+            format!("signing up is refused here ({}) and recorded as auth.signup_refused", answer.status),
+        ));
+    }
+    Ok(Finding::all(lines))
+}

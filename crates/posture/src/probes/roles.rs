@@ -1,0 +1,58 @@
+//! Controls 50 and 51: what the database's own roles can do, tried as those roles.
+
+use crate::Finding;
+use crate::bench::{Bench, Trouble};
+
+/// 50: the role that requests log in as owns nothing, reads nothing and can become nobody powerful.
+pub async fn login_roles_can_do_nothing(bench: &Bench) -> Result<Finding, Trouble> {
+    let sql = bench.sql().await?;
+    let strong = sql
+        .rows(
+            "SELECT rolname FROM pg_roles WHERE (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls) \
+             AND rolname IN ('authenticator', 'anon', 'authenticated', 'readonly')",
+        )
+        .await?;
+    let owned = sql.value("SELECT count(*) FROM pg_class WHERE relowner = 'authenticator'::regrole").await?;
+    let inherits = sql.value("SELECT rolinherit FROM pg_roles WHERE rolname = 'authenticator'").await?;
+    let mut lines = vec![
+        (
+            strong.is_empty(),
+            format!("{} of the four roles of requests have an attribute of power", strong.len()),
+        ),
+        (owned == "0", format!("authenticator owns {owned} tables")),
+        (
+            inherits == "f",
+            format!("authenticator inherits the rights of the roles it may become: {inherits}"),
+        ),
+    ];
+    let superuser =
+        sql.value("SELECT quote_ident(rolname) FROM pg_roles WHERE rolsuper ORDER BY oid LIMIT 1").await?;
+    for statement in [
+        "SELECT count(*) FROM auth.users".to_owned(),
+        "SET ROLE palisade_owner".to_owned(),
+        "SET ROLE palisade_system".to_owned(),
+        format!("SET ROLE {superuser}"),
+        "COPY (SELECT 1) TO PROGRAM 'true'".to_owned(),
+        "SELECT pg_read_file('postgresql.conf')".to_owned(),
+    ] {
+        lines.push(sql.refuses("authenticator", &statement).await?);
+    }
+    for role in ["anon", "authenticated"] {
+        lines.push(sql.refuses(role, "SELECT count(*) FROM auth.users").await?);
+        lines.push(sql.refuses(role, "SET ROLE service_role").await?);
+    }
+    Ok(Finding::all(lines))
+}
+
+/// 51: no role of requests makes anything in `public` or in the catalog.
+pub async fn nobody_creates_in_public(bench: &Bench) -> Result<Finding, Trouble> {
+    let sql = bench.sql().await?;
+    let name = bench.random_name("palisade_probe_");
+    let mut lines = Vec::new();
+    for role in ["authenticator", "anon", "authenticated", "service_role", "readonly"] {
+        lines.push(sql.refuses(role, &format!("CREATE TABLE public.{name} (x int)")).await?);
+        lines.push(sql.refuses(role, &format!("CREATE TABLE pg_catalog.{name} (x int)")).await?);
+        lines.push(sql.refuses(role, &format!("CREATE SCHEMA {name}")).await?);
+    }
+    Ok(Finding::all(lines))
+}

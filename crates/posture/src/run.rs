@@ -1,0 +1,162 @@
+//! Runs the probes, keeps what they saw, and says the state of every control.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::Clock;
+use jiff::Timestamp;
+use pg::{Pg, Reason, Statement};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::probes::{self, Probe};
+use crate::{Bench, Control, Error, Finding, Place, State, controls, excused, limits, sql};
+
+/// What is known about one control.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// Which.
+    pub control: &'static Control,
+    /// Its state.
+    pub state: State,
+    /// What its probe saw; empty where nothing is built.
+    pub evidence: String,
+    /// When.
+    pub at: Option<Timestamp>,
+}
+
+/// The posture of one instance. Cheap to clone.
+#[derive(Clone)]
+pub struct Posture(Arc<Parts>);
+
+struct Parts {
+    pg: Pg,
+    clock: Clock,
+    place: Place,
+    /// One round at a time: two would meet each other's limits.
+    round: Mutex<()>,
+}
+
+impl Posture {
+    /// For the instance at `place`.
+    pub fn new(pg: Pg, place: Place) -> Self {
+        let clock = place.clock.clone();
+        Posture(Arc::new(Parts { pg, clock, place, round: Mutex::new(()) }))
+    }
+
+    /// Runs every probe and returns the state of all 150 controls.
+    pub async fn run(&self) -> Result<Vec<Proof>, Error> {
+        self.round(probes::ALL).await?;
+        self.latest().await
+    }
+
+    /// Runs the probe of one control.
+    pub async fn check(&self, number: u16) -> Result<Proof, Error> {
+        let control = controls::find(number).ok_or(Error::NoSuchControl(number))?;
+        let probes: Vec<Probe> = probes::find(number).into_iter().copied().collect();
+        self.round(&probes).await?;
+        let proofs = self.latest().await?;
+        let proof = proofs.into_iter().find(|proof| proof.control.number == number);
+        Ok(proof.unwrap_or_else(|| not_built(control)))
+    }
+
+    /// What the last rounds saw, without trying anything.
+    pub async fn latest(&self) -> Result<Vec<Proof>, Error> {
+        let mut tx = self.0.pg.begin_system(Reason::Posture).await?;
+        let rows = tx.run(Statement::new(sql::LATEST, [])).await?;
+        let mut seen = HashMap::new();
+        for row in rows.iter() {
+            let number: i16 = row.get("control")?;
+            let (state, evidence, at): (String, String, Timestamp) =
+                (row.get("state")?, row.get("evidence")?, row.get("taken_at")?);
+            seen.insert(number, (state, evidence, at));
+        }
+        tx.commit(()).await?.into_inner();
+        Ok(controls::all()
+            .map(|control| {
+                let Some((state, evidence, at)) =
+                    i16::try_from(control.number).ok().and_then(|number| seen.remove(&number))
+                else {
+                    return not_built(control);
+                };
+                let state =
+                    State::ALL.into_iter().find(|known| known.name() == state).unwrap_or(State::Failing);
+                Proof { control, state, evidence, at: Some(at) }
+            })
+            .collect())
+    }
+
+    /// Runs a round now and every hour until told to stop.
+    pub async fn hourly(self, stop: CancellationToken) {
+        loop {
+            if let Err(error) = self.run().await {
+                tracing::warn!(error = base::fault::chain(&error), "a round of probes could not be kept");
+            }
+            let pause = tokio::time::sleep(Duration::from_secs(limits::ROUND_SECONDS.value));
+            tokio::select! {
+                () = pause => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn round(&self, probes: &[Probe]) -> Result<(), Error> {
+        let _alone = self.0.round.lock().await;
+        let mut bench = Bench::new(self.0.place.clone());
+        for probe in probes {
+            let finding = try_one(&bench, probe).await;
+            self.keep(probe.control, &finding).await?;
+        }
+        if let Err(trouble) = bench.clear().await {
+            tracing::warn!(%trouble, "the probes' tenant could not be removed");
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, number: u16, finding: &Finding) -> Result<(), Error> {
+        let mut evidence = finding.evidence.clone();
+        let end = (0..=limits::EVIDENCE_BYTES_MAX.size().min(evidence.len()))
+            .rev()
+            .find(|at| evidence.is_char_boundary(*at));
+        evidence.truncate(end.unwrap_or(0));
+        let mut tx = self.0.pg.begin_system(Reason::Posture).await?;
+        let number = i64::from(number);
+        let now = self.0.clock.now();
+        tx.run(Statement::new(
+            sql::KEEP,
+            [number.into(), finding.state.name().into(), evidence.as_str().into(), now.to_string().into()],
+        ))
+        .await?;
+        let kept = i64::try_from(limits::EVIDENCE_ROWS_MAX.value).unwrap_or(i64::MAX);
+        tx.run(Statement::new(sql::FORGET, [number.into(), kept.into()])).await?;
+        tx.commit(()).await?.into_inner();
+        Ok(())
+    }
+}
+
+/// Tries one probe within its time. What cannot be tried is failing: nothing was seen. So is an excuse that is not listed.
+pub async fn try_one(bench: &Bench, probe: &Probe) -> Finding {
+    let limit = Duration::from_secs(limits::PROBE_SECONDS_MAX.value);
+    let finding = match timeout(limit, (probe.run)(bench)).await {
+        Ok(Ok(finding)) => finding,
+        Ok(Err(trouble)) => Finding::failing(format!("could not be tried: {trouble}")),
+        Err(_) => {
+            Finding::failing(format!("could not be tried within {} s", limits::PROBE_SECONDS_MAX.value))
+        }
+    };
+    if excused::allows(probe.control, finding.state) {
+        finding
+    } else {
+        Finding::failing(format!(
+            "{}\n({} is not allowed for this control)",
+            finding.evidence,
+            finding.state.words()
+        ))
+    }
+}
+
+fn not_built(control: &'static Control) -> Proof {
+    Proof { control, state: State::NotBuilt, evidence: String::new(), at: None }
+}

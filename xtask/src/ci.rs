@@ -28,7 +28,7 @@ pub fn run() -> Result<()> {
     if let Some(tools) = &tools {
         steps.step("tests", || test::execute(&workspace, tools, &[], &mut count));
     }
-    soak::report();
+    steps.step("long runs", || soak::report(&workspace));
     let outcome = steps.finish();
     println!("{}", count.line());
     outcome

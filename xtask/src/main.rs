@@ -30,7 +30,7 @@ cargo xtask <command>
   tidy           the rules of the house that a compiler does not know
   docs [--check] write the generated pages below docs/, or say which are out of date
   audit          licences, bans and sources of what we depend on; advisories when a database is on this machine
-  soak [name]    the long runs; without a name, lists them
+  soak [words]   the long runs with one of the words, or `all`; without a word, lists them
 ";
 
 fn main() -> ExitCode {

@@ -6,7 +6,7 @@ mod lists;
 mod ranks;
 mod ratchet;
 mod source;
-mod text;
+pub mod text;
 
 use anyhow::{Result, bail};
 

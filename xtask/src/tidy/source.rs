@@ -8,7 +8,10 @@ const UNFINISHED: &[(&str, &str)] = &[
     ("todo!(", "unfinished"),
     ("unimplemented!(", "unfinished"),
     ("dbg!(", "left over from looking"),
-    ("#[ignore", "a test that does not run: fix it or take it out"),
+    (
+        "#[ignore",
+        "a test that does not run: fix it or take it out; a long run says `#[ignore = \"long: …\"]`",
+    ),
     ("#[allow(", "use #[expect(…, reason = \"…\")]"),
     ("#![allow(", "use #![expect(…, reason = \"…\")]"),
     ("thread::sleep", "wait for a condition with a bound, or move the clock"),
@@ -25,7 +28,8 @@ pub fn check(file: &File) -> Vec<Complaint> {
     if !file.text.starts_with("//!") {
         complaints.push(format!("{}: opens without `//!` saying what it is for", file.path));
     }
-    let code = super::ratchet::without_comments_and_strings(&file.text);
+    let text = file.text.replace("#[ignore = \"long: ", "#[long = \"");
+    let code = super::ratchet::without_comments_and_strings(&text);
     for (number, line) in code.lines().enumerate() {
         for (text, why) in UNFINISHED {
             let excused = spells_rules || (*text == "thread::sleep" && may_sleep(&file.path));
@@ -55,6 +59,8 @@ mod tests {
     fn unfinished_code_is_refused_but_may_be_talked_about() {
         assert_eq!(complaints("//! Says it.\nfn a() { todo!() }").len(), 1);
         assert_eq!(complaints("//! Says it.\n#[ignore]\nfn a() {}").len(), 1);
+        assert_eq!(complaints("//! Says it.\n#[ignore = \"flaky\"]\nfn a() {}").len(), 1);
+        assert!(complaints("//! Says it.\n#[ignore = \"long: hours\"]\nfn a() {}").is_empty());
         assert!(complaints("//! Says it.\n// todo!() is refused.\nconst A: &str = \"todo!()\";").is_empty());
     }
 }

@@ -113,10 +113,9 @@ pub(super) fn setup(config: &RestConfig, ask: &Ask, heading: &Heading) -> Setup 
     more.extend(config.app_settings.iter().map(|(name, value)| (name.clone().into(), value.as_str().into())));
     Setup {
         search_path: Some(config.search_path(&heading.schema).into()),
-        statement_timeout: None,
         more,
         before: config.pre_request.as_deref().map(Into::into),
-        leaves_nothing: false,
+        ..Setup::default()
     }
 }
 

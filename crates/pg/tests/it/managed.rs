@@ -6,10 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use base::Rng;
+use base::{Caller, Rng};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
+use pg::bootstrap::{self, Logins, Wanted};
 use pg::managed::{Durability, ManagedConfig, Server, State};
+use pg::{Config, Once, Pg, Statement};
 
 /// A directory that PostgreSQL's user may pass through, and a configuration in it.
 struct Place {
@@ -152,6 +154,37 @@ async fn killed_postgres_comes_back_with_what_was_committed() {
         assert_eq!(ask(&server, "SELECT x FROM kept").await, "here");
     }
     assert_ne!(pid(&server), first);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_lanes_find_a_restarted_server_by_themselves() {
+    let place = Place::new();
+    let server = place.start().await;
+    let logins = Logins::load_or_create(&place.home(), &Rng::system()).unwrap();
+    bootstrap::run(&server.admin("postgres"), &Wanted::embedded(logins.clone())).await.unwrap();
+    let config = Config::new(server.address(), "palisade", logins.authenticator, Some(logins.system));
+    let pg = Pg::connect(config).unwrap();
+    let ask = async || {
+        let statement = Statement::new("SELECT pg_postmaster_start_time()::text", []);
+        let rows = pg.once(&Caller::anonymous(), Once::read(statement)).await?.into_inner();
+        rows.first().unwrap().at::<String>(0)
+    };
+    let before = ask().await.unwrap();
+    kill(pid(&server), Signal::SIGKILL).unwrap();
+    let after = testkit::eventually(async || ask().await.ok().filter(|started| *started != before));
+    assert_ne!(after.await, before);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_data_directory_cannot_be_listed_by_others() {
+    let place = Place::new();
+    pg::managed::make_data_dir(&place.home()).unwrap();
+    let mode = std::fs::metadata(place.home()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, if Uid::effective().is_root() { 0o711 } else { 0o700 });
+    let server = Server::start(config(&place.home().join("postgres"))).await.unwrap();
+    assert!(server.cluster_dir().starts_with(place.home()), "{:?}", server.cluster_dir());
     server.stop().await.unwrap();
 }
 

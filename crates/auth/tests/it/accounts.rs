@@ -61,8 +61,7 @@ async fn an_unknown_user_and_a_wrong_password_cannot_be_told_apart() {
     assert!(answers.iter().all(|answer| answer == "Invalid login credentials"), "{answers:?}");
     let before = world.count("select count(*) from auth.users where encrypted_password like '$argon2id$v=19$m=19456,t=2,p=1$%'").await;
     assert_eq!(before, 1, "a user's hash costs what a stranger's guess costs");
-    world.audit.settle().await.unwrap();
-    assert_eq!(world.events().await.iter().filter(|event| *event == "auth.login_failed").count() >= 1, true);
+    assert!(world.events().await.iter().any(|event| event == "auth.login_failed"));
 }
 
 #[tokio::test]

@@ -1,5 +1,11 @@
 //! Accounts, sessions and keys against a real PostgreSQL.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows the tests of this binary, not their helpers"
+)]
+
 mod accounts;
 mod admin;
 mod identify;

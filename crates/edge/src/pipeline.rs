@@ -188,7 +188,8 @@ impl Edge {
         let path = asked.strip_prefix(&*route.prefix).unwrap_or(asked).to_owned();
         let ask = Ask { path, params, body, parts };
         let account = route.account.and_then(|account| account(&ask));
-        check(way, self.rates.endpoint(route.rate, &caller, account).await)?;
+        let rate = route.budgeted.map_or(route.rate, |read| read(&ask));
+        check(way, self.rates.endpoint(rate, &caller, account).await)?;
         let cx = Cx {
             pg: self.config.pg.clone(),
             caller: caller.clone(),

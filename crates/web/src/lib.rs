@@ -20,7 +20,7 @@ pub use cx::{Cx, RequestId};
 pub use error::Error;
 pub use guard::Guard;
 pub use route::{
-    Account, Bound, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused, Route,
+    Account, Bound, Budgeted, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused, Route,
 };
 pub use status::status_of;
 

@@ -27,6 +27,9 @@ pub enum Credentials {
     KeyAndBearer,
 }
 
+/// Reads from a request which budget it is counted against, where one path serves several.
+pub type Budgeted = fn(&Ask) -> Rate;
+
 /// Bounds of one route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -76,6 +79,8 @@ pub struct Route<S: 'static> {
     pub limits: Limits,
     /// Its budget.
     pub rate: Rate,
+    /// Its budget by what is asked, in place of `rate`.
+    pub budgeted: Option<Budgeted>,
     /// The account the request is about, so that its budget is counted per account as well as per address.
     pub account: Option<Account>,
     /// What it does, for the generated reference.
@@ -94,6 +99,7 @@ impl<S> Route<S> {
             credentials: Credentials::KeyAndBearer,
             limits: Limits::SMALL,
             rate: Rate::Global,
+            budgeted: None,
             account: None,
             summary: "",
             handler,
@@ -112,6 +118,11 @@ impl<S> Route<S> {
     /// Out of this budget.
     pub const fn rate(mut self, rate: Rate) -> Self {
         self.rate = rate;
+        self
+    }
+    /// Out of the budget that `budgeted` reads from the request.
+    pub const fn budgeted(mut self, budgeted: Budgeted) -> Self {
+        self.budgeted = Some(budgeted);
         self
     }
     /// Counts its budget per account too: `account` reads the address or number a sign-in form names.
@@ -158,6 +169,8 @@ pub struct Bound {
     pub limits: Limits,
     /// Its budget.
     pub rate: Rate,
+    /// Its budget by what is asked, in place of `rate`.
+    pub budgeted: Option<Budgeted>,
     /// The account the request is about.
     pub account: Option<Account>,
     /// One line for the reference.
@@ -198,6 +211,7 @@ impl Mount {
                 credentials: route.credentials,
                 limits: route.limits,
                 rate: route.rate,
+                budgeted: route.budgeted,
                 account: route.account,
                 summary: route.summary,
                 envelope,

@@ -80,6 +80,9 @@ pub enum Error {
     /// A field is wrong.
     #[error("{0}")]
     Validation(Cow<'static, str>),
+    /// What stands for an id in a path is none.
+    #[error("{0}")]
+    NotAnId(&'static str),
     /// Only an administrator may set this.
     #[error("{0}")]
     NotAdmin(&'static str),
@@ -169,7 +172,7 @@ impl Fault for Error {
             | Error::UserGone => Kind::Unauthenticated,
             Error::SecretKeyInBrowser | Error::NotAdmin(_) | Error::SetupLink => Kind::Forbidden,
             Error::InsufficientLevel => Kind::StepUp,
-            Error::UserNotFound => Kind::NotFound,
+            Error::UserNotFound | Error::NotAnId(_) => Kind::NotFound,
             Error::UserExists | Error::EmailExists | Error::PhoneExists => Kind::Conflict,
             Error::Ambiguous(_)
             | Error::InvalidCredentials
@@ -216,6 +219,7 @@ impl Fault for Error {
             Error::SamePassword => "auth.password.same",
             Error::CurrentPassword => "auth.password.current",
             Error::Validation(_) => "auth.invalid",
+            Error::NotAnId(_) => "auth.not_an_id",
             Error::NotAdmin(_) => "auth.not_admin",
             Error::InsufficientLevel => "auth.level.insufficient",
             Error::UserGone => "auth.user.gone",

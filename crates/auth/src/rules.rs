@@ -65,6 +65,14 @@ impl Rules {
         }
     }
 
+    /// Scheme, host and port of the public address, to which a path may be added.
+    pub fn origin(&self) -> &str {
+        let rest_at = self.public_url.find("://").map_or(0, |at| at + 3);
+        let rest = self.public_url.get(rest_at..).unwrap_or_default();
+        let end = rest.find('/').map_or(self.public_url.len(), |at| rest_at + at);
+        self.public_url.get(..end).unwrap_or_default()
+    }
+
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
         Self::from_settings(&Settings::default(), Profile::Serve, "https://ours.example/", false)

@@ -1,3 +1,4 @@
 //! The outside contracts of Supabase, one module each. Translation only.
 
+pub mod auth;
 pub mod rest;

@@ -1,0 +1,240 @@
+//! How GoTrue words a refusal: two shapes, chosen by `X-Supabase-Api-Version` (wire/gotrue.md 0.2).
+//!
+//! Invariant: a final refusal is never a 5xx, because clients repeat those; and what is ours to fix says nothing but the
+//! request's name.
+
+use ::auth::Error;
+use base::{Failure, Kind};
+use http::{HeaderMap, HeaderName, StatusCode};
+use serde_json::{Value, json};
+use web::{Answer, Refused, status_of};
+
+const VERSION: &str = "2024-01-01";
+
+/// Words a fault.
+pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
+    let fault = failure.fault();
+    let (status, code) = match (failure.downcast_ref::<Error>(), failure.downcast_ref::<web::Error>()) {
+        (Some(error), _) => of_auth(error),
+        (None, Some(error)) => of_web(error),
+        (None, None) => of_kind(fault.kind()),
+    };
+    let message = match failure.downcast_ref::<web::Error>() {
+        Some(web::Error::TooMany { .. }) => "Request rate limit reached".into(),
+        _ => fault.message(),
+    };
+    let message = match status.is_server_error() && fault.kind().is_ours() && !matches_trigger(failure) {
+        true => "An unexpected error occurred".into(),
+        false => message,
+    };
+    let is_new = is_new(refused.headers);
+    let mut body = match is_new {
+        true => json!({ "code": code, "message": message }),
+        false => json!({ "code": status.as_u16(), "error_code": code, "msg": message }),
+    };
+    if status.is_server_error() {
+        body["error_id"] = json!(&*refused.request_id.0);
+    }
+    if let Some(Error::WeakPassword { reasons, .. }) = failure.downcast_ref::<Error>() {
+        body["weak_password"] = json!({ "reasons": reasons });
+    }
+    answer(status, &body, code, is_new)
+}
+
+fn answer(status: StatusCode, body: &Value, code: &str, is_new: bool) -> Answer {
+    let answer = Answer::json_with(status, body).with(HeaderName::from_static("x-sb-error-code"), code);
+    match is_new {
+        true => answer.with(HeaderName::from_static("x-supabase-api-version"), VERSION),
+        false => answer,
+    }
+}
+
+/// A date from 2024-01-01 on. What is no date is as if it were not there.
+fn is_new(headers: &HeaderMap) -> bool {
+    let version = headers.get("x-supabase-api-version").and_then(|version| version.to_str().ok());
+    let is_date = |text: &str| text.parse::<jiff::civil::Date>().is_ok();
+    version.is_some_and(|version| version.len() == VERSION.len() && is_date(version) && version >= VERSION)
+}
+
+/// A user's own trigger refused: upstream says so, and applications rely on its words.
+fn matches_trigger(failure: &Failure) -> bool {
+    matches!(failure.downcast_ref::<Error>(), Some(Error::Trigger { .. }))
+}
+
+fn of_auth(error: &Error) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+    match error {
+        Error::Ambiguous(_) | Error::Validation(_) | Error::RefreshMalformed => {
+            (S::BAD_REQUEST, "validation_failed")
+        }
+        Error::NotAnId(_) => (S::NOT_FOUND, "validation_failed"),
+        Error::NoBearer | Error::BadKey | Error::SecretKeyInBrowser => (S::UNAUTHORIZED, "no_authorization"),
+        Error::BadToken(_) | Error::TokenExpired => (S::FORBIDDEN, "bad_jwt"),
+        Error::TokenRevoked => (S::FORBIDDEN, "session_not_found"),
+        Error::InvalidCredentials => (S::BAD_REQUEST, "invalid_credentials"),
+        Error::EmailNotConfirmed => (S::BAD_REQUEST, "email_not_confirmed"),
+        Error::Banned | Error::RefreshBanned => (S::BAD_REQUEST, "user_banned"),
+        Error::SignupDisabled => (UNPROCESSABLE, "signup_disabled"),
+        Error::NoMail => (S::BAD_REQUEST, "email_provider_disabled"),
+        Error::Disabled { code, .. } => (status_of_disabled(code), code),
+        Error::UserExists => (UNPROCESSABLE, "user_already_exists"),
+        Error::EmailExists => (UNPROCESSABLE, "email_exists"),
+        Error::PhoneExists => (UNPROCESSABLE, "phone_exists"),
+        Error::WeakPassword { .. } => (UNPROCESSABLE, "weak_password"),
+        Error::SamePassword => (UNPROCESSABLE, "same_password"),
+        Error::CurrentPassword => (S::BAD_REQUEST, "current_password_invalid"),
+        Error::NotAdmin(_) => (S::FORBIDDEN, "not_admin"),
+        Error::InsufficientLevel => (S::UNAUTHORIZED, "insufficient_aal"),
+        Error::UserGone => (S::FORBIDDEN, "user_not_found"),
+        Error::UserNotFound => (S::NOT_FOUND, "user_not_found"),
+        Error::RefreshNotFound => (S::BAD_REQUEST, "refresh_token_not_found"),
+        Error::RefreshUsed => (S::BAD_REQUEST, "refresh_token_already_used"),
+        Error::SessionExpired(_) => (S::BAD_REQUEST, "session_expired"),
+        Error::SetupLink => (S::FORBIDDEN, "otp_expired"),
+        Error::Seal(seal) => match base::Fault::kind(seal) {
+            Kind::TooMany => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
+            Kind::Invalid => (S::BAD_REQUEST, "validation_failed"),
+            kind => of_kind(kind),
+        },
+        Error::Unsafe { .. } | Error::Trigger { .. } => (S::INTERNAL_SERVER_ERROR, "unexpected_failure"),
+        Error::Database(error) => of_kind(base::Fault::kind(error)),
+        Error::Audit(error) => of_kind(base::Fault::kind(error)),
+    }
+}
+
+/// Features whose endpoints do not exist while they are off answer 404; ways of signing in answer 422.
+fn status_of_disabled(code: &str) -> StatusCode {
+    match code {
+        "saml_provider_disabled"
+        | "passkey_disabled"
+        | "feature_disabled"
+        | "manual_linking_disabled"
+        | "flow_state_not_found"
+        | "mfa_factor_not_found"
+        | "identity_not_found" => StatusCode::NOT_FOUND,
+        "otp_expired" => StatusCode::FORBIDDEN,
+        "provider_disabled" | "validation_failed" | "invalid_credentials" => StatusCode::BAD_REQUEST,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+fn of_web(error: &web::Error) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        web::Error::NoApiKey | web::Error::NotSignedIn => (S::UNAUTHORIZED, "no_authorization"),
+        web::Error::StepUp { .. } => (S::FORBIDDEN, "insufficient_aal"),
+        web::Error::NotAdmin | web::Error::NotOperator => (S::FORBIDDEN, "not_admin"),
+        web::Error::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "request_entity_too_large"),
+        web::Error::TooSlow => (S::GATEWAY_TIMEOUT, "request_timeout"),
+        web::Error::TooMany { .. } => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
+        web::Error::Malformed { .. } => (S::BAD_REQUEST, "validation_failed"),
+        web::Error::NotJson { .. } => (S::BAD_REQUEST, "bad_json"),
+        other => of_kind(base::Fault::kind(other)),
+    }
+}
+
+fn of_kind(kind: Kind) -> (StatusCode, &'static str) {
+    let code = match kind {
+        Kind::TooLarge => "request_entity_too_large",
+        Kind::TooMany => "over_request_rate_limit",
+        Kind::Timeout => "request_timeout",
+        Kind::Conflict => "conflict",
+        Kind::Invalid => "validation_failed",
+        Kind::Unauthenticated => "no_authorization",
+        Kind::StepUp => "insufficient_aal",
+        Kind::Unavailable | Kind::Bug => "unexpected_failure",
+        Kind::Forbidden | Kind::NotFound | Kind::Unsupported => "unknown",
+    };
+    (status_of(kind), code)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::HeaderValue;
+    use web::{Body, RequestId};
+
+    use super::*;
+
+    fn worded(error: impl Into<Failure>, version: Option<&'static str>) -> (StatusCode, HeaderMap, Value) {
+        let mut headers = HeaderMap::new();
+        if let Some(version) = version {
+            headers.insert("x-supabase-api-version", HeaderValue::from_static(version));
+        }
+        let request_id = RequestId(Arc::from("r1"));
+        let refused =
+            Refused { request_id: &request_id, headers: &headers, authenticated: false, development: false };
+        let (head, body) = word(&error.into(), &refused).0.into_parts();
+        let Body::Whole(bytes) = body else { panic!("a stream") };
+        (head.status, head.headers, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[test]
+    fn the_version_header_chooses_the_shape() {
+        for version in
+            [None, Some("2023-12-31"), Some("yesterday"), Some(""), Some("2024"), Some("9999-99-99")]
+        {
+            let (status, headers, body) = worded(Error::InvalidCredentials, version);
+            assert_eq!(status, 400);
+            let old = json!({ "code": 400, "error_code": "invalid_credentials", "msg": "Invalid login credentials" });
+            assert_eq!(body, old, "{version:?}");
+            assert!(headers.get("x-supabase-api-version").is_none());
+            assert_eq!(headers["x-sb-error-code"], "invalid_credentials");
+        }
+        for version in ["2024-01-01", "2024-01-02", "2030-06-01"] {
+            let (_, headers, body) = worded(Error::InvalidCredentials, Some(version));
+            assert_eq!(
+                body,
+                json!({ "code": "invalid_credentials", "message": "Invalid login credentials" })
+            );
+            assert_eq!(headers["x-supabase-api-version"], VERSION);
+        }
+    }
+
+    #[test]
+    fn weak_passwords_name_their_reasons_in_both_shapes() {
+        let weak = || Error::WeakPassword { message: "too short".into(), reasons: vec!["length"] };
+        for version in [None, Some("2024-01-01")] {
+            let (status, _, body) = worded(weak(), version);
+            assert_eq!((status.as_u16(), &body["weak_password"]), (422, &json!({ "reasons": ["length"] })));
+        }
+    }
+
+    #[test]
+    fn what_is_ours_to_fix_says_only_the_requests_name() {
+        let (status, _, body) = worded(pg::Error::Bug("secret table name".into()), None);
+        assert_eq!(status, 500);
+        let expected = json!({
+            "code": 500, "error_code": "unexpected_failure", "msg": "An unexpected error occurred", "error_id": "r1",
+        });
+        assert_eq!(body, expected);
+        let (status, _, body) =
+            worded(Error::from(pg::Error::Bug("secret table name".into())), Some(VERSION));
+        assert_eq!((status.as_u16(), body["message"].as_str()), (500, Some("An unexpected error occurred")));
+    }
+
+    #[test]
+    fn refusals_of_callers_are_the_ones_clients_know() {
+        for (failure, status, code) in [
+            (Failure::from(web::Error::NotSignedIn), 401, "no_authorization"),
+            (Failure::from(web::Error::NotAdmin), 403, "not_admin"),
+            (Failure::from(Error::BadToken("signature is invalid")), 403, "bad_jwt"),
+            (Failure::from(Error::TokenExpired), 403, "bad_jwt"),
+            (Failure::from(Error::TokenRevoked), 403, "session_not_found"),
+            (Failure::from(Error::UserGone), 403, "user_not_found"),
+            (Failure::from(Error::RefreshUsed), 400, "refresh_token_already_used"),
+            (
+                Failure::from(Error::disabled("saml_provider_disabled", "SAML 2.0 is disabled")),
+                404,
+                "saml_provider_disabled",
+            ),
+        ] {
+            let (found, _, body) = worded(failure, None);
+            assert_eq!((found.as_u16(), body["error_code"].as_str()), (status, Some(code)));
+        }
+        let (_, _, body) = worded(Error::BadToken("signature is invalid"), None);
+        assert!(body["msg"].as_str().unwrap().starts_with("invalid JWT"), "auth-js looks for it");
+    }
+}

@@ -1,0 +1,140 @@
+//! The bodies GoTrue takes. Unknown fields are ignored, an empty text is no text.
+
+use ::auth::Error;
+use base::Secret;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+use web::Ask;
+
+/// `POST /signup`, and the password half of `POST /token`.
+#[derive(Deserialize, Default)]
+pub struct Credentials {
+    #[serde(default, deserialize_with = "filled")]
+    pub email: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub phone: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    pub password: Option<Secret<String>>,
+    #[serde(default)]
+    pub data: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub code_challenge: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub code_challenge_method: Option<String>,
+}
+
+/// The refresh half of `POST /token`.
+#[derive(Deserialize)]
+pub struct Refresh {
+    #[serde(default, deserialize_with = "filled")]
+    pub refresh_token: Option<String>,
+}
+
+/// `PUT /user`.
+#[derive(Deserialize)]
+pub struct Change {
+    #[serde(default, deserialize_with = "filled")]
+    pub email: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub phone: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    pub password: Option<Secret<String>>,
+    #[serde(default, deserialize_with = "secret")]
+    pub current_password: Option<Secret<String>>,
+    #[serde(default)]
+    pub data: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub app_metadata: Option<Map<String, Value>>,
+}
+
+/// `POST` and `PUT /admin/users`.
+#[derive(Deserialize)]
+pub struct AdminUser {
+    #[serde(default)]
+    pub id: Option<Uuid>,
+    #[serde(default, deserialize_with = "filled")]
+    pub role: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub email: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub phone: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    pub password: Option<Secret<String>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub password_hash: Option<String>,
+    #[serde(default)]
+    pub email_confirm: Option<bool>,
+    #[serde(default)]
+    pub phone_confirm: Option<bool>,
+    #[serde(default)]
+    pub user_metadata: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub app_metadata: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub ban_duration: Option<String>,
+}
+
+/// `DELETE /admin/users/{id}`.
+#[derive(Deserialize, Default)]
+pub struct Removal {
+    #[serde(default)]
+    pub should_soft_delete: bool,
+}
+
+impl From<AdminUser> for ::auth::UserFields {
+    fn from(asked: AdminUser) -> Self {
+        ::auth::UserFields {
+            id: asked.id,
+            role: asked.role,
+            email: asked.email,
+            phone: asked.phone,
+            password: asked.password.filter(|password| !password.expose().is_empty()),
+            password_hash: asked.password_hash,
+            email_confirm: asked.email_confirm,
+            phone_confirm: asked.phone_confirm,
+            user_metadata: asked.user_metadata,
+            app_metadata: asked.app_metadata,
+            ban_duration: asked.ban_duration,
+        }
+    }
+}
+
+/// The account a sign-in or sign-up is about, for its budget.
+pub fn account(ask: &Ask) -> Option<String> {
+    let named = ask.json::<Credentials>().ok()?;
+    named.email.or(named.phone)
+}
+
+/// An id in the path.
+pub fn user_id(ask: &Ask) -> Result<Uuid, Error> {
+    Uuid::try_parse(ask.params.get("id")).map_err(|_| Error::NotAnId("user_id must be an UUID"))
+}
+
+/// PKCE parameters come together and well formed, or not at all.
+pub fn check_pkce(asked: &Credentials) -> Result<(), Error> {
+    let (challenge, method) = match (&asked.code_challenge, &asked.code_challenge_method) {
+        (None, None) => return Ok(()),
+        (Some(challenge), Some(method)) => (challenge, method),
+        _ => {
+            return Err(Error::invalid("PKCE flow requires code_challenge_method and code_challenge"));
+        }
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let is_challenge = (43..=128).contains(&challenge.len()) && challenge.bytes().all(plain);
+    let is_method = ["s256", "plain"].iter().any(|known| method.eq_ignore_ascii_case(known));
+    match is_challenge && is_method {
+        true => Ok(()),
+        false => {
+            Err(Error::invalid("code challenge has to be between 43 and 128 of A-Z, a-z, 0-9, -, ., _ and ~"))
+        }
+    }
+}
+
+fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()))
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Secret::new))
+}

@@ -1,0 +1,89 @@
+//! GoTrue's wire at `/auth/v1`, and at a second prefix for those who mount it elsewhere (wire/gotrue.md).
+//!
+//! Translation only: bodies to what auth takes, what auth gives to GoTrue's shapes, faults to its two error shapes.
+//! What is not built yet answers as GoTrue does when the feature is off.
+
+mod account;
+mod admin;
+mod envelope;
+mod fields;
+mod off;
+mod service;
+mod setup;
+mod shape;
+mod token;
+
+use std::sync::Arc;
+
+use ::auth::{Auth, Visit};
+use http::Method;
+use http::header::USER_AGENT;
+use web::{Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route};
+
+/// What the handlers work with.
+pub struct State {
+    /// Accounts, sessions, keys.
+    pub auth: Auth,
+}
+
+/// The routes, at each of `prefixes`.
+pub fn mounts(state: Arc<State>, prefixes: &[String]) -> Vec<Mount> {
+    let routes: Vec<Route<State>> = ROUTES.into_iter().chain(off::ROUTES).collect();
+    prefixes.iter().map(|prefix| Mount::new(prefix, envelope::word, state.clone(), &routes)).collect()
+}
+
+/// Anybody may ask; what they send along is not even read, so that a stale token cannot keep somebody from signing in.
+const fn open(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {
+    Route::new(method, path, Guard::Open, handler).credentials(Credentials::None).limits(Limits::AUTH)
+}
+
+const fn signed_in(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {
+    Route::new(method, path, Guard::SignedIn, handler).limits(Limits::AUTH)
+}
+
+const fn for_admins(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {
+    Route::new(method, path, Guard::Admin, handler).limits(Limits::AUTH)
+}
+
+const ROUTES: [Route<State>; 18] = [
+    open(Method::GET, "/health", service::health).rate(Rate::Exempt).summary("Says that auth is there"),
+    open(Method::GET, "/settings", service::settings).summary("Which ways of signing in are on"),
+    open(Method::GET, "/.well-known/jwks.json", service::jwks)
+        .summary("The public keys tokens are verified with"),
+    open(Method::GET, "/.well-known/openid-configuration", service::openid)
+        .summary("Where what is, for OIDC clients"),
+    open(Method::POST, "/signup", account::sign_up)
+        .rate(Rate::Signup)
+        .account(fields::account)
+        .summary("Makes an account"),
+    open(Method::POST, "/token", token::token)
+        .budgeted(token::budget)
+        .account(fields::account)
+        .summary("Signs in with a password, or refreshes a session"),
+    signed_in(Method::GET, "/user", account::get_user).summary("The caller's account"),
+    signed_in(Method::PUT, "/user", account::put_user).summary("Changes the caller's account"),
+    signed_in(Method::POST, "/logout", account::log_out)
+        .summary("Ends the caller's session, or every one they have"),
+    for_admins(Method::GET, "/admin/users", admin::list).summary("Accounts, page by page"),
+    for_admins(Method::POST, "/admin/users", admin::create).summary("Makes an account for somebody"),
+    for_admins(Method::GET, "/admin/users/{id}", admin::get).summary("One account"),
+    for_admins(Method::PUT, "/admin/users/{id}", admin::change).summary("Changes an account"),
+    for_admins(Method::DELETE, "/admin/users/{id}", admin::remove)
+        .summary("Removes an account, wholly or softly"),
+    for_admins(Method::GET, "/admin/users/{id}/factors", admin::factors)
+        .summary("Second factors of an account"),
+    open(Method::GET, "/setup", setup::page)
+        .summary("The page of an administrator's set-up link; looking spends nothing"),
+    open(Method::POST, "/setup", setup::submit)
+        .limits(Limits::SMALL)
+        .rate(Rate::Login)
+        .summary("Spends a set-up link: its address becomes an administrator's"),
+    open(Method::GET, "/password-policy", service::password_policy).summary("What a password must be"),
+];
+
+/// Who asks, as the feature wants to know it.
+fn visit(cx: &Cx, ask: &Ask) -> Visit {
+    let user_agent =
+        ask.parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+    Visit { caller: cx.caller.clone(), user_agent, request_id: cx.request_id.0.clone() }
+}

@@ -1,0 +1,65 @@
+//! What GoTrue has and we do not yet: each endpoint answers as upstream does when the feature is off, so that clients
+//! cope. The list shrinks as features come.
+
+use std::sync::Arc;
+
+use ::auth::Error;
+use http::Method;
+use web::{Ask, Cx, Handled, Route};
+
+use super::{State, for_admins, open, signed_in};
+
+/// A handler that refuses with one code.
+macro_rules! off {
+    ($($name:ident = $code:literal, $what:literal;)+) => {$(
+        fn $name(_: Arc<State>, _: Cx, _: Ask) -> Handled {
+            Box::pin(async { Err(Error::disabled($code, $what).into()) })
+        }
+    )+};
+}
+
+off! {
+    no_mail = "email_provider_disabled", "Email logins are disabled: this server cannot send mail yet";
+    no_code = "otp_expired", "Token has expired or is invalid";
+    no_provider = "validation_failed", "Unsupported provider: provider is not enabled";
+    no_saml = "saml_provider_disabled", "SAML 2.0 is disabled";
+    no_passkeys = "passkey_disabled", "Passkeys are disabled";
+    no_oauth_server = "feature_disabled", "OAuth server is disabled";
+    no_linking = "manual_linking_disabled", "Manual linking is disabled";
+    no_enrol = "mfa_totp_enroll_not_enabled", "MFA enroll is disabled for TOTP";
+    no_factor = "mfa_factor_not_found", "Factor not found";
+    no_identity = "identity_not_found", "Identity doesn't exist";
+}
+
+pub(super) const ROUTES: [Route<State>; 30] = [
+    open(Method::POST, "/otp", no_mail),
+    open(Method::POST, "/magiclink", no_mail),
+    open(Method::POST, "/recover", no_mail),
+    open(Method::POST, "/resend", no_mail),
+    open(Method::GET, "/verify", no_code),
+    open(Method::POST, "/verify", no_code),
+    open(Method::GET, "/authorize", no_provider),
+    open(Method::GET, "/callback", no_provider),
+    open(Method::POST, "/callback", no_provider),
+    open(Method::POST, "/sso", no_saml),
+    open(Method::GET, "/sso/saml/metadata", no_saml),
+    open(Method::POST, "/sso/saml/acs", no_saml),
+    open(Method::POST, "/passkeys/authentication/options", no_passkeys),
+    open(Method::POST, "/passkeys/authentication/verify", no_passkeys),
+    open(Method::GET, "/.well-known/oauth-authorization-server", no_oauth_server),
+    open(Method::POST, "/oauth/clients/register", no_oauth_server),
+    open(Method::GET, "/oauth/authorize", no_oauth_server),
+    open(Method::POST, "/oauth/token", no_oauth_server),
+    signed_in(Method::GET, "/reauthenticate", no_mail),
+    signed_in(Method::POST, "/factors", no_enrol),
+    signed_in(Method::POST, "/factors/{id}/challenge", no_factor),
+    signed_in(Method::POST, "/factors/{id}/verify", no_factor),
+    signed_in(Method::DELETE, "/factors/{id}", no_factor),
+    signed_in(Method::GET, "/passkeys", no_passkeys),
+    signed_in(Method::POST, "/passkeys/registration/options", no_passkeys),
+    signed_in(Method::GET, "/user/identities/authorize", no_linking),
+    signed_in(Method::DELETE, "/user/identities/{id}", no_identity),
+    for_admins(Method::POST, "/invite", no_mail),
+    for_admins(Method::POST, "/admin/generate_link", no_mail),
+    for_admins(Method::GET, "/admin/sso/providers", no_saml),
+];

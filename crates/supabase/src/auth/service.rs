@@ -1,0 +1,102 @@
+//! What anybody may know: that we are here, what is on, and the public keys.
+
+use std::sync::Arc;
+
+use http::header::CACHE_CONTROL;
+use serde_json::{Value, json};
+use web::{Answer, Ask, Cx, Handled, Reply};
+
+use super::State;
+
+const NO_DATA: &str = "what is on, and public keys: no row is touched";
+
+fn told(value: Value) -> Handled {
+    Box::pin(async move { Ok(Reply::untouched(Answer::json(&value), NO_DATA)) })
+}
+
+/// `GET /health`. No version: a banner is a gift to scanners (control 82).
+pub fn health(_: Arc<State>, _: Cx, _: Ask) -> Handled {
+    told(json!({
+        "version": "", "name": "GoTrue", "description": "GoTrue is a user registration and authentication API",
+    }))
+}
+
+/// `GET /settings`.
+pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    const OFF: [&str; 25] = [
+        "anonymous_users",
+        "apple",
+        "azure",
+        "bitbucket",
+        "discord",
+        "facebook",
+        "snapchat",
+        "figma",
+        "fly",
+        "github",
+        "gitlab",
+        "google",
+        "keycloak",
+        "kakao",
+        "linkedin",
+        "linkedin_oidc",
+        "notion",
+        "spotify",
+        "slack",
+        "slack_oidc",
+        "workos",
+        "twitch",
+        "twitter",
+        "phone",
+        "zoom",
+    ];
+    let rules = state.auth.rules();
+    let mut external: serde_json::Map<String, Value> =
+        OFF.iter().map(|name| ((*name).to_owned(), json!(false))).collect();
+    external.insert("email".into(), json!(true));
+    told(json!({
+        "external": external,
+        "disable_signup": !rules.signup || !(rules.autoconfirm || rules.can_mail),
+        "mailer_autoconfirm": rules.autoconfirm,
+        "phone_autoconfirm": false,
+        "sms_provider": "",
+        "saml_enabled": false,
+        "saml_private_key_next_configured": false,
+        "passkeys_enabled": false,
+    }))
+}
+
+/// `GET /.well-known/jwks.json`.
+pub fn jwks(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    let jwks = state.auth.jwks();
+    Box::pin(async move {
+        Ok(Reply::untouched(Answer::json(&jwks).with(CACHE_CONTROL, "public, max-age=600"), NO_DATA))
+    })
+}
+
+/// `GET /.well-known/openid-configuration`: only what is true. There is no authorization endpoint yet, so none is named.
+pub fn openid(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
+    let issuer = &state.auth.rules().issuer;
+    let here = ask.parts.uri.path().trim_end_matches("/.well-known/openid-configuration");
+    let at = |path: &str| format!("{}{here}{path}", state.auth.rules().origin());
+    told(json!({
+        "issuer": issuer,
+        "jwks_uri": at("/.well-known/jwks.json"),
+        "token_endpoint": at("/token"),
+        "response_types_supported": [],
+        "grant_types_supported": ["password", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256", "HS256"],
+        "claims_supported": ["sub", "aud", "iss", "exp", "iat", "email", "phone", "role", "aal", "amr", "session_id"],
+    }))
+}
+
+/// `GET /password-policy` (control 21): the live rules, for forms that check while somebody types.
+pub fn password_policy(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    let policy = &state.auth.rules().password;
+    told(json!({
+        "min_length": policy.length_min,
+        "max_length": policy.length_max,
+        "required_characters": policy.sets,
+    }))
+}

@@ -1,0 +1,80 @@
+//! `POST /token?grant_type=…`: a password or a refresh token for a session.
+
+use std::sync::Arc;
+
+use ::auth::{Error, Grant};
+use base::Secret;
+use http::HeaderName;
+use web::{Answer, Ask, Cx, Handled, Rate, Reply};
+
+use super::{State, fields, shape, visit};
+
+/// A password is a guess; a refresh is not, and happens in every tab every quarter of an hour.
+pub fn budget(ask: &Ask) -> Rate {
+    match ask.query_param("grant_type").as_deref() {
+        Some("refresh_token") => Rate::Global,
+        _ => Rate::Login,
+    }
+}
+
+/// The endpoint.
+pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let granted = match ask.query_param("grant_type").as_deref() {
+            Some("password") => by_password(&state, &cx, &ask).await?,
+            Some("refresh_token") => {
+                let asked: fields::Refresh = ask.json()?;
+                let Some(token) = asked.refresh_token else {
+                    return Ok(Reply::untouched(missing_refresh_token(), "nothing was presented"));
+                };
+                state.auth.refresh(&token, &visit(&cx, &ask)).await?
+            }
+            Some("pkce") => {
+                return Err(Error::disabled(
+                    "flow_state_not_found",
+                    "invalid flow state, no valid flow state found",
+                )
+                .into());
+            }
+            Some("id_token") => {
+                return Err(Error::disabled("provider_disabled", "Provider is not enabled").into());
+            }
+            Some("web3") => {
+                return Err(Error::disabled("web3_provider_disabled", "Web3 provider is disabled").into());
+            }
+            _ => return Err(Error::disabled("invalid_credentials", "unsupported_grant_type").into()),
+        };
+        Ok(granted.map(|grant| answer(&grant)))
+    })
+}
+
+async fn by_password(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, base::Failure> {
+    let asked: fields::Credentials = ask.json()?;
+    let email = match (asked.email, asked.phone) {
+        (Some(email), None) => email,
+        (None, Some(_)) => {
+            return Err(Error::disabled("phone_provider_disabled", "Phone logins are disabled").into());
+        }
+        (None, None) => return Err(Error::invalid("missing email or phone").into()),
+        (Some(_), Some(_)) => {
+            return Err(
+                Error::invalid("Only an email address or phone number should be provided on login.").into()
+            );
+        }
+    };
+    let password = asked.password.unwrap_or_else(|| Secret::from(""));
+    Ok(state.auth.sign_in(&email, &password, &visit(cx, ask)).await?)
+}
+
+/// Upstream's OAuth shape, whatever the version header says.
+fn missing_refresh_token() -> Answer {
+    let body =
+        serde_json::json!({ "error": "invalid_request", "error_description": "refresh_token required" });
+    Answer::json_with(http::StatusCode::BAD_REQUEST, &body)
+}
+
+fn answer(grant: &Grant) -> Answer {
+    Answer::json(&shape::session(grant))
+        .with(HeaderName::from_static("sb-auth-user-id"), &grant.user.id.to_string())
+        .with(HeaderName::from_static("sb-auth-session-id"), &grant.session.to_string())
+}

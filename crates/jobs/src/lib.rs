@@ -19,9 +19,9 @@ mod worker;
 
 pub use error::Error;
 pub use job::{Attempt, Definition, Job, Trouble};
-pub use mailing::DeliverMail;
+pub use mailing::{DeliverMail, ForgetMail};
 pub use queue::{CHANNEL, Counts, Dead, Jobs, Waiting};
-pub use reconciler::{Reconciler, Reconcilers, Report, Signal};
+pub use reconciler::{Kept, Reconciler, Reconcilers, Report, Signal};
 pub use settings::SETTINGS;
 pub use worker::{Registry, Worker};
 
@@ -35,3 +35,6 @@ pub const MIGRATIONS: &[pg::Migration] = &[pg::Migration {
 
 /// This crate's jobs.
 pub const JOBS: &[Definition] = &[Definition::of::<DeliverMail>()];
+
+/// This crate's reconcilers.
+pub const RECONCILERS: &[Kept] = &[Kept::of::<ForgetMail>()];

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use base::Failure;
 use mail::{Message, Outbox};
 use pg::SystemTx;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::job::{Attempt, Job, Trouble};
+use crate::reconciler::Reconciler;
 use crate::{Error, Jobs};
 
 /// Delivers one mail of the outbox. A mail that is settled is left alone, so running twice sends once, except when the
@@ -35,6 +37,23 @@ impl Job for DeliverMail {
     /// From ten seconds to most of an hour: greylisting mail servers want minutes.
     fn backoff(attempt: u16) -> Duration {
         Duration::from_secs(5 * 2_u64.saturating_pow(u32::from(attempt.min(9))))
+    }
+}
+
+/// Keeps the outbox from remembering longer than it may.
+pub struct ForgetMail(pub Outbox);
+
+impl Reconciler for ForgetMail {
+    const NAME: &'static str = "mail.forget";
+    const WHAT: &'static str = "forgets settled mails after email.outbox_retention";
+    const EVERY: Duration = Duration::from_secs(3_600);
+
+    async fn reconcile(&self) -> Result<(), Failure> {
+        let gone = self.0.forget_old().await?;
+        if gone > 0 {
+            tracing::info!(gone, "settled mails were forgotten");
+        }
+        Ok(())
     }
 }
 

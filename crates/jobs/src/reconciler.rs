@@ -30,6 +30,24 @@ pub trait Reconciler: Send + Sync + 'static {
     fn reconcile(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
+/// A reconciler without its type: what lists hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Its name.
+    pub name: &'static str,
+    /// What it keeps.
+    pub what: &'static str,
+    /// How often it looks.
+    pub every: Duration,
+}
+
+impl Kept {
+    /// The entry of `R`.
+    pub const fn of<R: Reconciler>() -> Self {
+        Kept { name: R::NAME, what: R::WHAT, every: R::EVERY }
+    }
+}
+
 /// How a reconciler is doing.
 #[derive(Clone, Debug, Default)]
 pub struct Report {

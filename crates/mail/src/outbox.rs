@@ -4,9 +4,10 @@
 //! same `Message-ID`. It is never lost once the transaction that put it has committed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Clock, Rng, Secret, Settings};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lettre::message::{Mailbox, MultiPart};
 use pg::{Open, Pg, Reason, Row};
 use seal::RootKey;
@@ -42,6 +43,7 @@ struct Inner {
     root: Arc<RootKey>,
     sender: Sender,
     from: Mailbox,
+    retention: Duration,
     clock: Clock,
     rng: Rng,
 }
@@ -140,7 +142,8 @@ impl Outbox {
         let address =
             address.parse().map_err(|source| Error::Address { field: "email.from_address", source })?;
         let from = Mailbox::new(Some(settings.get(&settings::FROM_NAME)), address);
-        Ok(Outbox(Arc::new(Inner { pg, root, sender, from, clock, rng })))
+        let retention = settings.get(&settings::OUTBOX_RETENTION);
+        Ok(Outbox(Arc::new(Inner { pg, root, sender, from, retention, clock, rng })))
     }
 
     /// Whether a mail that is put can reach anybody: its recipient, or in `dev` whoever looks here.
@@ -262,8 +265,10 @@ impl Outbox {
         Ok(Letter { summary, text, html, attempts })
     }
 
-    /// Forgets mails that were settled before `before`, with their transcripts.
-    pub async fn forget(&self, before: Timestamp) -> Result<u64, Error> {
+    /// Forgets mails that were settled longer ago than `email.outbox_retention`, with their transcripts.
+    pub async fn forget_old(&self) -> Result<u64, Error> {
+        let kept = SignedDuration::try_from(self.0.retention).unwrap_or(SignedDuration::MAX);
+        let before = self.0.clock.now().checked_sub(kept).unwrap_or(Timestamp::MIN);
         let mut tx = self.0.pg.begin_system(Reason::Outbox).await?;
         let gone = tx.execute(sql::FORGET, [before.into()]).await?;
         tx.commit(()).await?.into_inner();

@@ -1,6 +1,7 @@
 //! What can be set about mail.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base::setting::{Alias, Definition, Guide};
 use base::{Secret, Setting};
@@ -50,6 +51,11 @@ pub static FROM_NAME: Setting<String> = Setting::new("email.from_name", "Palisad
 pub static FILE_DIR: Setting<Option<PathBuf>> = Setting::unset("email.file_dir")
     .changes("mail is written to this directory as .eml files instead of being sent");
 
+/// How long the outbox remembers.
+pub static OUTBOX_RETENTION: Setting<Duration> = Setting::new("email.outbox_retention", "30d")
+    .range("1h", "365d")
+    .changes("how long recipient, subject and transcript of a settled mail are kept");
+
 /// This crate's settings.
 pub const SETTINGS: &[&Definition] = &[
     &SMTP_HOST.definition,
@@ -61,4 +67,5 @@ pub const SETTINGS: &[&Definition] = &[
     &FROM_ADDRESS.definition,
     &FROM_NAME.definition,
     &FILE_DIR.definition,
+    &OUTBOX_RETENTION.definition,
 ];

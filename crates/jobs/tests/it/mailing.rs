@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{Rng, Settings};
-use jobs::{DeliverMail, Registry, Worker};
+use jobs::{DeliverMail, ForgetMail, Reconciler, Registry, Worker};
 use mail::{Caught, Message, Outbox, Sender, State};
 use pg::Reason;
 use uuid::Uuid;
@@ -62,6 +62,22 @@ async fn a_posted_mail_arrives_once_and_its_body_is_gone() {
     assert_eq!((letter.summary.state, letter.summary.tries), (State::Sent, 1));
     assert!(letter.text.is_none());
     assert_eq!(letter.attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_settled_mail_is_forgotten_after_its_time_and_a_waiting_one_is_not() {
+    let house = House::new().await;
+    let sent = outbox(&house, Sender::Memory(Caught::default()));
+    post(&house, &sent).await;
+    worker(&house, &sent).run_due().await.expect("ran");
+    let waiting = post(&house, &sent).await;
+    let retention = ForgetMail(sent.clone());
+    for (days, left) in [(29, 2), (2, 1), (400, 1)] {
+        house.advance(days * 86_400);
+        retention.reconcile().await.expect("reconciled");
+        assert_eq!(sent.list(None, 10).await.expect("read").len(), left, "after {days} more days");
+    }
+    assert_eq!(sent.get(waiting).await.expect("still there").summary.state, State::Waiting);
 }
 
 #[tokio::test]

@@ -75,13 +75,13 @@ impl Sequencer {
                 () = tokio::time::sleep(TICK) => {}
             }
             let appended = self.audit.0.appended.swap(false, Ordering::AcqRel);
-            let waiting = asked.try_recv().ok();
+            let waiting: Vec<_> = std::iter::from_fn(|| asked.try_recv().ok()).collect();
             idle += 1;
-            if appended || waiting.is_some() || idle >= IDLE_TICKS || !self.copies_ok() {
+            if appended || !waiting.is_empty() || idle >= IDLE_TICKS || !self.copies_ok() {
                 idle = 0;
                 self.chain_all().await;
             }
-            if let Some(waiting) = waiting {
+            for waiting in waiting {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());
             }

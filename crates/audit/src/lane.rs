@@ -9,14 +9,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pg::{Param, Reason};
+use pg::Param;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::{Entry, Outcome};
 use crate::event::Event;
 use crate::record::{Audit, Sealed};
-use crate::{Error, limits, sql};
+use crate::{Error, limits};
 
 /// How long a refusal waits for company before it is written.
 const TICK: Duration = Duration::from_millis(100);
@@ -170,15 +170,12 @@ impl Lane {
 
     async fn write(&mut self) -> Result<(), Error> {
         let count = self.kept.len().min(limits::LANE_BATCH.size());
-        let batch = self.kept.get(..count).unwrap_or_default();
-        let lost = (self.lost > 0).then(|| {
+        let mut batch = self.kept.get(..count).unwrap_or_default().to_vec();
+        if self.lost > 0 {
             let entry = Entry::system(Event::EntriesLost).failed("audit.lane_full");
-            self.audit.seal(&entry, self.lost)
-        });
-        let mut tx = self.audit.0.pg.begin_system(Reason::Audit).await?;
-        tx.query(sql::APPEND_MANY, append_params(batch.iter().chain(&lost))).await?;
-        tx.commit(()).await?.into_inner();
-        self.audit.0.appended.store(true, Ordering::Release);
+            batch.push(self.audit.seal(&entry, self.lost));
+        }
+        self.audit.append_many(&batch).await?;
         self.kept.drain(..count);
         self.lost = 0;
         Ok(())
@@ -205,17 +202,6 @@ impl Lane {
             tracing::error!(lost = self.kept.len(), "the database does not answer: audit refusals are lost");
         }
     }
-}
-
-fn append_params<'a>(entries: impl Iterator<Item = &'a Sealed> + Clone) -> [Param; 5] {
-    let bytes = |take: fn(&Sealed) -> &[u8]| bytea_array(entries.clone().map(take));
-    [
-        entries.clone().map(|entry| entry.id.to_string()).collect::<Vec<_>>().into(),
-        bytes(|entry| &entry.salt),
-        bytes(|entry| &entry.origin),
-        entries.clone().map(|entry| entry.body.clone()).collect::<Vec<_>>().into(),
-        bytes(|entry| &entry.proof),
-    ]
 }
 
 /// A `bytea[]` literal.

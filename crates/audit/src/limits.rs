@@ -56,3 +56,5 @@ pub static HEAD_FILE_BYTES: Limit = Limit::new(
     16_777_216,
     "weeks of heads; each later one proves the earlier ones",
 );
+/// Callers of [`crate::Audit::settle`] that wait at once; more wait for their turn to wait.
+pub static SETTLING: Limit = Limit::new("audit_settling_max", 64, "operators' commands, a handful at a time");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use base::{Clock, Rng, Settings};
 use jiff::Timestamp;
-use pg::{Open, Pg, Reason};
+use pg::{Open, Param, Pg, Reason};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +17,7 @@ use crate::entry::{Body, Entry};
 use crate::event::{Need, Severity};
 use crate::heads::HeadFile;
 use crate::keys::{Hash, Keys};
-use crate::lane::{self, Lane};
+use crate::lane::{self, Lane, bytea_array};
 use crate::sink::Sink;
 use crate::{Error, limits, settings, sql};
 
@@ -110,7 +110,7 @@ impl Audit {
         let sink = Sink::open(&settings, &data_dir)?;
         let heads = HeadFile::open(&data_dir)?;
         let (lane, lane_queue) = mpsc::channel(limits::LANE_QUEUE.size());
-        let (chained, asked) = mpsc::channel(1);
+        let (chained, asked) = mpsc::channel(limits::SETTLING.size());
         let audit = Audit(Arc::new(Inner {
             pg,
             keys,
@@ -153,6 +153,28 @@ impl Audit {
         let mut tx = self.0.pg.begin_system(Reason::Audit).await?;
         self.record(&mut tx, entry).await?;
         tx.commit(()).await?.into_inner();
+        Ok(())
+    }
+
+    /// Appends several entries in one transaction of its own, all or none: for what changes many things at once, such
+    /// as a start with other settings.
+    pub async fn record_many(&self, entries: &[Entry]) -> Result<(), Error> {
+        for entry in entries.iter().filter(|entry| entry.event.need() == Need::Must).take(1) {
+            self.require_copies(entry).await?;
+        }
+        let entries = entries.iter().filter(|entry| !self.skips(entry));
+        let sealed: Vec<Sealed> = entries.map(|entry| self.seal(entry, 1)).collect();
+        self.append_many(&sealed).await
+    }
+
+    /// Appends sealed entries in one transaction.
+    pub(crate) async fn append_many(&self, entries: &[Sealed]) -> Result<(), Error> {
+        let mut tx = self.0.pg.begin_system(Reason::Audit).await?;
+        for batch in entries.chunks(limits::LANE_BATCH.size()) {
+            tx.query(sql::APPEND_MANY, append_params(batch)).await?;
+        }
+        tx.commit(()).await?.into_inner();
+        self.0.appended.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -290,4 +312,16 @@ fn body_text(entry: &Entry, id: Uuid, at: Timestamp, count: u64, node: &str) -> 
     };
     // Strings, numbers and uuids under string keys always serialise; an empty body would be refused by the door.
     body.text().unwrap_or_default()
+}
+
+fn append_params(entries: &[Sealed]) -> [Param; 5] {
+    let texts = |take: fn(&Sealed) -> String| entries.iter().map(take).collect::<Vec<_>>().into();
+    let bytes = |take: fn(&Sealed) -> &[u8]| bytea_array(entries.iter().map(take));
+    [
+        texts(|entry| entry.id.to_string()),
+        bytes(|entry| &entry.salt),
+        bytes(|entry| &entry.origin),
+        texts(|entry| entry.body.clone()),
+        bytes(|entry| &entry.proof),
+    ]
 }

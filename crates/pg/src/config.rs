@@ -174,6 +174,65 @@ impl Config {
     }
 }
 
+/// The schemas of a `search_path`, each once: what differs only in spelling costs no setting per request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Path(Vec<String>);
+
+impl Path {
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        for name in identifiers(text) {
+            if !names.iter().any(|known| same(known, name)) {
+                names.push(name.plain.map_or_else(|| name.text.to_ascii_lowercase(), str::to_owned));
+            }
+        }
+        Path(names)
+    }
+
+    /// Whether `text` names the same schemas in the same order.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        let mut matched = 0;
+        for name in identifiers(text) {
+            let known = self.0.get(..matched).unwrap_or_default();
+            if known.iter().any(|known| same(known, name)) {
+                continue;
+            }
+            if !self.0.get(matched).is_some_and(|next| same(next, name)) {
+                return false;
+            }
+            matched += 1;
+        }
+        matched == self.0.len()
+    }
+}
+
+/// One name of a path, as written; `plain` is what stands between quotes.
+#[derive(Clone, Copy)]
+struct Identifier<'a> {
+    text: &'a str,
+    plain: Option<&'a str>,
+}
+
+/// A name with a doubled quote in it is taken as written: the worst that comes of it is a setting too many.
+fn identifiers(text: &str) -> impl Iterator<Item = Identifier<'_>> {
+    let mut quoted = false;
+    let names = text.split(move |c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    });
+    names.map(str::trim).filter(|name| !name.is_empty()).map(|text| {
+        let plain = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        Identifier { text, plain }
+    })
+}
+
+fn same(known: &str, name: Identifier<'_>) -> bool {
+    match name.plain {
+        Some(plain) => known == plain,
+        None => known.eq_ignore_ascii_case(name.text),
+    }
+}
+
 /// Names are resolved by somebody else, so only `localhost` counts, and where it leads is checked when it is resolved.
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -198,6 +257,30 @@ mod tests {
         }
         for host in ["localhost", "127.0.0.1", "::1"] {
             tcp(host, Tls::Disable).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_search_path_is_the_same_however_it_is_spelt() {
+        let own = Path::parse(r#""public", "extensions""#);
+        for same in [
+            "public, extensions",
+            r#"public,"extensions""#,
+            "PUBLIC, extensions",
+            "public, public, extensions, public",
+        ] {
+            assert!(own.is(same), "{same}");
+            assert_eq!(own, Path::parse(same));
+        }
+        for other in [
+            "public",
+            "extensions, public",
+            r#""PUBLIC", extensions"#,
+            "public, extensions, api",
+            "",
+            r#""public, extensions""#,
+        ] {
+            assert!(!own.is(other), "{other}");
         }
     }
 

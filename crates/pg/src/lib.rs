@@ -51,6 +51,8 @@ pub struct Pg(Arc<Lanes>);
 
 struct Lanes {
     config: Config,
+    /// The sessions' own search path.
+    path: config::Path,
     short: Short,
     own: Arc<Pool>,
     system: Arc<Pool>,
@@ -66,7 +68,8 @@ impl Pg {
         let short = Short::new(config.caps.short, &Arc::new(Connector::callers(&config, true)));
         let own = Pool::new(Connector::callers(&config, false), config.caps.own(), wait_max);
         let system = Pool::new(Connector::system(&config), config.caps.system, wait_max);
-        Ok(Pg(Arc::new(Lanes { config, short, own, system, reasons: Default::default() })))
+        let path = config::Path::parse(&config.search_path);
+        Ok(Pg(Arc::new(Lanes { config, path, short, own, system, reasons: Default::default() })))
     }
 
     /// Runs one statement as `caller` in a transaction of its own: one network round trip, one Sync.
@@ -76,7 +79,7 @@ impl Pg {
     pub async fn once(&self, caller: &Caller, ask: Once) -> Result<Reply<Rows>, Error> {
         let Once { statement, mode, lane, setup } = ask;
         // What may write never shares a connection: its commit waits for the disk.
-        let shared = lane == Lane::Short && mode == Mode::Read && !self.0.short.is_empty();
+        let shared = lane == Lane::Short && mode == Mode::Read && self.0.short.takes(&statement.sql);
         let then = match mode {
             Mode::Read if shared && setup.leaves_nothing => Cleaning::None,
             Mode::Read => Cleaning::AfterRead,
@@ -170,7 +173,7 @@ impl Pg {
             read_only,
             statement_timeout: (timeout != timeouts.authenticated)
                 .then(|| timeout.as_millis().to_string().into()),
-            search_path: setup.search_path.filter(|path| *path != self.0.config.search_path),
+            search_path: setup.search_path.filter(|path| !self.0.path.is(path)),
             more: setup.more,
             before: setup.before.map(|function| format!("SELECT {function}()").into()),
         })

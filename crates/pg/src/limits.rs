@@ -113,3 +113,14 @@ pub const LISTEN_AGAIN_MS: Limit =
 /// How long the listening connection may take to be made.
 pub const LISTEN_CONNECT_MS_MAX: Limit =
     Limit::new("listen_connect_ms_max", 5_000, "a server that accepts and says nothing is not there");
+
+/// Statements remembered as too slow for a shared connection.
+pub const SLOW_SHAPES: Limit = Limit::new(
+    "slow_statements_max",
+    1_024,
+    "each keeps its text; past this, slow statements share connections again",
+);
+
+/// Milliseconds after which a shared connection that has not answered is avoided.
+pub const SHORT_STUCK_MS: Limit =
+    Limit::new("short_stuck_ms_max", 5, "longer than any short read takes, shorter than anybody notices");

@@ -8,8 +8,9 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
@@ -19,7 +20,9 @@ use super::batch::{Batch, Cleaning, Ending, Opening, State};
 use super::cache::{Cache, Found};
 use super::counters::LaneCounters;
 use super::flight::{Flight, Landing};
+use super::gauge::Gauge;
 use super::prelude::Prelude;
+use super::slow::Slow;
 use crate::wire::encode;
 use crate::wire::scan;
 use crate::wire::startup::Session;
@@ -62,8 +65,9 @@ pub(crate) struct Driver {
     write: BytesMut,
     cache: Cache,
     flights: VecDeque<Flight>,
-    /// Batches given to this connection and not answered.
-    load: Arc<AtomicU32>,
+    gauge: Arc<Gauge>,
+    /// Where to note what took too long for a shared connection.
+    slow: Option<Arc<Slow>>,
     counters: Arc<LaneCounters>,
     in_flight_max: usize,
     /// What the server said last before it closed.
@@ -80,19 +84,21 @@ const AFTER_WRITE: [&str; 2] = ["DISCARD TEMP", "DISCARD SEQUENCES"];
 impl Driver {
     pub(crate) fn new(
         session: Session,
-        load: Arc<AtomicU32>,
+        gauge: Arc<Gauge>,
         counters: Arc<LaneCounters>,
-        in_flight_max: usize,
+        slow: Option<Arc<Slow>>,
     ) -> Self {
+        let in_flight_max = if slow.is_some() { &limits::SHORT_IN_FLIGHT } else { &limits::PIPELINE };
         Driver {
             stream: session.stream,
             read: session.read,
             write: BytesMut::with_capacity(8 << 10),
             cache: Cache::default(),
             flights: VecDeque::new(),
-            load,
+            gauge,
             counters,
-            in_flight_max,
+            slow,
+            in_flight_max: in_flight_max.size(),
             farewell: None,
         }
     }
@@ -110,6 +116,7 @@ impl Driver {
             (Err(_), Some(farewell)) => farewell,
             (Err(error), None) => Error::Broken(error),
         };
+        self.gauge.turn(Instant::now(), false);
         let mut again = Vec::new();
         for (place, mut flight) in
             self.flights.drain(..).enumerate().filter(|(_, flight)| !flight.is_cleaning())
@@ -120,7 +127,7 @@ impl Driver {
                 again.push(flight.batch);
             } else {
                 flight.batch.answer(Err(error.again()));
-                self.load.fetch_sub(1, Ordering::Relaxed);
+                self.gauge.put_down();
             }
         }
         self.write.clear();
@@ -225,29 +232,50 @@ impl Driver {
             self.flights.push_front(flight);
             return Err(io::Error::other("the session could not be cleaned"));
         }
-        match flight.land(state, &mut self.cache) {
-            Landing::Done => {
-                if !is_cleaning {
-                    self.load.fetch_sub(1, Ordering::Relaxed);
-                    self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
-                }
-            }
-            Landing::Again(batch) => {
-                self.counters.retried.add(1);
-                self.start(*batch, true);
-            }
+        self.clock(&flight);
+        // Counted down before the answer, so that whoever has it sees it counted.
+        if !is_cleaning {
+            self.put_down();
+        }
+        if let Landing::Again(batch) = flight.land(state, &mut self.cache) {
+            self.counters.retried.add(1);
+            self.gauge.take_on();
+            self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+            self.start(*batch, true);
         }
         Ok(())
     }
 
+    fn put_down(&self) {
+        self.gauge.put_down();
+        self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The batch in front has been answered: notes how long that took. Only shared connections care.
+    fn clock(&mut self, flight: &Flight) {
+        let Some(slow) = &self.slow else { return };
+        let now = Instant::now();
+        let took = self.gauge.turn(now, !self.flights.is_empty());
+        if took > limits::millis(&limits::SHORT_SLOW_MS) && !flight.is_cleaning() {
+            flight.batch.work.statements().iter().for_each(|statement| slow.note(&statement.sql, now));
+        }
+    }
+
     /// Encodes a batch and remembers it.
     fn start(&mut self, batch: Batch, retried: bool) {
+        // In front of the mark: what is forgotten here must be closed there, whatever becomes of this batch.
+        for name in std::mem::take(&mut self.cache.closing) {
+            encode::close(&mut self.write, &name);
+        }
         let mark = self.write.len();
         let then = batch.then;
         let mut flight = Flight::new(batch, retried);
         match self.encode(&mut flight) {
             Ok(()) => {
                 self.counters.syncs.add(1);
+                if self.slow.is_some() && self.flights.is_empty() {
+                    self.gauge.turn(Instant::now(), true);
+                }
                 self.flights.push_back(flight);
             }
             Err(error) => {
@@ -255,9 +283,8 @@ impl Driver {
                 for (prepared, _) in flight.parsing.drain(..) {
                     self.cache.forget(&prepared);
                 }
+                self.put_down();
                 flight.batch.answer(Err(error));
-                self.load.fetch_sub(1, Ordering::Relaxed);
-                self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
             }
         }
         match then {
@@ -280,9 +307,6 @@ impl Driver {
     }
 
     fn encode(&mut self, flight: &mut Flight) -> Result<(), Error> {
-        for name in std::mem::take(&mut self.cache.closing) {
-            encode::close(&mut self.write, &name)?;
-        }
         let opening = std::mem::replace(&mut flight.batch.opening, Opening::Nothing);
         let work = std::mem::replace(&mut flight.batch.work, super::batch::Work::Nothing);
         let ending = flight.batch.ending;

@@ -9,6 +9,8 @@ pub(crate) mod cache;
 pub(crate) mod counters;
 pub(crate) mod driver;
 pub(crate) mod flight;
+pub(crate) mod gauge;
 pub(crate) mod pool;
 pub(crate) mod prelude;
 pub(crate) mod short;
+pub(crate) mod slow;

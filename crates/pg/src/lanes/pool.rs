@@ -3,7 +3,7 @@
 //! Invariant: a connection goes back only when its session is proven idle and clean. Whoever drops a [`Lease`] without
 //! giving it back closes the connection.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::batch::{Answer, Batch, Cleaning, Ending, Opening, State, Work};
 use super::counters::LaneCounters;
 use super::driver::{Driver, Inbox};
+use super::gauge::Gauge;
 use crate::connect::Connector;
 use crate::wire::startup::CancelKey;
 use crate::{Error, limits};
@@ -19,7 +20,7 @@ use crate::{Error, limits};
 /// A connection, as its owner sees it. Dropping it closes it once everything sent is answered.
 pub(crate) struct Conn {
     inbox: mpsc::UnboundedSender<Batch>,
-    load: Arc<AtomicU32>,
+    gauge: Arc<Gauge>,
     key: CancelKey,
 }
 
@@ -104,19 +105,19 @@ impl Pool {
         };
         *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let (inbox, outbox) = mpsc::unbounded_channel();
-        let load = Arc::new(AtomicU32::new(0));
+        let gauge = Arc::new(Gauge::new());
         let key = session.key;
         let counters = Arc::clone(&self.counters);
         counters.connects.add(1);
         counters.connections.fetch_add(1, Ordering::Relaxed);
-        let driver = Driver::new(session, Arc::clone(&load), Arc::clone(&counters), limits::PIPELINE.size());
+        let driver = Driver::new(session, Arc::clone(&gauge), Arc::clone(&counters), None);
         tokio::spawn(async move {
             let mut outbox = Inbox::Own(outbox);
             let _none = driver.run(&mut outbox, Vec::new(), false).await;
             counters.connections.fetch_sub(1, Ordering::Relaxed);
             outbox.refuse_all();
         });
-        Ok(Conn { inbox, load, key })
+        Ok(Conn { inbox, gauge, key })
     }
 
     /// While the server is known to be away, nobody waits to learn it again.
@@ -158,7 +159,7 @@ impl Lease {
         let (reply, answer) = oneshot::channel();
         batch.reply = Some(reply);
         let Some(conn) = &self.conn else { return Err(Error::gone()) };
-        conn.load.fetch_add(1, Ordering::Relaxed);
+        conn.gauge.take_on();
         conn.inbox.send(batch).map_err(|_| Error::gone())?;
         answer.await.unwrap_or_else(|_| Err(Error::gone()))
     }
@@ -179,7 +180,7 @@ impl Lease {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let Some(conn) = &self.conn else { return };
-            if conn.load.load(Ordering::Relaxed) > 0 {
+            if conn.gauge.load() > 0 {
                 self.pool.counters.cancels.add(1);
                 if self.pool.connector.cancel(conn.key).await.is_err() {
                     return;

@@ -5,7 +5,7 @@
 //! chosen, one that has not answered for a while counts as full, and a shape that was slow goes to the own lane.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,50 +14,56 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::counters::LaneCounters;
 use super::driver::{Driver, Inbox};
+use super::gauge::Gauge;
+use super::slow::Slow;
 use crate::connect::Connector;
 use crate::{Error, limits};
 
 /// One shared connection, as those who use it see it.
 struct Slot {
     inbox: mpsc::Sender<Batch>,
-    load: Arc<AtomicU32>,
+    gauge: Arc<Gauge>,
 }
 
 /// The short lane.
 pub(crate) struct Short {
     slots: Vec<Slot>,
     pub(crate) counters: Arc<LaneCounters>,
+    slow: Arc<Slow>,
 }
 
 impl Short {
     pub(crate) fn new(size: usize, connector: &Arc<Connector>) -> Self {
-        let counters = Arc::new(LaneCounters::default());
+        let (counters, slow) = (Arc::new(LaneCounters::default()), Arc::new(Slow::default()));
         let slots = (0..size).map(|_| {
             let (inbox, outbox) = mpsc::channel(limits::SHORT_QUEUE.size());
-            let load = Arc::new(AtomicU32::new(0));
+            let gauge = Arc::new(Gauge::new());
             let keeper = Keeper {
                 inbox: Inbox::Shared(outbox),
-                load: Arc::clone(&load),
+                gauge: Arc::clone(&gauge),
+                slow: Arc::clone(&slow),
                 counters: Arc::clone(&counters),
                 connector: Arc::clone(connector),
             };
             tokio::spawn(keeper.keep());
-            Slot { inbox, load }
+            Slot { inbox, gauge }
         });
-        Short { slots: slots.collect(), counters }
+        Short { slots: slots.collect(), counters, slow }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+    /// Whether a statement may share a connection.
+    pub(crate) fn takes(&self, sql: &str) -> bool {
+        !self.slots.is_empty() && !self.slow.has(sql)
     }
 
-    /// Gives a batch to the least loaded connection; refuses when even that one is full.
+    /// Gives a batch to the connection that will answer first; refuses when even that one is full.
     pub(crate) fn send(&self, batch: Batch) -> Result<(), Error> {
-        let least = self.slots.iter().min_by_key(|slot| slot.load.load(Ordering::Relaxed));
-        let Some(slot) = least else { return Err(Error::Bug("no short lane".into())) };
-        slot.load.fetch_add(1, Ordering::Relaxed);
+        let (now, patience) = (std::time::Instant::now(), limits::millis(&limits::SHORT_STUCK_MS));
+        let first = self.slots.iter().min_by_key(|slot| slot.gauge.weight(now, patience));
+        let Some(slot) = first else { return Err(Error::Bug("no short lane".into())) };
+        slot.gauge.take_on();
         slot.inbox.try_send(batch).map_err(|_| {
-            slot.load.fetch_sub(1, Ordering::Relaxed);
+            slot.gauge.put_down();
             self.counters.refused.add(1);
             Error::Busy { waited_ms: 0 }
         })
@@ -67,7 +73,8 @@ impl Short {
 /// Keeps one slot connected.
 struct Keeper {
     inbox: Inbox,
-    load: Arc<AtomicU32>,
+    gauge: Arc<Gauge>,
+    slow: Arc<Slow>,
     counters: Arc<LaneCounters>,
     connector: Arc<Connector>,
 }
@@ -90,8 +97,8 @@ impl Keeper {
                     pause = Duration::ZERO;
                     self.counters.connects.add(1);
                     self.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    let (load, counters) = (Arc::clone(&self.load), Arc::clone(&self.counters));
-                    let driver = Driver::new(session, load, counters, limits::SHORT_IN_FLIGHT.size());
+                    let (gauge, counters) = (Arc::clone(&self.gauge), Arc::clone(&self.counters));
+                    let driver = Driver::new(session, gauge, counters, Some(Arc::clone(&self.slow)));
                     backlog = driver.run(&mut self.inbox, backlog, retried).await;
                     self.counters.connections.fetch_sub(1, Ordering::Relaxed);
                 }
@@ -107,7 +114,7 @@ impl Keeper {
 
     fn refuse(&self, mut batch: Batch, error: &Error) {
         batch.answer(Err(error.again()));
-        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.put_down();
     }
 
     /// Until the next attempt, everybody hears at once that the server is not there.

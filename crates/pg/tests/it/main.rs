@@ -11,6 +11,7 @@ mod bleed;
 mod bootstrap;
 mod external;
 mod gate;
+mod lanes;
 mod managed;
 mod migrate;
 mod notify;

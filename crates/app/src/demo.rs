@@ -20,6 +20,11 @@ pub const IS_LOADED: &str = "select to_regclass('public.task_tags') is not null"
 const TEAMS: u64 = 60;
 const ROWS_PER_TEAM: u64 = 1 + 20 + 10 + 400 + 1000 + 8 + 500;
 
+/// Rows of the whole data set.
+pub const fn rows() -> u64 {
+    TEAMS * ROWS_PER_TEAM
+}
+
 const SCHEMA: &str = include_str!("demo/schema.sql");
 const DATA: &str = include_str!("demo/data.sql");
 const FINISH: &str = include_str!("demo/finish.sql");

@@ -1,4 +1,26 @@
 //! What the binary is made of. `main.rs` only calls it.
+//!
+//! [`lists`] is the table of contents of the whole program; [`start`] builds everything once and takes it down again.
 
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod conformance;
+pub mod control;
+pub mod database;
+pub mod database_url;
 pub mod demo;
+pub mod dev;
+pub mod docs;
+pub mod error;
+pub mod lists;
+pub mod logging;
+pub mod mounts;
+pub mod program;
+pub mod ready;
+mod refusals;
+pub mod serve;
+pub mod settings;
+pub mod start;
+mod watch;
+mod welcome;

@@ -123,6 +123,9 @@ pub(crate) const LOAD_API_KEYS: &str =
 pub(crate) const INSERT_API_KEY: &str = "insert into palisade.api_keys (id, kind, name, hash, scope, created_at, expires_at) \
      values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing";
 
+pub(crate) const LIST_API_KEYS: &str = "select id, kind, name, array_to_string(scope, ' ') as scope, created_at, expires_at, \
+     revoked_at is null and coalesce(expires_at > $1, true) as live from palisade.api_keys order by created_at, id";
+
 pub(crate) const REVOKE_API_KEY: &str =
     "update palisade.api_keys set revoked_at = $2 where id = $1 and revoked_at is null";
 
@@ -167,6 +170,7 @@ pub const ALL: &[&str] = &[
     INSERT_SIGNING_KEY,
     CHANGE_SIGNING_KEYS,
     LOAD_API_KEYS,
+    LIST_API_KEYS,
     INSERT_API_KEY,
     REVOKE_API_KEY,
     INSERT_ADMIN_LINK,

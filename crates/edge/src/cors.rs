@@ -76,9 +76,9 @@ impl Cors {
         true
     }
 
-    /// Answers a preflight.
+    /// Adds what a preflight asks for beyond [`Cors::apply`], which every answer gets.
     pub(crate) fn preflight(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) -> bool {
-        let allowed = self.apply(origin, headers);
+        let allowed = origin.is_some_and(|origin| self.allows(origin));
         if allowed {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.headers.clone());

@@ -11,17 +11,29 @@ pub struct Presented {
     pub apikey: Option<String>,
     /// `Authorization: Bearer`.
     pub bearer: Option<String>,
+    /// The `Authorization` header as it came, for a verifier with rules of its own (conformance).
+    pub authorization: Option<String>,
+    /// Whether a web page of another site sent it: `Origin` is there. Secret keys are refused then (control 47).
+    pub browser: bool,
 }
 
 impl Presented {
     /// Reads both. Two of one kind, another scheme than Bearer, or an empty token is an error.
     pub(crate) fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Self, Error> {
+        let browser = headers.contains_key(http::header::ORIGIN);
         let apikey = match single(headers, "apikey")? {
             Some(key) => Some(key.to_owned()),
             None => query.and_then(from_query),
         };
         let bearer = single(headers, AUTHORIZATION.as_str())?.map(bearer).transpose()?;
-        Ok(Presented { apikey, bearer })
+        Ok(Presented { apikey, bearer, authorization: None, browser })
+    }
+
+    /// Only what came, unread: the conformance profile's verifier reads it in PostgREST's words.
+    pub(crate) fn unread(headers: &HeaderMap) -> Self {
+        let line =
+            headers.get(AUTHORIZATION).map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
+        Presented { authorization: line, ..Presented::default() }
     }
 
     /// Whether anything was presented.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{Caller, Clock, Failure, Fault, Kind, Rng, Settings};
+use base::{Caller, Clock, Failure, Fault, Kind, Profile, Rng, Settings};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, HeaderName, ORIGIN, RETRY_AFTER};
@@ -70,8 +70,9 @@ pub struct EdgeConfig {
     pub limiter: Limiter,
     /// Sessions with something open.
     pub connections: Connections,
-    /// Whether details of failures may be shown (`dev` only).
-    pub development: bool,
+    /// How the instance is run. `dev` shows details of failures; `conformance` (loopback only) leaves limits, CORS,
+    /// headers, plain paths and the reading of credentials to the dialect under test.
+    pub profile: Profile,
 }
 
 /// The edge. Built once, shared by every connection.
@@ -111,12 +112,14 @@ impl Edge {
     /// Builds it, or says which setting or route cannot be.
     pub fn new(settings: &Settings, config: EdgeConfig) -> Result<Self, Error> {
         let instance = hex(config.rng.bytes::<4>());
+        let rates = Rates::from(settings, config.limiter.clone())?;
+        let rates = if config.profile == Profile::Conformance { rates.off() } else { rates };
         Ok(Edge {
             router: Router::new(&config.mounts)?,
             headers: SecurityHeaders::from(settings)?,
             cors: Cors::from(settings)?,
             proxies: TrustedProxies::from(settings)?,
-            rates: Rates::from(settings, config.limiter.clone())?,
+            rates,
             config,
             instance,
             count: AtomicU64::new(0),
@@ -135,37 +138,34 @@ impl Edge {
             route: None,
             limits: None,
         };
-        let (origin, method, headers) =
-            (parts.headers.get(ORIGIN).cloned(), parts.method.clone(), parts.headers.clone());
-        let raw_path = parts.uri.path().to_owned();
-        let mut answer = if Cors::is_preflight(&method, &headers) {
-            self.preflight(origin.as_ref())
+        let parts = Arc::new(parts);
+        let origin = parts.headers.get(ORIGIN);
+        let ours = self.config.profile != Profile::Conformance;
+        let mut answer = if ours && Cors::is_preflight(&parts.method, &parts.headers) {
+            self.preflight(origin)
         } else {
-            let answered = self.run(&mut way, parts, body).await;
-            let mut answer =
-                answered.unwrap_or_else(|failure| self.refuse(&way, &failure, &headers, &raw_path));
-            self.cors.apply(origin.as_ref(), answer.headers_mut());
-            answer
+            let answered = self.run(&mut way, &parts, body).await;
+            answered.unwrap_or_else(|failure| self.refuse(&way, &failure, &parts))
         };
-        self.adorn(&way, answer.headers_mut());
-        let path = way.route.as_ref().map_or("unmatched", |route| &route.path);
-        let (status, took, caller) = (answer.0.status(), began.elapsed(), way.caller.as_deref());
+        if ours {
+            self.adorn(&way, origin, answer.headers_mut());
+        }
         access::log(&Line {
             request_id: &way.request_id,
-            method: &method,
-            path,
-            status,
-            took,
-            caller,
+            method: &parts.method,
+            path: way.route.as_ref().map_or("unmatched", |route| &route.path),
+            status: answer.0.status(),
+            took: began.elapsed(),
+            caller: way.caller.as_deref(),
             address: way.address,
-            headers: &headers,
+            headers: &parts.headers,
         });
         answer.0
     }
 
-    async fn run(&self, way: &mut Way, parts: Parts, body: Incoming) -> Result<Answer, Failure> {
+    async fn run(&self, way: &mut Way, parts: &Arc<Parts>, body: Incoming) -> Result<Answer, Failure> {
         let asked = parts.uri.path();
-        if !path::is_plain(asked) {
+        if self.config.profile != Profile::Conformance && !path::is_plain(asked) {
             return Err(WebError::Malformed { what: "The path is not in its plain form".to_owned() }.into());
         }
         let (route, params) = match self.router.find(&parts.method, asked) {
@@ -177,7 +177,7 @@ impl Edge {
             Found::Nothing => return self.nothing(way).await,
         };
         way.route = Some(route.clone());
-        let identified = self.identify(way, &route, &parts).await?;
+        let identified = self.identify(way, &route, parts).await?;
         let caller = identified.caller.clone();
         way.caller = Some(caller.clone());
         if route.rate != Rate::Exempt {
@@ -186,7 +186,7 @@ impl Edge {
         route.guard.admit(&caller, identified.has_credential, &self.config.clock)?;
         let body = read(body, &parts.headers, route.limits.body_bytes_max).await?;
         let path = asked.strip_prefix(&*route.prefix).unwrap_or(asked).to_owned();
-        let ask = Ask { path, params, body, parts };
+        let ask = Ask { path, params, body, parts: parts.clone() };
         let account = route.account.and_then(|account| account(&ask));
         let rate = route.budgeted.map_or(route.rate, |read| read(&ask));
         check(way, self.rates.endpoint(rate, &caller, account).await)?;
@@ -214,7 +214,10 @@ impl Edge {
         if route.credentials == Credentials::None {
             return Ok(Identified { caller: anonymous(), has_credential: false });
         }
-        let presented = Presented::read(&parts.headers, parts.uri.query())?;
+        let presented = match self.config.profile {
+            Profile::Conformance => Presented::unread(&parts.headers),
+            Profile::Serve | Profile::Dev => Presented::read(&parts.headers, parts.uri.query())?,
+        };
         let refused = match (self.config.identify)(presented, way.address).await {
             Ok(identified) => return Ok(identified),
             Err(refused) => refused,
@@ -239,7 +242,8 @@ impl Edge {
     }
 
     /// Words a refusal in the dialect of its path, logs what is ours, tells the audit.
-    fn refuse(&self, way: &Way, failure: &Failure, headers: &HeaderMap, raw_path: &str) -> Answer {
+    fn refuse(&self, way: &Way, failure: &Failure, parts: &Parts) -> Answer {
+        let raw_path = parts.uri.path();
         access::log_failure(&way.request_id, failure);
         let fault = failure.fault();
         let path = way.route.as_ref().map_or(raw_path, |route| &*route.path);
@@ -257,12 +261,8 @@ impl Edge {
             .or_else(|| self.router.envelope(raw_path))
             .unwrap_or(plain as Envelope);
         let authenticated = way.caller.as_ref().is_some_and(|caller| caller.who != base::Who::Anonymous);
-        let refused = Refused {
-            request_id: &way.request_id,
-            headers,
-            authenticated,
-            development: self.config.development,
-        };
+        let (headers, development) = (&parts.headers, self.config.profile == Profile::Dev);
+        let refused = Refused { request_id: &way.request_id, headers, authenticated, development };
         let mut answer = envelope(failure, &refused);
         if let Some(wait) = fault.retry_after() {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_up(wait)));
@@ -288,7 +288,8 @@ impl Edge {
         answer
     }
 
-    fn adorn(&self, way: &Way, headers: &mut HeaderMap) {
+    fn adorn(&self, way: &Way, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        self.cors.apply(origin, headers);
         self.headers.apply(headers);
         if let Ok(name) = HeaderValue::from_str(&way.request_id.0) {
             headers.insert(HeaderName::from_static("x-request-id"), name);

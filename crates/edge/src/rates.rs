@@ -45,6 +45,12 @@ impl Rates {
         Ok(rates)
     }
 
+    /// Without limits: the conformance profile.
+    pub(crate) fn off(mut self) -> Self {
+        self.enabled = false;
+        self
+    }
+
     /// Counts a request against the global budget, or says who is over it. Before anybody is identified the subject is
     /// the address; a refused credential stays counted there.
     pub(crate) async fn global(&self, caller: &Caller) -> Option<Verdict> {

@@ -1,1 +1,80 @@
-//! placeholder
+//! Our own API: what the operator's commands ask over the control socket, health for load balancers, and in `dev` the
+//! page of caught mails. Translation only: no SQL, no policy.
+
+mod error;
+mod health;
+mod html;
+mod operator;
+mod outbox;
+mod setup;
+
+pub use error::Error;
+
+use std::sync::Arc;
+
+use audit::Audit;
+use auth::Auth;
+use base::Failure;
+use data::Data;
+use mail::Outbox;
+use web::{Answer, Mount, Refused, Route};
+
+/// What the handlers work with.
+pub struct State {
+    /// People and keys.
+    pub auth: Auth,
+    /// The audit log.
+    pub audit: Audit,
+    /// The data API's core.
+    pub data: Data,
+    /// Mail.
+    pub outbox: Outbox,
+    /// The controls and what their probes saw.
+    pub posture: posture::Posture,
+    /// Variables of other products that change nothing here, for the report.
+    pub not_effective: Vec<String>,
+    /// Where the API answers, for links.
+    pub url: String,
+}
+
+/// Routes that anybody may reach: health, and the page behind an administrator's one-time link.
+pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY, setup::PAGE, setup::USE];
+
+/// Routes that exist in `dev` only.
+pub const DEV: &[Route<State>] = &[outbox::LIST, outbox::SHOW];
+
+/// Routes of the control socket.
+pub const OPERATOR: &[Route<State>] = &[
+    operator::STATUS,
+    operator::POSTURE,
+    operator::CHECK,
+    operator::AUDIT_VERIFY,
+    operator::AUDIT_LIST,
+    operator::ADMIN_CREATE,
+    operator::KEYS_LIST,
+    operator::GATE,
+];
+
+/// Mounts `routes` at the root.
+pub fn mount(state: Arc<State>, routes: &[Route<State>]) -> Mount {
+    Mount::new("", envelope, state, routes)
+}
+
+/// The guide's body plus the request's name (control 127).
+fn envelope(failure: &Failure, refused: &Refused<'_>) -> Answer {
+    let fault = failure.fault();
+    let status = web::status_of(fault.kind());
+    let mut body = serde_json::json!({
+        "error": status.canonical_reason().unwrap_or("Error"),
+        "message": fault.message(),
+        "code": fault.code(),
+        "request_id": &*refused.request_id.0,
+    });
+    if let Some(hint) = fault.hint() {
+        body["hint"] = hint.into();
+    }
+    if refused.development && fault.kind().is_ours() {
+        body["details"] = base::fault::chain(fault).into();
+    }
+    Answer::json_with(status, &body)
+}

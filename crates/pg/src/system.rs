@@ -1,7 +1,8 @@
 //! The system door: every reason for which this program touches the database without a caller.
 
 /// Why a statement runs on our own tables as ourselves. One variant per use: this enum is the whole privileged surface.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Who is calling is not known yet: sign-up, sign-in, refresh, key lookup.
     Identify,

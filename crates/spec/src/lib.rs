@@ -1,10 +1,38 @@
-//! The product from outside: the real binary, started as a user would start it, and the vendors' own clients.
+//! The product from outside: a running instance, people who use it, the vendors' own clients, and what they see.
 //!
-//! It knows no crate of the inside. What it says about Palisade is what anybody could see.
+//! `tests/it` holds the claims, named after the guides' and clients' words; this library holds what they share. Two
+//! ways to run it: [`Palisade`] is the real binary, started as a user would start it; [`TestApp`] is the same program
+//! in this process, with its clock in the test's hand. Neither reaches behind HTTP and SQL.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "test code: a failure here is the test's failure")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: a failure here is the test's failure"
+)]
 
+pub mod app;
 pub mod clients;
+pub mod http;
+pub mod person;
 pub mod program;
 
+pub use app::{TestApp, TestAppBuilder};
+pub use http::{Client, Seen};
+pub use person::Person;
 pub use program::{Palisade, Ready};
+
+/// HMAC-SHA256, to forge tokens with.
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    seal::keyed_mac(key, message)
+}
+
+/// An HS256 token over any secret.
+pub fn hs256(secret: &[u8], claims: &serde_json::Value) -> String {
+    use base64::Engine;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let body =
+        format!("{}.{}", encode(br#"{"alg":"HS256","typ":"JWT"}"#), encode(claims.to_string().as_bytes()));
+    let mac = encode(&hmac_sha256(secret, body.as_bytes()));
+    format!("{body}.{mac}")
+}

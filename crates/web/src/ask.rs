@@ -21,8 +21,8 @@ impl Params {
 
 /// What was asked.
 pub struct Ask {
-    /// Method, URI, headers.
-    pub parts: Parts,
+    /// Method, URI, headers; shared with the edge, which words and logs the answer from them.
+    pub parts: Arc<Parts>,
     /// The route's path without the mount's prefix, as asked.
     pub path: String,
     /// Path parameters.
@@ -46,7 +46,7 @@ impl Ask {
     pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> + '_ {
         self.query().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
+            (decode_form(name), decode_form(value))
         })
     }
 
@@ -61,8 +61,8 @@ impl Ask {
     }
 }
 
-/// Percent-decoding as browsers write queries: `+` is a space, a stray `%` stays as it is.
-fn decode(text: &str) -> String {
+/// Percent-decoding as browsers write queries and forms: `+` is a space, a stray `%` stays as it is.
+pub fn decode_form(text: &str) -> String {
     let spaced = text.replace('+', " ");
     percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }

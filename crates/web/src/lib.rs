@@ -14,7 +14,7 @@ mod route;
 mod status;
 
 pub use answer::Answer;
-pub use ask::{Ask, Params};
+pub use ask::{Ask, Params, decode_form};
 pub use body::Body;
 pub use cx::{Cx, RequestId};
 pub use error::Error;

@@ -6,7 +6,6 @@
 mod accounts;
 mod edge;
 mod graphql;
-mod pending;
 mod storage;
 
 use base::Setting;
@@ -30,7 +29,7 @@ const PROGRAM: &[&Definition] = &[&STRICT_ENV.definition, &LOGGING_LEVEL.definit
 
 /// All that this module declares.
 pub(super) const SETTINGS: &[&[&Definition]] =
-    &[PROGRAM, accounts::SETTINGS, graphql::SETTINGS, storage::SETTINGS, edge::SETTINGS, pending::SETTINGS];
+    &[PROGRAM, accounts::SETTINGS, graphql::SETTINGS, storage::SETTINGS, edge::SETTINGS];
 
 const fn appflowy(name: &'static str) -> Alias {
     Alias::same(name, Guide::AppFlowy)

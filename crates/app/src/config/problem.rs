@@ -83,6 +83,16 @@ pub struct Problems {
     pub all: Vec<Problem>,
 }
 
+impl Problems {
+    /// The settings file cannot be read.
+    pub fn of_file(path: &str, why: &str) -> Self {
+        let problem = Problem::new(ProblemKind::Unreadable, path, path, "The settings file cannot be read.")
+            .why(why)
+            .fix("Name one that can be read with --config, or leave --config out.");
+        Problems { all: vec![problem] }
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.all.len();

@@ -5,7 +5,14 @@ use base::setting::Definition;
 use super::declared;
 
 /// The lists of the crates. One line each.
-const LISTS: &[&[&Definition]] = &[audit::SETTINGS, edge::SETTINGS];
+const LISTS: &[&[&Definition]] = &[
+    audit::SETTINGS,
+    auth::SETTINGS,
+    crate::settings::SETTINGS,
+    data::SETTINGS,
+    edge::SETTINGS,
+    mail::SETTINGS,
+];
 
 /// Every definition.
 pub fn all() -> Vec<&'static Definition> {

@@ -50,7 +50,7 @@ impl LaneCounters {
 }
 
 /// What one lane has done since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct LaneStats {
     /// Syncs sent on somebody's behalf: one is one network round trip. Cleaning between two owners is not counted.
     pub round_trips: u64,
@@ -75,7 +75,7 @@ pub struct LaneStats {
 }
 
 /// What all lanes have done since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Stats {
     /// Shared connections.
     pub short: LaneStats,

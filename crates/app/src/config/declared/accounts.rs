@@ -8,45 +8,6 @@ use base::setting::{Definition, Value};
 
 use super::appflowy;
 
-/// The fewest characters a new password has.
-static PASSWORD_MIN_LENGTH: Setting<u16> = Setting::new("auth.password_min_length", "12")
-    .also(&[appflowy("GOTRUE_PASSWORD_MIN_LENGTH")])
-    .range("8", "128")
-    .changes("the fewest characters a new password has")
-    .proven_by(&[18])
-    .not_yet("auth");
-
-/// The kinds of characters a new password needs, as the AppFlowy guide's words or as GoTrue's sets with colons.
-static PASSWORD_REQUIRED_CHARACTERS: Setting<String> = Setting::new("auth.password_required_characters", "lower,upper,number,special")
-    .also(&[appflowy("GOTRUE_PASSWORD_REQUIRED_CHARACTERS")])
-    .changes("the kinds of characters a new password needs, as the AppFlowy guide's words or as GoTrue's sets with colons")
-    .proven_by(&[19])
-    .not_yet("auth");
-
-/// Whether a new password needs an upper-case letter.
-static PASSWORD_REQUIRE_UPPERCASE: Setting<bool> = Setting::new("auth.password_require_uppercase", "true")
-    .changes("whether a new password needs an upper-case letter")
-    .proven_by(&[19])
-    .not_yet("auth");
-
-/// Whether a new password needs a lower-case letter.
-static PASSWORD_REQUIRE_LOWERCASE: Setting<bool> = Setting::new("auth.password_require_lowercase", "true")
-    .changes("whether a new password needs a lower-case letter")
-    .proven_by(&[19])
-    .not_yet("auth");
-
-/// Whether a new password needs a digit.
-static PASSWORD_REQUIRE_NUMBER: Setting<bool> = Setting::new("auth.password_require_number", "true")
-    .changes("whether a new password needs a digit")
-    .proven_by(&[19])
-    .not_yet("auth");
-
-/// Whether a new password needs one of !@#$%^&*.
-static PASSWORD_REQUIRE_SPECIAL: Setting<bool> = Setting::new("auth.password_require_special", "true")
-    .changes("whether a new password needs one of !@#$%^&*")
-    .proven_by(&[19])
-    .not_yet("auth");
-
 /// After how many days a password can only be used to change it.
 static PASSWORD_MAX_AGE_DAYS: Setting<u32> = Setting::new("auth.password_max_age_days", "90")
     .range("1", "3650")
@@ -161,12 +122,6 @@ static SAML_PROVIDERS: Setting<Value> = Setting::unset("auth.saml_providers")
 
 /// All of them.
 pub(super) const SETTINGS: &[&Definition] = &[
-    &PASSWORD_MIN_LENGTH.definition,
-    &PASSWORD_REQUIRED_CHARACTERS.definition,
-    &PASSWORD_REQUIRE_UPPERCASE.definition,
-    &PASSWORD_REQUIRE_LOWERCASE.definition,
-    &PASSWORD_REQUIRE_NUMBER.definition,
-    &PASSWORD_REQUIRE_SPECIAL.definition,
     &PASSWORD_MAX_AGE_DAYS.definition,
     &PASSWORD_PROFILE.definition,
     &MFA_ENABLED.definition,

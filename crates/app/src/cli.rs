@@ -1,0 +1,234 @@
+//! The command line: what a person or a script may ask of the program.
+//!
+//! Flags with a dot (`--auth.access_token_expiry 5m`) are settings and are taken out before the commands are read, so
+//! that every setting is a flag without being written down again here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A self-hosted backend in one program that is secure by default, and proves it.
+#[derive(Parser)]
+#[command(name = "palisade", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the server in the foreground.
+    Serve(Serve),
+    /// Run the server with the demo application and a mail catcher, on loopback.
+    Dev(Serve),
+    /// Look at the configuration without starting anything.
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        what: Config,
+    },
+    /// Administrators of a running server.
+    Admin {
+        /// What to do.
+        #[command(subcommand)]
+        what: Admin,
+    },
+    /// The tamper-evident audit log of a running server.
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        what: Audit,
+    },
+    /// Run every probe and print what is proven, failing or needs you.
+    Posture(Report),
+    /// Run the probe of one control and print its evidence.
+    Check {
+        /// The control's number.
+        control: u16,
+        /// Where the server is.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// Say what a control is for and how it is proven.
+    Explain {
+        /// The control's number.
+        control: u16,
+    },
+    /// API keys of a running server.
+    Keys {
+        /// What to do.
+        #[command(subcommand)]
+        what: Keys,
+    },
+    /// Tables that are not served, and why.
+    Gate {
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Write the generated reference pages.
+    #[command(hide = true)]
+    Docs {
+        /// The documents' folder.
+        #[arg(long, default_value = "docs")]
+        out: PathBuf,
+        /// Only say whether they are current; exit 1 when not.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// How to run the server.
+#[derive(Args, Clone)]
+pub struct Serve {
+    /// Everything the server keeps: database, keys, audit heads.
+    #[arg(long, default_value = "data")]
+    pub data: PathBuf,
+    /// Where to listen; port 0 lets the system choose. Default: 127.0.0.1 and server.port.
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// Written (0600) as JSON once every listener answers.
+    #[arg(long)]
+    pub ready_file: Option<PathBuf>,
+    /// The configuration file. Default: palisade.yaml in the current folder, if there is one.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Another way of running, for outside test-suites only.
+    #[arg(long)]
+    pub profile: Option<ProfileName>,
+}
+
+/// Profiles that are asked for by name.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum ProfileName {
+    /// What outside conformance suites need; loopback only.
+    Conformance,
+}
+
+/// Where a running server is.
+#[derive(Args, Clone)]
+pub struct At {
+    /// The running server's data folder.
+    #[arg(long, default_value = "data")]
+    pub data: PathBuf,
+}
+
+/// A report's form.
+#[derive(Args, Clone)]
+pub struct Report {
+    /// Where the server is.
+    #[command(flatten)]
+    pub at: At,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `palisade config …`
+#[derive(Subcommand)]
+pub enum Config {
+    /// Every setting's value and where it came from; secrets as set or unset.
+    Explain(ConfigFile),
+    /// Refuse what `serve` would refuse, all of it at once.
+    Check(ConfigFile),
+    /// The JSON schema of palisade.yaml.
+    Schema,
+}
+
+/// Which configuration.
+#[derive(Args, Clone)]
+pub struct ConfigFile {
+    /// The configuration file.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Show what a profile relaxes.
+    #[arg(long)]
+    pub profile: Option<ProfileName>,
+}
+
+/// `palisade admin …`
+#[derive(Subcommand)]
+pub enum Admin {
+    /// Make an administrator and print the one-time link (15 minutes) with which they set themselves up.
+    Create {
+        /// Their address.
+        email: String,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// `palisade audit …`
+#[derive(Subcommand)]
+pub enum Audit {
+    /// Walk the chain and name the first bad entry.
+    Verify(Report),
+    /// Print entries, newest first.
+    List {
+        /// Only this event (`auth.login`).
+        #[arg(long)]
+        event: Option<String>,
+        /// Only this actor (`user:…`).
+        #[arg(long)]
+        actor: Option<String>,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// `palisade keys …`
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Print every key's name, kind, state and last use; never the key.
+    List {
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// Takes the settings out of the arguments: `--a.b value` and `--a.b=value`.
+pub fn split_settings(args: impl IntoIterator<Item = String>) -> (Vec<String>, Vec<String>) {
+    let (mut commands, mut settings) = (Vec::new(), Vec::new());
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let name = arg.split('=').next().unwrap_or_default();
+        let is_setting = name.strip_prefix("--").is_some_and(|name| name.contains('.'));
+        if !is_setting {
+            commands.push(arg);
+            continue;
+        }
+        let complete = arg.contains('=');
+        settings.push(arg);
+        if !complete && let Some(value) = args.next() {
+            settings.push(value);
+        }
+    }
+    (commands, settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_flags_wherever_they_stand() {
+        let args = ["palisade", "--a.b", "1", "serve", "--a.c=2", "--data", "d"].map(str::to_owned);
+        let (commands, settings) = split_settings(args);
+        assert_eq!(commands, ["palisade", "serve", "--data", "d"]);
+        assert_eq!(settings, ["--a.b", "1", "--a.c=2"]);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

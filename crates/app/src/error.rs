@@ -1,0 +1,80 @@
+//! Why the program does not start, each with what to do about it.
+
+use std::path::PathBuf;
+
+use base::Fault;
+
+use crate::config::exit::Exit;
+
+/// A start that is refused or fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database could not be made ready.
+    #[error("{0}")]
+    Database(#[from] pg::Error),
+    /// Keys could not be read or made.
+    #[error("{0}")]
+    Keys(#[from] seal::Error),
+    /// Accounts and keys could not be opened.
+    #[error("{0}")]
+    Auth(#[from] auth::Error),
+    /// The data API could not be opened.
+    #[error("{0}")]
+    Data(#[from] data::Error),
+    /// The audit log could not be opened. Nothing starts without it.
+    #[error("{0}")]
+    Audit(#[from] audit::Error),
+    /// The outbox could not be opened.
+    #[error("{0}")]
+    Mail(#[from] mail::Error),
+    /// A listener or a setting of the edge is refused.
+    #[error("{0}")]
+    Edge(#[from] edge::Error),
+    /// A file or folder of ours.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Somebody else's server would be changed.
+    #[error(
+        "database.url names a server that is not prepared yet. Palisade would make these changes there:\n{}\nSet database.consent to true to agree",
+        changes.iter().map(|change| format!("  - {change}")).collect::<Vec<_>>().join("\n")
+    )]
+    Consent {
+        /// In order.
+        changes: Vec<String>,
+    },
+    /// The shared limiter.
+    #[error("rate_limiting.redis_url cannot be used: {0}")]
+    Limits(String),
+    /// A profile asked for where it may not be.
+    #[error("{0}")]
+    Profile(String),
+}
+
+impl StartError {
+    /// The exit code a script sees.
+    pub fn exit(&self) -> Exit {
+        match self {
+            StartError::Edge(edge::Error::Listen { .. }) | StartError::File { .. } => Exit::System,
+            StartError::Edge(_)
+            | StartError::Consent { .. }
+            | StartError::Profile(_)
+            | StartError::Limits(_) => Exit::Configuration,
+            StartError::Auth(auth::Error::Unsafe { .. }) => Exit::Configuration,
+            StartError::Database(error) if matches!(error.kind(), base::Kind::Invalid) => Exit::Configuration,
+            StartError::Database(_) | StartError::Data(_) => Exit::Unavailable,
+            StartError::Keys(_) | StartError::Auth(_) | StartError::Audit(_) | StartError::Mail(_) => {
+                Exit::Failed
+            }
+        }
+    }
+
+    /// The shared limiter's URL cannot be read.
+    pub fn limits(error: impl std::fmt::Display) -> Self {
+        StartError::Limits(error.to_string())
+    }
+}

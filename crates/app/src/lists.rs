@@ -1,0 +1,16 @@
+//! The table of contents of the program: everything it serves, can be told, promises, does later and keeps.
+//!
+//! Each crate exports its own slices, one line per entry; here they are joined, in the order of the ranks. Tests walk
+//! every list. Routes are joined in [`crate::mounts`], since they carry their dialect's state.
+
+use pg::Migration;
+
+/// Schemas of ours, in the order they are made.
+pub fn migrations() -> Vec<Migration> {
+    [audit::MIGRATIONS, auth::MIGRATIONS, mail::MIGRATIONS, posture::MIGRATIONS].concat()
+}
+
+/// Settings: [`crate::config::registry`] joins the crates' lists with what the guides name and is not built yet.
+pub fn settings() -> Vec<&'static base::setting::Definition> {
+    crate::config::registry::all()
+}

@@ -1,0 +1,59 @@
+//! What is served where: the dialects with their state, mounted at their prefixes; and who is calling.
+
+use std::sync::Arc;
+
+use auth::{Auth, Credentials};
+use base::{Caller, Clock, Failure, Profile, Secret, Settings};
+use edge::{Identified, Identify};
+use supabase::rest::{Rest, RestConfig};
+use web::{Guard, Mount};
+
+use crate::start::Services;
+
+/// The public API.
+pub fn public(
+    services: &Services,
+    native: &Arc<native::State>,
+    profile: Profile,
+    settings: &Settings,
+    clock: &Clock,
+) -> Vec<Mount> {
+    let rest = RestConfig::over(services.data.scope(), data::ask::Rules::from_settings(settings));
+    let mut mounts =
+        vec![Rest::new(rest, services.data.clone(), clock.clone()).mount("/rest/v1", Guard::Key)];
+    mounts.push(native::mount(native.clone(), native::PUBLIC));
+    if profile == Profile::Dev {
+        mounts.push(native::mount(native.clone(), native::DEV));
+    }
+    mounts
+}
+
+/// The control socket.
+pub fn operator(native: &Arc<native::State>) -> Vec<Mount> {
+    vec![native::mount(native.clone(), native::OPERATOR)]
+}
+
+/// Who is calling the public API.
+pub fn identify(auth: Auth) -> Identify {
+    Arc::new(move |presented, address| {
+        let auth = auth.clone();
+        Box::pin(async move {
+            let credentials = Credentials {
+                apikey: presented.apikey.map(Secret::new),
+                bearer: presented.bearer.map(Secret::new),
+                browser: presented.browser,
+            };
+            let known = auth.identify(&credentials, Some(address)).await.map_err(Failure::from)?;
+            Ok(Identified { caller: known.caller, has_credential: known.has_credential })
+        })
+    })
+}
+
+/// Whoever may open the control socket is the operator.
+pub fn operator_only() -> Identify {
+    let operator = Arc::new(Caller::operator());
+    Arc::new(move |_, _| {
+        let caller = operator.clone();
+        Box::pin(async move { Ok(Identified { caller, has_credential: true }) })
+    })
+}

@@ -1,0 +1,140 @@
+//! From arguments and variables to an exit code.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use base::Profile;
+use clap::Parser;
+
+use crate::cli::{Cli, Command, Config, ConfigFile, ProfileName, Serve};
+use crate::commands::{self, say};
+use crate::config::exit::Exit;
+use crate::config::{self, Flag, Inputs, Loaded, Problems};
+use crate::{docs, lists, logging, serve, welcome};
+
+/// Runs the program.
+pub fn run(arguments: Vec<String>, variables: BTreeMap<String, String>) -> Exit {
+    let (commands, flags) = config::flags::split(&lists::settings(), arguments);
+    let cli = match Cli::try_parse_from(commands) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            let _reader_may_be_gone = error.print();
+            return exit;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            welcome::complain(&format!("no threads can be started: {error}"));
+            return Exit::System;
+        }
+    };
+    let surroundings = Surroundings { variables, flags };
+    runtime.block_on(dispatch(cli.command, surroundings))
+}
+
+#[derive(Clone)]
+struct Surroundings {
+    variables: BTreeMap<String, String>,
+    flags: Vec<Flag>,
+}
+
+async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
+    if let Some(done) = commands::run(&command).await {
+        return done.unwrap_or_else(|error| {
+            welcome::complain(&error.to_string());
+            if matches!(error, crate::control::Error::NotRunning { .. }) {
+                Exit::Unavailable
+            } else {
+                Exit::Failed
+            }
+        });
+    }
+    match command {
+        Command::Serve(how) => server(how, Profile::Serve, surroundings).await,
+        Command::Dev(how) => server(how, Profile::Dev, surroundings).await,
+        Command::Config { what } => config_command(&what, &surroundings),
+        Command::Explain { control } => explain(control),
+        Command::Docs { out, check } => docs::write(&out, check),
+        Command::Admin { .. }
+        | Command::Audit { .. }
+        | Command::Posture(_)
+        | Command::Check { .. }
+        | Command::Keys { .. }
+        | Command::Gate { .. } => Exit::Success,
+    }
+}
+
+async fn server(how: Serve, profile: Profile, surroundings: Surroundings) -> Exit {
+    let loaded = match load(how.config.as_deref(), &surroundings) {
+        Ok(loaded) => loaded,
+        Err(problems) => return refused(&problems),
+    };
+    let profile = if how.profile == Some(ProfileName::Conformance) { Profile::Conformance } else { profile };
+    let level = logging::start(profile, &loaded.settings.get(&config::LOGGING_LEVEL));
+    let pg_bin = surroundings.variables.get("PALISADE_PG_BIN").map(PathBuf::from);
+    let pgrst = surroundings.variables.iter().filter(|(name, _)| name.starts_with("PGRST_"));
+    let pgrst = pgrst.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let file = how.config.clone();
+    let reload = Box::new(move || load(file.as_deref(), &surroundings));
+    serve::run(serve::Process { serve: how, loaded, reload, pg_bin, pgrst, level }, profile).await
+}
+
+/// Reads the settings from everything they are made of.
+fn load(file: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    let named = config::file_path(file.and_then(Path::to_str), &surroundings.variables);
+    let path = named.clone().unwrap_or_else(|| "palisade.yaml".to_owned());
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Problems::of_file(&path, &error.to_string())),
+    };
+    let inputs = Inputs {
+        file: text.as_deref().map(|text| (path.as_str(), text)),
+        variables: &surroundings.variables,
+        flags: &surroundings.flags,
+        read: &config::read_secret_file,
+    };
+    config::load(&lists::settings(), &inputs)
+}
+
+fn refused(problems: &Problems) -> Exit {
+    welcome::complain(&problems.to_string());
+    Exit::Configuration
+}
+
+fn config_command(what: &Config, surroundings: &Surroundings) -> Exit {
+    let of = |file: &ConfigFile| load(file.config.as_deref(), surroundings);
+    match what {
+        Config::Schema => say(&config::docs::json_schema()),
+        Config::Check(file) => match of(file) {
+            Ok(loaded) => {
+                say(&config::explain::not_effective(&loaded.not_effective));
+                say("the settings can be started with");
+            }
+            Err(problems) => return refused(&problems),
+        },
+        Config::Explain(ConfigFile { profile: Some(ProfileName::Conformance), .. }) => {
+            say(crate::conformance::RELAXED)
+        }
+        Config::Explain(file) => match of(file) {
+            Ok(loaded) => say(&config::explain::table(&lists::settings(), &loaded)),
+            Err(problems) => return refused(&problems),
+        },
+    }
+    Exit::Success
+}
+
+fn explain(number: u16) -> Exit {
+    match posture::controls::find(number) {
+        Some(control) => {
+            say(&posture::report::explain(control, &lists::settings()));
+            Exit::Success
+        }
+        None => {
+            welcome::complain(&format!("there is no control {number}: they run from 1 to 150"));
+            Exit::Usage
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Refusals at the edge become audit entries, through the lane that never waits.
+
+use std::sync::Arc;
+
+use audit::{Audit, Entry, Event};
+use base::{Caller, Kind};
+use edge::Refusal;
+
+type OnRefusal = Arc<dyn Fn(&Refusal<'_>) + Send + Sync>;
+
+/// Records what concerns security. A typing mistake (400) or a page that is not there (404) is a log line only.
+pub fn to(audit: Audit) -> OnRefusal {
+    Arc::new(move |refusal| {
+        let Some(event) = event_of(refusal) else { return };
+        let anonymous = Caller::anonymous();
+        let entry = Entry::by(refusal.caller.unwrap_or(&anonymous), event)
+            .from_address(Some(refusal.address))
+            .request(&refusal.request_id.0)
+            .refused(refusal.fault.code())
+            .detail("path", refusal.path.to_owned());
+        audit.refused(entry);
+    })
+}
+
+fn event_of(refusal: &Refusal<'_>) -> Option<Event> {
+    match refusal.fault.kind() {
+        Kind::TooMany => Some(Event::RateLimited),
+        Kind::StepUp => Some(Event::StepUpRequired),
+        Kind::Forbidden => Some(Event::GuardRefused),
+        // Whoever sent nothing was refused by the guard; whoever sent something bad, by auth.
+        Kind::Unauthenticated if refusal.caller.is_some() => Some(Event::GuardRefused),
+        Kind::Unauthenticated => Some(Event::TokenRefused),
+        Kind::TooLarge => Some(Event::RequestRefused),
+        Kind::Bug => Some(Event::RequestFailed),
+        Kind::Invalid
+        | Kind::NotFound
+        | Kind::Conflict
+        | Kind::Unavailable
+        | Kind::Timeout
+        | Kind::Unsupported => None,
+    }
+}

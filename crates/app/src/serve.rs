@@ -1,0 +1,143 @@
+//! `palisade serve` and `palisade dev`: start, say so, run until told to stop, stop.
+
+use std::path::PathBuf;
+
+use base::{Clock, Profile, Rng, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{ProfileName, Serve};
+use crate::config::exit::Exit;
+use crate::config::{Loaded, Problems};
+use crate::database::{self, Consent};
+use crate::error::StartError;
+use crate::logging::Level;
+use crate::ready::Ready;
+use crate::start::{self, Running, Start};
+use crate::{conformance, database_url, dev, settings, welcome};
+
+/// What the process was given.
+pub struct Process {
+    /// How to run.
+    pub serve: Serve,
+    /// The merged settings.
+    pub loaded: Loaded,
+    /// Loads them again, for SIGHUP.
+    pub reload: Box<dyn Fn() -> Result<Loaded, Problems> + Send + Sync>,
+    /// Where PostgreSQL's programs are, if the environment says so.
+    pub pg_bin: Option<PathBuf>,
+    /// `PGRST_*`, for the conformance profile only.
+    pub pgrst: std::collections::BTreeMap<String, String>,
+    /// Changes the log's level.
+    pub level: Option<Level>,
+}
+
+/// Runs until a signal; gives the exit code.
+pub async fn run(process: Process, profile: Profile) -> Exit {
+    if process.serve.profile == Some(ProfileName::Conformance) {
+        return ended(conformance::run(&process).await);
+    }
+    ended(run_instance(process, profile).await)
+}
+
+fn ended(ended: Result<(), StartError>) -> Exit {
+    match ended {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            welcome::complain(&error.to_string());
+            error.exit()
+        }
+    }
+}
+
+async fn run_instance(process: Process, profile: Profile) -> Result<(), StartError> {
+    let began = std::time::Instant::now();
+    let settings = process.loaded.settings.clone();
+    let port = settings.get(&edge::settings::PORT);
+    let listen = process.serve.listen.unwrap_or_else(|| ([127, 0, 0, 1], port).into());
+    let running = start::start(Start {
+        settings: settings.clone(),
+        profile,
+        data: process.serve.data.clone(),
+        listen,
+        database: database_from(&settings, process.pg_bin.clone())?,
+        not_effective: process.loaded.not_effective.iter().map(|idle| idle.variable.clone()).collect(),
+        probe_hourly: true,
+        clock: Clock::system(),
+        rng: Rng::system(),
+    })
+    .await?;
+    let demo = match profile {
+        Profile::Dev => Some(dev::prepare(&running, &process.serve.data).await?),
+        Profile::Serve | Profile::Conformance => None,
+    };
+    let secret_file = welcome::write_secret(&process.serve.data, &running)?;
+    let _ready = process.serve.ready_file.as_ref().map(|path| write_ready(path, &running)).transpose()?;
+    welcome::print(&welcome::Facts {
+        running: &running,
+        profile,
+        demo: demo.as_ref(),
+        secret_file: &secret_file,
+        not_effective: &process.loaded.not_effective,
+        took: began.elapsed(),
+    });
+    until_told(&process, &running).await;
+    welcome::stopping();
+    running.stop().await
+}
+
+fn database_from(settings: &Settings, pg_bin: Option<PathBuf>) -> Result<database::From, StartError> {
+    let Some(url) = settings.get(&settings::DATABASE_URL) else {
+        return Ok(database::From::Managed { pg_bin, durability: pg::managed::Durability::Full });
+    };
+    let consent = if settings.get(&settings::CONSENT) { Consent::Given } else { Consent::Missing };
+    Ok(database::From::Given { admin: database_url::target(&url, settings)?, consent })
+}
+
+fn write_ready(path: &std::path::Path, running: &Running) -> Result<crate::ready::ReadyFile, StartError> {
+    let ready = Ready {
+        url: running.url.clone(),
+        publishable_key: running.keys.publishable.clone(),
+        secret_key: running.keys.secret.clone(),
+        database_url: running.admin_url.clone(),
+    };
+    ready.write(path).map_err(|source| StartError::File { path: path.to_owned(), source })
+}
+
+/// SIGINT and SIGTERM stop; SIGHUP reads the settings again and applies what may change while running.
+async fn until_told(process: &Process, running: &Running) {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!(
+            "signals cannot be received, so nothing could stop this program cleanly; stopping now"
+        );
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return,
+            _ = terminate.recv() => return,
+            _ = hangup.recv() => reload(process, running).await,
+        }
+    }
+}
+
+async fn reload(process: &Process, running: &Running) {
+    let loaded = match (process.reload)() {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            tracing::error!(problems = %problems, "the settings were not read again; the running ones stay in force");
+            return;
+        }
+    };
+    let level = loaded.settings.get(&crate::config::LOGGING_LEVEL);
+    if let Some(handle) = &process.level
+        && !handle.set(&level)
+    {
+        tracing::warn!(level, "the log's level could not be changed");
+    }
+    let entry = audit::Entry::named("operator", audit::Event::ConfigReloaded).detail("logging.level", level);
+    if let Err(error) = running.services.audit.record_alone(entry).await {
+        tracing::error!(%error, "the reload could not be recorded");
+    }
+}

@@ -1,0 +1,91 @@
+//! Settings of the program itself: where its database is and how hard it may be worked.
+
+use std::time::Duration;
+
+use base::setting::{Alias, Definition, Guide};
+use base::{Secret, Setting, Settings};
+
+/// Somebody else's PostgreSQL.
+pub static DATABASE_URL: Setting<Option<Secret>> = Setting::unset("database.url")
+    .also(&[Alias::same("DATABASE_URL", Guide::Fluxbase)])
+    .changes("the PostgreSQL to use, as postgres://user:password@host:port/database?sslmode=…; unset starts one of our own")
+    .proven_by(&[50, 53]);
+
+/// How the way to it is protected.
+pub static SSL_MODE: Setting<Option<String>> = Setting::unset("database.ssl_mode")
+    .also(&[Alias::same("POSTGRES_SSL_MODE", Guide::AppFlowy)])
+    .choices(&["disable", "require", "verify-ca", "verify-full"])
+    .changes("how the connection to database.url is protected; plaintext to another machine is refused whatever it says")
+    .proven_by(&[53]);
+
+/// The authority its certificate must come from.
+pub static SSL_ROOT: Setting<Option<std::path::PathBuf>> = Setting::unset("database.ssl_root_cert")
+    .changes("PEM file of the authority that verify-ca and verify-full trust")
+    .proven_by(&[53]);
+
+/// Consent to change somebody else's server.
+pub static CONSENT: Setting<bool> = Setting::new("database.consent", "false")
+    .changes("whether the roles, schemas and triggers that a first start lists may be made on the server of database.url")
+    .proven_by(&[50]);
+
+/// All connections together.
+pub static MAX_CONNECTIONS: Setting<u32> = Setting::new("database.max_connections", "50")
+    .range("8", "1000")
+    .changes("how many connections to PostgreSQL are ever open at once")
+    .proven_by(&[55]);
+
+/// How long statements of nobody in particular may run.
+pub static TIMEOUT_ANON: Setting<Duration> = Setting::new("database.statement_timeout.anon", "3s")
+    .range("100ms", "10m")
+    .changes("how long a statement as anon may run before it is stopped")
+    .proven_by(&[55]);
+
+/// How long statements of signed-in people may run.
+pub static TIMEOUT_AUTHENTICATED: Setting<Duration> =
+    Setting::new("database.statement_timeout.authenticated", "8s")
+        .range("100ms", "10m")
+        .changes("how long a statement as authenticated may run before it is stopped")
+        .proven_by(&[55]);
+
+/// How long statements of programs with the secret key may run.
+pub static TIMEOUT_SERVICE: Setting<Duration> =
+    Setting::new("database.statement_timeout.service_role", "30s")
+        .range("100ms", "1h")
+        .changes("how long a statement as service_role may run before it is stopped")
+        .proven_by(&[55]);
+
+/// Arguments of initdb, for a server of our own.
+pub static INITDB_ARGS: Setting<Vec<String>> = Setting::new("database.initdb_args", "--data-checksums")
+    .also(&[Alias::convert("POSTGRES_INITDB_ARGS", Guide::AppFlowy, words)])
+    .changes(
+        "more arguments for initdb at the first start; only safe ones are accepted, checksums are always on",
+    )
+    .proven_by(&[59]);
+
+/// How the server names itself in links and tokens.
+pub const SETTINGS: &[&Definition] = &[
+    &DATABASE_URL.definition,
+    &SSL_MODE.definition,
+    &SSL_ROOT.definition,
+    &CONSENT.definition,
+    &MAX_CONNECTIONS.definition,
+    &TIMEOUT_ANON.definition,
+    &TIMEOUT_AUTHENTICATED.definition,
+    &TIMEOUT_SERVICE.definition,
+    &INITDB_ARGS.definition,
+];
+
+/// The limits of every role, as the lanes and the bootstrap both use them.
+pub fn timeouts(settings: &Settings) -> pg::Timeouts {
+    pg::Timeouts {
+        anon: settings.get(&TIMEOUT_ANON),
+        authenticated: settings.get(&TIMEOUT_AUTHENTICATED),
+        service: settings.get(&TIMEOUT_SERVICE),
+        ..pg::Timeouts::default()
+    }
+}
+
+/// initdb's arguments are written with spaces between them.
+fn words(text: &str) -> Result<String, String> {
+    Ok(text.split_whitespace().collect::<Vec<_>>().join(","))
+}

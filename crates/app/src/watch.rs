@@ -1,0 +1,58 @@
+//! What the database says unasked: sessions that ended elsewhere, keys and schemas that changed.
+
+use std::time::Duration;
+
+use pg::admin::Target;
+use pg::notify::{Heard, Listener};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::start::Services;
+
+/// Channels that say "read the schema again": ours from the event trigger, and PostgREST's, which people's migrations use.
+const CATALOG: [&str; 2] = [pg::bootstrap::GATE_CHANNEL, "pgrst"];
+/// Changes of one migration come in a burst; one reload serves them all.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// Listens, and passes on what is heard, until `stop`.
+pub fn spawn(target: &Target, services: &Services, tracker: &TaskTracker, stop: &CancellationToken) {
+    let listener = Listener::start(target.clone(), &[auth::CHANNEL, CATALOG[0], CATALOG[1]]);
+    let (services, stop) = (services.clone(), stop.clone());
+    tracker.spawn(close_ended(services.clone(), stop.clone()));
+    let (follow, until) = (services.auth.clone().follow(listener.clone()), stop.clone());
+    tracker.spawn(async move { until.run_until_cancelled(follow).await });
+    tracker.spawn(async move { stop.run_until_cancelled(reload(listener, services)).await });
+}
+
+/// An ended session's sockets and streams end with it.
+async fn close_ended(services: Services, stop: CancellationToken) {
+    let mut ended = services.auth.revocations().subscribe();
+    while let Some(heard) = stop.run_until_cancelled(ended.recv()).await {
+        match heard {
+            Ok(session) => services.connections.end(session),
+            // Which ones were missed is not known; every request asks again anyway, only long answers run on.
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "ended sessions were announced faster than heard")
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// A changed schema is served as soon as it is heard of.
+async fn reload(listener: Listener, services: Services) {
+    let mut heard = listener.subscribe();
+    loop {
+        match heard.recv().await {
+            Ok(Heard::Note { channel, .. }) if !CATALOG.contains(&&*channel) => continue,
+            Ok(Heard::Note { .. } | Heard::Gap) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+        tokio::time::sleep(SETTLE).await;
+        if let Err(error) = services.data.reload().await {
+            // The last snapshot goes on serving; the next change or reconnect tries again.
+            tracing::warn!(error = %base::fault::chain(&error), "the catalog could not be read again");
+        }
+    }
+}

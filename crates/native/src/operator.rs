@@ -1,0 +1,156 @@
+//! What the operator's commands ask, over the control socket only.
+
+use std::sync::Arc;
+
+use audit::{Entry, Event, Filter};
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use web::{Answer, Ask, Credentials, Cx, Guard, Handled, Limits, Rate, Reply, Route};
+
+use crate::{Error, State};
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    handler: web::Handler<State>,
+    summary: &'static str,
+) -> Route<State> {
+    Route::new(method, path, Guard::Operator, handler)
+        .credentials(Credentials::KeyAndBearer)
+        .limits(Limits { body_bytes_max: 64 * 1024, duration_ms_max: 600_000 })
+        .rate(Rate::Exempt)
+        .summary(summary)
+}
+
+/// What runs here.
+pub const STATUS: Route<State> =
+    route(Method::GET, "/status", status, "What runs here, and what its pools did");
+/// Every probe.
+pub const POSTURE: Route<State> =
+    route(Method::GET, "/posture", posture, "Runs every probe: `palisade posture`");
+/// One probe.
+pub const CHECK: Route<State> =
+    route(Method::GET, "/posture/{number}", check, "Runs one probe: `palisade check N`");
+/// The chain.
+pub const AUDIT_VERIFY: Route<State> =
+    route(Method::GET, "/audit/verify", audit_verify, "Walks the chain: `palisade audit verify`");
+/// Entries.
+pub const AUDIT_LIST: Route<State> =
+    route(Method::GET, "/audit", audit_list, "Entries, newest first: `palisade audit list`");
+/// An administrator's link.
+pub const ADMIN_CREATE: Route<State> =
+    route(Method::POST, "/admins", admin_create, "Makes a one-time link: `palisade admin create`");
+/// API keys.
+pub const KEYS_LIST: Route<State> =
+    route(Method::GET, "/keys", keys_list, "API keys without their secrets: `palisade keys list`");
+/// Closed tables.
+pub const GATE: Route<State> =
+    route(Method::GET, "/gate", gate, "What is not served, and why: `palisade gate`");
+
+fn status(state: Arc<State>, cx: Cx, _: Ask) -> Handled {
+    Box::pin(async move {
+        let stats = cx.pg.stats();
+        let answer = json!({
+            "url": state.url,
+            "version": env!("CARGO_PKG_VERSION"),
+            "database": serde_json::to_value(stats).unwrap_or(Value::Null),
+        });
+        Ok(Reply::untouched(Answer::json(&answer), "counters of this process"))
+    })
+}
+
+fn posture(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    Box::pin(async move {
+        let proofs = state.posture.run().await?;
+        let failing = proofs.iter().any(|proof| proof.state == posture::State::Failing);
+        let text = posture::report::text(&proofs, &state.not_effective);
+        let answer = json!({ "report": posture::report::json(&proofs), "text": text, "failing": failing });
+        Ok(Reply::untouched(Answer::json(&answer), "each probe closed its own transactions"))
+    })
+}
+
+fn check(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let asked = ask.params.get("number");
+        let number = asked.parse().map_err(|_| Error::NoControl { number: asked.to_owned() })?;
+        let proof = state.posture.check(number).await?;
+        let report = posture::report::json(std::slice::from_ref(&proof));
+        let failing = proof.state == posture::State::Failing;
+        let answer = json!({ "report": report, "text": posture::report::check(&proof), "failing": failing });
+        Ok(Reply::untouched(Answer::json(&answer), "the probe closed its own transactions"))
+    })
+}
+
+fn audit_verify(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    Box::pin(async move {
+        state.audit.settle().await?;
+        let verdict = state.audit.verify().await?;
+        state
+            .audit
+            .record_alone(Entry::named("operator", Event::AuditVerified).detail("holds", verdict.holds()))
+            .await?;
+        let first_bad = verdict
+            .first_bad
+            .as_ref()
+            .map(|bad| json!({ "seq": bad.seq, "tampering": bad.tampering.name() }));
+        let answer = json!({
+            "holds": verdict.holds(),
+            "entries": verdict.entries,
+            "head": verdict.end.as_ref().map(|(seq, hash)| json!({ "seq": seq, "hash": hash })),
+            "heads_outside": verdict.heads_outside,
+            "waiting": verdict.waiting,
+            "first_bad": first_bad,
+        });
+        Ok(Reply::untouched(Answer::json(&answer), "verifying closed its own transactions"))
+    })
+}
+
+fn audit_list(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let filter =
+            Filter { event: ask.query_param("event"), actor: ask.query_param("actor"), ..Filter::default() };
+        let limit = ask.query_param("limit").and_then(|limit| limit.parse().ok()).unwrap_or(50);
+        state.audit.settle().await?;
+        let found = state.audit.find(&filter, None, limit).await?;
+        let read = |entry: &audit::Recorded| {
+            let body: Value = serde_json::from_str(&entry.body).unwrap_or(Value::Null);
+            json!({ "seq": entry.seq, "chained_at": entry.chained_at, "entry": body })
+        };
+        let entries: Vec<Value> = found.iter().map(read).collect();
+        state
+            .audit
+            .record_alone(Entry::named("operator", Event::AuditRead).detail("entries", entries.len() as u64))
+            .await?;
+        Ok(Reply::untouched(Answer::json(&entries), "reading closed its own transactions"))
+    })
+}
+
+#[derive(Deserialize)]
+struct NewAdmin {
+    email: String,
+}
+
+fn admin_create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let NewAdmin { email } = ask.json()?;
+        let visit =
+            auth::Visit { caller: cx.caller.clone(), user_agent: None, request_id: cx.request_id.0.clone() };
+        let token = state.auth.create_admin_link(&email, &visit).await?;
+        let link = |token: base::Secret| json!({ "link": format!("{}/_/setup?token={}", state.url, token.expose()), "minutes": 15 });
+        Ok(token.map(|token| Answer::json(&link(token))))
+    })
+}
+
+fn keys_list(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    Box::pin(async move { Ok(state.auth.list_api_keys().await?.map(|keys| Answer::json(&keys))) })
+}
+
+fn gate(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    Box::pin(async move {
+        let closed = data::gate::report(&state.data.catalog());
+        let line = |refusal: &data::gate::Refusal| json!({ "schema": &*refusal.schema, "name": &*refusal.name, "reason": refusal.why.reason() });
+        let lines: Vec<Value> = closed.iter().map(line).collect();
+        Ok(Reply::untouched(Answer::json(&lines), "reads the snapshot in memory"))
+    })
+}

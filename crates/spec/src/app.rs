@@ -1,0 +1,151 @@
+//! The program in this process, on a database of its own, with its clock in the test's hand.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use app::database;
+use app::start::{self, Running, Start};
+use base::{MockClock, Profile, Rng, Settings};
+use tempfile::TempDir;
+use testkit::Database;
+
+use crate::{Client, Person};
+
+/// A running instance.
+pub struct TestApp {
+    /// Move it, and the instance's time moves.
+    pub clock: MockClock,
+    /// The instance.
+    pub running: Running,
+    /// Its database, as everybody who may look at it.
+    pub database: Database,
+    _data: TempDir,
+}
+
+/// How a test's instance differs from the usual one.
+#[derive(Default)]
+pub struct TestAppBuilder {
+    settings: Vec<(&'static str, String)>,
+}
+
+impl TestAppBuilder {
+    /// One setting.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.push((name, value.to_owned()));
+        self
+    }
+
+    /// With rate limits that this test will not reach: for tests about something else that send much.
+    #[must_use]
+    pub fn unlimited(self) -> Self {
+        self.with("rate_limiting.enabled", "false")
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> TestApp {
+        let database = Database::new(&app::lists::migrations()).await;
+        let data = TempDir::new().unwrap();
+        let clock = testkit::mock_clock();
+        let settings = self
+            .settings
+            .iter()
+            .fold(Settings::default(), |settings, (name, value)| settings.with(name, value));
+        let from = database::From::Prepared { admin: database.target(), logins: database.logins().clone() };
+        let running = start::start(Start {
+            settings,
+            profile: Profile::Dev,
+            data: data.path().to_owned(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            database: from,
+            not_effective: Vec::new(),
+            probe_hourly: false,
+            clock: clock.clock(),
+            rng: Rng::system(),
+        })
+        .await
+        .unwrap_or_else(|error| panic!("the instance did not start: {error}"));
+        TestApp { clock, running, database, _data: data }
+    }
+}
+
+/// Every stranger comes from an address of their own, so that one test's limits are nobody else's.
+static STRANGERS: AtomicU32 = AtomicU32::new(1);
+
+impl TestApp {
+    /// The usual instance: everything at its default, sign-ups confirmed at once.
+    pub async fn start() -> TestApp {
+        Self::builder().start().await
+    }
+
+    /// One that differs.
+    pub fn builder() -> TestAppBuilder {
+        TestAppBuilder::default()
+    }
+
+    /// Somebody with the publishable key, at an address nobody had before.
+    pub fn stranger(&self) -> Client {
+        let [_, b, c, d] = STRANGERS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let from = IpAddr::V4(Ipv4Addr::new(127, 100 + b, c, d));
+        Client::new(self.running.address, from).with("apikey", &self.running.keys.publishable)
+    }
+
+    /// A program with the secret key.
+    pub fn service(&self) -> Client {
+        let mut client = self.stranger();
+        client.headers.clear();
+        client.with("apikey", self.running.keys.secret.expose())
+    }
+
+    /// Signs somebody up at `name@example.com`.
+    pub async fn person(&self, name: &str) -> Person {
+        Person::sign_up(&self.stranger(), &format!("{name}@example.com")).await
+    }
+
+    /// SQL as the owner of user tables; the schema is served as it is afterwards.
+    pub async fn owner(&self, sql: &str) {
+        self.database
+            .owner()
+            .await
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+        self.settled().await;
+    }
+
+    /// SQL as the superuser; the schema is served as it is afterwards.
+    pub async fn admin(&self, sql: &str) {
+        self.database
+            .admin()
+            .await
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+        self.settled().await;
+    }
+
+    /// Reads the catalog now instead of when the notification arrives, so that a test need not wait for it.
+    async fn settled(&self) {
+        self.running.services.data.reload().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Whether the audit log holds an entry of this name.
+    pub async fn audited(&self, event: &str) -> bool {
+        let audit = &self.running.services.audit;
+        audit.settle().await.unwrap();
+        let filter = audit::Filter { event: Some(event.to_owned()), ..audit::Filter::default() };
+        !audit.find(&filter, None, 1).await.unwrap().is_empty()
+    }
+
+    /// Waits, within a bound, until `condition` holds.
+    pub async fn eventually(&self, mut condition: impl AsyncFnMut() -> bool) {
+        for _ in 0..200 {
+            if condition().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("it did not come true within five seconds");
+    }
+}

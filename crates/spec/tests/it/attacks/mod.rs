@@ -1,0 +1,6 @@
+//! Attacks that fail.
+
+mod edge;
+mod rows;
+mod sign_in;
+mod tokens;

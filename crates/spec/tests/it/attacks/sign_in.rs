@@ -1,0 +1,147 @@
+//! Sign-up, sign-in and refresh under attack (rows 6, 10, 11, 19, 23-25).
+
+use serde_json::{Value, json};
+use spec::{Person, TestApp};
+
+#[tokio::test]
+async fn row_6_nobody_raises_themselves_by_a_field_in_the_body() {
+    let app = TestApp::start().await;
+    let body = json!({
+        "email": "mallory@example.com", "password": spec::person::PASSWORD, "role": "service_role", "aud": "admin",
+        "is_super_admin": true, "email_confirmed_at": "2020-01-01T00:00:00Z", "app_metadata": { "role": "admin" },
+        "data": { "role": "service_role" },
+    });
+    let session = app.stranger().post("/auth/v1/signup", body).await.expect(200).value();
+    assert_eq!(session["user"]["role"], "authenticated");
+    assert_eq!(session["user"]["aud"], "authenticated");
+    assert!(session["user"]["app_metadata"].get("role").is_none());
+    let mallory = Person::from(&app.stranger(), "mallory@example.com", &session);
+    let raise = json!({ "app_metadata": { "role": "service_role" } });
+    let seen = mallory.client.json(http::Method::PUT, "/auth/v1/user", raise).await;
+    assert!(!seen.status.is_success(), "{}", seen.text());
+    for field in ["role", "is_super_admin", "email_confirmed_at", "aud"] {
+        mallory.client.json(http::Method::PUT, "/auth/v1/user", json!({ field: "service_role" })).await;
+    }
+    let user = mallory.client.get("/auth/v1/user").await.expect(200).value();
+    assert_eq!(user["role"], "authenticated");
+    let seen = mallory.client.get("/auth/v1/admin/users").await;
+    assert!([401, 403].contains(&seen.status.as_u16()));
+}
+
+#[tokio::test]
+async fn row_10_a_hundred_refreshes_at_once_make_exactly_one_child() {
+    let app = TestApp::builder().unlimited().start().await;
+    let ann = app.person("ann").await;
+    let refresh = |client: spec::Client, token: String| async move {
+        client.post("/auth/v1/token?grant_type=refresh_token", json!({ "refresh_token": token })).await
+    };
+    let tries: Vec<_> = (0..100).map(|_| tokio::spawn(refresh(app.stranger(), ann.refresh_token.clone()))).collect();
+    let mut children = std::collections::BTreeSet::new();
+    for tried in tries {
+        children.insert(tried.await.unwrap().expect(200).field("refresh_token"));
+    }
+    assert_eq!(children.len(), 1, "every one of them got the same child");
+    let child = children.pop_first().unwrap();
+    assert_ne!(child, ann.refresh_token);
+    refresh(app.stranger(), child).await.expect(200);
+}
+
+#[tokio::test]
+async fn row_11_a_lost_answer_logs_nobody_out_and_a_stolen_token_ends_the_family() {
+    let app = TestApp::builder().unlimited().start().await;
+    let ann = app.person("ann").await;
+    let refresh = async |token: &str| {
+        app.stranger().post("/auth/v1/token?grant_type=refresh_token", json!({ "refresh_token": token })).await
+    };
+    let lost = refresh(&ann.refresh_token).await.expect(200).field("refresh_token");
+    let again = refresh(&ann.refresh_token).await.expect(200).field("refresh_token");
+    assert_eq!(lost, again, "the client that never saw its child gets it again");
+    let grandchild = refresh(&again).await.expect(200).field("refresh_token");
+    app.clock.advance(std::time::Duration::from_secs(3600));
+    refresh(&ann.refresh_token).await.expect(400);
+    refresh(&grandchild).await.expect(400);
+    assert!(app.audited("auth.token_reuse_detected").await);
+}
+
+#[tokio::test]
+async fn row_19_an_unknown_account_gets_the_same_answer_as_a_wrong_password() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.person("ann").await;
+    let strip = |seen: spec::Seen| {
+        let mut headers: Vec<String> = seen.headers.keys().map(|name| name.to_string()).collect();
+        headers.sort();
+        (seen.status, seen.body, headers)
+    };
+    let known = Person::sign_in(&app.stranger(), "ann@example.com", "wrong-Password-1!").await;
+    let unknown = Person::sign_in(&app.stranger(), "nobody@example.com", "wrong-Password-1!").await;
+    assert_eq!(strip(known.clone()), strip(unknown));
+    assert_eq!(known.status, 400);
+    Person::sign_in(&app.stranger(), "ann@example.com", spec::person::PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn row_23_one_account_has_one_budget_however_its_address_is_written_and_wherever_it_is_tried() {
+    let app = TestApp::start().await;
+    let spellings = ["ann@example.com", "ANN@example.com", "ann+1@example.com", " ann@example.com", "Ann+x@Example.com", "ann+2@EXAMPLE.com"];
+    let mut refused = 0;
+    for (index, spelling) in spellings.iter().enumerate() {
+        let somewhere = app.stranger().at(&format!("127.7.0.{}", index + 1)).with("x-forwarded-for", "9.9.9.9");
+        let seen = Person::sign_in(&somewhere, spelling, "wrong-Password-1!").await;
+        refused += usize::from(seen.status == 429);
+    }
+    assert_eq!(refused, 1, "five tries a minute for one account, the sixth is refused");
+    let other = app.stranger().at("127.7.1.1");
+    assert_eq!(Person::sign_in(&other, "bob@example.com", "wrong-Password-1!").await.status, 400);
+}
+
+#[tokio::test]
+async fn row_24_passwords_that_differ_after_byte_72_or_a_nul_are_different() {
+    let app = TestApp::builder().unlimited().start().await;
+    let long = format!("Aa1!{}", "x".repeat(80));
+    let nul = "Aa1!correct\0horse-battery".to_owned();
+    for (email, password) in [("long@example.com", long), ("nul@example.com", nul)] {
+        app.stranger().post("/auth/v1/signup", json!({ "email": email, "password": password })).await.expect(200);
+        Person::sign_in(&app.stranger(), email, &password).await.expect(200);
+        let mut near = password.clone();
+        near.pop();
+        near.push('#');
+        Person::sign_in(&app.stranger(), email, &near).await.expect(400);
+    }
+}
+
+#[tokio::test]
+async fn row_25_a_ten_megabyte_password_is_refused_before_it_is_hashed() {
+    let app = TestApp::builder().unlimited().start().await;
+    let huge = "x".repeat(10 * 1024 * 1024);
+    let seen = app.stranger().post("/auth/v1/signup", json!({ "email": "h@example.com", "password": huge })).await;
+    assert!([400, 413].contains(&seen.status.as_u16()), "{}", seen.status);
+    let long = "Aa1!".repeat(1000);
+    let seen = Person::sign_in(&app.stranger(), "h@example.com", &long).await;
+    assert_eq!(seen.status, 400, "{}", seen.text());
+}
+
+#[tokio::test]
+async fn row_45_demo_keys_of_other_products_open_nothing() {
+    let app = TestApp::start().await;
+    // Signed with the secret every copy of Supabase's example file has.
+    let secret = b"your-super-secret-jwt-token-with-at-least-32-characters-long";
+    for role in ["anon", "service_role"] {
+        let token = spec::hs256(secret, &json!({ "iss": "supabase-demo", "role": role, "exp": 4_102_444_800_i64 }));
+        let bare = spec::Client { headers: vec![], ..app.stranger() };
+        let seen = bare.with("apikey", &token).with("authorization", &format!("Bearer {token}")).get("/rest/v1/").await;
+        assert!([400, 401, 403].contains(&seen.status.as_u16()), "{role}: {}", seen.status);
+    }
+}
+
+#[tokio::test]
+async fn repeated_sign_up_tells_nothing_and_changes_nothing() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.person("ann").await;
+    let body = json!({ "email": "ann@example.com", "password": "Another-Password-9!" });
+    let seen = app.stranger().post("/auth/v1/signup", body).await;
+    assert_eq!(seen.status, 422, "{}", seen.text());
+    let value: Value = seen.value();
+    assert_eq!(value["error_code"], "user_already_exists");
+    Person::sign_in(&app.stranger(), "ann@example.com", "Another-Password-9!").await.expect(400);
+    Person::sign_in(&app.stranger(), "ann@example.com", spec::person::PASSWORD).await.expect(200);
+}

@@ -1,0 +1,6 @@
+//! What works.
+
+mod accounts;
+mod data;
+mod edge;
+mod limits;

@@ -32,14 +32,6 @@ pub struct SignUp {
     pub data: Map<String, Value>,
 }
 
-/// What came of it.
-pub enum SignedUp {
-    /// They are in.
-    In(Box<Grant>),
-    /// They have mail to open first. Also said to whoever signs up with somebody else's address.
-    Pending(Box<User>),
-}
-
 /// What a person wants changed.
 #[derive(Default)]
 pub struct UserChange {
@@ -56,8 +48,8 @@ pub struct UserChange {
 }
 
 impl Auth {
-    /// Makes an account.
-    pub async fn sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<SignedUp>, Error> {
+    /// Makes an account, confirmed at once: without a way to confirm addresses by mail, nobody else may sign up.
+    pub async fn sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<Grant>, Error> {
         let (email, password) = self.check_sign_up(&ask)?;
         let hash = self.0.hasher.hash(&password).await?;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
@@ -65,11 +57,7 @@ impl Auth {
         let now = self.0.clock.now();
         if !taken.is_empty() {
             events::refused(self, visit, Event::SignupRefused, &Error::UserExists, &email);
-            if self.0.rules.autoconfirm {
-                return Err(Error::UserExists);
-            }
-            let nobody = self.pretend(email, ask.data, now);
-            return Ok(tx.commit(SignedUp::Pending(Box::new(nobody))).await?);
+            return Err(Error::UserExists);
         }
         let new = NewUser {
             id: self.0.rng.uuid(),
@@ -77,7 +65,7 @@ impl Auth {
             phone: None,
             hash: Some(hash),
             role: self.0.rules.default_role.clone(),
-            email_confirmed_at: self.0.rules.autoconfirm.then_some(now),
+            email_confirmed_at: Some(now),
             phone_confirmed_at: None,
             app_metadata: Map::new(),
             user_metadata: ask.data,
@@ -85,11 +73,8 @@ impl Auth {
         };
         let user = self.insert_user(&mut tx, new).await?;
         events::record(&mut tx, self, visit, Happening::Signup { user: &user }).await?;
-        if !self.0.rules.autoconfirm {
-            return Ok(tx.commit(SignedUp::Pending(Box::new(user))).await?);
-        }
         let grant = self.let_in(&mut tx, user, "password", visit).await?;
-        Ok(tx.commit(SignedUp::In(Box::new(grant))).await?)
+        Ok(tx.commit(grant).await?)
     }
 
     /// What can be refused without looking anybody up, in upstream's order.
@@ -115,45 +100,17 @@ impl Auth {
             }
             (Some(email), None) => email,
         };
-        if !rules.autoconfirm && !rules.can_mail {
-            return Err(Error::NoMail);
+        if !rules.autoconfirm {
+            return Err(match rules.can_mail {
+                false => Error::NoMail,
+                true => Error::disabled(
+                    "email_provider_disabled",
+                    "Email signups are disabled: confirming an address by mail is not available yet",
+                ),
+            });
         }
         require_small(&ask.data)?;
         Ok((read_email(email)?, password.clone()))
-    }
-
-    /// What a repeated sign-up is answered: an account that looks like a new one and is nobody's.
-    fn pretend(&self, email: String, data: Map<String, Value>, now: Timestamp) -> User {
-        User {
-            id: self.0.rng.uuid(),
-            aud: self.0.rules.audience.clone(),
-            role: String::new(),
-            email: Some(email),
-            phone: None,
-            email_confirmed_at: None,
-            phone_confirmed_at: None,
-            confirmed_at: None,
-            invited_at: None,
-            confirmation_sent_at: Some(now),
-            recovery_sent_at: None,
-            new_email: None,
-            email_change_sent_at: None,
-            new_phone: None,
-            phone_change_sent_at: None,
-            reauthentication_sent_at: None,
-            last_sign_in_at: None,
-            app_metadata: email_provider(Map::new()),
-            user_metadata: data,
-            identities: Vec::new(),
-            factors: Vec::new(),
-            created_at: Some(now),
-            updated_at: Some(now),
-            banned_until: None,
-            deleted_at: None,
-            is_anonymous: false,
-            is_sso_user: false,
-            password_hash: None,
-        }
     }
 
     /// Signs in with a password.

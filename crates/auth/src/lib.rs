@@ -25,7 +25,7 @@ pub mod settings;
 pub mod sql;
 mod user;
 
-pub use accounts::{SignUp, SignedUp, UserChange};
+pub use accounts::{SignUp, UserChange};
 pub use admin::{Page, Pages, UserFields};
 pub use error::Error;
 pub use identify::{Credentials, Identified};

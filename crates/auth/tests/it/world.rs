@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use audit::Audit;
-use auth::{Auth, Credentials, Error, Grant, Identified, Parts, SignUp, SignedUp, Visit};
+use auth::{Auth, Credentials, Error, Grant, Identified, Parts, SignUp, Visit};
 use base::{Caller, Clock, MockClock, Profile, Rng, Secret, Settings};
 use pg::Migration;
 use pg::notify::Listener;
@@ -75,13 +75,10 @@ impl World {
     }
 
     pub async fn sign_up(&self, email: &str) -> Grant {
-        match self.try_sign_up(email, PASSWORD).await.unwrap() {
-            SignedUp::In(grant) => *grant,
-            SignedUp::Pending(_) => panic!("the account waits for a mail"),
-        }
+        self.try_sign_up(email, PASSWORD).await.unwrap()
     }
 
-    pub async fn try_sign_up(&self, email: &str, password: &str) -> Result<SignedUp, Error> {
+    pub async fn try_sign_up(&self, email: &str, password: &str) -> Result<Grant, Error> {
         let password = Some(Secret::from(password));
         let ask = SignUp { email: Some(email.to_owned()), phone: None, password, data: Map::new() };
         Ok(self.auth.sign_up(ask, &self.visit()).await?.into_inner())

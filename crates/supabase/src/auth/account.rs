@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ::auth::{Error, Scope, SignUp, SignedUp, UserChange};
+use ::auth::{Error, Scope, SignUp, UserChange};
 use base::{Failure, SignedIn};
 use web::{Answer, Ask, Cx, Handled};
 
 use super::{State, fields, shape, visit};
 
-/// `POST /signup`: the session when the account is confirmed at once, else the bare user.
+/// `POST /signup`: the session, since accounts are confirmed at once or not made at all.
 pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let asked: fields::Credentials = ask.json()?;
@@ -20,10 +20,7 @@ pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             data: asked.data.unwrap_or_default(),
         };
         let signed_up = state.auth.sign_up(new, &visit(&cx, &ask)).await?;
-        Ok(signed_up.map(|outcome| match outcome {
-            SignedUp::In(grant) => Answer::json(&shape::session(&grant)),
-            SignedUp::Pending(user) => Answer::json(&shape::user(&user)),
-        }))
+        Ok(signed_up.map(|grant| Answer::json(&shape::session(&grant))))
     })
 }
 

@@ -56,7 +56,7 @@ pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     external.insert("email".into(), json!(true));
     told(json!({
         "external": external,
-        "disable_signup": !rules.signup || !(rules.autoconfirm || rules.can_mail),
+        "disable_signup": !(rules.signup && rules.autoconfirm),
         "mailer_autoconfirm": rules.autoconfirm,
         "phone_autoconfirm": false,
         "sms_provider": "",

@@ -134,7 +134,7 @@ fn outcome(plan: &Plan, form: Form, rows: &Rows) -> Result<Outcome, Error> {
     if wanted && outcome.total.is_none() {
         outcome.total = Some(outcome.rows);
     }
-    if plan.body == BodyShape::Nothing {
+    if plan.body == BodyShape::Nothing && form != Form::Lines {
         outcome.body = Bytes::new();
     }
     Ok(outcome)

@@ -118,6 +118,10 @@ pub(super) fn derive(
     add_views(&mut one_way, relations, &shown);
 
     let mut links: HashMap<RelationId, Vec<Link>> = HashMap::new();
+    // Whatever has a key has an entry, even when nothing at its ends may be named.
+    for end in one_way.iter().flat_map(|key| [key.source, key.target]) {
+        links.entry(RelationId(end)).or_default();
+    }
     let mut add = |source: usize, link: Link| links.entry(RelationId(source)).or_default().push(link);
     for key in &one_way {
         let Some(columns) = named(relations, key.source, key.target, &key.columns) else { continue };
@@ -203,6 +207,7 @@ fn fill_primary_keys(
                 numbers.iter().filter_map(|number| view.column_name(*number).cloned()).collect();
             view.primary_key.extend(names);
         }
+        view.primary_key.sort();
     }
 }
 

@@ -68,7 +68,8 @@ fn array<'a>(
     out.push(b'[');
     for (at, row) in rows.enumerate() {
         if at > 0 {
-            out.extend_from_slice(b",\n ");
+            // As json_agg writes it: somebody may count bytes.
+            out.extend_from_slice(b", \n ");
         }
         each(out, row);
     }

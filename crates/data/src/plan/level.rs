@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::ask::{
-    Embed, Field, Filter, IsWord, Join, JsonStep, Level, Logic, OrderTerm, Rules, SelectField, SelectItem,
-    Test,
+    Aggregate, Embed, Field, Filter, IsWord, Join, JsonStep, Level, Logic, OrderTerm, Rules, SelectField,
+    SelectItem, Test,
 };
 use crate::catalog::types::oid;
 use crate::catalog::{Catalog, Link, LinkKind, Relation};
@@ -215,7 +215,7 @@ impl<'a> Planner<'a> {
         };
         if let Some((_, cast)) = &aggregate_cast {
             type_oid = Some(*cast);
-        } else if field.aggregate == Some(crate::ask::Aggregate::Count) {
+        } else if field.aggregate == Some(Aggregate::Count) {
             type_oid = Some(20);
         }
         let server_json = type_oid.is_none_or(|found| self.catalog.types.needs_server_json(found));
@@ -423,42 +423,38 @@ impl ColumnValue {
 /// mean nothing.
 fn lift(node: &mut Node, to_one: bool) -> Result<Vec<Lifted>, Error> {
     let mut lifted: Vec<Lifted> = Vec::new();
-    let mut add = |inner: &mut String, name: String, aggregate, server_json| {
-        while lifted.iter().any(|other| other.inner == *inner) {
-            inner.push('_');
-        }
-        // An array of values is JSON by the time it is lifted.
-        lifted.push(Lifted { inner: inner.clone(), name, aggregate, server_json: server_json && to_one });
-    };
+    let mut add =
+        |inner: &mut String, aggregate: Option<(Aggregate, Option<String>)>, server_json, is_json| {
+            if aggregate.is_some() && !to_one {
+                return Err(Error::NotImplemented {
+                    what: "Aggregates are not implemented for one-to-many or many-to-many spreads.",
+                });
+            }
+            let name = inner.clone();
+            while lifted.iter().any(|other| other.inner == *inner) {
+                inner.push('_');
+            }
+            // A list of values is JSON by the time it is lifted.
+            let (server_json, is_json) = (server_json && to_one, is_json || !to_one);
+            lifted.push(Lifted { inner: inner.clone(), name, aggregate, server_json, is_json });
+            Ok(())
+        };
     for item in &mut node.items {
         match item {
             Item::Value(output) => {
                 let aggregate = output.aggregate.take();
-                if aggregate.is_some() && !to_one {
-                    return Err(Error::NotImplemented {
-                        what: "Aggregates are not implemented for one-to-many or many-to-many spreads.",
-                    });
-                }
-                let name = output.name.clone();
-                add(&mut output.name, name, aggregate, output.server_json);
+                add(&mut output.name, aggregate, output.server_json, false)?;
             }
             Item::Star => {}
             Item::Embed(at) => {
                 let Some(embed) = node.embeds.get_mut(*at) else { continue };
-                let name = embed.label.clone();
-                add(&mut embed.label, name, None, false);
+                add(&mut embed.label, None, false, true)?;
             }
             Item::Spread(at) => {
                 let inside = node.embeds.get_mut(*at).and_then(|embed| embed.spread.as_mut());
                 for one in inside.into_iter().flatten() {
                     let aggregate = one.aggregate.take();
-                    if aggregate.is_some() && !to_one {
-                        return Err(Error::NotImplemented {
-                            what: "Aggregates are not implemented for one-to-many or many-to-many spreads.",
-                        });
-                    }
-                    let name = one.name.clone();
-                    add(&mut one.name, name, aggregate, one.server_json);
+                    add(&mut one.name, aggregate, one.server_json, one.is_json)?;
                 }
             }
         }

@@ -204,6 +204,8 @@ pub struct Lifted {
     pub aggregate: Option<(Aggregate, Option<String>)>,
     /// Whether only the server can make it JSON.
     pub server_json: bool,
+    /// Whether it is the JSON of an embed, or a list of values.
+    pub is_json: bool,
 }
 
 /// A value of a row.

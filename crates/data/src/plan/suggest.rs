@@ -47,14 +47,13 @@ pub(super) fn relationship(
 ) -> Option<(String, String)> {
     let in_schema = |relation: &&Relation| &*relation.schema == schema;
     let name_of = |id| catalog.relation(id).filter(in_schema).map(|relation| &*relation.name);
-    let links = origin.map_or(&[][..], |origin| catalog.links_of(origin.id));
-    if !links.is_empty() {
+    if let Some(links) = origin.and_then(|origin| catalog.links.get(&origin.id)) {
         let (found, score) =
             nearest(links.iter().filter_map(|link| name_of(link.target)), target, ANY_SCORE)?;
         return (score < 1.0).then(|| (target.to_owned(), found.to_owned()));
     }
     let linked = |relation: &&Relation| {
-        relation.served == Served::Yes && in_schema(relation) && !catalog.links_of(relation.id).is_empty()
+        relation.served == Served::Yes && in_schema(relation) && catalog.links.contains_key(&relation.id)
     };
     let names = catalog.relations.iter().filter(linked).map(|relation| &*relation.name);
     nearest(names, shown, ANY_SCORE).map(|(found, _)| (shown.to_owned(), found.to_owned()))

@@ -2,7 +2,7 @@
 
 use pg::statement::array_literal;
 
-use crate::ask::{Connective, IsWord, JsonKey, Quantifier, SearchKind, Test};
+use crate::ask::{Connective, IsWord, JsonKey, Operator, Quantifier, SearchKind, Test};
 use crate::plan::{ColumnValue, Condition, Qualified};
 
 use super::Writer;
@@ -87,6 +87,8 @@ fn operand(w: &mut Writer, test: &Test, read_by: Option<&Qualified>) {
     match test {
         Test::Compare { operator, quantifier, value } => {
             w.push(" ").push(operator.sql()).push(" ");
+            // A pattern is no value of the domain.
+            let read_by = read_by.filter(|_| !matches!(operator, Operator::Like | Operator::ILike));
             match (quantifier, read_by) {
                 (None, None) => w.param(value),
                 (None, Some(reader)) => w.name(reader).push("(").param(value).push(")"),

@@ -176,7 +176,9 @@ fn write(w: &mut Writer, plan: &Plan) -> Form {
         w.push("NULL::bigint");
     }
     w.push(" AS \"total\" FROM (");
-    select::node(w, plan, &plan.root, &[], None, select::How { outer: Outer::Plain, shared, lead: None });
+    let jsonb = matches!(plan.body, BodyShape::Handler { .. });
+    let how = select::How { outer: Outer::Plain, shared, lead: None, jsonb };
+    select::node(w, plan, &plan.root, &[], None, how);
     w.push(") AS ").ident(PAGE);
     Form::Whole
 }
@@ -188,11 +190,12 @@ fn write_page(w: &mut Writer, plan: &Plan, shared: bool, lead: Option<&'static s
         w.push("pg_catalog.json_strip_nulls(pg_catalog.row_to_json(")
             .ident(PAGE)
             .push(".*)) AS \"body\" FROM (");
-        select::node(w, plan, &plan.root, &[], None, select::How { outer: Outer::Plain, shared, lead: None });
+        let how = select::How { outer: Outer::Plain, shared, lead: None, jsonb: false };
+        select::node(w, plan, &plan.root, &[], None, how);
         w.push(") AS ").ident(PAGE);
         return;
     }
-    let how = select::How { outer: outer(&plan.body), shared, lead };
+    let how = select::How { outer: outer(&plan.body), shared, lead, jsonb: false };
     select::node(w, plan, &plan.root, &[], None, how);
 }
 

@@ -20,10 +20,12 @@ pub(super) struct How {
     pub shared: bool,
     /// What is selected before anything else.
     pub lead: Option<&'static str>,
+    /// Whether embeds are made jsonb: user code that is handed rows may want to look into them.
+    pub jsonb: bool,
 }
 
 impl How {
-    const INNER: How = How { outer: Outer::Plain, shared: true, lead: None };
+    const INNER: How = How { outer: Outer::Plain, shared: true, lead: None, jsonb: false };
 }
 
 /// A node and what joins it to its parent.
@@ -98,7 +100,7 @@ fn items(w: &mut Writer, node: &Node, how: How, grouped: bool) -> Vec<usize> {
             Item::Embed(index) => {
                 let Some(embed) = node.embeds.get(*index) else { continue };
                 groups.push(next(w));
-                embed_item(w, embed, grouped);
+                embed_item(w, embed, grouped || how.jsonb);
             }
             Item::Spread(index) => {
                 let Some(embed) = node.embeds.get(*index) else { continue };
@@ -121,7 +123,7 @@ fn items(w: &mut Writer, node: &Node, how: How, grouped: bool) -> Vec<usize> {
 
 /// The selected values of an act's own rows, where nothing else is asked of them.
 pub(super) fn returning(w: &mut Writer, node: &Node, outer: Outer) {
-    items(w, node, How { outer, shared: false, lead: None }, false);
+    items(w, node, How { outer, shared: false, lead: None, jsonb: false }, false);
 }
 
 fn value_item(w: &mut Writer, alias: &str, output: &Output, outer: Outer, grouped: bool) {
@@ -145,9 +147,9 @@ fn value_item(w: &mut Writer, alias: &str, output: &Output, outer: Outer, groupe
     w.push(" AS ").ident(&output.name);
 }
 
-fn embed_item(w: &mut Writer, embed: &Embedded, grouped: bool) {
+fn embed_item(w: &mut Writer, embed: &Embedded, jsonb: bool) {
     // json has no equality, so that groups need jsonb.
-    let cast = if grouped { "::jsonb" } else { "" };
+    let cast = if jsonb { "::jsonb" } else { "" };
     if embed.to_one {
         w.push("pg_catalog.row_to_json(").ident(&embed.alias).push(".*)").push(cast);
     } else {
@@ -160,7 +162,7 @@ fn lifted_item(w: &mut Writer, embed: &Embedded, lifted: &Lifted, outer: Outer, 
     wrapped(w, lifted.server_json, outer, grouped, |w| {
         aggregated(w, lifted.aggregate.as_ref(), |w| {
             w.column(&embed.alias, &lifted.inner);
-            if !embed.to_one && grouped {
+            if lifted.is_json && grouped {
                 w.push("::jsonb");
             }
         });

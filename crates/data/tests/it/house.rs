@@ -164,8 +164,9 @@ pub async fn run(client: &Client, sql: &str) {
     client.batch_execute(sql).await.unwrap();
 }
 
+/// The body, without the blanks at line ends that json_agg writes and editors eat.
 pub fn text(outcome: &Outcome) -> String {
-    String::from_utf8(outcome.body.to_vec()).unwrap()
+    String::from_utf8(outcome.body.to_vec()).unwrap().replace(", \n", ",\n")
 }
 
 fn parse(url: &str, reading: Reading) -> (Name, data::query::Query) {

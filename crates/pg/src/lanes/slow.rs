@@ -10,23 +10,47 @@ use crate::limits;
 /// How long a statement stays away from the shared connections.
 const EXILE: Duration = Duration::from_secs(60);
 
-/// The statements, by text, and until when.
+/// What is known of one statement.
+#[derive(Clone, Copy)]
+enum Known {
+    /// It was slow once: a busy machine does that to any statement.
+    Once(Instant),
+    /// It was slow again, and stays away until then.
+    Exiled(Instant),
+}
+
+impl Known {
+    fn is_past(self, now: Instant) -> bool {
+        match self {
+            Known::Once(until) | Known::Exiled(until) => until <= now,
+        }
+    }
+}
+
+/// The statements, by text.
 #[derive(Default)]
 pub(crate) struct Slow {
     any: AtomicBool,
-    until: Mutex<HashMap<Arc<str>, Instant>>,
+    known: Mutex<HashMap<Arc<str>, Known>>,
 }
 
 impl Slow {
     /// Notes a statement. When there are too many, the room of the expired is taken; with none, it is not noted.
     pub(crate) fn note(&self, sql: &Arc<str>, now: Instant) {
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        if until.len() >= limits::SLOW_SHAPES.size() {
-            until.retain(|_, until| *until > now);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= limits::SLOW_SHAPES.size() {
+            known.retain(|_, known| !known.is_past(now));
         }
-        if until.len() < limits::SLOW_SHAPES.size() {
-            until.insert(Arc::clone(sql), now + EXILE);
-            self.any.store(true, Ordering::Relaxed);
+        let until = now + EXILE;
+        match known.get(sql) {
+            Some(before) if !before.is_past(now) => {
+                known.insert(Arc::clone(sql), Known::Exiled(until));
+                self.any.store(true, Ordering::Relaxed);
+            }
+            _ if known.len() < limits::SLOW_SHAPES.size() => {
+                known.insert(Arc::clone(sql), Known::Once(until));
+            }
+            _ => {}
         }
     }
 
@@ -35,13 +59,32 @@ impl Slow {
         if !self.any.load(Ordering::Relaxed) {
             return false;
         }
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = until.get(sql).copied();
-        if known.is_some_and(|until| until <= Instant::now()) {
-            until.remove(sql);
-            self.any.store(!until.is_empty(), Ordering::Relaxed);
-            return false;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(sql).copied() {
+            Some(Known::Exiled(until)) if until > Instant::now() => true,
+            Some(Known::Exiled(_)) => {
+                known.remove(sql);
+                self.any
+                    .store(known.values().any(|known| matches!(known, Known::Exiled(_))), Ordering::Relaxed);
+                false
+            }
+            Some(Known::Once(_)) | None => false,
         }
-        known.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_exiled_when_it_is_slow_twice_within_the_time() {
+        let (slow, sql): (Slow, Arc<str>) = (Slow::default(), "select 1".into());
+        let long_ago = Instant::now().checked_sub(EXILE * 2).unwrap();
+        slow.note(&sql, long_ago);
+        slow.note(&sql, Instant::now());
+        assert!(!slow.has("select 1"));
+        slow.note(&sql, Instant::now());
+        assert!(slow.has("select 1") && !slow.has("select 2"));
     }
 }

@@ -214,7 +214,8 @@ async fn a_slow_reader_is_avoided_and_its_statement_moves_to_a_connection_of_its
     }
     assert!(!running.is_finished(), "somebody waited behind the slow one");
     running.await.unwrap().unwrap();
-    assert_eq!(pg.stats().own.round_trips, 0);
+    read(&pg, Lane::Short, slow).await.unwrap();
+    assert_eq!(pg.stats().own.round_trips, 0, "once is no habit");
     read(&pg, Lane::Short, slow).await.unwrap();
     assert_eq!(pg.stats().own.round_trips, 1, "known to be slow, it has a connection of its own");
 }

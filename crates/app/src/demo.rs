@@ -121,33 +121,4 @@ pub async fn load<E>(steps: &[Step], mut execute: impl AsyncFnMut(&str) -> Resul
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_instance_has_passwords_of_its_own() {
-        let (one, two) = (people(&Rng::system()), people(&Rng::system()));
-        for (one, two) in one.iter().zip(&two) {
-            assert!(!one.password.matches(two.password.expose()));
-            assert!(one.password.expose().len() >= 20);
-        }
-    }
-
-    #[test]
-    fn credentials_are_for_their_owner_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("demo-people.txt");
-        write_credentials(&path, &people(&Rng::seeded(1))).expect("written");
-        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-        assert!(std::fs::read_to_string(&path).expect("text").contains("ann@example.com"));
-    }
-
-    #[test]
-    fn the_data_set_has_at_least_a_hundred_thousand_rows() {
-        let people = people(&Rng::seeded(1));
-        let steps = steps(&people, &[Uuid::nil(), Uuid::nil(), Uuid::nil()]);
-        assert!(steps.iter().map(|step| step.rows).sum::<u64>() >= 100_000);
-        assert!(steps.iter().all(|step| !step.sql.contains("$TEAM")));
-    }
-}
+mod tests;

@@ -84,11 +84,13 @@ fn initdb(
         return Ok(Ok(()));
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Ok(Err(said
-        .lines()
-        .filter(|line| line.contains("error") || line.contains("fatal"))
-        .collect::<Vec<_>>()
-        .join("; ")))
+    let mut telling: Vec<&str> =
+        said.lines().filter(|line| line.contains("error") || line.contains("fatal")).collect();
+    // What stops it before its first check ("could not look up effective user") is neither to its mind.
+    if telling.is_empty() {
+        telling = said.lines().collect();
+    }
+    Ok(Err(telling.join("; ")))
 }
 
 fn fresh_dir(path: &Path, layout: &Layout) -> Result<(), Error> {

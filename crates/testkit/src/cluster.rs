@@ -63,14 +63,16 @@ fn start() -> Cluster {
 
 const AFTER_US: &str = r#"
 cat >/dev/null
-pid=$(head -n 1 "$1/cluster/postmaster.pid" 2>/dev/null)
+place=$(cat "$1/postgres.location" 2>/dev/null || echo "$1")
+socket=$(cat "$1/socket.location" 2>/dev/null || echo "$1")
+pid=$(head -n 1 "$place/cluster/postmaster.pid" 2>/dev/null)
 [ -n "$pid" ] && kill -QUIT "$pid" 2>/dev/null
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  [ -e "$1/cluster/postmaster.pid" ] || break
+  [ -e "$place/cluster/postmaster.pid" ] || break
   kill -0 "$pid" 2>/dev/null || break
   sleep 0.1
 done
-rm -rf "$1"
+rm -rf "$1" "$place" "$socket"
 "#;
 
 /// In a process group of its own, or Ctrl-C would end it before it has done its work.

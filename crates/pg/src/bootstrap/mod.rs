@@ -20,6 +20,8 @@ pub use logins::Logins;
 pub use schemas::entry_sql;
 pub use step::{Change, Degraded, Plan, Scope};
 
+use tokio_postgres::Client;
+
 use crate::admin::Target;
 use crate::{Error, SetupError, Timeouts};
 use step::Rights;
@@ -81,28 +83,30 @@ impl Exposed {
 
 /// Everything at once, for the embedded server and for tests: plans and applies, and returns what was done.
 pub async fn run(admin: &Target, wanted: &Wanted) -> Result<Plan, Error> {
-    let mut done = plan(admin, wanted, Scope::Cluster).await?;
-    apply(admin, wanted, &done).await?;
-    let inside = plan(admin, wanted, Scope::Database).await?;
-    apply(admin, wanted, &inside).await?;
-    done.changes.extend(inside.changes);
-    done.degraded.extend(inside.degraded);
+    let mut done = Plan::default();
+    for scope in [Scope::Cluster, Scope::Database] {
+        let plan = plan(admin, wanted, scope).await?;
+        apply(admin, wanted, &plan).await?;
+        done.extend(plan);
+    }
     Ok(done)
 }
 
 /// Everything [`run`] would do, for an operator to agree to before an existing server is touched.
 pub async fn preview(admin: &Target, wanted: &Wanted) -> Result<Plan, Error> {
     let mut plan = plan(admin, wanted, Scope::Cluster).await?;
-    let inside = self::plan(admin, wanted, Scope::Database).await?;
-    plan.changes.extend(inside.changes);
-    plan.degraded.extend(inside.degraded);
+    plan.extend(self::plan(admin, wanted, Scope::Database).await?);
     Ok(plan)
 }
 
 /// What is missing in one scope: empty on a system without drift.
 pub async fn plan(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<Plan, Error> {
     let client = connect(admin, wanted, scope).await?;
-    let rights = Rights::read(&client).await?;
+    look(&client, admin, wanted, scope).await
+}
+
+async fn look(client: &Client, admin: &Target, wanted: &Wanted, scope: Scope) -> Result<Plan, Error> {
+    let rights = Rights::read(client).await?;
     if wanted.exposed.is_empty() {
         return Err(Error::Bug("a bootstrap without an exposed schema".to_owned()));
     }
@@ -117,48 +121,45 @@ pub async fn plan(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<Plan,
     };
     let mut plan = Plan::default();
     for mut step in steps {
-        if !step.holds(&client).await? {
-            step.say(&client).await?;
+        if !step.holds(client).await? {
+            step.say(client).await?;
             plan.add(step, &rights)?;
         }
     }
     if scope == Scope::Cluster {
-        logins::plan(&client, admin, wanted, &mut plan).await?;
+        logins::plan(client, admin, wanted, &mut plan).await?;
     }
     Ok(plan)
 }
 
-/// Makes the changes of `plan`, in order. What is inside the database happens together or not at all.
-pub async fn apply(admin: &Target, wanted: &Wanted, plan: &Plan) -> Result<(), Error> {
+/// Makes the changes of `agreed`, in order, except those that another node has made meanwhile. What is inside the
+/// database happens together or not at all.
+pub async fn apply(admin: &Target, wanted: &Wanted, agreed: &Plan) -> Result<(), Error> {
     for scope in [Scope::Cluster, Scope::Database] {
-        let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.scope == scope).collect();
-        if changes.is_empty() {
+        if agreed.changes.iter().all(|change| change.scope != scope) {
             continue;
         }
         let client = connect(admin, wanted, scope).await?;
-        if scope == Scope::Database {
-            client.batch_execute("BEGIN").await?;
-        }
-        for change in changes {
+        client.execute("SELECT pg_advisory_lock($1)", &[&ADVISORY_KEY]).await?;
+        let missing = look(&client, admin, wanted, scope).await?.changes;
+        let (begin, commit) = if scope == Scope::Database { ("BEGIN", "COMMIT") } else { ("", "") };
+        client.batch_execute(begin).await?;
+        for change in missing.iter().filter(|change| agreed.has(change)) {
             client.batch_execute(&change.sql).await.map_err(|error| change.failed(error))?;
         }
-        if scope == Scope::Database {
-            client.batch_execute("COMMIT").await?;
-        }
+        client.batch_execute(commit).await?;
     }
     Ok(())
 }
 
 /// Roles of an embedded server are made before the database is there.
-async fn connect(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<tokio_postgres::Client, Error> {
+async fn connect(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<Client, Error> {
     let target = match scope {
         Scope::Cluster if wanted.embedded => admin.database("postgres"),
         Scope::Cluster | Scope::Database => admin.database(&wanted.database),
     };
     let client = target.connect().await?;
-    // The first statement of a node that waits for another's bootstrap.
     client.batch_execute("SET lock_timeout = '30s'; SET statement_timeout = 0").await?;
-    client.execute("SELECT pg_advisory_lock($1)", &[&ADVISORY_KEY]).await?;
     Ok(client)
 }
 

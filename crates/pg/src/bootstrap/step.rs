@@ -128,6 +128,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether this was agreed to. By its sentence: a verifier's text differs each time it is made.
+    pub(super) fn has(&self, change: &Change) -> bool {
+        self.changes.iter().any(|agreed| agreed.scope == change.scope && agreed.what == change.what)
+    }
+
+    pub(super) fn extend(&mut self, more: Plan) {
+        self.changes.extend(more.changes);
+        self.degraded.extend(more.degraded);
+    }
+
     pub(super) fn add(&mut self, step: Step, rights: &Rights) -> Result<(), Error> {
         let allowed = match step.needs {
             Needs::Ownership => true,

@@ -93,7 +93,8 @@ impl Supervisor {
                 return;
             }
         };
-        let mut restarts = 0;
+        let (mut restarts, mut short_lives) = (0, 0);
+        let mut since = Instant::now();
         self.state.send_replace(State::Running { pid: child.id(), restarts });
         // As above; the hang-up of `commands` stops the server.
         let _ = started.send(Ok(()));
@@ -103,10 +104,14 @@ impl Supervisor {
                 return;
             }
             tracing::error!(log = %self.layout.log().display(), "PostgreSQL ended unasked; starting it again");
-            match self.relaunch() {
+            // One that gets ready and dies at once, again and again, waits as long as one that does not get ready.
+            let was_short = since.elapsed() < Duration::from_millis(limits::RESTART_MS_MAX.value);
+            short_lives = if was_short { short_lives + 1 } else { 0 };
+            match self.relaunch(short_lives) {
                 Ok(again) => child = again,
                 Err(answer) => return self.finish(&mut child, answer),
             }
+            since = Instant::now();
             restarts += 1;
             self.state.send_replace(State::Running { pid: child.id(), restarts });
             tracing::info!(restarts, "PostgreSQL is back");
@@ -129,9 +134,13 @@ impl Supervisor {
         }
     }
 
-    /// Tries again with growing pauses until it works or we are to stop.
-    fn relaunch(&self) -> Result<Child, Option<Command>> {
+    /// Tries again with growing pauses until it works or we are to stop. The first crash in a while has no pause.
+    fn relaunch(&self, short_lives: u32) -> Result<Child, Option<Command>> {
         let mut failures = 0u32;
+        self.state.send_replace(State::Down { failures });
+        if short_lives > 1 {
+            self.pause(short_lives)?;
+        }
         loop {
             self.state.send_replace(State::Down { failures });
             let launched = orphans::stop(&self.layout.cluster).and_then(|()| self.launch());
@@ -140,13 +149,17 @@ impl Supervisor {
                 Err(error) => tracing::error!(%error, failures, "PostgreSQL does not come back"),
             }
             failures = failures.saturating_add(1);
-            let pause = limits::RESTART_MS_MIN.value.saturating_mul(1 << failures.min(16));
-            let pause = Duration::from_millis(pause.min(limits::RESTART_MS_MAX.value));
-            match self.commands.recv_timeout(pause) {
-                Ok(command) => return Err(Some(command)),
-                Err(RecvTimeoutError::Disconnected) => return Err(None),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
+            self.pause(failures)?;
+        }
+    }
+
+    /// Twice as long each time, up to a bound; an error is the order to stop.
+    fn pause(&self, times: u32) -> Result<(), Option<Command>> {
+        let pause = limits::RESTART_MS_MIN.value.saturating_mul(1 << times.min(16));
+        match self.commands.recv_timeout(Duration::from_millis(pause.min(limits::RESTART_MS_MAX.value))) {
+            Ok(command) => Err(Some(command)),
+            Err(RecvTimeoutError::Disconnected) => Err(None),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
         }
     }
 

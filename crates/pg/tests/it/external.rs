@@ -97,6 +97,30 @@ async fn a_preview_says_everything_and_does_nothing() {
 }
 
 #[tokio::test]
+async fn two_nodes_preparing_at_once_do_not_collide() {
+    let foreign = Foreign::start().await;
+    let (admin, wanted) = (foreign.superuser(), foreign.wanted());
+    let run = async || bootstrap::run(&admin, &wanted).await.map(drop);
+    let (a, b, c) = tokio::join!(run(), run(), run());
+    (a.unwrap(), b.unwrap(), c.unwrap());
+    assert_eq!(bootstrap::preview(&admin, &wanted).await.unwrap(), Default::default());
+    foreign.server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_not_agreed_to_is_not_done() {
+    let foreign = Foreign::start().await;
+    let (admin, wanted) = (foreign.superuser(), foreign.wanted());
+    let mut plan = bootstrap::preview(&admin, &wanted).await.unwrap();
+    plan.changes.retain(|change| change.what.starts_with("Create role `anon`"));
+    bootstrap::apply(&admin, &wanted, &plan).await.unwrap();
+    let sql = "SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname IN ('anon', 'authenticated', 'palisade_owner')";
+    let made = admin.connect().await.unwrap().query_one(sql, &[]).await.unwrap();
+    assert_eq!(made.get::<_, &str>(0), "anon");
+    foreign.server.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn without_a_superuser_it_works_with_less_and_says_what_is_lost() {
     let foreign = Foreign::start().await;
     let wanted = foreign.wanted();

@@ -157,6 +157,50 @@ async fn killed_postgres_comes_back_with_what_was_committed() {
     server.stop().await.unwrap();
 }
 
+/// Numbers are written one commit at a time while the server is killed; every one that was confirmed is there after.
+async fn killed_while_writing(kills: u32) {
+    let place = Place::new();
+    let config = ManagedConfig { durability: Durability::Full, ..place.config() };
+    let server = Server::start(config).await.unwrap();
+    run(&server, "CREATE TABLE written (n int PRIMARY KEY)").await;
+    let (mut next, mut confirmed) = (0, Vec::new());
+    for round in 1..=kills {
+        let victim = pid(&server);
+        let client = server.admin("postgres").connect().await.unwrap();
+        let upto = next + 20 + 7 * i32::try_from(round % 5).unwrap();
+        loop {
+            next += 1;
+            if client.execute("INSERT INTO written VALUES ($1)", &[&next]).await.is_err() {
+                break;
+            }
+            confirmed.push(next);
+            if next == upto {
+                kill(victim, Signal::SIGKILL).unwrap();
+            }
+        }
+        let mut state = server.watch();
+        let back =
+            state.wait_for(|state| matches!(state, State::Running { restarts, .. } if *restarts == round));
+        tokio::time::timeout(std::time::Duration::from_secs(60), back).await.unwrap().unwrap();
+    }
+    let client = server.admin("postgres").connect().await.unwrap();
+    let found: Vec<i32> = client.query_one("SELECT array_agg(n) FROM written", &[]).await.unwrap().get(0);
+    let lost: Vec<_> = confirmed.iter().filter(|n| !found.contains(n)).collect();
+    assert!(lost.is_empty(), "confirmed and lost: {lost:?}");
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_kill_loses_nothing_that_was_confirmed() {
+    killed_while_writing(2).await;
+}
+
+#[tokio::test]
+#[ignore = "long: 12 kills, with the growing pauses between restarts"]
+async fn soak_a_kill_loses_nothing_that_was_confirmed() {
+    killed_while_writing(12).await;
+}
+
 #[tokio::test]
 async fn the_lanes_find_a_restarted_server_by_themselves() {
     let place = Place::new();

@@ -130,7 +130,7 @@ impl GoTrue {
             None => Err(web::Error::NoRoute.into()),
             Some((route, params)) => {
                 let inner = path.strip_prefix(&*mount.prefix).unwrap().to_owned();
-                let ask = Ask { path: inner, params, body: Bytes::from(body), parts };
+                let ask = Ask { path: inner, params, body: Bytes::from(body), parts: parts.into() };
                 self.run(route, ask, bearer, &request_id).await
             }
         };

@@ -1,6 +1,7 @@
 //! From an outcome to an answer: status, ranges, headers, what user code set.
 //!
-//! Invariant: a header that user code set replaces ours of that name, except those the edge owns.
+//! Invariant: a header that user code set replaces ours of that name, except those the edge and the connection own
+//! ([`NOT_THEIRS`]): user code can neither forge a request's name nor cut a body short.
 
 use bytes::Bytes;
 use data::ask::Outcome;
@@ -88,6 +89,10 @@ impl Draft {
     }
 }
 
+/// Headers user code cannot set: how the connection works, and what the edge says.
+const NOT_THEIRS: [&str; 7] =
+    ["connection", "content-length", "keep-alive", "server", "transfer-encoding", "upgrade", "x-request-id"];
+
 fn user_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
     let items: Vec<serde_json::Map<String, Value>> =
         serde_json::from_str(text).map_err(|_| Refusal::ResponseHeaders)?;
@@ -101,7 +106,12 @@ fn user_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
             _ => None,
         }
     };
-    items.iter().map(|item| header(item).ok_or(Refusal::ResponseHeaders)).collect()
+    let mut headers = items
+        .iter()
+        .map(|item| header(item).ok_or(Refusal::ResponseHeaders))
+        .collect::<Result<Vec<_>, _>>()?;
+    headers.retain(|(name, _)| !NOT_THEIRS.contains(&name.as_str()));
+    Ok(headers)
 }
 
 /// `Content-Range`: `first-last/total`, `*` where there is nothing to say.

@@ -143,9 +143,8 @@ BEGIN
         RETURNING i.id, i.salt, i.body, b.leaf, b.hash, b.mac, b.place
     )
     INSERT INTO audit.log (seq, id, chained_at, at, event, actor, subject, salt, body, leaf, hash, mac)
-        SELECT after_seq + t.place, t.id, chained, (j.doc ->> 'at')::timestamptz, j.doc ->> 'event', j.doc ->> 'actor',
-               j.doc ->> 'subject', t.salt, t.body, t.leaf, t.hash, t.mac
-        FROM taken t, LATERAL (SELECT t.body::json AS doc OFFSET 0) j
+        SELECT after_seq + t.place, t.id, chained, j.at, j.event, j.actor, j.subject, t.salt, t.body, t.leaf, t.hash, t.mac
+        FROM taken t, json_to_record(t.body::json) AS j (at timestamptz, event text, actor text, subject text)
         ORDER BY t.place;
     GET DIAGNOSTICS moved = ROW_COUNT;
     IF moved <> cardinality(ids) THEN

@@ -86,7 +86,7 @@ impl House {
             request_id: RequestId("test".into()),
         };
         let sent = parts.headers.clone();
-        let ask = Ask { parts, path: bare, params, body: body.to_owned().into() };
+        let ask = Ask { parts: Arc::new(parts), path: bare, params, body: body.to_owned().into() };
         let answered = match route {
             Some(route) => (route.run)(cx.clone(), ask).await,
             None => Err(web::Error::NoRoute.into()),

@@ -111,17 +111,12 @@ async fn given(
     wanted.embedded = false;
     wanted.database = admin.database.clone();
     wanted.timeouts = settings::timeouts(settings);
-    let mut plan = Plan::default();
-    for scope in [bootstrap::Scope::Cluster, bootstrap::Scope::Database] {
-        let missing = bootstrap::plan(&admin, &wanted, scope).await?;
-        if !missing.changes.is_empty() && consent == Consent::Missing {
-            let changes = missing.changes.iter().map(|change| change.what.clone()).collect();
-            return Err(StartError::Consent { changes });
-        }
-        bootstrap::apply(&admin, &wanted, &missing).await?;
-        plan.changes.extend(missing.changes);
-        plan.degraded.extend(missing.degraded);
+    let plan = bootstrap::preview(&admin, &wanted).await?;
+    if !plan.changes.is_empty() && consent == Consent::Missing {
+        let changes = plan.changes.iter().map(|change| change.what.clone()).collect();
+        return Err(StartError::Consent { changes });
     }
+    bootstrap::apply(&admin, &wanted, &plan).await?;
     migrate(&admin).await?;
     let pg = connect(&admin, &logins, settings)?;
     let (listen, admin_url) = (admin.login(&logins.system), database_url::text(&admin));

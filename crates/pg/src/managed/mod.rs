@@ -38,15 +38,6 @@ pub const SUPERUSER: &str = "postgres";
 /// The part of the socket's name PostgreSQL insists on; no TCP port is ever opened.
 pub const PORT: u16 = 5432;
 
-/// Makes a directory for everything of ours: nobody else can list it. Root lets others pass through, because
-/// PostgreSQL, which is somebody else then, lives inside; the files in it are private one by one.
-pub fn make_data_dir(path: &Path) -> Result<(), Error> {
-    let mode = if nix::unistd::Uid::effective().is_root() { 0o711 } else { 0o700 };
-    files::make_dir(path, mode)
-        .and_then(|()| std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)))
-        .map_err(|error| files::failed(path, &error))
-}
-
 /// A running server. Dropped without [`Server::stop`], it is stopped all the same, unobserved.
 pub struct Server {
     layout: Layout,

@@ -102,7 +102,9 @@ async fn two_nodes_preparing_at_once_do_not_collide() {
     let (admin, wanted) = (foreign.superuser(), foreign.wanted());
     let run = async || bootstrap::run(&admin, &wanted).await.map(drop);
     let (a, b, c) = tokio::join!(run(), run(), run());
-    (a.unwrap(), b.unwrap(), c.unwrap());
+    for done in [a, b, c] {
+        done.unwrap();
+    }
     assert_eq!(bootstrap::preview(&admin, &wanted).await.unwrap(), Default::default());
     foreign.server.stop().await.unwrap();
 }

@@ -222,17 +222,6 @@ async fn the_lanes_find_a_restarted_server_by_themselves() {
 }
 
 #[tokio::test]
-async fn a_data_directory_cannot_be_listed_by_others() {
-    let place = Place::new();
-    pg::managed::make_data_dir(&place.home()).unwrap();
-    let mode = std::fs::metadata(place.home()).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, if Uid::effective().is_root() { 0o711 } else { 0o700 });
-    let server = Server::start(config(&place.home().join("postgres"))).await.unwrap();
-    assert!(server.cluster_dir().starts_with(place.home()), "{:?}", server.cluster_dir());
-    server.stop().await.unwrap();
-}
-
-#[tokio::test]
 async fn a_killed_backend_is_postgresqls_own_affair() {
     let place = Place::new();
     let server = place.start().await;

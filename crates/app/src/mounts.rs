@@ -21,6 +21,13 @@ pub fn public(
     let rest = RestConfig::over(services.data.scope(), data::ask::Rules::from_settings(settings));
     let mut mounts =
         vec![Rest::new(rest, services.data.clone(), clock.clone()).mount("/rest/v1", Guard::Key)];
+    let second =
+        settings.get(&auth::settings::SECOND_PREFIX).map(|prefix| format!("/{}", prefix.trim_matches('/')));
+    let prefixes: Vec<String> = std::iter::once("/auth/v1".to_owned()).chain(second).collect();
+    mounts.extend(supabase::auth::mounts(
+        Arc::new(supabase::auth::State { auth: services.auth.clone() }),
+        &prefixes,
+    ));
     mounts.push(native::mount(native.clone(), native::PUBLIC));
     if profile == Profile::Dev {
         mounts.push(native::mount(native.clone(), native::DEV));

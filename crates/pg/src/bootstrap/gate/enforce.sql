@@ -37,7 +37,7 @@ BEGIN
     IF found.is_new THEN
       EXECUTE format('REVOKE ALL ON TABLE %s FROM PUBLIC, anon, authenticated, readonly', thing);
       RAISE WARNING 'palisade: % has no row level security, so only service_role may read it', thing
-        USING HINT = 'Put a view with a WHERE clause before it, or grant it on purpose.';
+        USING HINT = 'Read it in a function that checks who asks.';
     END IF;
     IF found.reads_as_owner THEN
       -- Past every policy, otherwise. `security_invoker = false` is its owner's own word.

@@ -4,6 +4,7 @@
 //! Invariant: no SQL, no policy and no state but the configuration stand here.
 
 mod body;
+mod browsers;
 mod call;
 pub mod config;
 pub mod error;
@@ -116,10 +117,14 @@ impl Rest {
         voice: Voice,
     ) -> Result<Reply<Answer>, base::Failure> {
         let reply = answered.map_err(|refusal| Refused { refusal, voice })?;
-        Ok(match &self.config.trace_header {
+        let reply = match &self.config.trace_header {
             None => reply,
             Some(name) => reply.map(|answer| traced(ask, answer, name)),
-        })
+        };
+        if !self.config.outspoken {
+            return Ok(reply);
+        }
+        Ok(reply.map(|answer| browsers::allow(ask, answer, &self.config.origins)))
     }
 
     fn verify_again(&self, ask: &Ask) {

@@ -65,6 +65,10 @@ pub struct Raw {
     pub comments: HashMap<Arc<str>, Arc<str>>,
     /// Whether any function could set the answer's headers or status.
     pub functions_answer: bool,
+    /// Whether code that a read reaches may leave something in the session.
+    pub reads_leave: bool,
+    /// Whether any code looks at the request's method, path, headers or cookies.
+    pub request_is_read: bool,
 }
 
 struct Name(Arc<str>);
@@ -147,6 +151,10 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
             raw.comments.insert(name(row, 0)?, comment);
         }
         raw.functions_answer |= flag(row, 2)?;
+    }
+    for row in ask_all(open, sql::EFFECTS).await?.iter() {
+        raw.reads_leave = flag(row, 0)?;
+        raw.request_is_read = flag(row, 1)?;
     }
     Ok(raw)
 }
@@ -359,6 +367,8 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         handlers,
         comments: raw.comments,
         functions_answer: raw.functions_answer,
+        reads_leave: raw.reads_leave,
+        request_is_read: raw.request_is_read,
         exposed: scope.exposed.iter().map(|name| name.as_str().into()).collect(),
     }
 }

@@ -66,6 +66,10 @@ pub struct Catalog {
     pub comments: HashMap<Arc<str>, Arc<str>>,
     /// Whether any function could set `response.headers` or `response.status`.
     pub functions_answer: bool,
+    /// Whether code that a read reaches may leave something in the session: then the session is cleaned behind it.
+    pub reads_leave: bool,
+    /// Whether any code looks at the request's method, path, headers or cookies: otherwise they are not sent.
+    pub request_is_read: bool,
     by_name: HashMap<(Arc<str>, Arc<str>), RelationId>,
     by_row_type: HashMap<u32, RelationId>,
     exposed: Vec<Arc<str>>,

@@ -5,6 +5,7 @@
 mod calls;
 mod catalog;
 mod differential;
+mod effects;
 mod gate;
 mod house;
 mod reads;

@@ -1,0 +1,54 @@
+//! What user code that reads reach may do, judged by its text.
+
+use crate::house::{House, run};
+
+const HARMLESS: &str = "
+CREATE TABLE t (id int PRIMARY KEY, owner text);
+CREATE FUNCTION mine() RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS
+  $$ DECLARE who text; BEGIN who := current_setting('request.jwt.claims', true); RETURN who; END $$;
+CREATE FUNCTION careless() RETURNS text LANGUAGE sql AS $$ SELECT public.mine() $$;
+CREATE POLICY own ON t USING (owner = (SELECT careless()));
+CREATE VIEW v WITH (security_invoker = true) AS SELECT id, mine() FROM t;
+CREATE FUNCTION on_write() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM set_config('app.x', 'y', false); RETURN new; END $$;
+CREATE FUNCTION rpc() RETURNS void LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET owner = 'x'; END $$;";
+
+async fn effects(more: &str) -> (bool, bool) {
+    let house = House::with(HARMLESS).await;
+    run(&house.database.admin().await, more).await;
+    house.data.reload().await.unwrap();
+    let catalog = house.data.catalog();
+    (catalog.reads_leave, catalog.request_is_read)
+}
+
+#[tokio::test]
+async fn an_ordinary_schema_leaves_nothing_and_looks_at_no_request() {
+    assert_eq!(effects("").await, (false, false));
+}
+
+#[tokio::test]
+async fn whatever_a_read_reaches_and_might_leave_something_counts() {
+    for more in [
+        "CREATE OR REPLACE FUNCTION careless() RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.x', 'y', false) $$",
+        "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'lis' || 'ten x'; RETURN ''; END $$",
+        "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE plpgsql AS $$ BEGIN SET app.x TO 'y'; RETURN ''; END $$",
+        "CREATE FUNCTION deep() RETURNS bool LANGUAGE sql AS $$ SELECT pg_try_advisory_lock(1) $$;
+         CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE sql AS $$ SELECT deep()::text $$",
+        "CREATE POLICY other ON t USING (set_config('app.x', owner, false) IS NOT NULL)",
+        "CREATE VIEW w WITH (security_invoker = true) AS SELECT pg_try_advisory_lock(id) FROM t",
+        "CREATE FUNCTION computed(t) RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.x', $1.owner, false) $$",
+    ] {
+        assert!(effects(more).await.0, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn code_that_looks_at_the_request_gets_it() {
+    for more in [
+        "CREATE FUNCTION agent() RETURNS text LANGUAGE sql AS $$ SELECT current_setting('request.headers', true)::json->>'user-agent' $$",
+        "CREATE POLICY other ON t USING (current_setting('request.method', true) = 'GET')",
+        "CREATE FUNCTION part(name text) RETURNS text LANGUAGE sql AS $$ SELECT current_setting('request.' || name, true) $$",
+    ] {
+        assert!(effects(more).await.1, "{more}");
+    }
+}

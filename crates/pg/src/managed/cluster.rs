@@ -167,11 +167,13 @@ pub fn arguments(config: &ManagedConfig, layout: &Layout) -> Vec<String> {
 ///
 /// Statements are kept out of the log, because they may carry what people typed.
 fn tuning(config: &ManagedConfig, memory_mib: u64) -> String {
-    let shared = (memory_mib / 8).clamp(32, 1024);
+    let is_throwaway = config.durability == Durability::Throwaway;
+    // Dropping a database looks at every buffer, and a test process makes and drops hundreds.
+    let shared = if is_throwaway { 64 } else { (memory_mib / 8).clamp(32, 1024) };
     let cache = (memory_mib / 2).max(shared);
     let work = (memory_mib / 1024).clamp(4, 16);
     let maintenance = (memory_mib / 32).clamp(32, 256);
-    let commit = if config.durability == Durability::Full { "on" } else { "off" };
+    let (commit, autovacuum) = if is_throwaway { ("off", "off") } else { ("on", "on") };
     format!(
         "# Written by Palisade at every start; edits are lost. To tune, use ALTER SYSTEM.
 shared_buffers = {shared}MB
@@ -179,6 +181,7 @@ effective_cache_size = {cache}MB
 work_mem = {work}MB
 maintenance_work_mem = {maintenance}MB
 synchronous_commit = {commit}
+autovacuum = {autovacuum}
 jit = off
 max_slot_wal_keep_size = 1GB
 log_min_messages = warning

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod dev;
 pub mod docs;
 pub mod error;
+mod later;
 pub mod lists;
 pub mod logging;
 pub mod mounts;

@@ -7,10 +7,20 @@ use pg::Migration;
 
 /// Schemas of ours, in the order they are made.
 pub fn migrations() -> Vec<Migration> {
-    [audit::MIGRATIONS, auth::MIGRATIONS, mail::MIGRATIONS, posture::MIGRATIONS].concat()
+    [audit::MIGRATIONS, auth::MIGRATIONS, jobs::MIGRATIONS, mail::MIGRATIONS, posture::MIGRATIONS].concat()
 }
 
 /// Settings: [`crate::config::registry`] joins the crates' lists with what the guides name and is not built yet.
 pub fn settings() -> Vec<&'static base::setting::Definition> {
     crate::config::registry::all()
+}
+
+/// Jobs: things to do once, later. `crate::later::registry` gives each what it works with.
+pub fn jobs() -> Vec<jobs::Definition> {
+    jobs::JOBS.to_vec()
+}
+
+/// Reconcilers: what is kept as it should be. `crate::later::reconcilers` starts them.
+pub fn reconcilers() -> Vec<jobs::Kept> {
+    jobs::RECONCILERS.to_vec()
 }

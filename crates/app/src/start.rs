@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::database::{self, Database};
 use crate::error::StartError;
+use crate::later::Later;
 use crate::{control, mounts, refusals, watch};
 
 /// How an instance is started.
@@ -57,6 +58,8 @@ pub struct Services {
     pub data: data::Data,
     /// Mail.
     pub outbox: mail::Outbox,
+    /// What happens later.
+    pub jobs: jobs::Jobs,
     /// The controls and their probes.
     pub posture: Posture,
     /// Sessions with something open.
@@ -173,8 +176,17 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
             rng: rng.clone(),
         },
     );
-    let services = Services { pg, audit, auth, data: data_core, outbox, posture, connections };
-    watch::spawn(&database.listen, &services, &tasks.behind.tracker, &tasks.behind.stop);
+    let jobs = jobs::Jobs::new(pg.clone(), clock.clone(), rng.clone());
+    let services = Services { pg, audit, auth, data: data_core, outbox, jobs, posture, connections };
+    let listener = watch::spawn(&database.listen, &services, &tasks.behind.tracker, &tasks.behind.stop);
+    let later = Later {
+        jobs: services.jobs.clone(),
+        outbox: services.outbox.clone(),
+        audit: services.audit.clone(),
+        clock: clock.clone(),
+        settings: settings.clone(),
+    };
+    later.spawn(&listener, &tasks.behind.tracker, &tasks.behind.stop);
 
     let limiter = match settings.get(&edge::settings::LIMITS_URL) {
         Some(url) => Limiter::shared(clock.clone(), url.expose()).map_err(StartError::limits)?,

@@ -15,14 +15,21 @@ const CATALOG: [&str; 2] = [pg::bootstrap::GATE_CHANNEL, "pgrst"];
 /// Changes of one migration come in a burst; one reload serves them all.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// Listens, and passes on what is heard, until `stop`.
-pub fn spawn(target: &Target, services: &Services, tracker: &TaskTracker, stop: &CancellationToken) {
-    let listener = Listener::start(target.clone(), &[auth::CHANNEL, CATALOG[0], CATALOG[1]]);
+/// Listens, and passes on what is heard, until `stop`. Whoever else wants to hear takes the listener.
+pub fn spawn(
+    target: &Target,
+    services: &Services,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> Listener {
+    let listener = Listener::start(target.clone(), &[auth::CHANNEL, jobs::CHANNEL, CATALOG[0], CATALOG[1]]);
     let (services, stop) = (services.clone(), stop.clone());
     tracker.spawn(close_ended(services.clone(), stop.clone()));
     let (follow, until) = (services.auth.clone().follow(listener.clone()), stop.clone());
     tracker.spawn(async move { until.run_until_cancelled(follow).await });
-    tracker.spawn(async move { stop.run_until_cancelled(reload(listener, services)).await });
+    let follow = listener.clone();
+    tracker.spawn(async move { stop.run_until_cancelled(reload(follow, services)).await });
+    listener
 }
 
 /// An ended session's sockets and streams end with it.

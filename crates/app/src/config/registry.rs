@@ -11,6 +11,7 @@ const LISTS: &[&[&Definition]] = &[
     crate::settings::SETTINGS,
     data::SETTINGS,
     edge::SETTINGS,
+    jobs::SETTINGS,
     mail::SETTINGS,
 ];
 

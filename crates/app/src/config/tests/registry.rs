@@ -22,11 +22,13 @@ const WITHOUT_CONTROL: &[&str] = &[
     "email.file_dir",
     "email.from_address",
     "email.from_name",
+    "email.outbox_retention",
     "email.smtp_ca_file",
     "email.smtp_host",
     "email.smtp_port",
     "email.smtp_security",
     "email.smtp_user",
+    "jobs.workers",
     "strict_env",
 ];
 

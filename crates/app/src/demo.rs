@@ -51,13 +51,13 @@ pub fn people(rng: &Rng) -> Vec<Person> {
     ]
 }
 
-/// Letters that cannot be taken for one another, and one of each kind a strict password rule asks for.
+/// Letters that cannot be taken for one another, and one of each kind that control 19 asks for.
 fn password(rng: &Rng) -> Secret {
     const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let bound = u32::try_from(LETTERS.len()).unwrap_or(1);
     let letter = |_| LETTERS.get(rng.below(bound) as usize).map_or('x', |letter| char::from(*letter));
     let drawn: String = (0..20).map(letter).collect();
-    Secret::new(format!("{drawn}-aA7"))
+    Secret::new(format!("{drawn}!aA7"))
 }
 
 /// Writes who may sign in and how, readable by this user alone.

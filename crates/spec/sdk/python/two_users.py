@@ -14,7 +14,7 @@ from supabase_auth.errors import AuthApiError, AuthError, AuthWeakPasswordError
 
 URL, KEY, SECRET = (os.environ[name] for name in ("PALISADE_URL", "PALISADE_KEY", "PALISADE_SECRET"))
 RUN = f"{time.time_ns():x}"
-PASSWORD = "Correct-Horse-9-Battery"
+PASSWORD = "Correct-Horse-9!Battery"
 kept, broken = [], []
 
 
@@ -59,7 +59,7 @@ def two_people_sign_up_and_are_signed_in():
 @claim
 def a_wrong_password_is_refused():
     try:
-        open_client().auth.sign_in_with_password({"email": f"py-ann-{RUN}@example.com", "password": "Wrong-Horse-9-Batt"})
+        open_client().auth.sign_in_with_password({"email": f"py-ann-{RUN}@example.com", "password": "Wrong-Horse-9!Batt"})
     except AuthApiError as error:
         assert error.code == "invalid_credentials", error.code
         return
@@ -141,7 +141,7 @@ def single_and_maybe_single():
 @claim
 def csv_comes_as_text():
     text = ann.table("tasks").select("id,title").eq("id", known["tasks"][1]["id"]).csv().execute().data
-    assert text.splitlines() == ["id,title", f"{known['tasks'][1]['id']},Bed 1"], text
+    assert text.splitlines() == ["id,title", f"{known['tasks'][1]['id']},\"Bed 1\""], text
 
 
 @claim

@@ -1,2 +1,4 @@
 //! The product from outside. `features` says what people can do; `attacks` what nobody can, one file per class of
 //! `attacks.md`, each test named after the row's claim, each with the legitimate neighbour that must still work.
+
+mod sdk;

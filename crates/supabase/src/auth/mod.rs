@@ -9,6 +9,7 @@ mod envelope;
 mod fields;
 mod off;
 mod service;
+mod setup;
 mod shape;
 mod token;
 
@@ -44,7 +45,7 @@ const fn for_admins(method: Method, path: &'static str, handler: web::Handler<St
     Route::new(method, path, Guard::Admin, handler).limits(Limits::AUTH)
 }
 
-const ROUTES: [Route<State>; 16] = [
+const ROUTES: [Route<State>; 18] = [
     open(Method::GET, "/health", service::health).rate(Rate::Exempt).summary("Says that auth is there"),
     open(Method::GET, "/settings", service::settings).summary("Which ways of signing in are on"),
     open(Method::GET, "/.well-known/jwks.json", service::jwks)
@@ -71,6 +72,12 @@ const ROUTES: [Route<State>; 16] = [
         .summary("Removes an account, wholly or softly"),
     for_admins(Method::GET, "/admin/users/{id}/factors", admin::factors)
         .summary("Second factors of an account"),
+    open(Method::GET, "/setup", setup::page)
+        .summary("The page of an administrator's set-up link; looking spends nothing"),
+    open(Method::POST, "/setup", setup::submit)
+        .limits(Limits::SMALL)
+        .rate(Rate::Login)
+        .summary("Spends a set-up link: its address becomes an administrator's"),
     open(Method::GET, "/password-policy", service::password_policy).summary("What a password must be"),
 ];
 

@@ -234,3 +234,30 @@ async fn service_documents_say_what_is_true() {
     let body = json!({ "email": "ann@example.com", "password": PASSWORD });
     closed.call("POST", "/auth/v1/signup", None, body).await.refused(400, "email_provider_disabled");
 }
+
+/// Attack row 35.
+#[tokio::test]
+async fn the_set_up_page_makes_an_administrator_of_whoever_holds_the_link() {
+    let gotrue = GoTrue::new().await;
+    let link = gotrue.auth.create_admin_link("root@example.com", &gotrue.visit()).await.unwrap().into_inner();
+    let look = format!("/auth/v1/setup?token={}", link.expose());
+    for _ in 0..5 {
+        let page = gotrue.call("GET", &look, None, Value::Null).await.expect(200);
+        assert_eq!(page.headers["referrer-policy"], "no-referrer");
+        assert!(page.text.contains("<form"), "looking spends nothing");
+    }
+    let send = async |token: &str, password: &str| {
+        let body = format!("token={token}&password={}", password.replace('*', "%2A"));
+        gotrue.send("POST", "/auth/v1/setup", None, &[], body).await
+    };
+    send("guess", PASSWORD).await.expect(400);
+    send(link.expose(), "short").await.expect(400);
+    send(link.expose(), PASSWORD).await.expect(200);
+    send(link.expose(), PASSWORD).await.expect(400);
+    let body = json!({ "email": "root@example.com", "password": PASSWORD });
+    let root = gotrue.call("POST", "/auth/v1/token?grant_type=password", None, body).await.expect(200).json();
+    gotrue
+        .call("GET", "/auth/v1/admin/users", Some(text(&root, "access_token")), Value::Null)
+        .await
+        .expect(200);
+}

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ::auth::{Auth, Credentials, Parts};
+use ::auth::{Auth, Credentials, Parts, Visit};
 use audit::Audit;
-use base::{Failure, MockClock, Profile, Rng, Secret, Settings};
+use base::{Caller, Failure, MockClock, Profile, Rng, Secret, Settings};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use pg::{Migration, Pg};
@@ -179,6 +179,12 @@ impl GoTrue {
     /// What the operator's own programs show.
     pub fn service_key(&self) -> String {
         self.auth.default_keys().unwrap().secret.expose().clone()
+    }
+}
+
+impl GoTrue {
+    pub fn visit(&self) -> Visit {
+        Visit { caller: Arc::new(Caller::operator()), user_agent: None, request_id: "r1".into() }
     }
 }
 

@@ -5,6 +5,33 @@
 //! [`Reason`] is one enum: the whole privileged surface on one page. A [`Reply`] can be made only by a commit.
 //!
 //! What is deliberately absent: a way to run SQL as nobody in particular, and a pool that hands out bare connections.
+//!
+//! # What the next borrower of a connection can find of the last
+//!
+//! Nothing, whether the last ended well, failed, timed out, panicked or vanished (attack row 65; `tests/it/bleed.rs`
+//! tries it in random rounds, and each line below is missed by it when taken out):
+//!
+//! | Left behind | Why it is not found |
+//! |---|---|
+//! | role, claims, `search_path`, timeouts, request settings | transaction-local, in a prelude that every transaction starts with; PostgreSQL drops them at its end |
+//! | settings made with `SET` or `set_config(…, false)` by somebody's function | `RESET ALL` behind the transaction |
+//! | cursors WITH HOLD, LISTEN, session advisory locks | `CLOSE ALL`, `UNLISTEN *`, `pg_advisory_unlock_all()` behind it |
+//! | temporary tables, `lastval()` | `DISCARD TEMP`, `DISCARD SEQUENCES` behind a transaction that may write; a read-only one cannot make them |
+//! | a transaction left open | rolled back by the connection's task; a session not proven idle is closed |
+//! | a statement still running | stopped by a cancel request, which has been delivered before the session is used again |
+//! | a read-only mode switched off | PostgreSQL refuses it inside; the default is reset with the rest |
+//!
+//! The cleaning travels in the same write as the transaction, behind its Sync, so nobody waits for it; when it fails the
+//! connection is closed. It is left out only for a short read that promises to leave nothing
+//! ([`Setup::leaves_nothing`]; `data` judges that from the text of what the read can reach). Not cleaned: a `PREPARE`
+//! executed by somebody's function. It holds no rows and no rights, and its name is never one of ours by accident:
+//! ours count up and are never used twice on a connection.
+//!
+//! # Streaming
+//!
+//! A result is held whole, up to [`limits::RESULT_BYTES`]. To stream one, a batch on an own connection would answer
+//! through a bounded channel instead of a oneshot: the task stops reading the socket while the channel is full, and
+//! PostgreSQL stops writing. Short connections never stream, since a slow reader there would hold up the others.
 
 pub mod admin;
 pub mod binaries;

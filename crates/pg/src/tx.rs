@@ -137,6 +137,12 @@ impl Open {
     }
 }
 
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Open").field("role", &self.role).field("failed", &self.failed).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         self.close();
@@ -144,10 +150,12 @@ impl Drop for Open {
 }
 
 /// A transaction on user data, as a caller.
+#[derive(Debug)]
 #[must_use = "a transaction that is not committed rolls back"]
 pub struct Tx(pub(crate) Open);
 
 /// A transaction on our own tables, for a [`crate::Reason`].
+#[derive(Debug)]
 #[must_use = "a transaction that is not committed rolls back"]
 pub struct SystemTx(pub(crate) Open);
 

@@ -6,12 +6,14 @@
 use std::io;
 
 use bytes::{Buf, BytesMut};
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::authentication::sasl::{
+    ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
+};
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::scan::{self, Frame};
-use super::stream::{self, Stream};
+use super::stream::{self, Binding, Stream};
 use crate::Error;
 use crate::config::{Login, Server};
 
@@ -116,15 +118,25 @@ impl Start {
     }
 
     async fn scram(&mut self, login: &Login, mechanisms: &[u8]) -> Result<(), Error> {
-        if !mechanisms.split(|byte| *byte == 0).any(|name| name == SCRAM_SHA_256.as_bytes()) {
+        let offers = |wanted: &str| mechanisms.split(|byte| *byte == 0).any(|name| name == wanted.as_bytes());
+        let (mechanism, binding) = match self.stream.binding() {
+            // Somebody in the middle with a certificate of their own cannot pass the proof on.
+            Binding::EndPoint(hash) if offers(SCRAM_SHA_256_PLUS) => {
+                (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash))
+            }
+            // Told that we could have: a server that offered it, and was silenced on the way, refuses.
+            Binding::EndPoint(_) => (SCRAM_SHA_256, ChannelBinding::unrequested()),
+            Binding::Plain => (SCRAM_SHA_256, ChannelBinding::unsupported()),
+        };
+        if !offers(mechanism) {
             return Err(refused("the server does not offer SCRAM-SHA-256"));
         }
         let Some(password) = &login.password else {
             return Err(refused("the server asks for a password and none is set"));
         };
-        let mut scram = ScramSha256::new(password.expose().as_bytes(), ChannelBinding::unsupported());
+        let mut scram = ScramSha256::new(password.expose().as_bytes(), binding);
         let mut out = BytesMut::new();
-        frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), &mut out).map_err(bad)?;
+        frontend::sasl_initial_response(mechanism, scram.message(), &mut out).map_err(bad)?;
         self.send(&out).await?;
         let (11, challenge) = self.demand().await? else { return Err(refused("SCRAM was not continued")) };
         scram.update(&challenge).map_err(|error| refused(&format!("SCRAM: {error}")))?;

@@ -21,6 +21,24 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// What SCRAM may be bound to: nothing without TLS.
+    pub(crate) fn binding(&self) -> Binding {
+        match self {
+            Stream::Unix(_) | Stream::Tcp(_) => Binding::Plain,
+            Stream::Tls(stream) => tls::end_point(stream).map_or(Binding::Plain, Binding::EndPoint),
+        }
+    }
+}
+
+/// What SCRAM may be bound to.
+pub(crate) enum Binding {
+    /// Nothing.
+    Plain,
+    /// The server's certificate.
+    EndPoint(Vec<u8>),
+}
+
 /// Connects, and encrypts where the configuration says so.
 pub(crate) async fn open(server: &Server) -> io::Result<Stream> {
     match server {

@@ -133,3 +133,38 @@ impl ServerCertVerifier for AnyName {
         self.0.supported_verify_schemes()
     }
 }
+
+/// The token that ties SCRAM to this encrypted connection (RFC 5929, `tls-server-end-point`): the hash of the server's
+/// certificate with the hash of its signature. `None` for the rare ones signed with SHA-384 and more.
+pub(crate) fn end_point(stream: &TlsStream<TcpStream>) -> Option<Vec<u8>> {
+    let certificate = stream.get_ref().1.peer_certificates()?.first()?;
+    signed_with_sha256(certificate).then(|| seal::sha256(certificate).to_vec())
+}
+
+/// Reads one DER value: its content and what follows.
+fn value(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (_tag, rest) = der.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0..0x80 => (usize::from(*first), rest),
+        _ => {
+            let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            let fold = |length: usize, byte: &u8| length.checked_mul(256)?.checked_add(usize::from(*byte));
+            (bytes.iter().try_fold(0, fold)?, rest)
+        }
+    };
+    rest.split_at_checked(length)
+}
+
+/// Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm SEQUENCE { OID, … }, signature }
+fn signed_with_sha256(certificate: &[u8]) -> bool {
+    const ECDSA_SHA256: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    const RSA_SHA256: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+    let oid = || {
+        let (fields, _) = value(certificate)?;
+        let (_tbs, rest) = value(fields)?;
+        let (algorithm, _) = value(rest)?;
+        Some(value(algorithm)?.0)
+    };
+    oid().is_some_and(|oid| oid == ECDSA_SHA256 || oid == RSA_SHA256)
+}

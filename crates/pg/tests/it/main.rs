@@ -9,6 +9,7 @@
 
 mod bleed;
 mod bootstrap;
+mod encrypted;
 mod external;
 mod gate;
 mod lanes;

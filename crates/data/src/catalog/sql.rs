@@ -187,5 +187,16 @@ select
   or exists (select 1 from written where text ~* 'request\.(?!jwt)') as request_is_read"#;
 
 /// Everything, for the test that prepares each one.
-pub const ALL: &[&str] =
-    &[RELATIONS, COLUMNS, KEYS, VIEWS, VIEW_SOURCES, TYPES, FUNCTIONS, REPRESENTATIONS, HANDLERS, SCHEMAS, EFFECTS];
+pub const ALL: &[&str] = &[
+    RELATIONS,
+    COLUMNS,
+    KEYS,
+    VIEWS,
+    VIEW_SOURCES,
+    TYPES,
+    FUNCTIONS,
+    REPRESENTATIONS,
+    HANDLERS,
+    SCHEMAS,
+    EFFECTS,
+];

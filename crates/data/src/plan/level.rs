@@ -46,6 +46,7 @@ pub(super) struct Planner<'a> {
     schema: &'a str,
     max_rows: Option<i64>,
     taken: HashSet<String>,
+    embeds: usize,
 }
 
 impl<'a> Planner<'a> {
@@ -55,7 +56,7 @@ impl<'a> Planner<'a> {
         schema: &'a str,
         max_rows: Option<i64>,
     ) -> Self {
-        Planner { catalog, rules, schema, max_rows, taken: HashSet::new() }
+        Planner { catalog, rules, schema, max_rows, taken: HashSet::new(), embeds: 0 }
     }
 
     /// The outermost level.
@@ -238,7 +239,8 @@ impl<'a> Planner<'a> {
         embed: &Embed,
         depth: usize,
     ) -> Result<Embedded, Error> {
-        if self.taken.len() > EMBEDS_MAX.size() * 3 {
+        self.embeds += 1;
+        if self.embeds > EMBEDS_MAX.size() {
             return Err(Error::TooMuch { limit: EMBEDS_MAX.name, value: EMBEDS_MAX.value });
         }
         let link = link::find(self.catalog, parent.relation, self.schema, &parent.name, embed)?;

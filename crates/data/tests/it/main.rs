@@ -1,6 +1,6 @@
 //! The data pipe against a real PostgreSQL: asks in PostgREST's grammar, SQL and bodies out.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod calls;
 mod catalog;

@@ -46,6 +46,8 @@ struct Shelf {
 #[derive(Default)]
 pub(crate) struct Cache {
     preludes: HashMap<Variant, Arc<Prepared>>,
+    /// BEGIN, COMMIT and the like: a handful, never closed.
+    commands: HashMap<&'static str, Arc<Prepared>>,
     shelves: Vec<Shelf>,
     count: usize,
     names: u64,
@@ -67,6 +69,16 @@ impl Cache {
         }
         let prepared = self.fresh();
         self.preludes.insert(variant, Arc::clone(&prepared));
+        Found { prepared, is_new: true }
+    }
+
+    /// A command of our own.
+    pub(crate) fn command(&mut self, sql: &'static str) -> Found {
+        if let Some(prepared) = self.commands.get(sql) {
+            return Found { prepared: Arc::clone(prepared), is_new: false };
+        }
+        let prepared = self.fresh();
+        self.commands.insert(sql, Arc::clone(&prepared));
         Found { prepared, is_new: true }
     }
 
@@ -114,6 +126,7 @@ impl Cache {
     /// Drops a statement, and closes it with the next batch.
     pub(crate) fn forget(&mut self, prepared: &Arc<Prepared>) {
         self.preludes.retain(|_, kept| !Arc::ptr_eq(kept, prepared));
+        self.commands.retain(|_, kept| !Arc::ptr_eq(kept, prepared));
         for shelf in &mut self.shelves {
             let before = shelf.entries.len();
             shelf.entries.retain(|_, entry| !Arc::ptr_eq(&entry.prepared, prepared));
@@ -127,6 +140,7 @@ impl Cache {
     /// Drops everything: the server has lost its statements. Names go on counting, so nothing can be mistaken.
     pub(crate) fn forget_all(&mut self) {
         self.preludes.clear();
+        self.commands.clear();
         self.shelves.clear();
         self.count = 0;
     }

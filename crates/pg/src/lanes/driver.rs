@@ -295,7 +295,7 @@ impl Driver {
     }
 
     /// Cleans the session, in a transaction of its own.
-    fn clean(&mut self, commands: &[&str], more: &[&str]) {
+    fn clean(&mut self, commands: &[&'static str], more: &[&'static str]) {
         let mut flight = Flight::cleaning();
         let mark = self.write.len();
         let encoded = commands.iter().chain(more).try_for_each(|sql| self.command(&mut flight, sql));
@@ -350,7 +350,7 @@ impl Driver {
     }
 
     /// BEGIN; a batch that is sent again first leaves the transaction its first attempt left failed.
-    fn begin(&mut self, flight: &mut Flight, begin: &str) -> Result<(), Error> {
+    fn begin(&mut self, flight: &mut Flight, begin: &'static str) -> Result<(), Error> {
         if flight.retried {
             self.command(flight, "ROLLBACK")?;
             flight.lead += 1;
@@ -380,10 +380,9 @@ impl Driver {
     }
 
     /// A command without parameters or result.
-    fn command(&mut self, flight: &mut Flight, sql: &str) -> Result<(), Error> {
-        let sql: Arc<str> = sql.into();
-        let found = self.cache.statement(&Arc::from(""), &sql);
-        self.parse(flight, &found, &sql, false)?;
+    fn command(&mut self, flight: &mut Flight, sql: &'static str) -> Result<(), Error> {
+        let found = self.cache.command(sql);
+        self.parse(flight, &found, sql, false)?;
         encode::run_with(&mut self.write, &found.prepared.name, &[])
     }
 

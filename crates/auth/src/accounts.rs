@@ -73,6 +73,8 @@ impl Auth {
         };
         let user = self.insert_user(&mut tx, new).await?;
         events::record(&mut tx, self, visit, Happening::Signup { user: &user }).await?;
+        let touched = [user.id.into(), now.into(), user.password_hash.as_ref().into(), Param::NULL];
+        tx.execute(sql::TOUCH_SIGN_IN, touched).await?;
         let grant = self.let_in(&mut tx, user, "password", visit).await?;
         Ok(tx.commit(grant).await?)
     }

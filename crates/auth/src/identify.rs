@@ -142,11 +142,16 @@ impl Auth {
         Ok(())
     }
 
-    /// Keys that changed elsewhere are read again before the next credential; while nothing can be heard, each time.
+    /// Keys that changed elsewhere are read again before the next credential; while nothing can be heard, every second.
     async fn refresh_keys_if_stale(&self) -> Result<(), Error> {
-        if self.0.keys_stale.swap(false, Ordering::AcqRel)
-            && let Err(error) = self.reload_keys().await
-        {
+        let told = self.0.keys_stale.swap(false, Ordering::AcqRel);
+        let now = self.0.clock.unix_seconds();
+        let unsure = !self.0.revocations.is_sure() && self.0.keys_read_at.load(Ordering::Acquire) != now;
+        if !told && !unsure {
+            return Ok(());
+        }
+        self.0.keys_read_at.store(now, Ordering::Release);
+        if let Err(error) = self.reload_keys().await {
             self.0.keys_stale.store(true, Ordering::Release);
             return Err(error);
         }

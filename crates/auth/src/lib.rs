@@ -39,7 +39,7 @@ pub use settings::SETTINGS;
 pub use user::{Identity, User};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use audit::Audit;
@@ -101,7 +101,10 @@ struct Inner {
     rng: Rng,
     hasher: Hasher,
     keys: ArcSwap<keys::Keys>,
+    /// Somebody said that keys changed.
     keys_stale: AtomicBool,
+    /// The second in which they were last read because nothing could be heard.
+    keys_read_at: AtomicI64,
     cache: Cache<[u8; 32], Arc<claims::Known>>,
     revocations: Revocations,
 }
@@ -128,6 +131,7 @@ impl Auth {
         Ok(Auth(Arc::new(Inner {
             keys: ArcSwap::from_pointee(loaded),
             keys_stale: AtomicBool::new(false),
+            keys_read_at: AtomicI64::new(clock.unix_seconds()),
             cache: Cache::new(limits::TOKEN_CACHE_MAX.size()),
             revocations: Revocations::default(),
             pg,

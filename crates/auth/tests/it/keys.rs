@@ -93,3 +93,17 @@ async fn an_instance_with_a_demo_secret_does_not_start() {
     let demo_key = signed.sign(claims.as_object().unwrap()).unwrap();
     assert!(world.bearer(&demo_key).await.is_err());
 }
+
+/// A node that hears nothing reads the keys again every second.
+#[tokio::test]
+async fn a_key_revoked_elsewhere_is_refused_within_a_second_even_by_a_deaf_node() {
+    let world = World::new().await;
+    let deaf =
+        open(&world.db, &world.audit, &world.root, Settings::default(), Profile::Dev, world.clock.clock());
+    let deaf = deaf.await.unwrap();
+    let secret = world.auth.default_keys().unwrap().secret;
+    assert!(bearer(&deaf, secret.expose()).await.is_ok());
+    world.auth.revoke_api_key("default_secret", &world.visit()).await.unwrap().into_inner();
+    world.clock.advance(std::time::Duration::from_secs(1));
+    assert!(matches!(bearer(&deaf, secret.expose()).await, Err(Error::BadKey)));
+}

@@ -19,6 +19,8 @@ pub const PASSWORD: &str = "Correct-horse*1";
 pub struct World {
     pub db: Database,
     pub auth: Auth,
+    /// The lanes that `auth` uses, and nobody else.
+    pub pg: pg::Pg,
     pub clock: MockClock,
     pub audit: Audit,
     pub root: Arc<RootKey>,
@@ -54,8 +56,10 @@ impl World {
         .await
         .unwrap();
         tasks.spawn(&TaskTracker::new(), stop.clone());
-        let auth = open(&db, &audit, &root, settings.clone(), profile, clock.clock()).await.unwrap();
-        World { db, auth, clock, audit, root, settings, profile, stop, _data: data }
+        let pg = db.pg();
+        let auth =
+            open_on(pg.clone(), &audit, &root, settings.clone(), profile, clock.clock()).await.unwrap();
+        World { db, auth, pg, clock, audit, root, settings, profile, stop, _data: data }
     }
 
     /// Another node on the same database, which hears of what this one does.
@@ -136,8 +140,19 @@ pub async fn open(
     profile: Profile,
     clock: Clock,
 ) -> Result<Auth, Error> {
+    open_on(db.pg(), audit, root, settings, profile, clock).await
+}
+
+async fn open_on(
+    pg: pg::Pg,
+    audit: &Audit,
+    root: &Arc<RootKey>,
+    settings: Settings,
+    profile: Profile,
+    clock: Clock,
+) -> Result<Auth, Error> {
     Auth::open(Parts {
-        pg: db.pg(),
+        pg,
         audit: audit.clone(),
         root: root.clone(),
         settings,

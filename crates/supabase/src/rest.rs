@@ -98,6 +98,7 @@ impl Rest {
                     .summary("Refused: functions are called by GET and POST"),
             );
         }
+        let envelope = if self.config.outspoken { wording::outspoken_envelope } else { envelope };
         Mount::new(prefix, envelope, Arc::new(self), &routes)
     }
 

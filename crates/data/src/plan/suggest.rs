@@ -60,9 +60,10 @@ pub(super) fn relationship(
 }
 
 pub(super) fn function(catalog: &Catalog, schema: &str, name: &str, arguments: &[String]) -> Option<String> {
-    let overloads = catalog.functions(schema, name);
+    let overloads: Vec<_> = catalog.functions(schema, name).iter().filter(|one| one.callable).collect();
     if overloads.is_empty() {
-        let names = catalog.functions.keys().filter(|(found, _)| &**found == schema).map(|(_, name)| &**name);
+        let callable = catalog.functions.iter().filter(|(_, all)| all.iter().any(|one| one.callable));
+        let names = callable.filter(|((found, _), _)| &**found == schema).map(|((_, name), _)| &**name);
         return nearest(names, name, NAME_SCORE).map(|(found, _)| found.to_owned());
     }
     let listed = |mut names: Vec<&str>| {

@@ -114,8 +114,8 @@ fn items(w: &mut Writer, node: &Node, how: How, grouped: bool) -> Vec<usize> {
             }
         }
     }
-    if at == 0 {
-        // PostgreSQL allows an empty list, but a row of no columns has no place in json.
+    if at == 0 && !how.jsonb {
+        // PostgreSQL allows an empty list, but a row of no columns has no place in json. User code may want just that.
         w.push("TRUE AS \"?\"");
     }
     groups

@@ -84,19 +84,26 @@ impl Words {
 
 /// The envelope of the mount.
 pub fn envelope(failure: &Failure, request: &web::Refused<'_>) -> Answer {
+    worded(failure, request, Voice::default())
+}
+
+/// The same in the conformance profile, for refusals that come before any handler.
+pub(super) fn outspoken_envelope(failure: &Failure, request: &web::Refused<'_>) -> Answer {
+    worded(failure, request, Voice { outspoken: true, ..Voice::default() })
+}
+
+fn worded(failure: &Failure, request: &web::Refused<'_>, voice: Voice) -> Answer {
     if let Some(refused) = failure.downcast_ref::<Refused>() {
         return words(&refused.refusal, refused.voice).answer(refused.voice);
     }
     if let Some(refused) = failure.downcast_ref::<auth::outside::Error>() {
-        return outside(refused).answer(Voice::default());
+        return outside(refused).answer(voice);
     }
     let fault = failure.fault();
     let status = web::status_of(fault.kind()).as_u16();
     let words = match failure.downcast_ref::<web::Error>() {
-        Some(web::Error::NoRoute) => words(&Refusal::Path, Voice::default()),
-        Some(web::Error::NoMethod { method, .. }) => {
-            words(&Refusal::Method(method.clone()), Voice::default())
-        }
+        Some(web::Error::NoRoute) => words(&Refusal::Path, voice),
+        Some(web::Error::NoMethod { method, .. }) => words(&Refusal::Method(method.clone()), voice),
         _ => {
             let code = match fault.kind() {
                 Kind::Unauthenticated => "PGRST301",
@@ -118,7 +125,7 @@ pub fn envelope(failure: &Failure, request: &web::Refused<'_>) -> Answer {
     } else {
         words
     };
-    words.answer(Voice::default())
+    words.answer(voice)
 }
 
 fn outside(error: &auth::outside::Error) -> Words {

@@ -75,8 +75,10 @@ pub(super) async fn call_function(
         ..data_ask.terms
     };
     stages.planned();
-    let reply =
-        rest.data.call(&cx.pg, &cx.caller, &data_ask, &config.rules, setup(config, ask, &heading)).await?;
+    let reply = rest
+        .data
+        .call(&cx.pg, &cx.caller, &data_ask, &config.rules, setup(config, &catalog, ask, &heading))
+        .await?;
     stages.ran();
     reply.try_map(|outcome| {
         let draft = if chosen.explain.is_some() {

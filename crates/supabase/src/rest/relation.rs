@@ -52,8 +52,16 @@ async fn read_rows(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Ref
     (terms.singular, terms.explain, terms.max_affected) = (chosen.singular, chosen.explain.clone(), None);
     let data_ask = ReadAsk { relation: name, level, terms };
     stages.planned();
-    let reply =
-        rest.data.read(&cx.pg, &cx.caller, &data_ask, &config.rules, setup(config, ask, &heading)).await?;
+    let reply = rest
+        .data
+        .read(
+            &cx.pg,
+            &cx.caller,
+            &data_ask,
+            &config.rules,
+            setup(config, &rest.data.catalog(), ask, &heading),
+        )
+        .await?;
     stages.ran();
     reply.try_map(|outcome| {
         let draft = if chosen.explain.is_some() {
@@ -146,8 +154,16 @@ async fn write_rows(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Re
     }
     let data_ask = MutateAsk { relation: name, change, filters, returning, level, terms };
     stages.planned();
-    let reply =
-        rest.data.mutate(&cx.pg, &cx.caller, &data_ask, &config.rules, setup(config, ask, &heading)).await?;
+    let reply = rest
+        .data
+        .mutate(
+            &cx.pg,
+            &cx.caller,
+            &data_ask,
+            &config.rules,
+            setup(config, &rest.data.catalog(), ask, &heading),
+        )
+        .await?;
     stages.ran();
     reply.try_map(|outcome| {
         let draft = if chosen.explain.is_some() {

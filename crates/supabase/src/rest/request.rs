@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use data::ask::Terms;
+use data::catalog::Catalog;
 use data::query::{Query, Reading};
 use http::{HeaderMap, Method};
 use pg::Setup;
@@ -96,17 +97,18 @@ fn range(text: &str) -> Option<(i64, Option<i64>)> {
     Some((number(first), (!last.is_empty()).then(|| number(last))))
 }
 
-/// What SQL sees of the request.
-pub(super) fn setup(config: &RestConfig, ask: &Ask, heading: &Heading) -> Setup {
-    let mut more: Vec<(Cow<'static, str>, Arc<str>)> = vec![
-        ("request.method".into(), ask.parts.method.as_str().into()),
-        (
-            "request.path".into(),
-            percent_encoding::percent_decode_str(&ask.path).decode_utf8_lossy().as_ref().into(),
-        ),
-        ("request.headers".into(), visible(&ask.parts.headers, config.outspoken).to_string().into()),
-        ("request.cookies".into(), cookies(&ask.parts.headers).to_string().into()),
-    ];
+/// What SQL sees of the request; where no code of the database looks at it, none is made up.
+pub(super) fn setup(config: &RestConfig, catalog: &Catalog, ask: &Ask, heading: &Heading) -> Setup {
+    let mut more: Vec<(Cow<'static, str>, Arc<str>)> = Vec::new();
+    if catalog.request_is_read || config.pre_request.is_some() {
+        let path = percent_encoding::percent_decode_str(&ask.path).decode_utf8_lossy();
+        more.extend([
+            ("request.method".into(), ask.parts.method.as_str().into()),
+            ("request.path".into(), path.as_ref().into()),
+            ("request.headers".into(), visible(&ask.parts.headers, config.outspoken).to_string().into()),
+            ("request.cookies".into(), cookies(&ask.parts.headers).to_string().into()),
+        ]);
+    }
     if let Some(zone) = &heading.prefer.timezone {
         more.push(("timezone".into(), zone.as_str().into()));
     }

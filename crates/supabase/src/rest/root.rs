@@ -53,7 +53,13 @@ async fn description(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, R
     let permitted = match rest.config.describe {
         Describe::Everything => None,
         Describe::Permitted | Describe::Disabled => Some(
-            permitted::read(&cx.pg, &cx.caller, &heading.schema, setup(&rest.config, ask, &heading)).await?,
+            permitted::read(
+                &cx.pg,
+                &cx.caller,
+                &heading.schema,
+                setup(&rest.config, &catalog, ask, &heading),
+            )
+            .await?,
         ),
     };
     stages.ran();

@@ -124,3 +124,10 @@ pub const SLOW_SHAPES: Limit = Limit::new(
 /// Milliseconds after which a shared connection that has not answered is avoided.
 pub const SHORT_STUCK_MS: Limit =
     Limit::new("short_stuck_ms_max", 5, "longer than any short read takes, shorter than anybody notices");
+
+/// Milliseconds an exclusive connection may lie unused while others are used.
+pub const IDLE_MS: Limit = Limit::new(
+    "connection_idle_ms_max",
+    60_000,
+    "an idle backend still holds its caches: some megabytes each",
+);

@@ -3,6 +3,7 @@
 //! Invariant: a connection goes back only when its session is proven idle and clean. Whoever drops a [`Lease`] without
 //! giving it back closes the connection.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +29,8 @@ pub(crate) struct Conn {
 pub(crate) struct Pool {
     connector: Connector,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Conn>>,
+    /// The last one used is the next one used; the coldest lies at the bottom, with the time since when.
+    idle: Mutex<VecDeque<(Instant, Conn)>>,
     waiting: AtomicUsize,
     wait_max: Duration,
     /// After a failed attempt: until when nobody tries, how long that pause was, and what was wrong.
@@ -48,7 +50,7 @@ impl Pool {
         Arc::new(Pool {
             connector,
             permits: Arc::new(Semaphore::new(size)),
-            idle: Mutex::new(Vec::new()),
+            idle: Mutex::new(VecDeque::new()),
             waiting: AtomicUsize::new(0),
             wait_max,
             down: Mutex::new(None),
@@ -89,7 +91,7 @@ impl Pool {
 
     fn take_idle(&self) -> Option<Conn> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(conn) = idle.pop() {
+        while let Some((_, conn)) = idle.pop_back() {
             if !conn.inbox.is_closed() {
                 return Some(conn);
             }
@@ -169,7 +171,13 @@ impl Lease {
         if let Some(conn) = self.conn.take()
             && !conn.inbox.is_closed()
         {
-            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            let now = Instant::now();
+            let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.push_back((now, conn));
+            // After a storm its connections are closed one by one, by whoever comes next.
+            if idle.front().is_some_and(|(since, _)| now - *since > limits::millis(&limits::IDLE_MS)) {
+                idle.pop_front();
+            }
         }
         // The permit goes last, so that whoever gets it finds the connection.
         self.permit.take();

@@ -83,11 +83,14 @@ async fn visit(pg: &Pg, kind: &str, lane: Lane, mode: Mode, end: u64) {
         1 => assert!(pg.once(&visitor, once(format!("{leave}, 1/0"))).await.is_err()),
         // A timeout after the deed.
         2 => assert!(pg.once(&visitor, once(format!("{leave}, pg_sleep(30)"))).await.is_err()),
-        // The visitor vanishes in the middle.
+        // The visitor vanishes in the middle. On a shared connection nobody stops the statement, so it is a short one,
+        // and a busy machine may answer before it notices: that is a round of the first kind.
         3 => {
-            let running = pg.once(&visitor, once(format!("{leave}, pg_sleep(0.02)")));
+            let shared = lane == Lane::Short && mode == Mode::Read;
+            let running =
+                pg.once(&visitor, once(format!("{leave}, pg_sleep({})", if shared { 0.02 } else { 30.0 })));
             let ended = tokio::time::timeout(Duration::from_millis(4), running).await;
-            assert!(!matches!(ended, Ok(Ok(_))));
+            assert!(shared || !matches!(ended, Ok(Ok(_))));
         }
         // A transaction that commits, is dropped, is dropped in the middle of a statement, or whose task panics.
         _ => {

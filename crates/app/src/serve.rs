@@ -66,23 +66,39 @@ async fn run_instance(process: Process, profile: Profile) -> Result<(), StartErr
         rng: Rng::system(),
     })
     .await?;
+    let served = announce(&process, &running, profile, began).await;
+    if served.is_ok() {
+        welcome::stopping();
+    }
+    let stopped = running.stop().await;
+    served.and(stopped)
+}
+
+/// Prepares the demo, says where everything is, and waits until told to stop. Whatever happens here, the caller stops
+/// the instance.
+async fn announce(
+    process: &Process,
+    running: &Running,
+    profile: Profile,
+    began: std::time::Instant,
+) -> Result<(), StartError> {
+    let data = &process.serve.data;
     let demo = match profile {
-        Profile::Dev => Some(dev::prepare(&running, &process.serve.data).await?),
+        Profile::Dev => Some(dev::prepare(running, data).await?),
         Profile::Serve | Profile::Conformance => None,
     };
-    let secret_file = welcome::write_secret(&process.serve.data, &running)?;
-    let _ready = process.serve.ready_file.as_ref().map(|path| write_ready(path, &running)).transpose()?;
+    let secret_file = welcome::write_secret(data, running)?;
+    let _ready = process.serve.ready_file.as_ref().map(|path| write_ready(path, running)).transpose()?;
     welcome::print(&welcome::Facts {
-        running: &running,
+        running,
         profile,
         demo: demo.as_ref(),
         secret_file: &secret_file,
         not_effective: &process.loaded.not_effective,
         took: began.elapsed(),
     });
-    until_told(&process, &running).await;
-    welcome::stopping();
-    running.stop().await
+    until_told(process, running).await;
+    Ok(())
 }
 
 fn database_from(settings: &Settings, pg_bin: Option<PathBuf>) -> Result<database::From, StartError> {

@@ -65,7 +65,7 @@ impl StartError {
             | StartError::Profile(_)
             | StartError::Limits(_) => Exit::Configuration,
             StartError::Auth(auth::Error::Unsafe { .. }) => Exit::Configuration,
-            StartError::Database(error) if matches!(error.kind(), base::Kind::Invalid) => Exit::Configuration,
+            StartError::Database(pg::Error::Refused(_)) => Exit::Configuration,
             StartError::Database(_) | StartError::Data(_) => Exit::Unavailable,
             StartError::Keys(_) | StartError::Auth(_) | StartError::Audit(_) | StartError::Mail(_) => {
                 Exit::Failed

@@ -17,6 +17,7 @@ mod later;
 pub mod lists;
 pub mod logging;
 pub mod mounts;
+mod preflight;
 pub mod program;
 pub mod ready;
 mod refusals;

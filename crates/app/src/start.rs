@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::database::{self, Database};
 use crate::error::StartError;
 use crate::later::Later;
-use crate::{control, mounts, refusals, watch};
+use crate::{control, mounts, preflight, refusals, watch};
 
 /// How an instance is started.
 pub struct Start {
@@ -110,6 +110,7 @@ impl Group {
 /// Starts an instance, or says why not, leaving nothing half up.
 pub async fn start(start: Start) -> Result<Running, StartError> {
     let Start { settings, profile, data, listen, database, not_effective, probe_hourly, clock, rng } = start;
+    preflight::check(&settings)?;
     folder(&data, if nix::unistd::geteuid().is_root() { ENTERED } else { PRIVATE })?;
     folder(&data.join("keys"), PRIVATE)?;
     let listening = edge::listen(listen).await?;

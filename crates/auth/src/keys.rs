@@ -128,6 +128,11 @@ const KNOWN: &[&str] = &[
     "password",
 ];
 
+/// Refuses what no instance may be started with, before anything is opened.
+pub fn check_settings(given: &Settings) -> Result<(), Error> {
+    given.get(&settings::JWT_SECRET).as_ref().map_or(Ok(()), require_strong)
+}
+
 /// Control 116, attack row 45.
 fn require_strong(secret: &Secret<String>) -> Result<(), Error> {
     let text = secret.expose();

@@ -162,7 +162,7 @@ impl Config {
     }
 
     /// Refuses what must not be tried.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         if let Server::Tcp { host, tls: Tls::Disable, .. } = &self.server
             && !is_loopback(host)
         {

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use base::Fault;
 
 use crate::config::exit::Exit;
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-
 use crate::config::exit::Exit;
 
 /// A start that is refused or fails.

@@ -10,6 +10,9 @@ use web::{Guard, Mount};
 
 use crate::start::Services;
 
+/// Where supabase-js looks for auth.
+const AUTH_PREFIX: &str = "/auth/v1";
+
 /// The public API.
 pub fn public(
     services: &Services,
@@ -19,15 +22,12 @@ pub fn public(
     clock: &Clock,
 ) -> Vec<Mount> {
     let rest = RestConfig::over(services.data.scope(), data::ask::Rules::from_settings(settings));
-    let mut mounts =
-        vec![Rest::new(rest, services.data.clone(), clock.clone()).mount("/rest/v1", Guard::Key)];
     let second =
         settings.get(&auth::settings::SECOND_PREFIX).map(|prefix| format!("/{}", prefix.trim_matches('/')));
-    let prefixes: Vec<String> = std::iter::once("/auth/v1".to_owned()).chain(second).collect();
-    mounts.extend(supabase::auth::mounts(
-        Arc::new(supabase::auth::State { auth: services.auth.clone() }),
-        &prefixes,
-    ));
+    let prefixes: Vec<String> = std::iter::once(AUTH_PREFIX.to_owned()).chain(second).collect();
+    let accounts = Arc::new(supabase::auth::State { auth: services.auth.clone() });
+    let mut mounts = supabase::auth::mounts(accounts, &prefixes);
+    mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount("/rest/v1", Guard::Key));
     mounts.push(native::mount(native.clone(), native::PUBLIC));
     if profile == Profile::Dev {
         mounts.push(native::mount(native.clone(), native::DEV));

@@ -6,7 +6,6 @@ mod health;
 mod html;
 mod operator;
 mod outbox;
-mod setup;
 
 pub use error::Error;
 
@@ -37,8 +36,8 @@ pub struct State {
     pub url: String,
 }
 
-/// Routes that anybody may reach: health, and the page behind an administrator's one-time link.
-pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY, setup::PAGE, setup::USE];
+/// Routes that anybody may reach.
+pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY];
 
 /// Routes that exist in `dev` only.
 pub const DEV: &[Route<State>] = &[outbox::LIST, outbox::SHOW];

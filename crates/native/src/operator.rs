@@ -137,7 +137,7 @@ fn admin_create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let visit =
             auth::Visit { caller: cx.caller.clone(), user_agent: None, request_id: cx.request_id.0.clone() };
         let token = state.auth.create_admin_link(&email, &visit).await?;
-        let link = |token: base::Secret| json!({ "link": format!("{}/_/setup?token={}", state.url, token.expose()), "minutes": 15 });
+        let link = |token: base::Secret| json!({ "link": format!("{}/auth/v1/setup?token={}", state.url, token.expose()), "minutes": 15 });
         Ok(token.map(|token| Answer::json(&link(token))))
     })
 }

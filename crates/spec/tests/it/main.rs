@@ -1,4 +1,6 @@
 //! The product from outside. `features` says what people can do; `attacks` what nobody can, one file per class of
 //! `attacks.md`, each test named after the row's claim, each with the legitimate neighbour that must still work.
 
+mod attacks;
+mod features;
 mod sdk;

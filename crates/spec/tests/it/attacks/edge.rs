@@ -17,7 +17,11 @@ async fn row_80_internal_headers_change_nothing() {
     ] {
         let seen = app.stranger().with(name, value).get("/auth/v1/admin/users").await;
         assert!([401, 403].contains(&seen.status.as_u16()), "{name}: {}", seen.status);
-        let seen = app.stranger().with(name, value).send(Method::DELETE, "/auth/v1/health", &[], Default::default()).await;
+        let seen = app
+            .stranger()
+            .with(name, value)
+            .send(Method::DELETE, "/auth/v1/health", &[], Default::default())
+            .await;
         assert_eq!(seen.status, 405, "{name}");
     }
 }
@@ -59,7 +63,13 @@ async fn row_87_no_origin_is_allowed_until_set_and_then_only_that_one() {
     let allowed = preflight("https://app.example.com").await.expect(204);
     assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
     assert_eq!(allowed.header("access-control-max-age"), "3600");
-    for origin in ["null", "https://evil.com", "https://app.example.com.evil.com", "http://app.example.com", "https://evil-app.example.com"] {
+    for origin in [
+        "null",
+        "https://evil.com",
+        "https://app.example.com.evil.com",
+        "http://app.example.com",
+        "https://evil-app.example.com",
+    ] {
         let refused = preflight(origin).await;
         assert_eq!(refused.header("access-control-allow-origin"), "", "{origin}");
         let plain = app.stranger().with("origin", origin).get("/auth/v1/health").await;
@@ -70,12 +80,19 @@ async fn row_87_no_origin_is_allowed_until_set_and_then_only_that_one() {
 #[tokio::test]
 async fn row_91_oversized_requests_are_refused_by_name() {
     let app = TestApp::start().await;
-    let seen = app.stranger().send(Method::POST, "/auth/v1/token?grant_type=password", &[], vec![b'x'; 3 * 1024 * 1024].into()).await;
+    let seen = app
+        .stranger()
+        .send(Method::POST, "/auth/v1/token?grant_type=password", &[], vec![b'x'; 3 * 1024 * 1024].into())
+        .await;
     assert_eq!(seen.status, 413);
     let long = format!("GET /rest/v1/x?a={} HTTP/1.1\r\nHost: x\r\n\r\n", "y".repeat(1024 * 1024));
     let answer = app.stranger().raw(long.as_bytes()).await;
     let text = String::from_utf8_lossy(&answer);
-    assert!(text.starts_with("HTTP/1.1 414") || text.starts_with("HTTP/1.1 431"), "{}", &text[..text.len().min(100)]);
+    assert!(
+        text.starts_with("HTTP/1.1 414") || text.starts_with("HTTP/1.1 431"),
+        "{}",
+        &text[..text.len().min(100)]
+    );
     let many: String = (0..500).map(|n| format!("h{n}: v\r\n")).collect();
     let answer = app.stranger().raw(format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes()).await;
     assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 431"));
@@ -84,8 +101,17 @@ async fn row_91_oversized_requests_are_refused_by_name() {
 #[tokio::test]
 async fn row_23_a_path_written_oddly_reaches_no_route() {
     let app = TestApp::start().await;
-    for path in ["//auth/v1/health", "/auth/v1/%2e%2e/v1/health", "/auth//v1/health", "/auth/v1/./health", "/auth%2fv1/health"] {
-        let answer = app.stranger().raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await;
+    for path in [
+        "//auth/v1/health",
+        "/auth/v1/%2e%2e/v1/health",
+        "/auth//v1/health",
+        "/auth/v1/./health",
+        "/auth%2fv1/health",
+    ] {
+        let answer = app
+            .stranger()
+            .raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+            .await;
         let text = String::from_utf8_lossy(&answer);
         assert!(text.starts_with("HTTP/1.1 400") || text.starts_with("HTTP/1.1 404"), "{path}: {text}");
     }

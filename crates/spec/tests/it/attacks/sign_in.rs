@@ -35,7 +35,8 @@ async fn row_10_a_hundred_refreshes_at_once_make_exactly_one_child() {
     let refresh = |client: spec::Client, token: String| async move {
         client.post("/auth/v1/token?grant_type=refresh_token", json!({ "refresh_token": token })).await
     };
-    let tries: Vec<_> = (0..100).map(|_| tokio::spawn(refresh(app.stranger(), ann.refresh_token.clone()))).collect();
+    let tries: Vec<_> =
+        (0..100).map(|_| tokio::spawn(refresh(app.stranger(), ann.refresh_token.clone()))).collect();
     let mut children = std::collections::BTreeSet::new();
     for tried in tries {
         children.insert(tried.await.unwrap().expect(200).field("refresh_token"));
@@ -51,7 +52,9 @@ async fn row_11_a_lost_answer_logs_nobody_out_and_a_stolen_token_ends_the_family
     let app = TestApp::builder().unlimited().start().await;
     let ann = app.person("ann").await;
     let refresh = async |token: &str| {
-        app.stranger().post("/auth/v1/token?grant_type=refresh_token", json!({ "refresh_token": token })).await
+        app.stranger()
+            .post("/auth/v1/token?grant_type=refresh_token", json!({ "refresh_token": token }))
+            .await
     };
     let lost = refresh(&ann.refresh_token).await.expect(200).field("refresh_token");
     let again = refresh(&ann.refresh_token).await.expect(200).field("refresh_token");
@@ -82,10 +85,18 @@ async fn row_19_an_unknown_account_gets_the_same_answer_as_a_wrong_password() {
 #[tokio::test]
 async fn row_23_one_account_has_one_budget_however_its_address_is_written_and_wherever_it_is_tried() {
     let app = TestApp::start().await;
-    let spellings = ["ann@example.com", "ANN@example.com", "ann+1@example.com", " ann@example.com", "Ann+x@Example.com", "ann+2@EXAMPLE.com"];
+    let spellings = [
+        "ann@example.com",
+        "ANN@example.com",
+        "ann+1@example.com",
+        " ann@example.com",
+        "Ann+x@Example.com",
+        "ann+2@EXAMPLE.com",
+    ];
     let mut refused = 0;
     for (index, spelling) in spellings.iter().enumerate() {
-        let somewhere = app.stranger().at(&format!("127.7.0.{}", index + 1)).with("x-forwarded-for", "9.9.9.9");
+        let somewhere =
+            app.stranger().at(&format!("127.7.0.{}", index + 1)).with("x-forwarded-for", "9.9.9.9");
         let seen = Person::sign_in(&somewhere, spelling, "wrong-Password-1!").await;
         refused += usize::from(seen.status == 429);
     }
@@ -100,7 +111,10 @@ async fn row_24_passwords_that_differ_after_byte_72_or_a_nul_are_different() {
     let long = format!("Aa1!{}", "x".repeat(80));
     let nul = "Aa1!correct\0horse-battery".to_owned();
     for (email, password) in [("long@example.com", long), ("nul@example.com", nul)] {
-        app.stranger().post("/auth/v1/signup", json!({ "email": email, "password": password })).await.expect(200);
+        app.stranger()
+            .post("/auth/v1/signup", json!({ "email": email, "password": password }))
+            .await
+            .expect(200);
         Person::sign_in(&app.stranger(), email, &password).await.expect(200);
         let mut near = password.clone();
         near.pop();
@@ -113,7 +127,8 @@ async fn row_24_passwords_that_differ_after_byte_72_or_a_nul_are_different() {
 async fn row_25_a_ten_megabyte_password_is_refused_before_it_is_hashed() {
     let app = TestApp::builder().unlimited().start().await;
     let huge = "x".repeat(10 * 1024 * 1024);
-    let seen = app.stranger().post("/auth/v1/signup", json!({ "email": "h@example.com", "password": huge })).await;
+    let seen =
+        app.stranger().post("/auth/v1/signup", json!({ "email": "h@example.com", "password": huge })).await;
     assert!([400, 413].contains(&seen.status.as_u16()), "{}", seen.status);
     let long = "Aa1!".repeat(1000);
     let seen = Person::sign_in(&app.stranger(), "h@example.com", &long).await;
@@ -126,9 +141,14 @@ async fn row_45_demo_keys_of_other_products_open_nothing() {
     // Signed with the secret every copy of Supabase's example file has.
     let secret = b"your-super-secret-jwt-token-with-at-least-32-characters-long";
     for role in ["anon", "service_role"] {
-        let token = spec::hs256(secret, &json!({ "iss": "supabase-demo", "role": role, "exp": 4_102_444_800_i64 }));
+        let token =
+            spec::hs256(secret, &json!({ "iss": "supabase-demo", "role": role, "exp": 4_102_444_800_i64 }));
         let bare = spec::Client { headers: vec![], ..app.stranger() };
-        let seen = bare.with("apikey", &token).with("authorization", &format!("Bearer {token}")).get("/rest/v1/").await;
+        let seen = bare
+            .with("apikey", &token)
+            .with("authorization", &format!("Bearer {token}"))
+            .get("/rest/v1/")
+            .await;
         assert!([400, 401, 403].contains(&seen.status.as_u16()), "{role}: {}", seen.status);
     }
 }

@@ -19,7 +19,12 @@ fn decode(part: &str) -> Value {
 async fn assert_refused(app: &TestApp, what: &str, token: &str) {
     for door in DOORS {
         let seen = app.stranger().with("authorization", &format!("Bearer {token}")).get(door).await;
-        assert!([400, 401, 403].contains(&seen.status.as_u16()), "{what} at {door}: {} {}", seen.status, seen.text());
+        assert!(
+            [400, 401, 403].contains(&seen.status.as_u16()),
+            "{what} at {door}: {} {}",
+            seen.status,
+            seen.text()
+        );
     }
 }
 
@@ -63,7 +68,8 @@ async fn row_37_our_public_key_is_no_hs256_secret() {
     point.extend(URL_SAFE_NO_PAD.decode(x).unwrap());
     point.extend(URL_SAFE_NO_PAD.decode(y).unwrap());
     let claims = ann.access_token.split('.').nth(1).unwrap();
-    for secret in [jwk.to_string().into_bytes(), point, x.as_bytes().to_vec(), jwks.to_string().into_bytes()] {
+    for secret in [jwk.to_string().into_bytes(), point, x.as_bytes().to_vec(), jwks.to_string().into_bytes()]
+    {
         let head = encode(&json!({ "alg": "HS256", "typ": "JWT", "kid": jwk["kid"] }));
         let body = format!("{head}.{claims}");
         let mac = URL_SAFE_NO_PAD.encode(spec::hmac_sha256(&secret, body.as_bytes()));
@@ -102,7 +108,8 @@ async fn row_40_a_zero_signature_is_refused() {
     let ann = app.person("ann").await;
     let body = ann.access_token.rsplit_once('.').unwrap().0.to_owned();
     for signature in [vec![0u8; 64], vec![0xff; 64], vec![], vec![0u8; 63]] {
-        assert_refused(&app, "forged signature", &format!("{body}.{}", URL_SAFE_NO_PAD.encode(signature))).await;
+        assert_refused(&app, "forged signature", &format!("{body}.{}", URL_SAFE_NO_PAD.encode(signature)))
+            .await;
     }
     let der = [0x30, 0x06, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00];
     assert_refused(&app, "zero DER signature", &format!("{body}.{}", URL_SAFE_NO_PAD.encode(der))).await;
@@ -141,7 +148,8 @@ async fn row_82_ambiguous_credentials_are_refused() {
     let app = app_with_notes().await;
     let ann = app.person("ann").await;
     let token = &ann.access_token;
-    let twice = app.stranger().with("authorization", &format!("Bearer {token}")).with("authorization", "Bearer x");
+    let twice =
+        app.stranger().with("authorization", &format!("Bearer {token}")).with("authorization", "Bearer x");
     let odd = |value: &str| app.stranger().with("authorization", value);
     let clients: [(&str, Client); 5] = [
         ("two Authorization headers", twice),

@@ -7,7 +7,8 @@ use spec::{Person, TestApp};
 async fn a_person_signs_up_signs_in_and_is_themselves() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
-    let session = Person::sign_in(&app.stranger(), "ann@example.com", spec::person::PASSWORD).await.expect(200).value();
+    let session =
+        Person::sign_in(&app.stranger(), "ann@example.com", spec::person::PASSWORD).await.expect(200).value();
     assert_eq!(session["token_type"], "bearer");
     assert_eq!(session["expires_in"], 900, "fifteen minutes (control 27)");
     let user = ann.client.get("/auth/v1/user").await.expect(200).value();
@@ -30,7 +31,11 @@ async fn signing_out_elsewhere_leaves_this_session_alive() {
 #[tokio::test]
 async fn a_short_password_is_refused_with_its_reason() {
     let app = TestApp::start().await;
-    let seen = app.stranger().post("/auth/v1/signup", json!({ "email": "a@example.com", "password": "Short1!" })).await.expect(422);
+    let seen = app
+        .stranger()
+        .post("/auth/v1/signup", json!({ "email": "a@example.com", "password": "Short1!" }))
+        .await
+        .expect(422);
     assert_eq!(seen.value()["error_code"], "weak_password");
     assert_eq!(seen.value()["weak_password"]["reasons"][0], "length");
 }
@@ -40,7 +45,8 @@ async fn both_error_shapes_are_spoken() {
     let app = TestApp::start().await;
     let old = app.stranger().get("/auth/v1/user").await.expect(401).value();
     assert_eq!((&old["code"], &old["error_code"]), (&json!(401), &json!("no_authorization")));
-    let new = app.stranger().with("x-supabase-api-version", "2024-01-01").get("/auth/v1/user").await.expect(401);
+    let new =
+        app.stranger().with("x-supabase-api-version", "2024-01-01").get("/auth/v1/user").await.expect(401);
     assert_eq!(new.value()["code"], "no_authorization");
     assert_eq!(new.header("x-supabase-api-version"), "2024-01-01");
 }

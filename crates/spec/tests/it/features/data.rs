@@ -20,16 +20,35 @@ async fn rows_are_written_read_embedded_changed_and_removed() {
     let app = TestApp::builder().unlimited().start().await;
     library(&app).await;
     let ann = app.person("ann").await.client;
-    ann.post("/rest/v1/authors", json!([{ "id": 1, "name": "Le Guin" }, { "id": 2, "name": "Lem" }])).await.expect(201);
-    ann.post("/rest/v1/books?columns=id,title,author_id,tags", json!([{ "id": 1, "title": "Solaris", "author_id": 2, "tags": { "sf": true } }])).await.expect(201);
-    let books = ann.get("/rest/v1/books?select=title,tags->sf,authors(name)&authors.name=eq.Lem").await.expect(200).value();
+    ann.post("/rest/v1/authors", json!([{ "id": 1, "name": "Le Guin" }, { "id": 2, "name": "Lem" }]))
+        .await
+        .expect(201);
+    ann.post(
+        "/rest/v1/books?columns=id,title,author_id,tags",
+        json!([{ "id": 1, "title": "Solaris", "author_id": 2, "tags": { "sf": true } }]),
+    )
+    .await
+    .expect(201);
+    let books = ann
+        .get("/rest/v1/books?select=title,tags-%3Esf,authors(name)&authors.name=eq.Lem")
+        .await
+        .expect(200)
+        .value();
     assert_eq!(books, json!([{ "title": "Solaris", "sf": true, "authors": { "name": "Lem" } }]));
-    let authors = ann.get("/rest/v1/authors?select=name,books(title)&order=name.desc").await.expect(200).value();
-    assert_eq!(authors, json!([{ "name": "Lem", "books": [{ "title": "Solaris" }] }, { "name": "Le Guin", "books": [] }]));
+    let authors =
+        ann.get("/rest/v1/authors?select=name,books(title)&order=name.desc").await.expect(200).value();
+    assert_eq!(
+        authors,
+        json!([{ "name": "Lem", "books": [{ "title": "Solaris" }] }, { "name": "Le Guin", "books": [] }])
+    );
     ann.json(Method::PATCH, "/rest/v1/books?id=eq.1", json!({ "title": "Fiasco" })).await.expect(204);
     let counted = ann.clone().with("prefer", "count=exact").get("/rest/v1/books?select=title&limit=1").await;
     assert_eq!(counted.header("content-range"), "0-0/1");
-    let removed = ann.clone().with("prefer", "return=representation").send(Method::DELETE, "/rest/v1/books?id=eq.1", &[], Default::default()).await;
+    let removed = ann
+        .clone()
+        .with("prefer", "return=representation")
+        .send(Method::DELETE, "/rest/v1/books?id=eq.1", &[], Default::default())
+        .await;
     assert_eq!(removed.expect(200).value()[0]["title"], "Fiasco");
     assert_eq!(ann.post("/rest/v1/rpc/add", json!({ "a": 2, "b": 3 })).await.expect(200).value(), json!(5));
 }

@@ -27,7 +27,12 @@ async fn five_sign_ins_a_minute_pass() {
     let one = app.stranger();
     let mut seen = Vec::new();
     for number in 0..6 {
-        seen.push(Person::sign_in(&one, &format!("u{number}@example.com"), "Wrong-Password-1!").await.status.as_u16());
+        seen.push(
+            Person::sign_in(&one, &format!("u{number}@example.com"), "Wrong-Password-1!")
+                .await
+                .status
+                .as_u16(),
+        );
     }
     assert_eq!(seen, [400, 400, 400, 400, 400, 429]);
     assert!(app.audited("rate.limited").await);

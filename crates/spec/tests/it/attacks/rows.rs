@@ -72,14 +72,17 @@ async fn row_60_views_that_would_look_past_the_policies_are_not_served() {
     let app = TestApp::start().await;
     let (ann, _) = notes(&app).await;
     app.admin(
-        "create view public.definer as select id, body from public.notes;
+        "create view public.plain_view as select id, body from public.notes;
+         create view public.definer with (security_invoker = false) as select id, body from public.notes;
          create view public.invoker with (security_invoker) as select id, body from public.notes;
          create materialized view public.frozen as select id, body from public.notes;
-         grant select on public.definer, public.invoker, public.frozen to anon, authenticated",
+         grant select on public.plain_view, public.definer, public.invoker, public.frozen to anon, authenticated",
     )
     .await;
     app.eventually(async || ann.client.get("/rest/v1/invoker?select=body").await.status == 200).await;
     assert_eq!(bodies(&ann.client.get("/rest/v1/invoker?select=body").await.value()), ["of ann@example.com"]);
+    let plain = ann.client.get("/rest/v1/plain_view?select=body").await.expect(200);
+    assert_eq!(bodies(&plain.value()), ["of ann@example.com"], "a view that says nothing asks as its caller");
     ann.client.get("/rest/v1/definer?select=body").await.expect(404);
     ann.client.get("/rest/v1/frozen?select=body").await.expect(404);
 }

@@ -103,31 +103,25 @@ impl TestApp {
         Person::sign_up(&self.stranger(), &format!("{name}@example.com")).await
     }
 
-    /// SQL as the owner of user tables; the schema is served as it is afterwards.
+    /// SQL as the owner of user tables. Returns when a schema it changed is served as it is now.
     pub async fn owner(&self, sql: &str) {
-        self.database
-            .owner()
-            .await
-            .batch_execute(sql)
-            .await
-            .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
-        self.settled().await;
+        self.run(self.database.owner().await, sql).await;
     }
 
-    /// SQL as the superuser; the schema is served as it is afterwards.
+    /// SQL as the superuser. Returns when a schema it changed is served as it is now.
     pub async fn admin(&self, sql: &str) {
-        self.database
-            .admin()
-            .await
-            .batch_execute(sql)
-            .await
-            .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
-        self.settled().await;
+        self.run(self.database.admin().await, sql).await;
     }
 
-    /// Reads the catalog now instead of when the notification arrives, so that a test need not wait for it.
-    async fn settled(&self) {
-        self.running.services.data.reload().await.unwrap_or_else(|error| panic!("{error}"));
+    async fn run(&self, client: tokio_postgres::Client, sql: &str) {
+        let data = &self.running.services.data;
+        let before = data.catalog().version;
+        client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+        let is_ddl =
+            ["create", "alter", "drop", "grant", "revoke", "into"].iter().any(|word| sql.contains(word));
+        if is_ddl {
+            self.eventually(async || data.catalog().version > before).await;
+        }
     }
 
     /// Whether the audit log holds an entry of this name.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ::auth::Error;
 use http::Method;
-use web::{Ask, Cx, Handled, Route};
+use web::{Ask, Cx, Handled, Rate, Route};
 
-use super::{State, for_admins, open, signed_in};
+use super::{State, fields, for_admins, open, signed_in};
 
 /// A handler that refuses with one code.
 macro_rules! off {
@@ -34,7 +34,7 @@ off! {
 pub(super) const ROUTES: [Route<State>; 30] = [
     open(Method::POST, "/otp", no_mail),
     open(Method::POST, "/magiclink", no_mail),
-    open(Method::POST, "/recover", no_mail),
+    open(Method::POST, "/recover", no_mail).rate(Rate::PasswordReset).account(fields::account),
     open(Method::POST, "/resend", no_mail),
     open(Method::GET, "/verify", no_code),
     open(Method::POST, "/verify", no_code),

@@ -211,7 +211,7 @@ async fn row_74_an_unbounded_read_is_capped() {
     let app = TestApp::builder().unlimited().start().await;
     let (ann, _) = notes(&app).await;
     app.admin(&format!(
-        "insert into public.notes (owner, body) select '{}', 'n' || n from generate_series(1, 3000) n",
+        "INSERT INTO public.notes (owner, body) SELECT '{}', 'n' || n from generate_series(1, 3000) n",
         ann.id
     ))
     .await;

@@ -66,7 +66,10 @@ impl TestAppBuilder {
         })
         .await
         .unwrap_or_else(|error| panic!("the instance did not start: {error}"));
-        TestApp { clock, running, database, _data: data }
+        let app = TestApp { clock, running, database, _data: data };
+        // The listener reads the catalog once it hears: only after that does a new version mean a change of the test's.
+        app.eventually(async || app.running.services.data.catalog().version >= 2).await;
+        app
     }
 }
 

@@ -51,15 +51,12 @@ impl Auth {
             (Some(key), Some(token)) if key.matches(token.expose()) => self.known(token).await?,
             (Some(key), Some(token)) => {
                 let (key, token) = (self.known(key).await.map_err(as_key)?, self.known(token).await?);
+                key.require_place(presented.browser)?;
                 self.agree(&key, &token)?;
                 token
             }
         };
-        let is_secret_key =
-            matches!(known.caller.who, Who::Service { .. }) && known.caller.role == DbRole::service();
-        if is_secret_key && presented.browser {
-            return Err(Error::SecretKeyInBrowser);
-        }
+        known.require_place(presented.browser)?;
         let caller = Arc::new(Caller { address, ..known.caller.clone() });
         Ok(Identified { caller, has_credential: true })
     }
@@ -90,10 +87,15 @@ impl Auth {
         let known = match self.0.cache.get(&name) {
             Some(known) => known,
             None => {
+                let epoch = self.0.cache_epoch.load(Ordering::Acquire);
                 let known = Arc::new(self.read(text, now)?);
                 // Whether it still lives was true when it was cached; from then on its end is heard of.
                 self.require_live(&known, now, true).await?;
                 self.0.cache.insert(name, known.clone());
+                if self.0.cache_epoch.load(Ordering::Acquire) != epoch {
+                    // Everything was forgotten meanwhile, and for a reason: this was read before it.
+                    self.0.cache.remove(&name);
+                }
                 return Ok(known);
             }
         };
@@ -156,6 +158,15 @@ impl Auth {
             return Err(error);
         }
         Ok(())
+    }
+}
+
+impl Known {
+    /// A secret key that a web page sends is one that everybody who opens the page has, whomever it is sent along with.
+    fn require_place(&self, browser: bool) -> Result<(), Error> {
+        let is_secret_key =
+            matches!(self.caller.who, Who::Service { .. }) && self.caller.role == DbRole::service();
+        if is_secret_key && browser { Err(Error::SecretKeyInBrowser) } else { Ok(()) }
     }
 }
 

@@ -39,7 +39,7 @@ pub use settings::SETTINGS;
 pub use user::{Identity, User};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use audit::Audit;
@@ -106,6 +106,8 @@ struct Inner {
     /// The second in which they were last read because nothing could be heard.
     keys_read_at: AtomicI64,
     cache: Cache<[u8; 32], Arc<claims::Known>>,
+    /// Counts how often everything in `cache` was forgotten.
+    cache_epoch: AtomicU64,
     revocations: Revocations,
 }
 
@@ -133,6 +135,7 @@ impl Auth {
             keys_stale: AtomicBool::new(false),
             keys_read_at: AtomicI64::new(clock.unix_seconds()),
             cache: Cache::new(limits::TOKEN_CACHE_MAX.size()),
+            cache_epoch: AtomicU64::new(0),
             revocations: Revocations::default(),
             pg,
             audit,
@@ -211,7 +214,13 @@ impl Auth {
     async fn reload_keys(&self) -> Result<(), Error> {
         let loaded = keys::load(&self.0.pg, &self.0.root, &self.0.signing, &self.0.clock).await?;
         self.0.keys.store(Arc::new(loaded));
-        self.0.cache.clear();
+        self.forget_tokens();
         Ok(())
+    }
+
+    /// Every token is verified anew from now on.
+    fn forget_tokens(&self) {
+        self.0.cache_epoch.fetch_add(1, Ordering::AcqRel);
+        self.0.cache.clear();
     }
 }

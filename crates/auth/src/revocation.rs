@@ -138,7 +138,7 @@ impl Auth {
     /// dropped when it comes back.
     fn set_listening(&self, listening: bool) {
         if listening {
-            self.0.cache.clear();
+            self.forget_tokens();
             self.0.keys_stale.store(true, Ordering::Release);
         }
         self.0.revocations.listening.store(listening, Ordering::Release);

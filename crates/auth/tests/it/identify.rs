@@ -85,6 +85,10 @@ async fn a_secret_key_from_a_browser_is_refused() {
             Credentials { apikey: Some(Secret::from(text.as_str())), bearer: None, browser: true };
         assert!(matches!(world.auth.identify(&credentials, None).await, Err(Error::SecretKeyInBrowser)));
     }
+    let ann = world.sign_up("ann@example.com").await;
+    let with_a_person =
+        Credentials { browser: true, ..both(keys.secret.expose(), ann.access_token.expose()) };
+    assert!(matches!(world.auth.identify(&with_a_person, None).await, Err(Error::SecretKeyInBrowser)));
     let publishable = Some(Secret::from(keys.publishable.as_str()));
     let credentials = Credentials { apikey: publishable, bearer: None, browser: true };
     assert!(world.auth.identify(&credentials, None).await.is_ok());

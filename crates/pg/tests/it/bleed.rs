@@ -18,7 +18,7 @@ begin
     when 'claims' then perform set_config('request.jwt.claims', '{\"sub\":\"intruder\"}', false),
                                set_config('request.jwt.claim.email', 'intruder', false);
     when 'path' then execute 'set search_path to evil'; execute 'set TimeZone to ''Asia/Tokyo''';
-                     execute 'set statement_timeout to 1';
+                     execute 'set statement_timeout to 1234';
     when 'writable' then execute 'set default_transaction_read_only to off';
                          execute 'set default_transaction_isolation to serializable';
     when 'cursor' then execute 'declare of_the_last cursor with hold for select 1';

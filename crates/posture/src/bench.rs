@@ -102,6 +102,11 @@ impl Bench {
         })
     }
 
+    /// A signing secret that nobody else has, long and mixed enough for the product to take.
+    pub fn random_secret(&self) -> String {
+        [self.random_name("Q-"), self.random_name("x"), self.random_name("Z")].concat()
+    }
+
     /// A name that nothing else has.
     pub fn random_name(&self, prefix: &str) -> String {
         let bytes: [u8; 8] = self.place.rng.bytes();

@@ -105,7 +105,7 @@ pub fn explain(control: &Control, definitions: &[&'static Definition]) -> String
 
 /// Without the marks of Markdown.
 fn plain(text: &str) -> String {
-    text.replace(['`', '*'], "")
+    text.replace('`', "").replace("**", "")
 }
 
 #[cfg(test)]

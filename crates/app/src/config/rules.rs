@@ -8,8 +8,8 @@ use base::{Clock, Settings};
 use super::problem::{Problem, ProblemKind};
 use super::{NotEffective, STRICT_ENV, registry};
 
-/// The name of a setting and what is wrong with its value.
-type Refusal = (&'static str, String);
+/// The name of a setting, what is wrong with its value, and the fix if its owner knows one.
+type Refusal = (&'static str, String, Option<&'static str>);
 
 type Check = fn(&Settings) -> Result<(), Refusal>;
 
@@ -21,6 +21,8 @@ const CHECKS: &[Check] = &[
     |settings| {
         edge::Rates::from(settings, limits::Limiter::in_memory(Clock::system())).map(drop).map_err(of_edge)
     },
+    |settings| auth::check_settings(settings).map_err(of_auth),
+    database,
 ];
 
 pub(super) fn check(settings: &Settings, idle: &[NotEffective], problems: &mut Vec<Problem>) {
@@ -32,14 +34,31 @@ pub(super) fn check(settings: &Settings, idle: &[NotEffective], problems: &mut V
 
 fn of_edge(error: edge::Error) -> Refusal {
     match error {
-        edge::Error::Setting { setting, what } => (setting, what),
+        edge::Error::Setting { setting, what } => (setting, what, None),
         other @ (edge::Error::PlainOffLoopback { .. }
         | edge::Error::Listen { .. }
-        | edge::Error::Route { .. }) => ("server", other.to_string()),
+        | edge::Error::Route { .. }) => ("server.port", other.to_string(), None),
     }
 }
 
-fn problem(settings: &Settings, definitions: &[&'static Definition], (name, what): Refusal) -> Problem {
+fn of_auth(error: auth::Error) -> Refusal {
+    let name = auth::settings::JWT_SECRET.definition.name;
+    match error {
+        auth::Error::Unsafe { what, fix } => (name, what.to_owned(), Some(fix)),
+        other => (name, other.to_string(), None),
+    }
+}
+
+/// `database.url` is read as the start reads it, and refused as a connection would be (control 53).
+fn database(settings: &Settings) -> Result<(), Refusal> {
+    let Some(url) = settings.get(&crate::settings::DATABASE_URL) else { return Ok(()) };
+    let refusal = |what: String| (crate::settings::DATABASE_URL.definition.name, what, None);
+    let target = crate::database_url::target(&url, settings).map_err(|error| refusal(error.to_string()))?;
+    let config = pg::Config::new(target.server, &target.database, target.login, None);
+    config.check().map_err(|error| refusal(error.to_string()))
+}
+
+fn problem(settings: &Settings, definitions: &[&'static Definition], (name, what, fix): Refusal) -> Problem {
     let origin = settings.origin(name);
     let controls = definitions
         .iter()
@@ -48,7 +67,7 @@ fn problem(settings: &Settings, definitions: &[&'static Definition], (name, what
     let controls = controls.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     Problem::new(ProblemKind::Unsafe, name, origin, format!("{name}: {what}."))
         .why(format!("It would weaken control {controls} (palisade explain tells more)."))
-        .fix(format!("See {name} in docs/reference/settings.md."))
+        .fix(fix.map_or_else(|| format!("See {name} in docs/reference/settings.md."), |fix| format!("{fix}.")))
 }
 
 /// With `strict_env`, what is not effective stops the start (law 1).

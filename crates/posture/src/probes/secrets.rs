@@ -86,7 +86,7 @@ fn files(data: &Path) -> Vec<PathBuf> {
 pub async fn undefined_references_stop_the_start(bench: &Bench) -> Result<Finding, Trouble> {
     let file = OwnFile::new(bench, "auth:\n  jwt_secret: ${PROBE_SECRET}\n")?;
     let words = ["config", "check", "--config", file.path()];
-    let secret = bench.random_name("0123456789abcdefghijklmnopqrstuv");
+    let secret = bench.random_secret();
     let without = bench.program(&words, &[]).await?;
     let with = bench.program(&words, &[("PROBE_SECRET", &secret)]).await?;
     Ok(Finding::all([
@@ -100,7 +100,7 @@ pub async fn undefined_references_stop_the_start(bench: &Bench) -> Result<Findin
 /// 116: short and published signing secrets stop the start, and tokens signed with published ones open nothing here.
 pub async fn weak_signing_secrets_are_refused(bench: &Bench) -> Result<Finding, Trouble> {
     let mut lines = Vec::new();
-    for (what, secret) in [("short", "only-thirty-one-bytes-in-here-!"), ("published", PUBLISHED[0])] {
+    for (what, secret) in [("short", "kV7-only-31-bytes-of-q2x-in-it!"), ("published", PUBLISHED[0])] {
         let ended = bench.program(&["config", "check"], &[("JWT_SECRET", secret)]).await?;
         lines.push((
             ended.code == Some(78),
@@ -143,7 +143,7 @@ fn signed(secret: &str, claims: &serde_json::Value) -> String {
 
 /// 117: the guide's own Docker example, and a file that is not there.
 pub async fn secrets_come_from_files(bench: &Bench) -> Result<Finding, Trouble> {
-    let secret = bench.random_name("0123456789abcdefghijklmnopqrstuv");
+    let secret = bench.random_secret();
     let file = OwnFile::new(bench, &format!("{secret}\n"))?;
     let mut lines = Vec::new();
     for name in ["JWT_SECRET_FILE", "PALISADE_AUTH_JWT_SECRET_FILE"] {

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::start::Services;
 
 /// Channels that say "read the schema again": ours from the event trigger, and PostgREST's, which people's migrations use.
-const CATALOG: [&str; 2] = ["palisade_catalog", "pgrst"];
+const CATALOG: [&str; 2] = [pg::bootstrap::CATALOG_CHANNEL, "pgrst"];
 /// Changes of one migration come in a burst; one reload serves them all.
 const SETTLE: Duration = Duration::from_millis(20);
 

@@ -13,10 +13,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use base::{Clock, Rng, Secret};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 pub use http::{Answer, Ask};
-pub use tenant::Tenant;
+pub use tenant::{Person, Session, Tenant};
 
 /// Where the instance is: what its ready file says, and where it keeps things.
 #[derive(Clone)]
@@ -49,7 +49,8 @@ pub struct Place {
 pub struct Bench {
     /// Where the instance is.
     pub place: Place,
-    tenant: OnceCell<Tenant>,
+    tenant: OnceCell<Result<Tenant, String>>,
+    guests: Mutex<Vec<Person>>,
 }
 
 /// Why something could not be tried. It makes a probe fail: what cannot be seen is not proven.
@@ -77,19 +78,36 @@ pub enum Trouble {
 impl Bench {
     /// For one round.
     pub fn new(place: Place) -> Self {
-        Bench { place, tenant: OnceCell::new() }
+        Bench { place, tenant: OnceCell::new(), guests: Mutex::default() }
     }
 
     /// The sealed tenant of this round, made when first needed.
     pub async fn tenant(&self) -> Result<&Tenant, Trouble> {
-        self.tenant.get_or_try_init(|| Tenant::make(self)).await
+        // Tried once a round: what failed for the first probe would keep every other one waiting as long.
+        let made = self
+            .tenant
+            .get_or_init(async || Tenant::make(self).await.map_err(|trouble| trouble.to_string()))
+            .await;
+        made.as_ref().map_err(|why| Trouble::Unexpected(format!("the probes' tenant: {why}")))
     }
 
-    /// Takes the tenant away again.
+    /// Somebody new who has just signed in: a probe that signs in often must not meet the account's own limit (control 72).
+    pub async fn guest(&self) -> Result<(Person, Session), Trouble> {
+        let person = self.person(serde_json::json!({})).await?;
+        self.guests.lock().await.push(person.clone());
+        let session = self.sign_in(&person).await?;
+        Ok((person, session))
+    }
+
+    /// Takes the tenant and every guest away again.
     pub async fn clear(&mut self) -> Result<(), Trouble> {
+        for guest in std::mem::take(self.guests.get_mut()) {
+            self.forget(&guest).await?;
+        }
         match self.tenant.take() {
-            Some(tenant) => tenant.remove(self).await,
-            None => Ok(()),
+            Some(Ok(tenant)) => tenant.remove(self).await,
+            // What was half made says so itself.
+            Some(Err(_)) | None => Ok(()),
         }
     }
 

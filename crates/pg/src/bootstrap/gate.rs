@@ -16,6 +16,8 @@ use super::{CALLER_ROLES, SYSTEM, Wanted};
 
 /// Where the gate says which relation lost its protection.
 pub const GATE_CHANNEL: &str = "palisade_gate";
+/// Where every change of the schema is announced, so that the catalog is read again.
+pub const CATALOG_CHANNEL: &str = "palisade_catalog";
 
 const ENFORCE: &str = include_str!("gate/enforce.sql");
 const ON_DDL: &str = include_str!("gate/on_ddl.sql");

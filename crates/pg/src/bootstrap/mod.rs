@@ -15,7 +15,7 @@ mod roles;
 mod schemas;
 mod step;
 
-pub use gate::GATE_CHANNEL;
+pub use gate::{CATALOG_CHANNEL, GATE_CHANNEL};
 pub use logins::Logins;
 pub use schemas::entry_sql;
 pub use step::{Change, Degraded, Plan, Scope};

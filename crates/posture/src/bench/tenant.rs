@@ -49,14 +49,21 @@ impl Tenant {
     pub(super) async fn make(bench: &Bench) -> Result<Self, Trouble> {
         let name = bench.random_name("palisade_probe_");
         let person = bench.person(json!({})).await?;
-        bench.sql().await?.run(&objects(&name, &person.id)).await?;
         let tenant = Tenant { name, person };
+        match tenant.furnish(bench).await {
+            Ok(()) => Ok(tenant),
+            Err(trouble) => {
+                tenant.remove(bench).await?;
+                Err(trouble)
+            }
+        }
+    }
+
+    async fn furnish(&self, bench: &Bench) -> Result<(), Trouble> {
+        bench.sql().await?.run(&objects(&self.name, &self.person.id)).await?;
         // The catalog is read again when a table or function is made; that is announced, not immediate.
-        let served = async || {
-            Ok(tenant.call(bench, "whoami").header("accept", "application/json").send().await?.status != 404)
-        };
-        bench.within(10, "the tenant's functions to be served", served).await?;
-        Ok(tenant)
+        let served = async || Ok(self.call(bench, "whoami").send().await?.status != 404);
+        bench.within(5, "the tenant's functions to be served", served).await.map(drop)
     }
 
     /// Calls one of its functions over REST, as nobody.

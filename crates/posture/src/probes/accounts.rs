@@ -26,7 +26,7 @@ async fn own_account(bench: &Bench, token: &str) -> Result<Answer, Trouble> {
 
 /// 27: a token says when it ends, that is soon, and saying something else makes it worthless.
 pub async fn access_token_is_short_lived(bench: &Bench) -> Result<Finding, Trouble> {
-    let session = bench.sign_in(&bench.tenant().await?.person).await?;
+    let (_, session) = bench.guest().await?;
     let claims = claims(&session.access)
         .ok_or_else(|| Trouble::Unexpected("an access token that is no JWT".to_owned()))?;
     let number = |name: &str| claims.get(name).and_then(Value::as_i64).unwrap_or(0);
@@ -55,7 +55,6 @@ fn with_longer_life(token: &str, mut claims: Value) -> String {
 
 /// 28: a session nobody used for longer than any setting allows is over, and so is one that is simply old.
 pub async fn idle_session_ends(bench: &Bench) -> Result<Finding, Trouble> {
-    let person = &bench.tenant().await?.person;
     let sql = bench.sql().await?;
     let mut lines = Vec::new();
     for (what, age) in [
@@ -65,14 +64,14 @@ pub async fn idle_session_ends(bench: &Bench) -> Result<Finding, Trouble> {
         ),
         ("begun three years ago", "created_at = now() - interval '3 years'"),
     ] {
-        let session = bench.sign_in(person).await?;
+        let (_, session) = bench.guest().await?;
         let session = bench.refresh(&session.refresh).await?;
         let id = session_id(&session.access)?;
         sql.run(&format!("UPDATE auth.sessions SET {age} WHERE id = '{id}'")).await?;
         let answer = bench.try_refresh(&session.refresh).await?;
         lines.push((answer.status >= 400, format!("a session {what}: {}", said(&answer))));
     }
-    let fresh = bench.sign_in(person).await?;
+    let (_, fresh) = bench.guest().await?;
     let answer = bench.try_refresh(&fresh.refresh).await?;
     lines.push((answer.status == 200, format!("a fresh one: {}", said(&answer))));
     Ok(Finding::all(lines))
@@ -86,7 +85,7 @@ fn session_id(token: &str) -> Result<String, Trouble> {
 
 /// 29: each use replaces the token; a token from before ends everything that came after it.
 pub async fn reused_refresh_token_ends_the_family(bench: &Bench) -> Result<Finding, Trouble> {
-    let first = bench.sign_in(&bench.tenant().await?.person).await?;
+    let (_, first) = bench.guest().await?;
     let second = bench.refresh(&first.refresh).await?;
     let third = bench.refresh(&second.refresh).await?;
     let replaced = first.refresh != second.refresh && second.refresh != third.refresh;
@@ -104,7 +103,7 @@ pub async fn reused_refresh_token_ends_the_family(bench: &Bench) -> Result<Findi
 /// 30: a second after signing out, the token opens nothing.
 pub async fn signed_out_token_is_dead(bench: &Bench) -> Result<Finding, Trouble> {
     let tenant = bench.tenant().await?;
-    let session = bench.sign_in(&tenant.person).await?;
+    let (_, session) = bench.guest().await?;
     let rest = || tenant.call(bench, "whoami").bearer(&session.access);
     let before = (own_account(bench, &session.access).await?.status, rest().send().await?.status);
     let out = bench.client("POST", "/auth/v1/logout").bearer(&session.access).send().await?;

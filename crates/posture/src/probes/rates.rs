@@ -44,8 +44,11 @@ pub async fn sensitive_endpoints_are_limited(bench: &Bench) -> Result<Finding, T
     ] {
         let address = own(bench)?;
         let first = bench.client("POST", target).json(&wrong).from(Some(address)).send().await?;
-        if first.status == 404 {
-            lines.push((true, format!("{what}: not served yet")));
+        if first.status == 404 || first.text().contains("email_provider_disabled") {
+            lines.push((
+                true,
+                format!("{what}: switched off, so there is nothing to limit ({})", first.status),
+            ));
             continue;
         }
         let refused =

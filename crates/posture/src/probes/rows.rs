@@ -129,10 +129,10 @@ pub async fn roles_map_as_the_guide_says(bench: &Bench) -> Result<Finding, Troub
             format!("a policy reads the claim {}", text(&ran, "/claims/role")),
         ));
     }
-    let session = bench.sign_in(&tenant.person).await?;
+    let (person, session) = bench.guest().await?;
     let wish = json!({ "role": "service_role", "data": { "role": "service_role" } });
     bench.client("PUT", "/auth/v1/user").bearer(&session.access).json(&wish).send().await?;
-    let after = bench.sign_in(&tenant.person).await?;
+    let after = bench.sign_in(&person).await?;
     let wished = tenant.call(bench, "whoami").bearer(&after.access).send().await?.json();
     lines.push((
         text(&wished, "/role") == "authenticated",

@@ -5,7 +5,7 @@
 //! database that lost entries since is reported, not continued in silence.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,7 +19,7 @@ use crate::event::Event;
 use crate::heads::{Head, HeadFile};
 use crate::keys::{GENESIS, Hash, leaf, link, read_hash};
 use crate::lane::bytea_array;
-use crate::record::{Audit, Inner};
+use crate::record::Audit;
 use crate::sink::Sink;
 use crate::verify::REPORTED_REASON;
 use crate::{Error, limits, sql};
@@ -36,6 +36,8 @@ pub struct Sequencer {
     sink: Option<Sink>,
     /// Inbox rows that are not ours: reported once, never chained.
     forged: HashSet<Uuid>,
+    /// The head seen last when the chain was found without it, and that is recorded.
+    reported: Option<Hash>,
 }
 
 /// Where the chain ends in the database.
@@ -57,7 +59,7 @@ struct Batch {
 
 impl Sequencer {
     pub(crate) fn new(audit: Audit, heads: HeadFile, sink: Option<Sink>) -> Self {
-        Sequencer { audit, heads, sink, forged: HashSet::new() }
+        Sequencer { audit, heads, sink, forged: HashSet::new(), reported: None }
     }
 
     /// Runs until the lane is done, then chains what is left.
@@ -112,18 +114,14 @@ impl Sequencer {
     /// Chains one batch and writes its head and lines outside the database. Returns how many entries it chained:
     /// none when nothing waits, or while another node is at it.
     pub async fn round(&mut self) -> Result<usize, Error> {
-        let chained = self.chain_batch().await?;
+        let chained = self.chain_batch().await;
+        // Whatever became of the batch: only these two notice that a disk has room again.
         let heads = self.keep_head().await;
-        note(
-            &self.audit.0,
-            &self.audit.0.health.heads_failed,
-            &heads,
-            "the head of the audit chain cannot be kept",
-        );
+        note(&self.audit.0.health.heads_failed, &heads, "the head of the audit chain cannot be kept");
         let sink = self.write_sink().await;
-        note(&self.audit.0, &self.audit.0.health.sink_failed, &sink, "the audit file cannot be written");
+        note(&self.audit.0.health.sink_failed, &sink, "the audit file cannot be written");
         heads.and(sink)?;
-        Ok(chained)
+        chained
     }
 
     async fn chain_batch(&mut self) -> Result<usize, Error> {
@@ -132,7 +130,7 @@ impl Sequencer {
             tx.roll_back().await?;
             return Ok(0);
         };
-        self.compare(&mut tx, tail).await?;
+        let reported = self.compare(&mut tx, tail).await?;
         let forged = self.forged.iter().map(Uuid::to_string).collect::<Vec<_>>();
         let limit = i64::try_from(limits::CHAIN_BATCH.value).unwrap_or(i64::MAX);
         let rows = tx.query(sql::WAITING, [limit.into(), forged.into()]).await?;
@@ -141,11 +139,13 @@ impl Sequencer {
         let Some(batch) = batch else {
             // What compare() found wrong must stay recorded even when nothing else waits.
             tx.commit(()).await?.into_inner();
+            self.reported = reported;
             return Ok(0);
         };
         let count = batch.ids.len();
         tx.query(sql::CHAIN, self.chain_params(tail, &batch)).await?;
         tx.commit(()).await?.into_inner();
+        self.reported = reported;
         Ok(count)
     }
 
@@ -161,18 +161,19 @@ impl Sequencer {
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
-    /// Reports a chain that does not contain the head this node saw last.
-    async fn compare(&mut self, tx: &mut Open, tail: Tail) -> Result<(), Error> {
+    /// Reports a chain that does not contain the head this node saw last, once, and returns that head's hash.
+    async fn compare(&self, tx: &mut Open, tail: Tail) -> Result<Option<Hash>, Error> {
         let Some(seen) = self.heads.last().filter(|seen| seen.seq != tail.seq || seen.hash != tail.hash)
         else {
-            return Ok(());
+            return Ok(None);
         };
         let there: Option<Vec<u8>> =
             tx.query(sql::HASH_AT, [seen.seq.into()]).await?.first().map(|row| row.at(0)).transpose()?;
         if there.is_some_and(|hash| hash == seen.hash) {
-            return Ok(());
+            return Ok(None);
         }
-        if !self.audit.0.health.tampered.swap(true, Ordering::AcqRel) {
+        self.audit.0.health.tampered.store(true, Ordering::Release);
+        if self.reported != Some(seen.hash) {
             tracing::error!(
                 seen = seen.seq,
                 end = tail.seq,
@@ -185,7 +186,7 @@ impl Sequencer {
                 .detail("found_end", tail.seq);
             self.audit.record(tx, entry).await?;
         }
-        Ok(())
+        Ok(Some(seen.hash))
     }
 
     /// Computes the places of what waits. Rows that were not made by us stay where they are.
@@ -238,9 +239,11 @@ impl Sequencer {
         let head = tx.query(sql::LAST_HEAD, []).await?.first().map(Head::read).transpose()?;
         tx.roll_back().await?;
         let Some(head) = head else { return Ok(()) };
-        let known = self.heads.last().is_some_and(|last| last.seq == head.seq && last.hash == head.hash);
-        // A head that is not ours never becomes a witness.
-        if known || !head.is_ours(&self.audit.0.keys) { Ok(()) } else { self.heads.append(&head) }
+        // Only a later head is news: an earlier one means that the end went back since compare() looked, and what was
+        // seen must stay remembered until compare() has reported it. And one that is not ours is no witness.
+        let reported = |last: &Head| self.reported == Some(last.hash) && head != *last;
+        let news = self.heads.last().is_none_or(|last| head.seq > last.seq || reported(last));
+        if news && head.is_ours(&self.audit.0.keys) { self.heads.append(&head) } else { Ok(()) }
     }
 
     async fn write_sink(&mut self) -> Result<(), Error> {
@@ -275,15 +278,13 @@ fn report_forged(audit: &Audit, id: Uuid) {
     );
 }
 
-/// Remembers whether a copy keeps up, and says so once per change.
-fn note(inner: &Inner, failed: &std::sync::atomic::AtomicBool, outcome: &Result<(), Error>, what: &str) {
-    let node = &inner.node;
+/// Remembers whether a copy keeps up, and says so once per change. A database that does not answer says nothing of it.
+fn note(failed: &AtomicBool, outcome: &Result<(), Error>, what: &str) {
     match outcome {
-        Ok(()) if failed.swap(false, Ordering::AcqRel) => tracing::warn!(%node, "no longer: {what}"),
-        Ok(()) => {}
-        Err(error) if !failed.swap(true, Ordering::AcqRel) => {
-            tracing::error!(%node, error = %base::fault::chain(error), "{what}");
+        Ok(()) if failed.swap(false, Ordering::AcqRel) => tracing::warn!("no longer: {what}"),
+        Err(error @ Error::Unwritable { .. }) if !failed.swap(true, Ordering::AcqRel) => {
+            tracing::error!(error = %base::fault::chain(error), "{what}");
         }
-        Err(_) => {}
+        Ok(()) | Err(_) => {}
     }
 }

@@ -124,8 +124,9 @@ struct Walk<'a> {
     time: Timestamp,
     entries: u64,
     agreed: u64,
-    /// Where the sequencer itself recorded that the chain no longer contained the head it had seen.
-    reported: Option<i64>,
+    /// The first place that is known to hold another entry than it did: by a head kept outside, or by the report of
+    /// the sequencer, which saw the end of the chain go back.
+    replaced: Option<i64>,
 }
 
 impl Audit {
@@ -142,14 +143,13 @@ impl Audit {
             }
         })?;
         let (seq, hash, time) = (0, GENESIS, Timestamp::MIN);
-        let mut walk = Walk { keys, outside, seq, hash, time, entries: 0, agreed: 0, reported: None };
+        let mut walk = Walk { keys, outside, seq, hash, time, entries: 0, agreed: 0, replaced: None };
         let first_bad = match self.walk(&mut walk).await? {
             None => walk.missing_tail().or(forged.map(|seq| Bad { seq, tampering: Tampering::ForgedHead })),
             bad => bad,
         };
-        // The sequencer saw it happen, so its entry is the first that stands where another one stood.
-        let reported = walk.reported.map(|seq| Bad { seq, tampering: Tampering::Replaced });
-        let first_bad = [reported, first_bad].into_iter().flatten().min_by_key(|bad| bad.seq);
+        let replaced = walk.replaced.map(|seq| Bad { seq, tampering: Tampering::Replaced });
+        let first_bad = [replaced, first_bad].into_iter().flatten().min_by_key(|bad| bad.seq);
         Ok(Verdict {
             entries: walk.entries,
             end: (walk.seq > 0).then_some((walk.seq, walk.hash)),
@@ -215,19 +215,21 @@ impl Walk<'_> {
         if !has_our_mac {
             return bad(Tampering::Rewritten);
         }
-        let agrees = self.outside.get(&place).is_none_or(|kept| kept.iter().all(|kept| *kept == hash));
-        if !agrees {
-            return bad(Tampering::Replaced);
+        let kept = self.outside.get(&place);
+        match kept.map(|kept| kept.iter().all(|kept| *kept == hash)) {
+            Some(true) => self.agreed += 1,
+            // Not the end of the walk: what the sequencer wrote later tells where it began.
+            Some(false) => _ = self.replaced.get_or_insert(place),
+            None => {}
         }
         let tolerated = SignedDuration::from_secs(limits::CLOCK_BACK_SECONDS.value as i64);
         let earliest = self.time.max(stored.at);
         if stored.chained_at.duration_until(earliest) > tolerated {
             return bad(Tampering::ClockWentBack);
         }
-        if stored.event == Event::TamperingFound.name() && stored.body.contains(REPORTED_REASON) {
-            self.reported.get_or_insert(place);
+        if let Some(end) = stored.reported_end() {
+            self.replaced = Some(self.replaced.unwrap_or(i64::MAX).min(end.saturating_add(1)));
         }
-        self.agreed += u64::from(self.outside.contains_key(&place));
         self.entries += 1;
         (self.seq, self.hash, self.time) = (place, hash, self.time.max(stored.chained_at));
         None
@@ -261,6 +263,22 @@ impl Stored {
             hash: row.at(10)?,
             mac: row.at(11)?,
         })
+    }
+
+    /// The end that the sequencer found when the chain no longer contained the head it had seen.
+    fn reported_end(&self) -> Option<i64> {
+        #[derive(serde::Deserialize)]
+        struct Report {
+            reason: String,
+            details: Details,
+        }
+        #[derive(serde::Deserialize)]
+        struct Details {
+            found_end: i64,
+        }
+        let about_us = self.event == Event::TamperingFound.name();
+        let report: Report = about_us.then(|| serde_json::from_str(&self.body).ok()).flatten()?;
+        (report.reason == REPORTED_REASON).then_some(report.details.found_end)
     }
 
     /// Queries read the columns: an edit there would hide an entry from them.

@@ -11,11 +11,13 @@
 mod cluster;
 mod database;
 mod eventually;
+mod killed;
 
 pub use base::{Clock, MockClock};
 pub use cluster::Cluster;
 pub use database::Database;
 pub use eventually::{eventually, eventually_within};
+pub use killed::killed_after;
 
 /// A stopped clock in the middle of an unremarkable day (2026-01-15 12:00 UTC).
 pub fn mock_clock() -> MockClock {

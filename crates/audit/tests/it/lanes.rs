@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use audit::{Entry, Event, Filter};
-use testkit::Database;
+use testkit::{Database, killed_after};
 
 use crate::house::{AUDIT, House, mock_clock, open, round};
 
@@ -175,4 +175,32 @@ async fn operators_find_by_actor_event_group_subject_and_time() {
     assert_eq!(line["after"]["role"], "service_role");
     assert_eq!(line["seq"], 4);
     house.stop().await;
+}
+
+#[tokio::test]
+async fn a_sequencer_killed_at_any_await_leaves_a_chain_that_holds_and_lacks_nothing() {
+    let db = Database::new(audit::MIGRATIONS).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = mock_clock();
+    let mut recorded = 0;
+    for times in 1.. {
+        let (audit, mut tasks) = open(&db, &dir, clock.clock(), &[]).await.expect("open");
+        audit.record_alone(Entry::named(format!("user:{times}"), Event::Login)).await.expect("recorded");
+        recorded += 1;
+        let done = killed_after(times, tasks.sequencer.round()).await;
+        drop(tasks);
+        let (audit, mut tasks) = open(&db, &dir, clock.clock(), &[]).await.expect("open");
+        // A dropped transaction's connection is still being cleaned: until it is, somebody else has the turn.
+        testkit::eventually(async || {
+            round(&mut tasks.sequencer).await;
+            (audit.verify().await.expect("verified").entries == recorded).then_some(())
+        })
+        .await;
+        let verdict = audit.verify().await.expect("verified");
+        assert!(verdict.holds() && verdict.waiting == 0, "killed after {times}: {verdict:?}");
+        if done {
+            assert!(times > 4, "it has awaits to be killed at");
+            return;
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use jobs::{CHANNEL, Counts};
-use testkit::eventually;
+use testkit::{eventually, killed_after};
 use tokio_util::sync::CancellationToken;
 
 use crate::house::{Count, Fail, House, Wait};
@@ -168,4 +168,28 @@ async fn draining_waits_for_what_runs_and_takes_nothing_more() {
     worker.await.expect("drained");
     assert_eq!((house.told.done(1), house.told.done(2)), (1, 0));
     assert_eq!(house.jobs.counts().await.expect("counted"), Counts { waiting: 1, running: 0, dead: 0 });
+}
+
+#[tokio::test]
+async fn a_worker_killed_at_any_await_loses_no_job() {
+    let house = House::new().await;
+    for number in 1.. {
+        house.enqueue(Count { number }).await;
+        let times = usize::try_from(number).expect("a count");
+        let done = killed_after(times, async { house.worker().run_due().await }).await;
+        let next = house.worker();
+        // The dead worker's lease runs out; its connection may still be being cleaned.
+        house.advance(61);
+        eventually(async || {
+            next.run_due().await.expect("ran");
+            (house.jobs.counts().await.expect("counted") == Counts { waiting: 0, running: 0, dead: 0 })
+                .then_some(())
+        })
+        .await;
+        assert!(house.told.done(number) >= 1, "killed after {number}");
+        if done {
+            assert!(number > 3, "it has awaits to be killed at");
+            return;
+        }
+    }
 }

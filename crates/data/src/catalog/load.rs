@@ -11,7 +11,7 @@ use super::function::{Function, Handler, HandlerTarget, Parameter, Returns, Vola
 use super::relation::{Column, Relation, RelationId, RelationKind, Served};
 use super::types::{Type, TypeKind, Types, oid};
 use super::view::{self, Source};
-use super::{Catalog, Scope, links, sql};
+use super::{Catalog, Scope, effects, links, sql};
 use crate::gate;
 
 /// A key as `pg_constraint` has it.
@@ -107,8 +107,7 @@ fn array<T: FromText>(row: Row<'_>, at: usize) -> Result<Vec<T>, Error> {
 
 /// Reads everything in the transaction it is given.
 pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
-    // With an empty path every printed name is a full one.
-    open.run(Statement::rare("select pg_catalog.set_config('search_path', '', true)", [])).await?;
+    open.run(Statement::rare(sql::SURROUNDINGS, [])).await?;
     let schemas: Param = scope.schemas().into();
     let mut raw = Raw::default();
     for row in ask(open, sql::RELATIONS, &schemas).await?.iter() {
@@ -152,10 +151,8 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
         }
         raw.functions_answer |= flag(row, 2)?;
     }
-    for row in ask_all(open, sql::EFFECTS).await?.iter() {
-        raw.reads_leave = flag(row, 0)?;
-        raw.request_is_read = flag(row, 1)?;
-    }
+    let effects = effects::read(&ask_all(open, sql::CODE).await?, &ask_all(open, sql::WRITTEN).await?)?;
+    (raw.reads_leave, raw.request_is_read) = (effects.reads_leave, effects.request_is_read);
     Ok(raw)
 }
 

@@ -3,6 +3,10 @@
 //! `$1` is always the list of schemas that are looked into (the exposed ones and the extra search path). What a query
 //! does not need to know (privileges, rows) it does not ask.
 
+/// With an empty path every printed name is a full one; compiling these queries would take longer than running them.
+pub const SURROUNDINGS: &str =
+    "select pg_catalog.set_config('search_path', '', true), pg_catalog.set_config('jit', 'off', true)";
+
 /// Tables, views and their like, everywhere but in the system's schemas: views may stand on tables in private ones.
 pub const RELATIONS: &str = "
 select c.oid, n.nspname, c.relname, c.relkind, c.reltype, c.relispartition, c.relrowsecurity, c.relforcerowsecurity,
@@ -144,50 +148,50 @@ from pg_catalog.pg_namespace n
 where n.nspname = any($1::text[])
 order by 1";
 
-/// What user code that a read can reach may do: leave something in the session (settings, locks, LISTEN, prepared
-/// statements), and look at the request. Judged by its text, on the careful side: a function that might, and whatever
-/// names it, counts; so does any language but SQL and PL/pgSQL. A read reaches what policies, views, casts and
-/// operators depend on, and functions of one row (computed fields) or with a domain's value (media types).
-pub const EFFECTS: &str = r#"
-with recursive code as (
-  select p.oid, p.proname, l.lanname, p.prosrc || ' ' || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '') as text
+/// User code, with what its text says: whether it may leave something in the session (settings, locks, LISTEN, prepared
+/// statements), whether it looks at the request, whether a read can reach it. Judged on the careful side: a function that
+/// might counts, and so does any language but SQL and PL/pgSQL. A read reaches what policies, views, casts and operators
+/// depend on, and functions of one row (computed fields) or with a domain's value (media types).
+pub const CODE: &str = r#"
+with code as (
+  select p.oid, p.proname, p.prorettype, p.pronargs, p.proargtypes, l.lanname,
+         p.prosrc || ' ' || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '') as text
   from pg_catalog.pg_proc p
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   join pg_catalog.pg_language l on l.oid = p.prolang
   where n.nspname not in ('pg_catalog', 'information_schema')
     and p.prorettype not in ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
     and not exists (select 1 from pg_catalog.pg_depend d
-                    where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e')),
-leaving as (
-  select oid, proname from code
-  where lanname not in ('sql', 'plpgsql')
-     or text ~* '\m(set_config|set|reset|listen|execute|discard|prepare|load|dblink\w*|pg_\w*advisory\w*)\M'
-     or (lanname = 'sql' and text ~* '\mdeclare\M')
-  union
-  select c.oid, c.proname from leaving l
-  join code c on c.text ~* ('\m' || pg_catalog.regexp_replace(l.proname::text, '\W', '.', 'g') || '\M')),
-written as (
+                    where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e'))
+select c.proname, c.text,
+       c.lanname not in ('sql', 'plpgsql')
+       or c.text ~* '\m(set_config|set|reset|listen|execute|discard|prepare|load|dblink\w*|pg_\w*advisory\w*)\M'
+       or (c.lanname = 'sql' and c.text ~* '\mdeclare\M') as leaves,
+       c.text ~* 'request\.(?!jwt)' as asks,
+       exists (select 1 from pg_catalog.pg_depend d
+               where d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.refobjid = c.oid
+                 and d.classid in ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_rewrite'::pg_catalog.regclass,
+                                   'pg_catalog.pg_cast'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass))
+       or r.typtype = 'd'
+       or (c.pronargs = 1 and exists (select 1 from pg_catalog.pg_type t
+                                      where t.oid = c.proargtypes[0] and t.typtype in ('c', 'p'))) as reached
+from code c join pg_catalog.pg_type r on r.oid = c.prorettype"#;
+
+/// The same of what is written in policies and views themselves.
+pub const WRITTEN: &str = r#"
+with written as (
   select coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), '') as text from pg_catalog.pg_policy p
   union all
   select pg_catalog.pg_get_viewdef(c.oid) from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relkind = 'v' and n.nspname not in ('pg_catalog', 'information_schema'))
-select
-  exists (select 1 from written where text ~* '\m(set_config|dblink\w*|pg_\w*advisory\w*)\M')
-  or exists (select 1 from leaving l join pg_catalog.pg_depend d
-             on d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.refobjid = l.oid
-             where d.classid in ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_rewrite'::pg_catalog.regclass,
-                                 'pg_catalog.pg_cast'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass))
-  or exists (select 1 from leaving l join pg_catalog.pg_proc p on p.oid = l.oid
-             join pg_catalog.pg_type r on r.oid = p.prorettype
-             where r.typtype = 'd' or (p.pronargs = 1 and exists (
-               select 1 from pg_catalog.pg_type t where t.oid = p.proargtypes[0] and t.typtype in ('c', 'p'))))
-    as reads_leave,
-  exists (select 1 from code where text ~* 'request\.(?!jwt)')
-  or exists (select 1 from written where text ~* 'request\.(?!jwt)') as request_is_read"#;
+select coalesce(pg_catalog.bool_or(text ~* '\m(set_config|dblink\w*|pg_\w*advisory\w*)\M'), false) as leaves,
+       coalesce(pg_catalog.bool_or(text ~* 'request\.(?!jwt)'), false) as asks
+from written"#;
 
 /// Everything, for the test that prepares each one.
 pub const ALL: &[&str] = &[
+    SURROUNDINGS,
     RELATIONS,
     COLUMNS,
     KEYS,
@@ -198,5 +202,6 @@ pub const ALL: &[&str] = &[
     REPRESENTATIONS,
     HANDLERS,
     SCHEMAS,
-    EFFECTS,
+    CODE,
+    WRITTEN,
 ];

@@ -63,3 +63,30 @@ async fn a_reload_sees_what_changed_and_is_quick() {
     // Unoptimised, on a busy machine.
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
+
+#[tokio::test]
+async fn the_snapshot_knows_what_code_behind_reads_may_do() {
+    let house = House::new().await;
+    let owner = house.database.owner().await;
+    let known = async || {
+        house.data.reload().await.unwrap();
+        (house.catalog().reads_leave, house.catalog().request_is_read)
+    };
+    assert_eq!(known().await, (false, false));
+    let harmless =
+        "CREATE FUNCTION peek() RETURNS text LANGUAGE sql AS $$ SELECT current_setting('request.headers') $$";
+    run(&owner, harmless).await;
+    assert_eq!(known().await, (false, true));
+    run(
+        &owner,
+        "CREATE FUNCTION locks() RETURNS text LANGUAGE sql AS $$ SELECT pg_advisory_lock(1)::text $$",
+    )
+    .await;
+    assert_eq!(known().await, (false, true), "no read reaches it");
+    run(&owner, "CREATE FUNCTION asks(teams) RETURNS text LANGUAGE sql AS $$ SELECT locks() $$").await;
+    assert_eq!(known().await, (true, true), "a computed field calls it");
+    run(&owner, "DROP FUNCTION asks(teams)").await;
+    assert_eq!(known().await, (false, true));
+    run(&owner, "CREATE POLICY locks ON teams FOR SELECT USING (pg_advisory_lock(1) IS NULL)").await;
+    assert_eq!(known().await, (true, true), "a policy does it itself");
+}

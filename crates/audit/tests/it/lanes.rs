@@ -182,11 +182,10 @@ async fn a_sequencer_killed_at_any_await_leaves_a_chain_that_holds_and_lacks_not
     let db = Database::new(audit::MIGRATIONS).await;
     let dir = tempfile::tempdir().expect("a directory");
     let clock = mock_clock();
-    let mut recorded = 0;
     for times in 1.. {
+        let recorded = u64::try_from(times).expect("a count");
         let (audit, mut tasks) = open(&db, &dir, clock.clock(), &[]).await.expect("open");
         audit.record_alone(Entry::named(format!("user:{times}"), Event::Login)).await.expect("recorded");
-        recorded += 1;
         let done = killed_after(times, tasks.sequencer.round()).await;
         drop(tasks);
         let (audit, mut tasks) = open(&db, &dir, clock.clock(), &[]).await.expect("open");

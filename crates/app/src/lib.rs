@@ -22,6 +22,7 @@ pub mod program;
 pub mod ready;
 mod refusals;
 pub mod serve;
+pub mod services;
 pub mod settings;
 pub mod start;
 mod watch;

@@ -3,6 +3,7 @@
 //! Each crate exports its own slices, one line per entry; here they are joined, in the order of the ranks. Tests walk
 //! every list. Routes are joined in [`crate::mounts`], since they carry their dialect's state.
 
+use base::setting::Definition;
 use pg::Migration;
 
 /// Schemas of ours, in the order they are made.
@@ -10,8 +11,19 @@ pub fn migrations() -> Vec<Migration> {
     [audit::MIGRATIONS, auth::MIGRATIONS, jobs::MIGRATIONS, mail::MIGRATIONS, posture::MIGRATIONS].concat()
 }
 
-/// Settings: [`crate::config::registry`] joins the crates' lists with what the guides name and is not built yet.
-pub fn settings() -> Vec<&'static base::setting::Definition> {
+/// Settings of the crates. [`crate::config::registry`] adds what the guides name and is not built yet.
+pub const SETTINGS: &[&[&Definition]] = &[
+    audit::SETTINGS,
+    auth::SETTINGS,
+    data::SETTINGS,
+    edge::SETTINGS,
+    jobs::SETTINGS,
+    mail::SETTINGS,
+    crate::settings::SETTINGS,
+];
+
+/// Every setting, in the order of their names.
+pub fn settings() -> Vec<&'static Definition> {
     crate::config::registry::all()
 }
 

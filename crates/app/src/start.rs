@@ -8,12 +8,11 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use audit::{Audit, Entry, Event};
-use auth::{Auth, DefaultKeys};
+use audit::{Entry, Event};
+use auth::DefaultKeys;
 use base::{Clock, Profile, Rng, Secret, Settings};
-use edge::{Connections, Edge, EdgeConfig, Listening};
+use edge::{Edge, EdgeConfig, Listening};
 use limits::Limiter;
-use posture::{Place, Posture};
 use seal::RootKey;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +20,8 @@ use tokio_util::task::TaskTracker;
 use crate::database::{self, Database};
 use crate::error::StartError;
 use crate::later::Later;
+pub use crate::services::Services;
+use crate::services::{self, Basics};
 use crate::{control, mounts, preflight, refusals, watch};
 
 /// How an instance is started.
@@ -43,27 +44,6 @@ pub struct Start {
     pub clock: Clock,
     /// Randomness.
     pub rng: Rng,
-}
-
-/// The parts of a running instance that commands, tests and the demo use.
-#[derive(Clone)]
-pub struct Services {
-    /// The door to the data.
-    pub pg: pg::Pg,
-    /// The audit log.
-    pub audit: Audit,
-    /// People, sessions, keys.
-    pub auth: Auth,
-    /// The data API's core.
-    pub data: data::Data,
-    /// Mail.
-    pub outbox: mail::Outbox,
-    /// What happens later.
-    pub jobs: jobs::Jobs,
-    /// The controls and their probes.
-    pub posture: Posture,
-    /// Sessions with something open.
-    pub connections: Connections,
 }
 
 /// An instance that answers.
@@ -119,76 +99,48 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let root = Arc::new(RootKey::load_or_create(&data.join("keys/root.key"))?);
     let database = database::open(database, &data, &settings, &rng).await?;
     let tasks = Tasks { edges: Group::default(), behind: Group::default(), audit: Group::default() };
+    let basics = Basics { settings, profile, data, address, url, root, clock, rng };
 
-    let pg = database.pg.clone();
-    let (audit, audit_tasks) = Audit::open(audit::Parts {
-        pg: pg.clone(),
-        settings: settings.clone(),
-        data_dir: data.clone(),
-        node: node_name(&rng).into(),
-        keys: audit::Keys::from_root(&root),
-        clock: clock.clone(),
-        rng: rng.clone(),
-    })
-    .await?;
+    let (audit, audit_tasks) = services::audit(&basics, &database.pg).await?;
     audit_tasks.spawn(&tasks.audit.tracker, tasks.audit.stop.clone());
     audit.record_alone(Entry::system(Event::ServerStarted).detail("profile", profile.name())).await?;
+    let (services, keys) = services::open(&basics, &database, audit).await?;
 
-    let sender = match profile {
-        Profile::Dev => mail::Sender::Catch,
-        Profile::Serve | Profile::Conformance => mail::Sender::configured(&settings)?,
-    };
-    let outbox = mail::Outbox::open(mail::Parts {
-        pg: pg.clone(),
-        root: root.clone(),
-        settings: settings.clone(),
-        sender,
-        clock: clock.clone(),
-        rng: rng.clone(),
-    })?;
-    let auth = Auth::open(auth::Parts {
-        pg: pg.clone(),
-        audit: audit.clone(),
-        root: root.clone(),
-        settings: settings.clone(),
-        profile,
-        public_url: url.clone(),
-        can_mail: outbox.takes_mail(),
-        clock: clock.clone(),
-        rng: rng.clone(),
-    })
-    .await?;
-    let keys = auth.default_keys()?;
-    let data_core = data::Data::open(pg.clone(), data::Scope::from_settings(&settings)).await?;
-    let connections = Connections::default();
-    let posture = Posture::new(
-        pg.clone(),
-        Place {
-            address,
-            publishable_key: Secret::from(keys.publishable.as_str()),
-            secret_key: keys.secret.clone(),
-            database: database.admin.clone(),
-            embedded: database.server.is_some(),
-            data: data.clone(),
-            program: std::env::current_exe().unwrap_or_default(),
-            origin: settings.get(&edge::settings::CORS_ORIGINS).first().cloned(),
-            audit: Some(audit.clone()),
-            clock: clock.clone(),
-            rng: rng.clone(),
-        },
-    );
-    let jobs = jobs::Jobs::new(pg.clone(), clock.clone(), rng.clone());
-    let services = Services { pg, audit, auth, data: data_core, outbox, jobs, posture, connections };
-    let listener = watch::spawn(&database.listen, &services, &tasks.behind.tracker, &tasks.behind.stop);
+    let behind = &tasks.behind;
+    let listener = watch::spawn(&database.listen, &services, &behind.tracker, &behind.stop);
     let later = Later {
         jobs: services.jobs.clone(),
         outbox: services.outbox.clone(),
         audit: services.audit.clone(),
-        clock: clock.clone(),
-        settings: settings.clone(),
+        clock: basics.clock.clone(),
+        settings: basics.settings.clone(),
     };
-    later.spawn(&listener, &tasks.behind.tracker, &tasks.behind.stop);
+    later.spawn(&listener, &behind.tracker, &behind.stop);
+    let (edges, routes) = edges(&basics, &services, not_effective)?;
+    let control = control::socket_path(&basics.data);
+    let control_socket = control_socket(&control)?;
+    let answering = &tasks.edges;
+    answering.tracker.spawn(edge::serve(Arc::new(edges.public), listening, answering.stop.clone()));
+    answering.tracker.spawn(edge::serve(Arc::new(edges.operator), control_socket, answering.stop.clone()));
+    if probe_hourly {
+        behind.tracker.spawn(services.posture.clone().hourly(behind.stop.clone()));
+    }
+    let (url, admin_url) = (basics.url, database.admin_url.clone());
+    Ok(Running { url, address, keys, admin_url, services, database, routes, tasks, control })
+}
 
+/// What answers: the public API, and the operator's control socket.
+struct Edges {
+    public: Edge,
+    operator: Edge,
+}
+
+fn edges(
+    basics: &Basics,
+    services: &Services,
+    not_effective: Vec<String>,
+) -> Result<(Edges, Vec<web::Bound>), StartError> {
+    let Basics { settings, profile, clock, .. } = basics;
     let limiter = match settings.get(&edge::settings::LIMITS_URL) {
         Some(url) => Limiter::shared(clock.clone(), url.expose()).map_err(StartError::limits)?,
         None => Limiter::in_memory(clock.clone()),
@@ -199,10 +151,10 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         on_refusal: refusals::to(services.audit.clone()),
         pg: services.pg.clone(),
         clock: clock.clone(),
-        rng: rng.clone(),
+        rng: basics.rng.clone(),
         limiter: limiter.clone(),
         connections: services.connections.clone(),
-        profile,
+        profile: *profile,
     };
     let native = Arc::new(native::State {
         auth: services.auth.clone(),
@@ -211,23 +163,13 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         outbox: services.outbox.clone(),
         posture: services.posture.clone(),
         not_effective,
-        url: url.clone(),
+        url: basics.url.clone(),
     });
-    let public = mounts::public(&services, &native, profile, &settings, &clock);
+    let public = mounts::public(services, &native, *profile, settings, clock);
     let routes = public.iter().flat_map(|mount| mount.routes.clone()).collect();
-    let public = Edge::new(&settings, config(public, mounts::identify(services.auth.clone())))?;
-    let operator = Edge::new(&settings, config(mounts::operator(&native), mounts::operator_only()))?;
-
-    let control = control::socket_path(&data);
-    let control_socket = control_socket(&control)?;
-    let group = &tasks.edges;
-    group.tracker.spawn(edge::serve(Arc::new(public), listening, group.stop.clone()));
-    group.tracker.spawn(edge::serve(Arc::new(operator), control_socket, group.stop.clone()));
-    if probe_hourly {
-        tasks.behind.tracker.spawn(services.posture.clone().hourly(tasks.behind.stop.clone()));
-    }
-    let admin_url = database.admin_url.clone();
-    Ok(Running { url, address, keys, admin_url, services, database, routes, tasks, control })
+    let public = Edge::new(settings, config(public, mounts::identify(services.auth.clone())))?;
+    let operator = Edge::new(settings, config(mounts::operator(&native), mounts::operator_only()))?;
+    Ok((Edges { public, operator }, routes))
 }
 
 impl Running {
@@ -273,9 +215,4 @@ fn control_socket(path: &Path) -> Result<Listening, StartError> {
     let listening = Listening::control(path).map_err(refused)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(refused)?;
     Ok(listening)
-}
-
-/// Told apart in the audit and in logs; new at every start.
-fn node_name(rng: &Rng) -> String {
-    format!("node-{}", hex::encode(rng.bytes::<4>()))
 }

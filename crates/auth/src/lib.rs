@@ -30,7 +30,7 @@ pub use admin::{Page, Pages, UserFields};
 pub use error::Error;
 pub use identify::{Credentials, Identified};
 pub use key_list::KeyInfo;
-pub use keys::{check_settings, DefaultKeys, KeyKind};
+pub use keys::{DefaultKeys, KeyKind, check_settings};
 pub use policy::PasswordPolicy;
 pub use revocation::{CHANNEL, Notice, Revocations};
 pub use rules::Rules;

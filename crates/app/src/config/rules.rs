@@ -67,7 +67,9 @@ fn problem(settings: &Settings, definitions: &[&'static Definition], (name, what
     let controls = controls.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     Problem::new(ProblemKind::Unsafe, name, origin, format!("{name}: {what}."))
         .why(format!("It would weaken control {controls} (palisade explain tells more)."))
-        .fix(fix.map_or_else(|| format!("See {name} in docs/reference/settings.md."), |fix| format!("{fix}.")))
+        .fix(
+            fix.map_or_else(|| format!("See {name} in docs/reference/settings.md."), |fix| format!("{fix}.")),
+        )
 }
 
 /// With `strict_env`, what is not effective stops the start (law 1).

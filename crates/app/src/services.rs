@@ -1,0 +1,136 @@
+//! The parts of a running instance, each built once from what is known at the start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use audit::Audit;
+use auth::{Auth, DefaultKeys};
+use base::{Clock, Profile, Rng, Secret, Settings};
+use edge::Connections;
+use posture::{Place, Posture};
+use seal::RootKey;
+
+use crate::database::Database;
+use crate::error::StartError;
+
+/// What every part may be built from.
+pub struct Basics {
+    /// The merged settings.
+    pub settings: Settings,
+    /// How the instance is run.
+    pub profile: Profile,
+    /// Everything it keeps.
+    pub data: PathBuf,
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// The same as a URL.
+    pub url: String,
+    /// What everything sealed at rest hangs on.
+    pub root: Arc<RootKey>,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub rng: Rng,
+}
+
+/// The parts that commands, tests and the demo use. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// The door to the data.
+    pub pg: pg::Pg,
+    /// The audit log.
+    pub audit: Audit,
+    /// People, sessions, keys.
+    pub auth: Auth,
+    /// The data API's core.
+    pub data: data::Data,
+    /// Mail.
+    pub outbox: mail::Outbox,
+    /// What is to be done later.
+    pub jobs: jobs::Jobs,
+    /// The controls and their probes.
+    pub posture: Posture,
+    /// Sessions with something open.
+    pub connections: Connections,
+}
+
+/// The audit log comes first: nothing starts without it.
+pub async fn audit(basics: &Basics, pg: &pg::Pg) -> Result<(Audit, audit::Tasks), StartError> {
+    let parts = audit::Parts {
+        pg: pg.clone(),
+        settings: basics.settings.clone(),
+        data_dir: basics.data.clone(),
+        node: node_name(&basics.rng).into(),
+        keys: audit::Keys::from_root(&basics.root),
+        clock: basics.clock.clone(),
+        rng: basics.rng.clone(),
+    };
+    Ok(Audit::open(parts).await?)
+}
+
+/// All the others, and the keys every instance has.
+pub async fn open(
+    basics: &Basics,
+    database: &Database,
+    audit: Audit,
+) -> Result<(Services, DefaultKeys), StartError> {
+    let pg = database.pg.clone();
+    let outbox = outbox(basics, &pg)?;
+    let auth = Auth::open(auth::Parts {
+        pg: pg.clone(),
+        audit: audit.clone(),
+        root: basics.root.clone(),
+        settings: basics.settings.clone(),
+        profile: basics.profile,
+        public_url: basics.url.clone(),
+        can_mail: outbox.takes_mail(),
+        clock: basics.clock.clone(),
+        rng: basics.rng.clone(),
+    })
+    .await?;
+    let keys = auth.default_keys()?;
+    let data = data::Data::open(pg.clone(), data::Scope::from_settings(&basics.settings)).await?;
+    let posture = Posture::new(pg.clone(), place(basics, database, &keys, &audit));
+    let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
+    let connections = Connections::default();
+    Ok((Services { pg, audit, auth, data, outbox, jobs, posture, connections }, keys))
+}
+
+/// In `dev` no mail leaves the machine, whatever is set.
+fn outbox(basics: &Basics, pg: &pg::Pg) -> Result<mail::Outbox, StartError> {
+    let sender = match basics.profile {
+        Profile::Dev => mail::Sender::Catch,
+        Profile::Serve | Profile::Conformance => mail::Sender::configured(&basics.settings)?,
+    };
+    Ok(mail::Outbox::open(mail::Parts {
+        pg: pg.clone(),
+        root: basics.root.clone(),
+        settings: basics.settings.clone(),
+        sender,
+        clock: basics.clock.clone(),
+        rng: basics.rng.clone(),
+    })?)
+}
+
+/// Where the probes find the instance: what its ready file says, and no more.
+fn place(basics: &Basics, database: &Database, keys: &DefaultKeys, audit: &Audit) -> Place {
+    Place {
+        address: basics.address,
+        publishable_key: Secret::from(keys.publishable.as_str()),
+        secret_key: keys.secret.clone(),
+        database: database.admin.clone(),
+        embedded: database.server.is_some(),
+        data: basics.data.clone(),
+        program: std::env::current_exe().unwrap_or_default(),
+        origin: basics.settings.get(&edge::settings::CORS_ORIGINS).first().cloned(),
+        audit: Some(audit.clone()),
+        clock: basics.clock.clone(),
+        rng: basics.rng.clone(),
+    }
+}
+
+/// Told apart in the audit and in logs; new at every start.
+fn node_name(rng: &Rng) -> String {
+    format!("node-{}", hex::encode(rng.bytes::<4>()))
+}

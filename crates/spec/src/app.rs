@@ -20,7 +20,7 @@ pub struct TestApp {
     pub running: Running,
     /// Its database, as everybody who may look at it.
     pub database: Database,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// How a test's instance differs from the usual one.
@@ -66,7 +66,7 @@ impl TestAppBuilder {
         })
         .await
         .unwrap_or_else(|error| panic!("the instance did not start: {error}"));
-        let app = TestApp { clock, running, database, _data: data };
+        let app = TestApp { clock, running, database, data };
         // The listener reads the catalog once it hears: only after that does a new version mean a change of the test's.
         app.eventually(async || app.running.services.data.catalog().version >= 2).await;
         app
@@ -77,6 +77,11 @@ impl TestAppBuilder {
 static STRANGERS: AtomicU32 = AtomicU32::new(1);
 
 impl TestApp {
+    /// The data directory.
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
     /// The usual instance: everything at its default, sign-ups confirmed at once.
     pub async fn start() -> TestApp {
         Self::builder().start().await

@@ -156,7 +156,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// The program, built beside the tests.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let path = target().join("debug/palisade");
     assert!(
         path.exists(),

@@ -3,4 +3,5 @@
 
 mod attacks;
 mod features;
+mod posture;
 mod sdk;

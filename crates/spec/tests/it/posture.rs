@@ -1,0 +1,216 @@
+//! Every built control is proven on a running instance, and each probe turns red when its protection is taken away there.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use posture::{Bench, Finding, Place, State, probes};
+use spec::{TestApp, TestAppBuilder};
+use tokio::fs::OpenOptions;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A bench over a running instance, as the program itself lays one.
+fn bench(app: &TestApp) -> Bench {
+    let running = &app.running;
+    Bench::new(Place {
+        address: running.address,
+        publishable_key: base::Secret::from(running.keys.publishable.as_str()),
+        secret_key: running.keys.secret.clone(),
+        database: app.database.target(),
+        embedded: true,
+        data: app.data().to_owned(),
+        program: spec::program::binary(),
+        origin: None,
+        audit: Some(running.services.audit.clone()),
+        clock: app.clock.clock(),
+        rng: base::Rng::system(),
+    })
+}
+
+async fn look(app: &TestApp, control: u16) -> Finding {
+    let mut bench = bench(app);
+    let finding = posture::run::try_one(&bench, probes::find(control).unwrap()).await;
+    bench.clear().await.unwrap();
+    finding
+}
+
+#[track_caller]
+fn is(finding: &Finding, state: State, what: &str) {
+    assert_eq!(finding.state, state, "{what}:\n{}", finding.evidence);
+}
+
+/// Proven as it is; failing after `away`, which acts on the running instance.
+async fn turns_red(control: u16, away: &str) {
+    let app = TestApp::start().await;
+    is(&look(&app, control).await, State::Proven, "as it is");
+    app.database.admin().await.batch_execute(away).await.unwrap_or_else(|error| panic!("{away}: {error:?}"));
+    is(&look(&app, control).await, State::Failing, away);
+}
+
+/// Failing on an instance that was started with the protection loosened.
+async fn is_red_with(control: u16, builder: TestAppBuilder) {
+    let app = builder.start().await;
+    is(&look(&app, control).await, State::Failing, "loosened");
+}
+
+/// A trigger that makes a change not happen.
+fn never(before: &str, table: &str, condition: &str) -> String {
+    format!(
+        "CREATE FUNCTION palisade.never() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \
+         $$ BEGIN IF {condition} THEN RETURN NULL; END IF; RETURN coalesce(new, old); END $$; \
+         CREATE TRIGGER aaa_never BEFORE {before} ON {table} FOR EACH ROW EXECUTE FUNCTION palisade.never()"
+    )
+}
+
+#[tokio::test]
+async fn long_lived_access_tokens_are_seen() {
+    is(&look(&TestApp::start().await, 27).await, State::Proven, "as it is");
+    is_red_with(27, TestApp::builder().with("auth.access_token_expiry", "2h")).await;
+}
+
+#[tokio::test]
+async fn sessions_that_never_end_are_seen() {
+    is(&look(&TestApp::start().await, 28).await, State::Proven, "as it is");
+    let endless =
+        TestApp::builder().with("auth.refresh_token_expiry", "3650d").with("auth.session_max", "3650d");
+    is_red_with(28, endless).await;
+}
+
+#[tokio::test]
+async fn a_family_that_survives_reuse_is_seen() {
+    turns_red(29, &never("DELETE", "auth.sessions", "true")).await;
+}
+
+#[tokio::test]
+async fn a_token_that_survives_signing_out_is_seen() {
+    turns_red(30, &never("DELETE", "auth.sessions", "true")).await;
+}
+
+#[tokio::test]
+async fn tables_without_the_gate_are_seen() {
+    let away = "ALTER EVENT TRIGGER palisade_on_ddl DISABLE";
+    turns_red(40, away).await;
+    turns_red(41, away).await;
+}
+
+#[tokio::test]
+async fn requests_run_as_their_callers() {
+    let app = TestApp::start().await;
+    for control in [46, 47] {
+        is(&look(&app, control).await, State::Proven, "as it is");
+    }
+}
+
+#[tokio::test]
+async fn a_login_role_with_rights_is_seen_on_the_running_instance() {
+    turns_red(50, "GRANT USAGE ON SCHEMA auth TO authenticator; GRANT SELECT ON auth.users TO authenticator")
+        .await;
+    turns_red(51, "GRANT CREATE ON SCHEMA public TO authenticated").await;
+}
+
+#[tokio::test]
+async fn a_pool_without_the_cap_is_seen() {
+    is(&look(&TestApp::start().await, 55).await, State::Proven, "as it is");
+    is_red_with(55, TestApp::builder().with("database.max_connections", "90")).await;
+}
+
+#[tokio::test]
+async fn limits_that_are_off_are_seen() {
+    let app = TestApp::start().await;
+    for control in [71, 72] {
+        is(&look(&app, control).await, State::Proven, "as it is");
+    }
+    let app = TestApp::builder().unlimited().start().await;
+    for control in [71, 72] {
+        is(&look(&app, control).await, State::Failing, "off");
+    }
+}
+
+#[tokio::test]
+async fn an_open_door_for_every_origin_is_seen() {
+    is(&look(&TestApp::start().await, 73).await, State::Proven, "as it is");
+    is_red_with(73, TestApp::builder().with("server.cors.allowed_origins", "*")).await;
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers() {
+    let app = TestApp::start().await;
+    for control in 76..=82 {
+        is(&look(&app, control).await, State::Proven, "as it is");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_audit_log_is_seen() {
+    turns_red(92, "UPDATE audit.log SET actor = 'nobody' WHERE seq = 1").await;
+}
+
+#[tokio::test]
+async fn an_audit_log_that_others_read_or_write_is_seen() {
+    turns_red(92, "GRANT SELECT ON audit.log TO authenticated").await;
+    turns_red(92, "GRANT DELETE ON audit.log TO palisade_system").await;
+}
+
+#[tokio::test]
+async fn events_that_are_lost_are_seen() {
+    turns_red(95, &never("INSERT", "audit.inbox", "new.body LIKE '%auth.login_failed%'")).await;
+    turns_red(97, &never("INSERT", "audit.inbox", "new.body LIKE '%admin.role_change%'")).await;
+    turns_red(98, &never("INSERT", "audit.inbox", "new.body LIKE '%auth.logout%'")).await;
+}
+
+#[tokio::test]
+async fn secrets_stay_where_they_belong() {
+    let app = TestApp::start().await;
+    for control in [115, 116, 117] {
+        is(&look(&app, control).await, State::Proven, "as it is");
+    }
+}
+
+#[tokio::test]
+async fn the_database_is_reached_in_the_open_nowhere_and_its_pages_have_checksums() {
+    let app = TestApp::start().await;
+    for control in [53, 59] {
+        is(&look(&app, control).await, State::Proven, "as it is");
+    }
+}
+
+#[tokio::test]
+async fn a_password_in_a_log_is_seen() {
+    let app = TestApp::start().await;
+    is(&look(&app, 101).await, State::Proven, "as it is");
+
+    let mut leaking = bench(&app);
+    leaking.place.address = write_down(app.running.address, app.data().join("requests.log")).await;
+    let finding = posture::run::try_one(&leaking, probes::find(101).unwrap()).await;
+    leaking.clear().await.unwrap();
+    is(&finding, State::Failing, "with everything that is sent written to a file");
+}
+
+/// Something in front of the instance that logs what it passes on.
+async fn write_down(instance: SocketAddr, log: PathBuf) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let log = log.clone();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(instance).await.unwrap();
+                let mut request = vec![0; 65_536];
+                let read = client.read(&mut request).await.unwrap();
+                request.truncate(read);
+                let mut file = OpenOptions::new().create(true).append(true).open(log).await.unwrap();
+                file.write_all(&request).await.unwrap();
+                file.flush().await.unwrap();
+                server.write_all(&request).await.unwrap();
+                // Either side may hang up first.
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_failure_tells_nothing() {
+    is(&look(&TestApp::start().await, 127).await, State::Proven, "as it is");
+}

@@ -169,12 +169,9 @@ pub enum Audit {
     Verify(Report),
     /// Print entries, newest first.
     List {
-        /// Only this event (`auth.login`).
-        #[arg(long)]
-        event: Option<String>,
-        /// Only this actor (`user:…`).
-        #[arg(long)]
-        actor: Option<String>,
+        /// Which.
+        #[command(flatten)]
+        which: Which,
         /// How many.
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -182,6 +179,35 @@ pub enum Audit {
         #[command(flatten)]
         at: At,
     },
+    /// Print entries in the order of the chain, one JSON object a line, with their place and hash.
+    Export {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// Which entries of the audit log. Everything left out matches.
+#[derive(Args)]
+pub struct Which {
+    /// Only this event or group (`auth.login`, `auth`).
+    #[arg(long)]
+    pub event: Option<String>,
+    /// Only this actor (`user:…`, `key:…`, `operator`, `system`).
+    #[arg(long)]
+    pub actor: Option<String>,
+    /// Only what was done to this (`user:…`, `key:…`).
+    #[arg(long)]
+    pub subject: Option<String>,
+    /// Not before this time (`2026-11-21T12:00:00Z`).
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Before this time.
+    #[arg(long)]
+    pub to: Option<String>,
 }
 
 /// `palisade keys …`

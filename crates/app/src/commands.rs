@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::Path;
 
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::cli::{Admin, At, Audit, Command, Keys, Report};
+use crate::cli::{Admin, At, Audit, Command, Keys, Report, Which};
 use crate::config::exit::Exit;
 use crate::control::{self, Error};
 
@@ -18,9 +19,10 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Posture(report) => posture(report).await,
         Command::Check { control, report } => check(*control, report).await,
         Command::Audit { what: Audit::Verify(report) } => audit_verify(report).await,
-        Command::Audit { what: Audit::List { event, actor, limit, at } } => {
-            audit_list(event.as_deref(), actor.as_deref(), *limit, at).await
+        Command::Audit { what: Audit::List { which, limit, at } } => {
+            lines(at, &format!("/audit?limit={limit}{}", which_query(which)), Value::to_string).await
         }
+        Command::Audit { what: Audit::Export { which, at } } => audit_export(which, at).await,
         Command::Admin { what: Admin::Create { email, at } } => admin_create(email, at).await,
         Command::Keys { what: Keys::List { at } } => lines(at, "/keys", key_line).await,
         Command::Gate { at } => lines(at, "/gate", gate_line).await,
@@ -72,15 +74,25 @@ async fn audit_verify(report: &Report) -> Done {
     Ok(if holds { Exit::Success } else { Exit::Failed })
 }
 
-async fn audit_list(event: Option<&str>, actor: Option<&str>, limit: u32, at: &At) -> Done {
-    let mut query = format!("/audit?limit={limit}");
-    for (name, value) in [("event", event), ("actor", actor)] {
-        if let Some(value) = value {
-            let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
-            query.push_str(&format!("&{name}={value}"));
+/// Stretch by stretch, so that neither side holds the whole log.
+async fn audit_export(which: &Which, at: &At) -> Done {
+    let mut after = 0;
+    loop {
+        let answer = get(&at.data, &format!("/audit/export?after={after}{}", which_query(which))).await?;
+        let entries = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+        entries.iter().for_each(|entry| say(&entry.to_string()));
+        match entries.last().and_then(|last| last["seq"].as_i64()) {
+            Some(last) => after = last,
+            None => return Ok(Exit::Success),
         }
     }
-    lines(at, &query, |line| line.to_string()).await
+}
+
+fn which_query(which: &Which) -> String {
+    let Which { event, actor, subject, from, to } = which;
+    let given = [("event", event), ("actor", actor), ("subject", subject), ("from", from), ("to", to)];
+    let given = given.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    given.map(|(name, value)| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect()
 }
 
 async fn admin_create(email: &str, at: &At) -> Done {

@@ -78,6 +78,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The hash at the end of the chain as text, to compare with a copy of the heads kept elsewhere.
+    pub fn end_hash(&self) -> Option<String> {
+        self.end.map(|(_, hash)| hex::encode(hash))
+    }
+
     /// Whether everything is as it was recorded.
     pub fn holds(&self) -> bool {
         self.first_bad.is_none()

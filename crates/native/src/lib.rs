@@ -49,6 +49,7 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::CHECK,
     operator::AUDIT_VERIFY,
     operator::AUDIT_LIST,
+    operator::AUDIT_EXPORT,
     operator::ADMIN_CREATE,
     operator::KEYS_LIST,
     operator::GATE,

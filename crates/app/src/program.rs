@@ -1,7 +1,7 @@
 //! From arguments and variables to an exit code.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base::Profile;
 use clap::Parser;
@@ -73,12 +73,11 @@ async fn server(how: Serve, profile: Profile, surroundings: Surroundings) -> Exi
     };
     let profile = if how.profile == Some(ProfileName::Conformance) { Profile::Conformance } else { profile };
     let level = logging::start(profile, &loaded.settings.get(&config::LOGGING_LEVEL));
-    let pg_bin = surroundings.variables.get("PALISADE_PG_BIN").map(PathBuf::from);
     let pgrst = surroundings.variables.iter().filter(|(name, _)| name.starts_with("PGRST_"));
     let pgrst = pgrst.map(|(name, value)| (name.clone(), value.clone())).collect();
     let file = how.config.clone();
     let reload = Box::new(move || load(file.as_deref(), &surroundings));
-    serve::run(serve::Process { serve: how, loaded, reload, pg_bin, pgrst, level }, profile).await
+    serve::run(serve::Process { serve: how, loaded, reload, pgrst, level }, profile).await
 }
 
 /// Reads the settings from everything they are made of.

@@ -1,6 +1,5 @@
 //! `palisade serve` and `palisade dev`: start, say so, run until told to stop, stop.
 
-use std::path::PathBuf;
 
 use base::{Clock, Profile, Rng, Settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,8 +22,6 @@ pub struct Process {
     pub loaded: Loaded,
     /// Loads them again, for SIGHUP.
     pub reload: Box<dyn Fn() -> Result<Loaded, Problems> + Send + Sync>,
-    /// Where PostgreSQL's programs are, if the environment says so.
-    pub pg_bin: Option<PathBuf>,
     /// `PGRST_*`, for the conformance profile only.
     pub pgrst: std::collections::BTreeMap<String, String>,
     /// Changes the log's level.
@@ -59,7 +56,7 @@ async fn run_instance(process: Process, profile: Profile) -> Result<(), StartErr
         profile,
         data: process.serve.data.clone(),
         listen,
-        database: database_from(&settings, process.pg_bin.clone())?,
+        database: database_from(&settings)?,
         not_effective: process.loaded.not_effective.iter().map(|idle| idle.variable.clone()).collect(),
         probe_hourly: true,
         clock: Clock::system(),
@@ -101,8 +98,9 @@ async fn announce(
     Ok(())
 }
 
-fn database_from(settings: &Settings, pg_bin: Option<PathBuf>) -> Result<database::From, StartError> {
+fn database_from(settings: &Settings) -> Result<database::From, StartError> {
     let Some(url) = settings.get(&settings::DATABASE_URL) else {
+        let pg_bin = settings.get(&settings::PG_BIN);
         return Ok(database::From::Managed { pg_bin, durability: pg::managed::Durability::Full });
     };
     let consent = if settings.get(&settings::CONSENT) { Consent::Given } else { Consent::Missing };

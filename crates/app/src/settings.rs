@@ -54,6 +54,11 @@ pub static TIMEOUT_SERVICE: Setting<Duration> =
         .changes("how long a statement as service_role may run before it is stopped")
         .proven_by(&[55]);
 
+/// Where the programs of PostgreSQL are, for a server of our own.
+pub static PG_BIN: Setting<Option<std::path::PathBuf>> = Setting::unset("database.pg_bin")
+    .also(&[Alias::same("PALISADE_PG_BIN", Guide::Other)])
+    .changes("the directory with `postgres` and `initdb`; unset asks pg_config and looks in the usual places");
+
 /// Arguments of initdb, for a server of our own.
 pub static INITDB_ARGS: Setting<Vec<String>> = Setting::new("database.initdb_args", "--data-checksums")
     .also(&[Alias::convert("POSTGRES_INITDB_ARGS", Guide::AppFlowy, words)])
@@ -72,6 +77,7 @@ pub const SETTINGS: &[&Definition] = &[
     &TIMEOUT_ANON.definition,
     &TIMEOUT_AUTHENTICATED.definition,
     &TIMEOUT_SERVICE.definition,
+    &PG_BIN.definition,
     &INITDB_ARGS.definition,
 ];
 

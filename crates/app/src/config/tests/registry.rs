@@ -19,6 +19,7 @@ const WITHOUT_CONTROL: &[&str] = &[
     "data.aggregates",
     "data.extra_search_path",
     "data.max_rows",
+    "database.pg_bin",
     "email.file_dir",
     "email.from_address",
     "email.from_name",

@@ -105,6 +105,11 @@ impl Posture {
     async fn round(&self, probes: &[Probe]) -> Result<(), Error> {
         let _alone = self.0.round.lock().await;
         let mut bench = Bench::new(self.0.place.clone());
+        // Without the database the probes say so themselves; what is left over waits for the next round.
+        let _round = bench
+            .begin()
+            .await
+            .inspect_err(|trouble| tracing::warn!(%trouble, "a round of probes begins alone"));
         for probe in probes {
             let finding = try_one(&bench, probe).await;
             self.keep(probe.control, &finding).await?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::sql::Sql;
 use super::{Answer, Bench, Trouble};
 use crate::limits;
 
@@ -100,7 +101,31 @@ fn objects(name: &str, person: &str) -> String {
     )
 }
 
+/// Objects and accounts of a round that was cut short, by a kill or a lost connection.
+const SWEEP: &str = "DO $$ DECLARE found record; BEGIN
+    FOR found IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+                    AND relname ~ '^palisade_probe_[0-9a-f]{16}_rows$' LOOP
+        EXECUTE format('DROP TABLE public.%I', found.relname);
+    END LOOP;
+    FOR found IN SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND pronargs = 0
+                    AND proname ~ '^palisade_probe_[0-9a-f]{16}_(whoami|slow|fail)$' LOOP
+        EXECUTE format('DROP FUNCTION public.%I()', found.proname);
+    END LOOP;
+    DELETE FROM auth.users WHERE email LIKE 'p________________@probe.palisade.invalid';
+END $$";
+
 impl Bench {
+    /// Begins a round: one at a time over all nodes, for as long as the session that is returned lives, and nothing
+    /// left over from one that was cut short.
+    pub async fn begin(&self) -> Result<Sql, Trouble> {
+        // Any number that nobody else uses.
+        const ROUND: &str = "SELECT pg_advisory_lock(7226300150)";
+        let sql = self.sql().await?;
+        sql.run(ROUND).await?;
+        sql.run(SWEEP).await?;
+        Ok(sql)
+    }
+
     /// Makes an account through the API, as a server of the operator would. `extra` is added to what is sent.
     pub async fn person(&self, extra: Value) -> Result<Person, Trouble> {
         let email = format!("{}@probe.palisade.invalid", self.random_name("p"));

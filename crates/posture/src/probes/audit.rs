@@ -55,6 +55,28 @@ pub async fn the_chain_holds_and_nobody_writes_it(bench: &Bench) -> Result<Findi
     Ok(Finding::all(lines))
 }
 
+/// 93: no level keeps a refusal out of the chain, and a level that would is none.
+pub async fn no_level_drops_security_events(bench: &Bench) -> Result<Finding, Trouble> {
+    let sql = bench.sql().await?;
+    let (person, _) = bench.guest().await?;
+    let wrong = bench.try_sign_in(&person.email, "wrong password").await?;
+    let refused =
+        entry(bench, &sql, "auth.login_failed", wrong.header("x-request-id").unwrap_or("(missing)")).await?;
+    let allowed = entry(bench, &sql, "auth.login", &person.id).await?;
+    let mut lines = vec![
+        (refused.is_some(), "at the level of this instance a refused sign-in is in the chain".to_owned()),
+        (allowed.is_some(), "and one that succeeded".to_owned()),
+    ];
+    for level in ["off", "none", "critical"] {
+        let ended = bench.program(&["config", "check"], &[("AUDIT_LOG_LEVEL", level)]).await?;
+        lines.push((
+            ended.code == Some(78),
+            format!("a start with AUDIT_LOG_LEVEL={level}: exit {:?}", ended.code),
+        ));
+    }
+    Ok(Finding::all(lines))
+}
+
 /// 95: success and failure, with the session.
 pub async fn sign_ins_are_recorded(bench: &Bench) -> Result<Finding, Trouble> {
     let sql = bench.sql().await?;

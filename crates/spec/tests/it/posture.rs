@@ -153,6 +153,7 @@ async fn an_audit_log_that_others_read_or_write_is_seen() {
 
 #[tokio::test]
 async fn events_that_are_lost_are_seen() {
+    turns_red(93, &never("INSERT", "audit.inbox", "new.body LIKE '%auth.login_failed%'")).await;
     turns_red(95, &never("INSERT", "audit.inbox", "new.body LIKE '%auth.login_failed%'")).await;
     turns_red(97, &never("INSERT", "audit.inbox", "new.body LIKE '%admin.role_change%'")).await;
     turns_red(98, &never("INSERT", "audit.inbox", "new.body LIKE '%auth.logout%'")).await;
@@ -208,6 +209,21 @@ async fn write_down(instance: SocketAddr, log: PathBuf) -> SocketAddr {
         }
     });
     address
+}
+
+#[tokio::test]
+async fn a_round_that_was_cut_short_leaves_nothing_behind() {
+    let app = TestApp::start().await;
+    let cut = bench(&app);
+    cut.tenant().await.unwrap();
+    drop(cut);
+    let left = "SELECT (SELECT count(*) FROM pg_proc WHERE proname LIKE 'palisade\\_probe\\_%') \
+                + (SELECT count(*) FROM auth.users WHERE email LIKE '%@probe.palisade.invalid')";
+    let admin = app.database.admin().await;
+    assert_eq!(admin.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 4);
+    let next = bench(&app);
+    drop(next.begin().await.unwrap());
+    assert_eq!(admin.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
 
 #[tokio::test]

@@ -37,7 +37,57 @@ fn delimiter(scan: &mut Scan) -> Scanned<()> {
 }
 
 fn name(scan: &mut Scan) -> Scanned<String> {
+    if let Some(rest) = scan.quiet_rest().filter(|rest| rest.first() != Some(&'"')) {
+        return match quick_name(rest) {
+            Ok((name, length)) => scan.take(name, length),
+            Err(consumed) => scan.quit(consumed),
+        };
+    }
     scan.named("field name (* or [a..z0..9_$])", |scan| scan.either(quoted, |scan| dashed(scan, identifier)))
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '$') || (!c.is_ascii() && c.is_alphabetic())
+}
+
+/// Identifiers joined by dashes, and how long that is; or whether anything was read before it went wrong.
+fn quick_name(rest: &[char]) -> Result<(String, usize), bool> {
+    let mut name = String::new();
+    let mut at = 0;
+    loop {
+        let from = name.len();
+        let length = rest.iter().skip(at).take_while(|c| is_name(**c)).map(|c| name.push(*c)).count();
+        if length == 0 {
+            return Err(at > 0);
+        }
+        if name.get(from..).is_some_and(|part| part.starts_with(' ') || part.ends_with(' ')) {
+            let part = name.split_off(from);
+            name.push_str(part.trim());
+        }
+        at += length;
+        match (rest.get(at), rest.get(at + 1)) {
+            (Some('-'), Some('>')) => return Ok((name, at)),
+            (Some('-'), _) => {
+                name.push('-');
+                at += 1;
+            }
+            _ => return Ok((name, at)),
+        }
+    }
+}
+
+/// A column and nothing else: most of what is selected.
+fn quick_column(rest: &[char]) -> Option<(SelectItem, usize)> {
+    if let ['*', ',' | ')', ..] | ['*'] = rest {
+        return Some((SelectItem::All, 1));
+    }
+    let (name, length) = quick_name(rest).ok()?;
+    if name.is_empty() || !matches!(rest.get(length), None | Some(',' | ')')) {
+        return None;
+    }
+    let field = Some(Field { name, path: Vec::new() });
+    let plain = SelectField { field, cast: None, aggregate: None, aggregate_cast: None, alias: None };
+    Some((SelectItem::Field(plain), length))
 }
 
 fn quoted(scan: &mut Scan) -> Scanned<String> {
@@ -101,6 +151,11 @@ fn json_index(scan: &mut Scan) -> Scanned<JsonKey> {
 
 /// One of these stands here, or the end.
 fn ends(scan: &mut Scan, before: &[&str]) -> Scanned<()> {
+    if let Some(rest) = scan.quiet_rest() {
+        let stands = |text: &&str| text.chars().zip(rest).filter(|(a, b)| a == *b).count() == text.len();
+        let here = rest.is_empty() || before.iter().any(stands);
+        return if here { Ok(()) } else { scan.quit(false) };
+    }
     match before {
         [] => scan.attempt(Scan::end),
         [first, rest @ ..] => scan
@@ -132,6 +187,9 @@ pub(super) fn select(scan: &mut Scan) -> Scanned<Vec<SelectItem>> {
 }
 
 fn select_item(scan: &mut Scan) -> Scanned<SelectItem> {
+    if let Some((item, length)) = scan.quiet_rest().and_then(quick_column) {
+        return scan.take(item, length);
+    }
     scan.either(
         |scan| {
             let head = scan.attempt(spread_head)?;
@@ -277,6 +335,9 @@ fn aggregate(scan: &mut Scan) -> Scanned<Aggregate> {
 
 /// The first of these words that stands here.
 fn one_of<T: Copy>(scan: &mut Scan, words: &[(&'static str, T)]) -> Scanned<T> {
+    if let Some(quick) = scan.quick_word("", words) {
+        return quick;
+    }
     match words {
         [] => scan.nothing(),
         [(word, meaning), rest @ ..] => scan.either(
@@ -330,6 +391,9 @@ fn order_term(scan: &mut Scan, relation: Option<String>, field: Field) -> Scanne
 
 /// A dot and the first of these words that follows it.
 fn after_dot<T: Copy>(scan: &mut Scan, words: &[(&'static str, T)]) -> Scanned<T> {
+    if let Some(quick) = scan.quick_word(".", words) {
+        return quick;
+    }
     match words {
         [] => scan.nothing(),
         [(word, meaning), rest @ ..] => scan.either(
@@ -384,6 +448,9 @@ pub(super) fn operation(scan: &mut Scan, value: fn(&mut Scan) -> Scanned<String>
 }
 
 fn word_dot(scan: &mut Scan, word: &'static str) -> Scanned<()> {
+    if let Some(quick) = scan.quick_word(word, &[(".", ())]) {
+        return quick;
+    }
     scan.attempt(|scan| {
         scan.text(word)?;
         delimiter(scan)

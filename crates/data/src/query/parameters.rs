@@ -216,6 +216,9 @@ fn pair(text: &str) -> (String, Option<String>) {
 /// Percent-decoding as browsers write queries: `+` is a space, a stray `%` stays as it is.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
+    if !bytes.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return text.to_owned();
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let [first, tail @ ..] = rest {
@@ -264,7 +267,12 @@ fn encode(text: &str, out: &mut String) {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
+            other => {
+                out.push('%');
+                for half in [other >> 4, other & 15] {
+                    out.push(char::from(b"0123456789ABCDEF".get(usize::from(half)).copied().unwrap_or(b'0')));
+                }
+            }
         }
     }
 }

@@ -162,6 +162,13 @@ struct Tried<T> {
 }
 
 impl Scan {
+    /// Scans aloud at once: what the short cuts are compared with.
+    #[cfg(test)]
+    pub(super) fn aloud<T>(text: &str, mut rule: impl FnMut(&mut Scan) -> Scanned<T>) -> Scanned<T> {
+        let chars: Vec<char> = text.chars().collect();
+        rule(&mut Scan { chars, at: 0, loud: true, depth: 0, consumed: false, pending: Failed::default() })
+    }
+
     /// Scans all of `text` that `rule` takes: quietly, and again aloud if it is refused.
     pub(super) fn over<T>(text: &str, mut rule: impl FnMut(&mut Scan) -> Scanned<T>) -> Scanned<T> {
         let chars: Vec<char> = text.chars().collect();
@@ -416,6 +423,10 @@ impl Scan {
     }
 
     fn blanks(&mut self) -> Scanned<()> {
+        if let Some(rest) = self.quiet_rest() {
+            let blanks = rest.iter().take_while(|c| matches!(c, ' ' | '\t')).count();
+            return self.take((), blanks);
+        }
         self.many(|scan| scan.satisfy(|c| c == ' ' || c == '\t')).map(|_| ())
     }
 
@@ -439,7 +450,43 @@ impl Scan {
     }
 }
 
+/// Short cuts for the first, quiet scan, which is the only one of a request that is not refused: a rule may look at
+/// the characters themselves as long as it takes and refuses exactly what its slow form does.
 impl Scan {
+    /// What is left, while nothing has to be explained.
+    pub(super) fn quiet_rest(&self) -> Option<&[char]> {
+        if self.loud { None } else { self.chars.get(self.at..) }
+    }
+
+    /// Takes `length` characters that were looked at, meaning `value`.
+    pub(super) fn take<T>(&mut self, value: T, length: usize) -> Scanned<T> {
+        self.at += length;
+        self.consumed |= length > 0;
+        Ok(value)
+    }
+
+    /// Refuses what was looked at; `consumed` as the slow form would have read something.
+    pub(super) fn quit<T>(&mut self, consumed: bool) -> Scanned<T> {
+        self.consumed |= consumed;
+        Err(Failed::default())
+    }
+
+    /// The meaning of the first word that stands here behind `before`.
+    pub(super) fn quick_word<T: Copy>(&mut self, before: &str, words: &[(&str, T)]) -> Option<Scanned<T>> {
+        let rest = self.quiet_rest()?;
+        let stands = |word: &str| {
+            let mut wanted = before.chars().chain(word.chars());
+            let length = before.len() + word.len();
+            (rest.len() >= length && rest.iter().take(length).all(|c| wanted.next() == Some(*c)))
+                .then_some(length)
+        };
+        let found = words.iter().find_map(|(word, meaning)| Some((*meaning, stands(word)?)));
+        Some(match found {
+            Some((meaning, length)) => self.take(meaning, length),
+            None => self.quit(false),
+        })
+    }
+
     /// Everything that is left.
     pub(super) fn rest(&mut self) -> String {
         let rest: String = self.chars.get(self.at..).unwrap_or_default().iter().collect();
@@ -452,6 +499,11 @@ impl Scan {
 
     /// As many characters as `takes` holds for, maybe none.
     pub(super) fn run(&mut self, takes: impl Fn(char) -> bool) -> Scanned<String> {
+        if let Some(rest) = self.quiet_rest() {
+            let text: String = rest.iter().take_while(|c| takes(**c)).collect();
+            let length = text.chars().count();
+            return self.take(text, length);
+        }
         self.many(|scan| scan.satisfy(&takes)).map(String::from_iter)
     }
 }

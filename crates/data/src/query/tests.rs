@@ -1,6 +1,7 @@
 //! The grammar by example: what is taken, and PostgREST's own words for what is not.
 
-use super::{Page, Query, Reading, WrongRange, parse};
+use super::scan::{Scan, Scanned};
+use super::{Page, Query, Reading, WrongRange, grammar, parse};
 use crate::ask::{JsonKey, Logic, SelectItem, Test};
 
 fn read(text: &str) -> Query {
@@ -148,7 +149,52 @@ fn depth_is_bounded() {
     assert!(parse(&deep, Reading::Filters).is_err());
 }
 
+/// The short cuts of the quiet scan take what the slow rules take, and mean the same by it.
+fn agree<T: std::fmt::Debug>(text: &str, rule: fn(&mut Scan) -> Scanned<T>) {
+    let aloud = Scan::aloud(text, rule).map_err(drop);
+    let both = Scan::over(text, rule).map_err(drop);
+    assert_eq!(format!("{both:?}"), format!("{aloud:?}"), "{text:?}");
+}
+
+#[test]
+fn short_cuts_agree_on_what_people_write() {
+    for text in [
+        "a-b",
+        "a->b",
+        "a-",
+        "a->>b-c::int",
+        " a b ,c",
+        "a:b!fk!inner(*,...d(e))",
+        "*",
+        "count()",
+        "a.sum()::int",
+        "\"x\"\"y",
+    ] {
+        agree(text, grammar::select);
+    }
+    for text in ["a.desc.nullslast,b", "a.descending", "r(a->b).asc", "a.nullsfirst"] {
+        agree(text, grammar::order);
+    }
+    for text in [
+        "and(a.eq.1,or(b.not.in.(1,\"2\"),c.fts(english).x))",
+        "or(a.isdistinct.1,b.is.null,c.cs.{1,2})",
+        "and()",
+    ] {
+        agree(text, grammar::logic);
+    }
+}
+
 proptest::proptest! {
+    #[test]
+    fn short_cuts_agree_on_anything(text in "[a-c0-2_$.,()*!:>\"\\\\ {}\u{e9}-]{0,24}|(a|eq|not|in|is|or|and|asc|::|->|\\.|,|\\(|\\)| ){0,12}") {
+        agree(&text, grammar::select);
+        agree(&text, grammar::order);
+        agree(&text, grammar::logic);
+        agree(&text, grammar::columns);
+        agree(&text, grammar::tree_path);
+        agree(&text, |scan| grammar::operation(scan, grammar::whole_value));
+    }
+
     #[test]
     fn no_text_makes_it_panic(text in "[a-z0-9.,()*!:>\"\\\\%& =\u{e9}-]{0,60}", arguments: bool) {
         let reading = if arguments { Reading::Arguments } else { Reading::Filters };

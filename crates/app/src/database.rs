@@ -82,6 +82,7 @@ pub async fn open(
             let logins = Logins::load_or_create(&data.join("keys"), rng)?;
             let mut wanted = Wanted::embedded(logins.clone());
             wanted.timeouts = settings::timeouts(settings);
+            wanted.exposed = exposed(settings);
             let plan = bootstrap::run(&server.admin("postgres"), &wanted).await?;
             let admin = server.admin(NAME);
             migrate(&admin).await?;
@@ -111,6 +112,7 @@ async fn given(
     wanted.embedded = false;
     wanted.database = admin.database.clone();
     wanted.timeouts = settings::timeouts(settings);
+    wanted.exposed = exposed(settings);
     let plan = bootstrap::preview(&admin, &wanted).await?;
     if !plan.changes.is_empty() && consent == Consent::Missing {
         let changes = plan.changes.iter().map(|change| change.what.clone()).collect();
@@ -121,6 +123,11 @@ async fn given(
     let pg = connect(&admin, &logins, settings)?;
     let (listen, admin_url) = (admin.login(&logins.system), database_url::text(&admin));
     Ok(Database { pg, admin, listen, plan, server: None, admin_url })
+}
+
+/// The schemas of `data.schemas`, guarded: new tables in them are closed from their first moment (controls 40, 41).
+fn exposed(settings: &Settings) -> Vec<bootstrap::Exposed> {
+    settings.get(&data::settings::SCHEMAS).into_iter().map(bootstrap::Exposed::guarded).collect()
 }
 
 async fn migrate(admin: &Target) -> Result<(), StartError> {

@@ -17,12 +17,13 @@ use seal::RootKey;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::explain;
 use crate::database::{self, Database};
 use crate::error::StartError;
 use crate::later::Later;
 pub use crate::services::Services;
 use crate::services::{self, Basics};
-use crate::{control, mounts, preflight, refusals, watch};
+use crate::{control, lists, mounts, preflight, refusals, watch};
 
 /// How an instance is started.
 pub struct Start {
@@ -104,6 +105,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let (audit, audit_tasks) = services::audit(&basics, &database.pg).await?;
     audit_tasks.spawn(&tasks.audit.tracker, tasks.audit.stop.clone());
     audit.record_alone(Entry::system(Event::ServerStarted).detail("profile", profile.name())).await?;
+    record_settings(&audit, &basics.settings).await?;
     let (services, keys) = services::open(&basics, &database, audit).await?;
 
     let behind = &tasks.behind;
@@ -127,6 +129,16 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     }
     let (url, admin_url) = (basics.url, database.admin_url.clone());
     Ok(Running { url, address, keys, admin_url, services, database, routes, tasks, control })
+}
+
+/// What differs from the defaults is part of the record: names and where they were set, never values.
+async fn record_settings(audit: &audit::Audit, settings: &Settings) -> Result<(), StartError> {
+    for definition in explain::loosened(&lists::settings(), settings) {
+        let origin = settings.origin(definition.name).to_string();
+        let entry = Entry::system(Event::ConfigChanged).about(definition.name).detail("origin", origin);
+        audit.record_alone(entry).await?;
+    }
+    Ok(())
 }
 
 /// What answers: the public API, and the operator's control socket.

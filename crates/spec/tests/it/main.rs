@@ -1,7 +1,11 @@
 //! The product from outside. `features` says what people can do; `attacks` what nobody can, one file per class of
 //! `attacks.md`, each test named after the row's claim, each with the legitimate neighbour that must still work.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "test code: a failure here is the test's failure")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test code: a failure here is the test's failure"
+)]
 
 mod attacks;
 mod features;

@@ -4,3 +4,4 @@ mod accounts;
 mod data;
 mod edge;
 mod limits;
+mod program;

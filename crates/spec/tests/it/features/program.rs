@@ -1,0 +1,150 @@
+//! The program as scripts and operators drive it: ready file, exit codes, commands, crashes.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use spec::{Client, Palisade, program};
+
+/// Sign-ups need no mail in these.
+const FLAGS: [&str; 2] = ["--auth.autoconfirm", "true"];
+
+fn client(palisade: &Palisade) -> Client {
+    let address = palisade.ready.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let from = std::net::Ipv4Addr::LOCALHOST.into();
+    Client::new(address, from).with("apikey", &palisade.ready.publishable_key)
+}
+
+fn run(words: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    let output = Command::new(program::binary())
+        .args(words)
+        .envs(variables.iter().copied())
+        .current_dir(std::env::temp_dir())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[tokio::test]
+async fn a_kill_of_the_program_loses_no_account_and_a_kill_of_postgres_is_survived() {
+    let palisade = Palisade::start("serve", &FLAGS).await;
+    let body = json!({ "email": "ann@example.com", "password": spec::person::PASSWORD });
+    client(&palisade).post("/auth/v1/signup", body.clone()).await.expect(200);
+
+    let palisade = palisade.kill_and_start_again("serve", &FLAGS).await;
+    client(&palisade).post("/auth/v1/token?grant_type=password", body.clone()).await.expect(200);
+
+    let pid = std::fs::read_to_string(palisade.data().join("postgres/cluster/postmaster.pid")).unwrap();
+    let postgres = nix::unistd::Pid::from_raw(pid.lines().next().unwrap().trim().parse().unwrap());
+    nix::sys::signal::kill(postgres, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let mut last = 0;
+    for _ in 0..200 {
+        last = client(&palisade).at("127.0.0.9").get("/ready").await.status.as_u16();
+        let signed_in = client(&palisade).get("/rest/v1/").await.status.as_u16();
+        if last == 200 && signed_in == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(last, 200, "it did not come back:\n{}", palisade.output());
+    let verdict = palisade.command(&["audit", "verify"]).await;
+    assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stdout));
+    assert!(palisade.stop().await.success());
+}
+
+#[tokio::test]
+async fn the_ready_file_is_private_and_true_and_the_terminal_shows_no_secret() {
+    let palisade = Palisade::start("serve", &FLAGS).await;
+    let file = palisade.data().parent().unwrap().join("ready.json");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let jwks = palisade.ready.jwks_url.strip_prefix(&palisade.ready.url).unwrap().to_owned();
+    let keys = client(&palisade).get(&jwks).await.expect(200).value();
+    assert_eq!(keys["keys"][0]["alg"], "ES256");
+    assert!(!palisade.output().contains(&palisade.ready.secret_key));
+    let secret = palisade.data().join("keys/secret_key");
+    assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(&secret).unwrap().trim(), palisade.ready.secret_key);
+    assert!(palisade.stop().await.success());
+    assert!(!file.exists(), "a ready file names a server that is there");
+}
+
+#[tokio::test]
+async fn an_administrator_is_made_by_a_link_that_works_once() {
+    let palisade = Palisade::start("serve", &[]).await;
+    let made = palisade.command(&["admin", "create", "root@example.com"]).await;
+    let said = String::from_utf8_lossy(&made.stdout).into_owned();
+    let link = said.lines().last().unwrap().trim().strip_prefix(&palisade.ready.url).unwrap().to_owned();
+    for _ in 0..3 {
+        client(&palisade).get(&link).await.expect(200);
+    }
+    let (path, token) = link.split_once("?token=").unwrap();
+    let form = format!("token={token}&password={}", "Correct-Horse-7-Battery%21");
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let send = async || client(&palisade).send(http::Method::POST, path, &headers, form.clone().into()).await;
+    send().await.expect(200);
+    send().await.expect(400);
+    let body = json!({ "email": "root@example.com", "password": spec::person::PASSWORD });
+    let session =
+        client(&palisade).post("/auth/v1/token?grant_type=password", body).await.expect(200).value();
+    assert_eq!(session["user"]["role"], "dashboard_admin");
+}
+
+#[test]
+fn what_cannot_be_started_with_ends_with_78_and_says_what_to_do() {
+    let refused = |words: &[&str], variables: &[(&str, &str)], expected: &str| {
+        let (code, said) = run(words, variables);
+        assert_eq!(code, 78, "{words:?}: {said}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    };
+    refused(&["config", "check", "--auth.access_token_expire", "5m"], &[], "access_token_expiry");
+    refused(&["config", "check"], &[("PALISADE_AUTH_ACCESS_TOKEN_EXPIRE", "5m")], "ACCESS_TOKEN_EXPIRY");
+    refused(&["config", "check", "--graphql.max_depth", "5"], &[], "not yet effective");
+    refused(&["config", "check", "--logging.audit_enabled", "false"], &[], "audit");
+    refused(
+        &["config", "check", "--server.cors.allowed_origins", "*", "--server.cors.allow_credentials", "true"],
+        &[],
+        "73",
+    );
+    refused(
+        &["config", "check"],
+        &[("JWT_SECRET", "your-super-secret-jwt-token-with-at-least-32-characters-long")],
+        "jwt_secret",
+    );
+    refused(
+        &["config", "check", "--database.url", "postgres://u:p@db.example.com/x?sslmode=disable"],
+        &[],
+        "plaintext",
+    );
+}
+
+#[test]
+fn a_listener_off_loopback_and_a_conformance_run_on_real_data_are_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let place = data.path().to_str().unwrap();
+    let (code, said) = run(&["serve", "--data", place, "--listen", "0.0.0.0:0"], &[]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("without TLS"), "{said}");
+    std::fs::create_dir(data.path().join("postgres")).unwrap();
+    let uri = [("PGRST_DB_URI", "postgres://u@127.0.0.1:1/x")];
+    let (code, said) =
+        run(&["serve", "--profile", "conformance", "--data", place, "--listen", "127.0.0.1:0"], &uri);
+    assert_eq!(code, 78, "{said}");
+    let (code, _) = run(&["serve", "--profile", "conformance", "--listen", "0.0.0.0:0"], &uri);
+    assert_eq!(code, 78);
+}
+
+#[test]
+fn a_command_without_a_server_says_where_it_looked() {
+    let (code, said) = run(&["posture", "--data", "/nonexistent"], &[]);
+    assert_eq!(code, 69, "{said}");
+    assert!(said.contains("/nonexistent") && said.contains("palisade serve"), "{said}");
+}
+
+#[tokio::test]
+async fn sign_up_without_mail_is_refused_by_name_in_serve() {
+    let palisade = Palisade::start("serve", &[]).await;
+    let body = json!({ "email": "ann@example.com", "password": spec::person::PASSWORD });
+    let refused: Value = client(&palisade).post("/auth/v1/signup", body).await.value();
+    assert!(refused["msg"].as_str().unwrap().contains("mail"), "{refused}");
+}

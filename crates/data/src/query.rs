@@ -4,7 +4,9 @@
 //! clients show them.
 
 mod attach;
+mod conditions;
 mod grammar;
+mod names;
 mod parameters;
 mod scan;
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Invariant: every parameter is either reserved, a filter, or (for functions called by `GET`) an argument; none is dropped
 //! silently except one without a value, as upstream does.
 
-use super::grammar;
 use super::scan::{Scan, Scanned};
+use super::{conditions, grammar, names};
 use crate::ask::{Filter, Logic, OrderTerm, SelectItem};
 use crate::limits::QUERY_PARAMETERS_MAX;
 
@@ -86,13 +86,13 @@ pub fn parse(raw: &str, reading: Reading) -> Result<Query, Unreadable> {
                 select = Some(scan("select parameter", value, value, grammar::select)?)
             }
             "columns" if query.columns.is_none() => {
-                let mut columns = scan("columns parameter", value, value, grammar::columns)?;
+                let mut columns = scan("columns parameter", value, value, names::columns)?;
                 let mut seen = std::collections::HashSet::new();
                 columns.retain(|column| seen.insert(column.clone()));
                 query.columns = Some(columns);
             }
             "on_conflict" if query.on_conflict.is_none() => {
-                query.on_conflict = Some(scan("on_conflict parameter", value, value, grammar::columns)?);
+                query.on_conflict = Some(scan("on_conflict parameter", value, value, names::columns)?);
             }
             "select" | "columns" | "on_conflict" => {}
             _ => query.take(key, value, reading)?,
@@ -107,7 +107,7 @@ impl Query {
     fn take(&mut self, key: &str, value: &str, reading: Reading) -> Result<(), Unreadable> {
         match key.rsplit('.').next().unwrap_or(key) {
             "order" => {
-                let (path, _) = scan("tree path", key, key, grammar::tree_path)?;
+                let (path, _) = scan("tree path", key, key, names::tree_path)?;
                 let terms = scan("order", value, value, grammar::order)?;
                 if !self.orders.iter().any(|(known, _)| *known == path) {
                     self.orders.push((path, terms));
@@ -122,15 +122,17 @@ impl Query {
                 self.range_at(key)?.offset = offset;
             }
             "and" | "or" => {
-                let (path, connective) = scan("logic path", key, key, grammar::logic_path)?;
-                let tree = scan("logic tree", value, &format!("{connective}{value}"), grammar::logic)?;
+                let (path, connective) = scan("logic path", key, key, names::logic_path)?;
+                let tree = scan("logic tree", value, &format!("{connective}{value}"), conditions::logic)?;
                 self.trees.push((path, tree));
             }
             _ => {
-                let (path, field) = scan("tree path", key, key, grammar::tree_path)?;
+                let (path, field) = scan("tree path", key, key, names::tree_path)?;
                 let whole = |scan: &mut Scan| match reading {
-                    Reading::Filters => grammar::operation(scan, grammar::whole_value).map(Some),
-                    Reading::Arguments => scan.maybe(|scan| grammar::operation(scan, grammar::whole_value)),
+                    Reading::Filters => conditions::operation(scan, conditions::whole_value).map(Some),
+                    Reading::Arguments => {
+                        scan.maybe(|scan| conditions::operation(scan, conditions::whole_value))
+                    }
                 };
                 match scan("filter", value, value, whole)? {
                     Some((negated, test)) => self.filters.push((path, Filter { field, negated, test })),
@@ -142,7 +144,7 @@ impl Query {
     }
 
     fn range_at(&mut self, key: &str) -> Result<&mut Page, Unreadable> {
-        let (path, _) = scan("tree path", key, key, grammar::tree_path)?;
+        let (path, _) = scan("tree path", key, key, names::tree_path)?;
         let index = match self.ranges.iter().position(|(known, _)| *known == path) {
             Some(index) => index,
             None => {

@@ -1,7 +1,7 @@
 //! The grammar by example: what is taken, and PostgREST's own words for what is not.
 
 use super::scan::{Scan, Scanned};
-use super::{Page, Query, Reading, WrongRange, grammar, parse};
+use super::{Page, Query, Reading, WrongRange, conditions, grammar, names, parse};
 use crate::ask::{JsonKey, Logic, SelectItem, Test};
 
 fn read(text: &str) -> Query {
@@ -180,7 +180,7 @@ fn short_cuts_agree_on_what_people_write() {
         "or(a.isdistinct.1,b.is.null,c.cs.{1,2})",
         "and()",
     ] {
-        agree(text, grammar::logic);
+        agree(text, conditions::logic);
     }
 }
 
@@ -189,10 +189,10 @@ proptest::proptest! {
     fn short_cuts_agree_on_anything(text in "[a-c0-2_$.,()*!:>\"\\\\ {}\u{e9}-]{0,24}|(a|eq|not|in|is|or|and|asc|::|->|\\.|,|\\(|\\)| ){0,12}") {
         agree(&text, grammar::select);
         agree(&text, grammar::order);
-        agree(&text, grammar::logic);
-        agree(&text, grammar::columns);
-        agree(&text, grammar::tree_path);
-        agree(&text, |scan| grammar::operation(scan, grammar::whole_value));
+        agree(&text, conditions::logic);
+        agree(&text, names::columns);
+        agree(&text, names::tree_path);
+        agree(&text, |scan| conditions::operation(scan, conditions::whole_value));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `palisade serve` and `palisade dev`: start, say so, run until told to stop, stop.
 
-
 use base::{Clock, Profile, Rng, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -55,9 +55,10 @@ pub static TIMEOUT_SERVICE: Setting<Duration> =
         .proven_by(&[55]);
 
 /// Where the programs of PostgreSQL are, for a server of our own.
-pub static PG_BIN: Setting<Option<std::path::PathBuf>> = Setting::unset("database.pg_bin")
-    .also(&[Alias::same("PALISADE_PG_BIN", Guide::Other)])
-    .changes("the directory with `postgres` and `initdb`; unset asks pg_config and looks in the usual places");
+pub static PG_BIN: Setting<Option<std::path::PathBuf>> =
+    Setting::unset("database.pg_bin").also(&[Alias::same("PALISADE_PG_BIN", Guide::Other)]).changes(
+        "the directory with `postgres` and `initdb`; unset asks pg_config and looks in the usual places",
+    );
 
 /// Arguments of initdb, for a server of our own.
 pub static INITDB_ARGS: Setting<Vec<String>> = Setting::new("database.initdb_args", "--data-checksums")

@@ -1,24 +1,17 @@
-//! The lists are complete: what a crate exports as a list is joined in `crates/app/src/lists.rs`, or, for settings, in the
-//! registry that it calls.
+//! The lists are complete: what a crate exports as a list is joined in `crates/app/src/lists.rs`.
 
 use super::Complaint;
 use super::text::File;
 
 const LISTS: &[&str] = &["SETTINGS", "CONTROLS", "JOBS", "RECONCILERS", "MIGRATIONS"];
 const JOINED: &str = "crates/app/src/lists.rs";
-const SETTINGS_JOINED: &str = "crates/app/src/config/registry.rs";
 
 pub fn check(files: &[File]) -> Vec<Complaint> {
     let exported: Vec<(&str, &str)> = files.iter().flat_map(exports).collect();
     let Some(joined) = files.iter().find(|file| file.path == JOINED) else {
         return vec![format!("{JOINED} is missing: it joins the lists of every crate")];
     };
-    let registry =
-        files.iter().find(|file| file.path == SETTINGS_JOINED).map_or("", |file| file.text.as_str());
-    let lacks = |(owner, list): &&(&str, &str)| {
-        let text = if *list == "SETTINGS" { registry } else { &joined.text };
-        !joins(text, owner, list)
-    };
+    let lacks = |(owner, list): &&(&str, &str)| !joins(&joined.text, owner, list);
     let complain = |(owner, list): &(&str, &str)| format!("{JOINED} does not join {owner}::{list}");
     exported.iter().filter(lacks).map(complain).collect()
 }
@@ -60,9 +53,8 @@ mod tests {
             "crates/auth/src/lib.rs",
             "pub const SETTINGS: &[&Definition] = &[];\npub use sql::MIGRATIONS;",
         );
-        let lists = file(JOINED, "pub fn migrations() {}");
-        let registry = file(SETTINGS_JOINED, "pub static SETTINGS: &[_] = &[\n    auth::SETTINGS,\n];");
-        assert_eq!(check(&[auth, lists, registry]), [format!("{JOINED} does not join auth::MIGRATIONS")]);
+        let lists = file(JOINED, "pub static SETTINGS: &[_] = &[\n    auth::SETTINGS,\n];");
+        assert_eq!(check(&[auth, lists]), [format!("{JOINED} does not join auth::MIGRATIONS")]);
     }
 
     #[test]

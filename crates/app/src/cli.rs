@@ -43,7 +43,14 @@ pub enum Command {
         what: Audit,
     },
     /// Run every probe and print what is proven, failing or needs you.
-    Posture(Report),
+    Posture {
+        /// Line by line of one guide instead.
+        #[arg(long)]
+        guide: Option<GuideName>,
+        /// Where the server is.
+        #[command(flatten)]
+        report: Report,
+    },
     /// Run the probe of one control and print its evidence.
     Check {
         /// The control's number.
@@ -106,6 +113,15 @@ pub struct Serve {
 pub enum ProfileName {
     /// What outside conformance suites need; loopback only.
     Conformance,
+}
+
+/// The guides, as the controls abbreviate them.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum GuideName {
+    /// AppFlowy's Security Overview.
+    Af,
+    /// Fluxbase's Security Best Practices.
+    Fx,
 }
 
 /// Where a running server is.

@@ -7,7 +7,7 @@ use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::cli::{Admin, At, Audit, Command, Keys, Report, Which};
+use crate::cli::{Admin, At, Audit, Command, GuideName, Keys, Report, Which};
 use crate::config::exit::Exit;
 use crate::control::{self, Error};
 
@@ -16,7 +16,7 @@ type Done = Result<Exit, Error>;
 /// Runs a command that needs a running server; `None` when it is not one of those.
 pub async fn run(command: &Command) -> Option<Done> {
     Some(match command {
-        Command::Posture(report) => posture(report).await,
+        Command::Posture { guide, report } => posture(*guide, report).await,
         Command::Check { control, report } => check(*control, report).await,
         Command::Audit { what: Audit::Verify(report) } => audit_verify(report).await,
         Command::Audit { what: Audit::List { which, limit, at } } => {
@@ -38,17 +38,22 @@ async fn get(data: &Path, path: &str) -> Result<Value, Error> {
     control::ask(data, Method::GET, path, None).await
 }
 
-async fn posture(report: &Report) -> Done {
-    proofs(report, "/posture").await
+async fn posture(guide: Option<GuideName>, report: &Report) -> Done {
+    let Some(guide) = guide else { return proofs(report, "/posture", "text").await };
+    let page = match guide {
+        GuideName::Af => "appflowy",
+        GuideName::Fx => "fluxbase",
+    };
+    proofs(report, "/posture", page).await
 }
 
 async fn check(number: u16, report: &Report) -> Done {
-    proofs(report, &format!("/posture/{number}")).await
+    proofs(report, &format!("/posture/{number}"), "text").await
 }
 
-async fn proofs(report: &Report, path: &str) -> Done {
+async fn proofs(report: &Report, path: &str, form: &str) -> Done {
     let answer = get(&report.at.data, path).await?;
-    say(&if report.json { answer["report"].to_string() } else { text(&answer["text"]).to_owned() });
+    say(&if report.json { answer["report"].to_string() } else { text(&answer[form]).to_owned() });
     Ok(if answer["failing"] == true { Exit::ControlFailing } else { Exit::Success })
 }
 

@@ -11,7 +11,6 @@ pub mod registry;
 
 mod declared;
 pub mod docs;
-pub mod dotenv;
 pub mod exit;
 mod expand;
 pub mod explain;
@@ -78,18 +77,6 @@ pub fn load(definitions: &[&'static Definition], inputs: &Inputs<'_>) -> Result<
 /// What `--config FILE`, else `PALISADE_CONFIG`, names. Without either, `palisade.yaml` in the working directory is read if it is there.
 pub fn file_path(flag: Option<&str>, variables: &BTreeMap<String, String>) -> Option<String> {
     flag.or_else(|| variables.get(variables::CONFIG).map(String::as_str)).map(str::to_owned)
-}
-
-/// What `logging.level` means to the log (control 102). Asked again after a reload.
-pub fn log_level(settings: &Settings) -> tracing_subscriber::filter::LevelFilter {
-    use tracing_subscriber::filter::LevelFilter;
-    match settings.get(&LOGGING_LEVEL).as_str() {
-        "error" => LevelFilter::ERROR,
-        "warn" => LevelFilter::WARN,
-        "debug" => LevelFilter::DEBUG,
-        "trace" => LevelFilter::TRACE,
-        _ => LevelFilter::INFO,
-    }
 }
 
 /// Reads the file behind a `*_FILE` name: bounded, UTF-8, without the newline that editors and `echo` append.

@@ -59,7 +59,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         Command::Docs { out, check } => docs::write(&out, check),
         Command::Admin { .. }
         | Command::Audit { .. }
-        | Command::Posture(_)
+        | Command::Posture { .. }
         | Command::Check { .. }
         | Command::Keys { .. }
         | Command::Gate { .. } => Exit::Success,

@@ -1,5 +1,6 @@
 //! `palisade serve` and `palisade dev`: start, say so, run until told to stop, stop.
 
+use base::setting::LiveSettings;
 use base::{Clock, Profile, Rng, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -126,16 +127,17 @@ async fn until_told(process: &Process, running: &Running) {
         );
         return;
     };
+    let live = LiveSettings::new(process.loaded.settings.clone());
     loop {
         tokio::select! {
             _ = interrupt.recv() => return,
             _ = terminate.recv() => return,
-            _ = hangup.recv() => reload(process, running).await,
+            _ = hangup.recv() => reload(process, running, &live).await,
         }
     }
 }
 
-async fn reload(process: &Process, running: &Running) {
+async fn reload(process: &Process, running: &Running, live: &LiveSettings) {
     let loaded = match (process.reload)() {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -143,13 +145,20 @@ async fn reload(process: &Process, running: &Running) {
             return;
         }
     };
-    let level = loaded.settings.get(&crate::config::LOGGING_LEVEL);
+    let swapped = live.swap(&loaded.settings, crate::lists::settings());
+    if !swapped.waiting.is_empty() {
+        let settings = swapped.waiting.join(", ");
+        tracing::warn!(settings, "these settings changed and take effect at the next start");
+    }
+    let level = live.current().get(&crate::config::LOGGING_LEVEL);
     if let Some(handle) = &process.level
         && !handle.set(&level)
     {
         tracing::warn!(level, "the log's level could not be changed");
     }
-    let entry = audit::Entry::named("operator", audit::Event::ConfigReloaded).detail("logging.level", level);
+    let entry = audit::Entry::named("operator", audit::Event::ConfigReloaded)
+        .detail("changed", swapped.changed.join(", "))
+        .detail("logging.level", level);
     if let Err(error) = running.services.audit.record_alone(entry).await {
         tracing::error!(%error, "the reload could not be recorded");
     }

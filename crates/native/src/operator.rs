@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use audit::{Entry, Event, Filter};
 use http::Method;
+use posture::guides::Guide;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use web::{Answer, Ask, Credentials, Cx, Guard, Handled, Limits, Rate, Reply, Route};
@@ -68,7 +69,13 @@ fn posture(state: Arc<State>, _: Cx, _: Ask) -> Handled {
         let proofs = state.posture.run().await?;
         let failing = proofs.iter().any(|proof| proof.state == posture::State::Failing);
         let text = posture::report::text(&proofs, &state.not_effective);
-        let answer = json!({ "report": posture::report::json(&proofs), "text": text, "failing": failing });
+        let answer = json!({
+            "report": posture::report::json(&proofs),
+            "text": text,
+            "appflowy": posture::guides::live(Guide::AppFlowy, &proofs),
+            "fluxbase": posture::guides::live(Guide::Fluxbase, &proofs),
+            "failing": failing,
+        });
         Ok(Reply::untouched(Answer::json(&answer), "each probe closed its own transactions"))
     })
 }

@@ -32,3 +32,9 @@ pub const EVIDENCE_BYTES_MAX: Limit =
 /// Time between two rounds.
 pub const ROUND_SECONDS: Limit =
     Limit::new("posture_round_seconds", 3_600, "the guides' checks are daily at best");
+/// Time between the start and the first round.
+pub const FIRST_ROUND_SECONDS: Limit = Limit::new(
+    "posture_first_round_seconds",
+    60,
+    "a start serves its users first; palisade posture does not wait for it",
+);

@@ -88,17 +88,14 @@ impl Posture {
             .collect())
     }
 
-    /// Runs a round now and every hour until told to stop.
+    /// Runs a round soon after the start and every hour from then on, until told to stop.
     pub async fn hourly(self, stop: CancellationToken) {
-        loop {
+        let mut pause = Duration::from_secs(limits::FIRST_ROUND_SECONDS.value);
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             if let Err(error) = self.run().await {
                 tracing::warn!(error = base::fault::chain(&error), "a round of probes could not be kept");
             }
-            let pause = tokio::time::sleep(Duration::from_secs(limits::ROUND_SECONDS.value));
-            tokio::select! {
-                () = pause => {}
-                () = stop.cancelled() => return,
-            }
+            pause = Duration::from_secs(limits::ROUND_SECONDS.value);
         }
     }
 

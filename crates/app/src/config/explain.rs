@@ -64,37 +64,7 @@ pub fn not_effective(idle: &[NotEffective]) -> String {
     list
 }
 
-/// One setting at length.
-pub fn one(definition: &Definition, settings: &Settings) -> String {
-    let mut lines = vec![
-        format!("{} = {}", definition.name, shown(definition, settings)),
-        format!("  from      {}", settings.origin(definition.name)),
-        format!("  changes   {}", definition.changes),
-        format!("  default   {}", definition.default.unwrap_or("unset")),
-        format!("  variable  {}", definition.variable()),
-    ];
-    if let Some((low, high)) = definition.range {
-        lines.push(format!("  range     {low} to {high}"));
-    }
-    if !definition.choices.is_empty() {
-        lines.push(format!("  choices   {}", definition.choices.join(", ")));
-    }
-    if !definition.also.is_empty() {
-        let names: Vec<_> = definition.also.iter().map(|alias| alias.name).collect();
-        lines.push(format!("  also      {}", names.join(", ")));
-    }
-    if !definition.proven_by.is_empty() {
-        let controls: Vec<_> =
-            definition.proven_by.iter().map(|number| format!("palisade check {number}")).collect();
-        lines.push(format!("  proven by {}", controls.join(", ")));
-    }
-    if let State::NotYet { issue } = definition.state {
-        lines.push(format!("  NOT YET EFFECTIVE: built by the issue \"{issue}\"; setting it is refused"));
-    }
-    lines.join("\n") + "\n"
-}
-
-/// Whether a value differs from its default, for the start-up print.
+/// The settings whose value is not their default, for the start-up print and the audit log.
 pub fn loosened<'a>(
     definitions: &'a [&'static Definition],
     settings: &'a Settings,

@@ -1,9 +1,9 @@
-//! `NAME=value` files as shells and compose read them, for `palisade config check --env-file FILE`.
+//! `NAME=value` files as shells and compose read them: how the guide's snippet becomes an environment.
 
 use std::collections::BTreeMap;
 
 /// Reads one: comments and empty lines are skipped, one pair of quotes around a value is taken off. `Err` is the number of a line that is neither.
-pub fn parse(text: &str) -> Result<BTreeMap<String, String>, usize> {
+pub(super) fn parse(text: &str) -> Result<BTreeMap<String, String>, usize> {
     let mut variables = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -26,15 +26,10 @@ fn unquote(value: &str) -> &str {
     inside('"').or_else(|| inside('\'')).unwrap_or(value)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_a_comment_or_a_name_with_a_value() {
-        let read = parse("# c\n\nA=1\nexport B=\"--x y\"\nC='q'\nD=a=b\n").unwrap();
-        let pairs: Vec<_> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(pairs, [("A", "1"), ("B", "--x y"), ("C", "q"), ("D", "a=b")]);
-        assert_eq!(parse("A=1\nnonsense\n"), Err(2));
-    }
+#[test]
+fn a_line_is_a_comment_or_a_name_with_a_value() {
+    let read = parse("# c\n\nA=1\nexport B=\"--x y\"\nC='q'\nD=a=b\n").unwrap();
+    let pairs: Vec<_> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(pairs, [("A", "1"), ("B", "--x y"), ("C", "q"), ("D", "a=b")]);
+    assert_eq!(parse("A=1\nnonsense\n"), Err(2));
 }

@@ -1,0 +1,112 @@
+//! Several nodes, one budget, over a real Redis on a socket of its own.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code: a failure here is the test's failure")]
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use base::MockClock;
+use limits::{Budget, Limiter, Window};
+use tempfile::TempDir;
+
+/// A Redis that ends with its test.
+struct Redis {
+    child: Child,
+    home: TempDir,
+}
+
+impl Redis {
+    async fn start() -> Redis {
+        let home = tempfile::tempdir().unwrap();
+        let redis = Self::start_in(home);
+        for _ in 0..400 {
+            if tokio::net::UnixStream::connect(redis.socket()).await.is_ok() {
+                return redis;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("redis-server did not answer: `cargo xtask test` installs it");
+    }
+
+    fn start_in(home: TempDir) -> Redis {
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(home.path().join("redis.sock"))
+            .current_dir(home.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("redis-server: {error}; `cargo xtask test` installs it"));
+        Redis { child, home }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.home.path().join("redis.sock")
+    }
+
+    fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // Gone already is as good as ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn five_a_minute() -> Budget {
+    Budget { name: "login", windows: vec![Window::per_minute(5), Window::per_hour(20)] }
+}
+
+fn clock() -> MockClock {
+    MockClock::at("2026-01-15T12:00:00Z".parse().unwrap())
+}
+
+#[tokio::test]
+async fn two_nodes_together_never_exceed_a_budget() {
+    let (redis, clock) = (Redis::start().await, clock());
+    let nodes = [0, 1].map(|_| Limiter::shared(clock.clock(), &redis.url()).unwrap());
+    let mut passed = Vec::new();
+    for second in 0..180_u64 {
+        let node = &nodes[usize::try_from(second % 2).unwrap()];
+        if second % 3 == 0 && node.hit(&five_a_minute(), "ip:203.0.113.9").await.allowed {
+            passed.push(second);
+        }
+        clock.advance(Duration::from_secs(1));
+    }
+    for from in &passed {
+        let inside = passed.iter().filter(|at| (*from..*from + 60).contains(at)).count();
+        assert!(inside <= 5, "{inside} passed in the minute from {from}: {passed:?}");
+    }
+    assert_eq!(passed.len(), 5, "refused tries count, on whichever node: {passed:?}");
+}
+
+#[tokio::test]
+async fn both_stores_say_the_same() {
+    let (redis, clock) = (Redis::start().await, clock());
+    let shared = Limiter::shared(clock.clock(), &redis.url()).unwrap();
+    let alone = Limiter::in_memory(clock.clock());
+    for step in 0..300_u64 {
+        let (one, other) = (shared.hit(&five_a_minute(), "x").await, alone.hit(&five_a_minute(), "x").await);
+        assert_eq!(one, other, "step {step}");
+        clock.advance(Duration::from_millis(700 * (step % 40)));
+    }
+    shared.forgive(&five_a_minute(), "x").await;
+    assert!(shared.peek(&five_a_minute(), "x").await.allowed);
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_leaves_each_node_its_own_limits() {
+    let (redis, clock) = (Redis::start().await, clock());
+    let node = Limiter::shared(clock.clock(), &redis.url()).unwrap();
+    assert!(node.hit(&five_a_minute(), "x").await.allowed);
+    drop(redis);
+    let mut passed = 0;
+    for _ in 0..20 {
+        passed += u32::from(node.hit(&five_a_minute(), "x").await.allowed);
+    }
+    assert_eq!(passed, 5, "limits are looser by the number of nodes, never off");
+}

@@ -105,11 +105,24 @@ fn text(facts: &Facts<'_>) -> String {
         facts.profile.name(),
         facts.took.as_secs_f64(),
     ));
+    text.push_str(&format!(" What is proven       {}\n", command("posture", facts)));
     if let Some(demo) = facts.demo {
         text.push_str(&first_requests(url, key, demo));
     }
     text.push_str(" Ctrl-C stops everything; the data stays.\n");
     text
+}
+
+/// A command against this instance, as it can be pasted.
+fn command(words: &str, facts: &Facts<'_>) -> String {
+    let program =
+        std::env::current_exe().map_or_else(|_| "palisade".to_owned(), |path| path.display().to_string());
+    let data = facts
+        .secret_file
+        .parent()
+        .and_then(Path::parent)
+        .map_or_else(String::new, |data| data.display().to_string());
+    format!("{program} {words} --data {data}")
 }
 
 fn first_requests(url: &str, key: &str, demo: &Demo) -> String {

@@ -259,7 +259,7 @@ impl Edge {
             .as_ref()
             .map(|route| route.envelope)
             .or_else(|| self.router.envelope(raw_path))
-            .unwrap_or(plain as Envelope);
+            .unwrap_or(web::plain as Envelope);
         let authenticated = way.caller.as_ref().is_some_and(|caller| caller.who != base::Who::Anonymous);
         let (headers, development) = (&parts.headers, self.config.profile == Profile::Dev);
         let refused = Refused { request_id: &way.request_id, headers, authenticated, development };
@@ -377,22 +377,6 @@ impl Fault for TookTooLong {
     fn code(&self) -> &'static str {
         "edge.took_too_long"
     }
-}
-
-/// The guide's body plus the request's name (control 127): for paths that belong to no dialect.
-fn plain(failure: &Failure, refused: &Refused<'_>) -> Answer {
-    let fault = failure.fault();
-    let status = web::status_of(fault.kind());
-    let mut body = serde_json::json!({
-        "error": status.canonical_reason().unwrap_or("Error"),
-        "message": fault.message(),
-        "code": fault.code(),
-        "request_id": &*refused.request_id.0,
-    });
-    if refused.development && fault.kind().is_ours() {
-        body["details"] = base::fault::chain(fault).into();
-    }
-    Answer::json_with(status, &body)
 }
 
 fn seconds_up(wait: Duration) -> u64 {

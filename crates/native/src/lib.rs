@@ -13,10 +13,9 @@ use std::sync::Arc;
 
 use audit::Audit;
 use auth::Auth;
-use base::Failure;
 use data::Data;
 use mail::Outbox;
-use web::{Answer, Mount, Refused, Route};
+use web::{Mount, Route};
 
 /// What the handlers work with.
 pub struct State {
@@ -57,24 +56,5 @@ pub const OPERATOR: &[Route<State>] = &[
 
 /// Mounts `routes` at the root.
 pub fn mount(state: Arc<State>, routes: &[Route<State>]) -> Mount {
-    Mount::new("", envelope, state, routes)
-}
-
-/// The guide's body plus the request's name (control 127).
-fn envelope(failure: &Failure, refused: &Refused<'_>) -> Answer {
-    let fault = failure.fault();
-    let status = web::status_of(fault.kind());
-    let mut body = serde_json::json!({
-        "error": status.canonical_reason().unwrap_or("Error"),
-        "message": fault.message(),
-        "code": fault.code(),
-        "request_id": &*refused.request_id.0,
-    });
-    if let Some(hint) = fault.hint() {
-        body["hint"] = hint.into();
-    }
-    if refused.development && fault.kind().is_ours() {
-        body["details"] = base::fault::chain(fault).into();
-    }
-    Answer::json_with(status, &body)
+    Mount::new("", web::plain, state, routes)
 }

@@ -8,6 +8,7 @@ mod answer;
 mod ask;
 mod body;
 mod cx;
+mod envelope;
 mod error;
 mod guard;
 mod route;
@@ -17,6 +18,7 @@ pub use answer::Answer;
 pub use ask::{Ask, Params, decode_form};
 pub use body::Body;
 pub use cx::{Cx, RequestId};
+pub use envelope::plain;
 pub use error::Error;
 pub use guard::Guard;
 pub use route::{

@@ -1,0 +1,90 @@
+//! Every route of the program, walked: each answers strangers, people and oversized bodies as its guard and limits say
+//! (rows 32, 70, 91; invariant 1). A new route is covered by being in the list.
+
+use http::Method;
+use spec::{Client, Seen, TestApp};
+use web::{Bound, Guard};
+
+/// A path that could be asked for: parameters become something that is nobody's.
+fn path(route: &Bound) -> String {
+    let concrete = |piece: &str| match piece {
+        "{id}" => "00000000-0000-4000-8000-000000000001".to_owned(),
+        other if other.starts_with('{') => "nothing".to_owned(),
+        other => other.to_owned(),
+    };
+    route.path.split('/').map(concrete).collect::<Vec<_>>().join("/")
+}
+
+async fn ask(client: &Client, route: &Bound) -> Seen {
+    let body = if route.method == Method::GET || route.method == Method::HEAD { "" } else { "{}" };
+    client
+        .send(route.method.clone(), &path(route), &[("content-type", "application/json")], body.into())
+        .await
+}
+
+fn is_refused(seen: &Seen) -> bool {
+    [401, 403].contains(&seen.status.as_u16())
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_its_guard_says_and_nobody_else() {
+    let app = TestApp::builder().unlimited().start().await;
+    let nobody = Client { headers: vec![], ..app.stranger() };
+    let mut walked = 0;
+    for route in &app.running.routes {
+        let who = format!("{} {}", route.method, route.path);
+        let (bare, keyed) = (ask(&nobody, route).await, ask(&app.stranger(), route).await);
+        match route.guard {
+            Guard::Open => {}
+            Guard::Key => assert!(is_refused(&bare), "{who} without a key: {}", bare.status),
+            Guard::SignedIn | Guard::StepUp { .. } => {
+                assert!(is_refused(&bare) && is_refused(&keyed), "{who}: {} {}", bare.status, keyed.status);
+            }
+            Guard::Admin => {
+                let ann = app.person(&format!("ann{walked}")).await;
+                let person = ask(&ann.client, route).await;
+                assert!(is_refused(&bare) && is_refused(&keyed), "{who}: {} {}", bare.status, keyed.status);
+                assert!(is_refused(&person), "{who} as a person: {}", person.status);
+                let program = ask(&app.service(), route).await;
+                assert!(
+                    !is_refused(&program),
+                    "{who} with the secret key: {} {}",
+                    program.status,
+                    program.text()
+                );
+            }
+            Guard::Operator => panic!("{who} answers on the public listener"),
+        }
+        assert!(!bare.status.is_server_error(), "{who}: {}", bare.status);
+        walked += 1;
+    }
+    assert!(walked > 60, "{walked} routes");
+}
+
+#[tokio::test]
+async fn every_route_refuses_a_body_over_its_limit_before_reading_it() {
+    let app = TestApp::builder().unlimited().start().await;
+    let ann = app.person("ann").await;
+    for route in
+        app.running.routes.iter().filter(|route| route.method == Method::POST || route.method == Method::PUT)
+    {
+        let client = if route.guard == Guard::SignedIn { &ann.client } else { &app.service() };
+        let keys: String =
+            client.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let length = route.limits.body_bytes_max + 1;
+        let head = format!(
+            "{} {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{keys}Content-Length: {length}\r\n\r\n",
+            route.method,
+            path(route)
+        );
+        let answer = client.raw(head.as_bytes()).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with("HTTP/1.1 413"),
+            "{} {}: {}",
+            route.method,
+            route.path,
+            answer.lines().next().unwrap_or("")
+        );
+    }
+}

@@ -123,6 +123,7 @@ fn place(basics: &Basics, database: &Database, keys: &DefaultKeys, audit: &Audit
         embedded: database.server.is_some(),
         data: basics.data.clone(),
         program: std::env::current_exe().unwrap_or_default(),
+        audit_file: basics.settings.get(&::audit::settings::AUDIT_LOG_FILE),
         origin: basics.settings.get(&edge::settings::CORS_ORIGINS).first().cloned(),
         audit: Some(audit.clone()),
         clock: basics.clock.clone(),

@@ -37,6 +37,8 @@ pub struct Place {
     pub program: PathBuf,
     /// An origin the operator lets call the API, if there is one: control 74 is tried with it.
     pub origin: Option<String>,
+    /// The file the operator has audit entries copied to, if there is one: control 94 looks into it.
+    pub audit_file: Option<PathBuf>,
     /// The audit log, to verify it.
     pub audit: Option<audit::Audit>,
     /// The time.

@@ -41,6 +41,10 @@ pub const ALL: &[Excused] = &[
     needs_you(68, "the firewall of a foreign database server is not ours to change"),
     needs_you(74, "which sites may call the API is the operator's decision; until then none may"),
     needs_you(89, "an off-site target needs an account somewhere else"),
+    needs_you(
+        94,
+        "where a copy of the audit log goes is the operator's decision; the log itself is kept either way",
+    ),
     needs_you(99, "a central log server has to be named"),
     needs_you(106, "addresses outside the machine can be banned only where the operator lets us"),
     needs_you(137, "a business associate agreement is signed by people"),

@@ -65,6 +65,7 @@ probes! {
     82 => headers::no_banner;
     92 => audit::the_chain_holds_and_nobody_writes_it;
     93 => audit::no_level_drops_security_events;
+    94 => audit::the_file_gets_every_entry;
     95 => audit::sign_ins_are_recorded;
     97 => audit::administration_is_recorded;
     98 => audit::the_guides_events_are_recorded;

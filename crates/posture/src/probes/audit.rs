@@ -1,8 +1,10 @@
 //! Controls 92, 95, 97 and 98: what is recorded, and that nobody can write or unwrite it.
 
-use crate::Finding;
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::bench::sql::Sql;
 use crate::bench::{Bench, Trouble};
+use crate::{Finding, State};
 
 /// Waits for an entry about `subject` or by it, and returns its body.
 async fn entry(bench: &Bench, sql: &Sql, event: &str, about: &str) -> Result<Option<String>, Trouble> {
@@ -75,6 +77,45 @@ pub async fn no_level_drops_security_events(bench: &Bench) -> Result<Finding, Tr
         ));
     }
     Ok(Finding::all(lines))
+}
+
+/// 94: the file has the entry of a moment ago, others cannot write it, and no request moves it.
+pub async fn the_file_gets_every_entry(bench: &Bench) -> Result<Finding, Trouble> {
+    let mut lines = no_request_moves_it(bench).await?;
+    let Some(file) = &bench.place.audit_file else {
+        let moved = Finding::all(lines);
+        let why =
+            "No file is named: set logging.audit_log_file where a copy is wanted. The log itself is kept.";
+        let kept = moved.state == State::Proven;
+        return Ok(if kept { Finding::needs_you(format!("{}\n{why}", moved.evidence)) } else { moved });
+    };
+    let (person, _) = bench.guest().await?;
+    let wrong = bench.try_sign_in(&person.email, "wrong password").await?;
+    let id = wrong.header("x-request-id").unwrap_or("(missing)").to_owned();
+    let written = async || Ok(std::fs::read_to_string(file).is_ok_and(|text| text.contains(&id)));
+    let arrived = bench.within(5, "the entry in the file", written).await.is_ok();
+    let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    let open = std::fs::metadata(file)
+        .map_or(WRITABLE_BY_OTHERS, |found| found.permissions().mode() & WRITABLE_BY_OTHERS);
+    lines.push((arrived, format!("a refused sign-in of a moment ago is in {}", file.display())));
+    lines.push((!text.is_empty() && text.lines().all(is_json), "each line is a JSON object".to_owned()));
+    lines.push((open == 0, "only its owner may write it".to_owned()));
+    Ok(Finding::all(lines))
+}
+
+/// The file is named by configuration only: a log that can be told where to write is a way to write files.
+async fn no_request_moves_it(bench: &Bench) -> Result<Vec<(bool, String)>, Trouble> {
+    let elsewhere = bench.place.data.join(bench.random_name("probe-"));
+    let wish = serde_json::json!({ "logging": { "audit_log_file": elsewhere }, "audit_log_file": elsewhere });
+    let mut lines = Vec::new();
+    for target in ["/auth/v1/settings", "/auth/v1/admin/settings", "/auth/v1/admin/audit"] {
+        let answer = bench.server("PUT", target).json(&wish).send().await?;
+        let taken = (200..300).contains(&answer.status) || elsewhere.exists();
+        lines.push((!taken, format!("PUT {target} with another file: {}", answer.status)));
+    }
+    Ok(lines)
 }
 
 /// 95: success and failure, with the session.

@@ -39,6 +39,7 @@ pub fn lay(address: SocketAddr, database: pg::admin::Target, program: &str) -> L
         data: data.path().to_owned(),
         program: path,
         origin: None,
+        audit_file: None,
         audit: None,
         clock: Clock::system(),
         rng: Rng::system(),

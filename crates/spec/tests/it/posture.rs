@@ -1,6 +1,7 @@
 //! Every built control is proven on a running instance, and each probe turns red when its protection is taken away there.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use posture::{Bench, Finding, Place, State, probes};
@@ -21,6 +22,7 @@ fn bench(app: &TestApp) -> Bench {
         data: app.data().to_owned(),
         program: spec::program::binary(),
         origin: None,
+        audit_file: None,
         audit: Some(running.services.audit.clone()),
         clock: app.clock.clock(),
         rng: base::Rng::system(),
@@ -157,6 +159,26 @@ async fn events_that_are_lost_are_seen() {
     turns_red(95, &never("INSERT", "audit.inbox", "new.body LIKE '%auth.login_failed%'")).await;
     turns_red(97, &never("INSERT", "audit.inbox", "new.body LIKE '%admin.role_change%'")).await;
     turns_red(98, &never("INSERT", "audit.inbox", "new.body LIKE '%auth.logout%'")).await;
+}
+
+#[tokio::test]
+async fn an_audit_file_that_gets_nothing_or_is_open_is_seen() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().canonicalize().unwrap().join("audit.jsonl");
+    let app = TestApp::builder().with("logging.audit_log_file", &file.display().to_string()).start().await;
+    let mut bench = bench(&app);
+    let probe = probes::find(94).unwrap();
+    is(&posture::run::try_one(&bench, probe).await, State::NeedsYou, "without a file");
+    bench.place.audit_file = Some(file.clone());
+    is(&posture::run::try_one(&bench, probe).await, State::Proven, "with a file");
+
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+    is(&posture::run::try_one(&bench, probe).await, State::Failing, "others may write it");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    is(&posture::run::try_one(&bench, probe).await, State::Failing, "nothing can be written");
+    // Nobody can be removed either: what must be recorded and cannot be does not happen.
+    assert!(bench.clear().await.is_err());
 }
 
 #[tokio::test]

@@ -1,4 +1,7 @@
-//! What can be known to be refused before anything is started: `serve` asks first, `config check` asks only.
+//! What can be known to be refused before anything is started: settings that parse and still cannot be.
+//!
+//! Whoever uses a setting checks it; here each of them is asked, by the loading of settings (all of them, with the places) and
+//! by the start (which may be given settings that no file ever held).
 
 use base::{Clock, Settings};
 use edge::{Cors, Rates, SecurityHeaders, TrustedProxies};
@@ -7,16 +10,27 @@ use limits::Limiter;
 use crate::error::StartError;
 use crate::{database_url, settings};
 
-/// Refuses settings that parse and still cannot be: a database in the clear, a published secret, an open policy.
+/// Asks one of those who use settings.
+pub type Check = fn(&Settings) -> Result<(), StartError>;
+
+/// Everyone who has an opinion on merged settings. One line each.
+pub const CHECKS: &[Check] = &[
+    database,
+    |given| Ok(auth::check_settings(given)?),
+    |given| Ok(SecurityHeaders::from(given).map(drop)?),
+    |given| Ok(Cors::from(given).map(drop)?),
+    |given| Ok(TrustedProxies::from(given).map(drop)?),
+    |given| Ok(Rates::from(given, Limiter::in_memory(Clock::system())).map(drop)?),
+];
+
+/// The first refusal, if there is one.
 pub fn check(given: &Settings) -> Result<(), StartError> {
-    if let Some(url) = given.get(&settings::DATABASE_URL) {
-        let target = database_url::target(&url, given)?;
-        pg::Config::new(target.server, target.database, target.login, None).check()?;
-    }
-    auth::check_settings(given)?;
-    SecurityHeaders::from(given)?;
-    Cors::from(given)?;
-    TrustedProxies::from(given)?;
-    Rates::from(given, Limiter::in_memory(Clock::system()))?;
-    Ok(())
+    CHECKS.iter().try_for_each(|check| check(given))
+}
+
+/// `database.url` is read as the start reads it, and refused as a connection would be (control 53).
+fn database(given: &Settings) -> Result<(), StartError> {
+    let Some(url) = given.get(&settings::DATABASE_URL) else { return Ok(()) };
+    let target = database_url::target(&url, given)?;
+    Ok(pg::Config::new(target.server, target.database, target.login, None).check()?)
 }

@@ -10,7 +10,7 @@ use crate::cli::{Cli, Command, Config, ConfigFile, ProfileName, Serve};
 use crate::commands::{self, say};
 use crate::config::exit::Exit;
 use crate::config::{self, Flag, Inputs, Loaded, Problems};
-use crate::{docs, lists, logging, preflight, serve, welcome};
+use crate::{docs, lists, logging, serve, welcome};
 
 /// Runs the program.
 pub fn run(arguments: Vec<String>, variables: BTreeMap<String, String>) -> Exit {
@@ -110,10 +110,6 @@ fn config_command(what: &Config, surroundings: &Surroundings) -> Exit {
         Config::Check(file) => match of(file) {
             Ok(loaded) => {
                 say(&config::explain::not_effective(&loaded.not_effective));
-                if let Err(error) = preflight::check(&loaded.settings) {
-                    welcome::complain(&error.to_string());
-                    return error.exit();
-                }
                 say("the settings can be started with");
             }
             Err(problems) => return refused(&problems),

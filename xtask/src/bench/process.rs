@@ -35,6 +35,11 @@ impl Usage {
     }
 }
 
+/// CPU of one process so far; 0 when it is gone.
+pub fn cpu_us(pid: u32) -> u64 {
+    Stat::of(pid).map_or(0, |stat| stat.own * MICROSECONDS_PER_TICK)
+}
+
 /// The fields of /proc/PID/stat that count CPU.
 struct Stat {
     parent: u32,

@@ -20,8 +20,8 @@ use crate::workspace::Workspace;
 pub const RAISED: &[&str] = &["--rate_limiting.enabled=false"];
 
 const START_SECONDS_MAX: u64 = 60;
-/// How long it rests before its idle memory is read.
-const REST: Duration = Duration::from_secs(2);
+/// At most how long it may take until it has tried its controls and rests.
+const REST_SECONDS_MAX: u64 = 30;
 
 /// A running `palisade serve`.
 pub struct Server {
@@ -52,7 +52,7 @@ impl Server {
             .and_then(|url| url.strip_prefix("http://"))
             .context("no address")?
             .parse()?;
-        std::thread::sleep(REST);
+        wait_for_rest(child.id());
         let idle_kib = process::resident_kib(child.id())?;
         Ok(Server { child, home, address, ready, idle_kib })
     }
@@ -111,6 +111,17 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Until a second passes in which it uses next to no CPU.
+fn wait_for_rest(pid: u32) {
+    for _ in 0..REST_SECONDS_MAX {
+        let before = process::cpu_us(pid);
+        std::thread::sleep(Duration::from_secs(1));
+        if process::cpu_us(pid).saturating_sub(before) <= 10_000 {
+            return;
+        }
     }
 }
 

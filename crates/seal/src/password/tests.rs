@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+
 use super::*;
 
 fn hasher() -> Hasher {
@@ -17,6 +19,11 @@ async fn a_password_matches_its_own_hash_only() {
     let hasher = hasher();
     let stored = hasher.hash(&secret("correct horse battery")).await.unwrap();
     assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+    let parsed = PasswordHash::new(&stored).unwrap();
+    assert!(
+        Argon2::default().verify_password(b"correct horse battery", &parsed).is_ok(),
+        "others can read it"
+    );
     assert_eq!(hasher.verify(&secret("correct horse battery"), Some(&stored)).await.unwrap(), Verdict::Right);
     assert_eq!(hasher.verify(&secret("correct horse batterz"), Some(&stored)).await.unwrap(), Verdict::Wrong);
     assert_eq!(hasher.verify(&secret(""), Some(&stored)).await.unwrap(), Verdict::Wrong);

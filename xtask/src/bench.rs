@@ -135,7 +135,7 @@ impl Bench<'_> {
             "\nCPU is per request, user and system, of the server and of all of PostgreSQL's processes; the load generator's is"
         );
         println!(
-            "left out. Trips: how often PostgreSQL waited for its client, per request, with one request at a time."
+            "left out. Trips: how often a backend waited, per request, with one request at a time: for its client, on a write also for the disk."
         );
         println!(
             "pgbench runs {PGBENCH_CLIENTS} clients, the load generator {CONNECTIONS} connections of {SIGNED_IN} signed-in users."

@@ -58,7 +58,8 @@ async fn run_instance(process: Process, profile: Profile) -> Result<(), StartErr
         listen,
         database: database_from(&settings)?,
         not_effective: process.loaded.not_effective.iter().map(|idle| idle.variable.clone()).collect(),
-        probe_hourly: true,
+        // A developer asks with `palisade posture`; on a terminal the probes' own requests would bury everything else.
+        probe_hourly: profile == Profile::Serve,
         clock: Clock::system(),
         rng: Rng::system(),
     })

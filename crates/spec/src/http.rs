@@ -88,7 +88,8 @@ impl Client {
     /// Bytes as they are, and whatever comes back until the server closes or nothing comes for a second.
     pub async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.connect().await;
-        stream.write_all(bytes).await.unwrap();
+        // A server that has heard enough closes before everything is sent.
+        let _sent_or_cut_off = stream.write_all(bytes).await;
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
         let _closed_or_quiet = tokio::time::timeout(std::time::Duration::from_secs(1), read).await;

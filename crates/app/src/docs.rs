@@ -1,4 +1,10 @@
 //! The generated pages of the documentation, and whether the ones in the folder are current.
+//!
+//! Pages that are read from the source instead of from the program's lists (errors, limits) are made by `cargo xtask docs`.
+
+mod commands;
+mod controls;
+mod routes;
 
 use std::path::Path;
 
@@ -10,9 +16,17 @@ use crate::{commands::say, config};
 pub fn pages() -> Vec<(String, String)> {
     let mut pages: Vec<(String, String)> = Vec::new();
     pages.extend(config::docs::pages().into_iter().map(|(path, text)| (path.to_owned(), text)));
+    pages.push(("reference/routes.md".to_owned(), routes::page()));
+    pages.push(("reference/commands.md".to_owned(), commands::page()));
+    pages.push(("reference/controls.md".to_owned(), controls::page()));
     pages.push(("guides/appflowy.md".to_owned(), posture::guides::appflowy_page()));
     pages.push(("guides/fluxbase.md".to_owned(), posture::guides::fluxbase_page()));
     pages
+}
+
+/// A text as a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }
 
 /// Writes the pages, or only compares them.
@@ -37,4 +51,18 @@ pub fn write(folder: &Path, check: bool) -> Exit {
         say(&format!("wrote {}", path.display()));
     }
     if check && stale > 0 { Exit::Failed } else { Exit::Success }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_current() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        for (path, text) in pages() {
+            let held = std::fs::read_to_string(docs.join(&path)).unwrap_or_default();
+            assert!(held == text, "docs/{path} is not current: run cargo xtask docs");
+        }
+    }
 }

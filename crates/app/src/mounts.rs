@@ -6,12 +6,14 @@ use auth::{Auth, Credentials};
 use base::{Caller, Clock, Failure, Profile, Secret, Settings};
 use edge::{Identified, Identify};
 use supabase::rest::{Rest, RestConfig};
-use web::{Guard, Mount};
+use web::{Guard, Mount, RouteInfo};
 
 use crate::start::Services;
 
 /// Where supabase-js looks for auth.
 const AUTH_PREFIX: &str = "/auth/v1";
+/// Where supabase-js looks for rows, and whom it lets in.
+const REST: (&str, Guard) = ("/rest/v1", Guard::Key);
 
 /// The public API.
 pub fn public(
@@ -27,12 +29,39 @@ pub fn public(
     let prefixes: Vec<String> = std::iter::once(AUTH_PREFIX.to_owned()).chain(second).collect();
     let accounts = Arc::new(supabase::auth::State { auth: services.auth.clone() });
     let mut mounts = supabase::auth::mounts(accounts, &prefixes);
-    mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount("/rest/v1", Guard::Key));
+    mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount(REST.0, REST.1));
     mounts.push(native::mount(native.clone(), native::PUBLIC));
     if profile == Profile::Dev {
         mounts.push(native::mount(native.clone(), native::DEV));
     }
     mounts
+}
+
+/// The routes of one mount, for the reference.
+pub struct Table {
+    /// What is mounted.
+    pub title: &'static str,
+    /// Its routes, with their whole paths.
+    pub routes: Vec<RouteInfo>,
+}
+
+/// What [`public`] mounts under `profile`, in the same order, without an instance. A second prefix for auth repeats the
+/// first table there.
+pub fn tables(profile: Profile) -> Vec<Table> {
+    let mut tables = vec![
+        Table { title: "Accounts and sessions", routes: supabase::auth::table(AUTH_PREFIX) },
+        Table { title: "Data", routes: supabase::rest::table(REST.0, REST.1) },
+        Table { title: "Health", routes: native::table(native::PUBLIC) },
+    ];
+    if profile == Profile::Dev {
+        tables.push(Table { title: "`palisade dev` only", routes: native::table(native::DEV) });
+    }
+    tables
+}
+
+/// What [`operator`] mounts.
+pub fn operator_table() -> Table {
+    Table { title: "The control socket", routes: native::table(native::OPERATOR) }
 }
 
 /// The control socket.

@@ -15,7 +15,7 @@ use audit::Audit;
 use auth::Auth;
 use data::Data;
 use mail::Outbox;
-use web::{Mount, Route};
+use web::{Mount, Route, RouteInfo};
 
 /// What the handlers work with.
 pub struct State {
@@ -57,4 +57,9 @@ pub const OPERATOR: &[Route<State>] = &[
 /// Mounts `routes` at the root.
 pub fn mount(state: Arc<State>, routes: &[Route<State>]) -> Mount {
     Mount::new("", web::plain, state, routes)
+}
+
+/// What the reference says of `routes`.
+pub fn table(routes: &[Route<State>]) -> Vec<RouteInfo> {
+    routes.iter().map(|route| route.info("")).collect()
 }

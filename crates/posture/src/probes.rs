@@ -27,6 +27,8 @@ pub type Run = for<'a> fn(&'a Bench) -> BoxFuture<'a, Result<Finding, Trouble>>;
 pub struct Probe {
     /// The control's number.
     pub control: u16,
+    /// What it is called, for the reference: `rows::owners_obey_their_policies`.
+    pub name: &'static str,
     /// Tries it.
     pub run: Run,
 }
@@ -34,7 +36,11 @@ pub struct Probe {
 macro_rules! probes {
     ($($control:literal => $run:path;)+) => {
         /// Every probe, in the order of the numbers.
-        pub const ALL: &[Probe] = &[$(Probe { control: $control, run: |bench| Box::pin($run(bench)) },)+];
+        pub const ALL: &[Probe] = &[$(Probe {
+            control: $control,
+            name: stringify!($run),
+            run: |bench| Box::pin($run(bench)),
+        },)+];
     };
 }
 

@@ -28,7 +28,7 @@ use base::{Clock, Who};
 use data::Data;
 use data::ask::Shape;
 use http::{HeaderName, HeaderValue, Method};
-use web::{Answer, Ask, Cx, Guard, Limits, Mount, Reply, Route};
+use web::{Answer, Ask, Cx, Guard, Limits, Mount, Reply, Route, RouteInfo};
 
 pub use config::{Describe, RestConfig, WrongVariable};
 pub use error::{Refusal, Refused, Voice};
@@ -60,46 +60,8 @@ impl Rest {
 
     /// Its routes at `prefix`, for callers that `guard` admits: [`Guard::Key`] in the product.
     pub fn mount(self, prefix: &str, guard: Guard) -> Mount {
-        let route = |method: Method, path: &'static str, handler| {
-            Route::new(method, path, guard, handler).limits(Limits::DATA)
-        };
-        let mut routes = Vec::new();
-        for path in ["", "/"] {
-            routes.push(route(Method::GET, path, root::describe).summary("What is served, as OpenAPI"));
-            routes.push(route(Method::HEAD, path, root::describe).summary("What is served, headers only"));
-            routes
-                .push(route(Method::OPTIONS, path, options::root).summary("What may be done with the root"));
-            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-                routes.push(
-                    route(method, path, root::wrong_method).summary("Refused: the root takes no writes"),
-                );
-            }
-        }
-        let relation = "/{relation}";
-        routes.extend([
-            route(Method::GET, relation, relation::read).summary("Rows"),
-            route(Method::HEAD, relation, relation::read).summary("Their number, without rows"),
-            route(Method::POST, relation, relation::write).summary("Insert or upsert rows"),
-            route(Method::PATCH, relation, relation::write).summary("Update rows"),
-            route(Method::PUT, relation, relation::write).summary("Make or replace one row"),
-            route(Method::DELETE, relation, relation::write).summary("Delete rows"),
-            route(Method::OPTIONS, relation, options::relation).summary("What may be done with a relation"),
-        ]);
-        let function = "/rpc/{function}";
-        routes.extend([
-            route(Method::GET, function, call::call).summary("Call a function that reads"),
-            route(Method::HEAD, function, call::call).summary("Call a function, headers only"),
-            route(Method::POST, function, call::call).summary("Call a function"),
-            route(Method::OPTIONS, function, options::function).summary("How a function may be called"),
-        ]);
-        for method in [Method::PUT, Method::PATCH, Method::DELETE] {
-            routes.push(
-                route(method, function, call::wrong_method)
-                    .summary("Refused: functions are called by GET and POST"),
-            );
-        }
         let envelope = if self.config.outspoken { wording::outspoken_envelope } else { envelope };
-        Mount::new(prefix, envelope, Arc::new(self), &routes)
+        Mount::new(prefix, envelope, Arc::new(self), &routes(guard))
     }
 
     fn voice(&self, cx: &Cx) -> Voice {
@@ -136,6 +98,51 @@ impl Rest {
             let _ = outside.identify(bearer, None, &self.clock);
         }
     }
+}
+
+/// What the reference says of the routes, at `prefix`.
+pub fn table(prefix: &str, guard: Guard) -> Vec<RouteInfo> {
+    routes(guard).iter().map(|route| route.info(prefix)).collect()
+}
+
+/// Every route, for callers that `guard` admits.
+fn routes(guard: Guard) -> Vec<Route<Rest>> {
+    let route = |method: Method, path: &'static str, handler| {
+        Route::new(method, path, guard, handler).limits(Limits::DATA)
+    };
+    let mut routes = Vec::new();
+    for path in ["", "/"] {
+        routes.push(route(Method::GET, path, root::describe).summary("What is served, as OpenAPI"));
+        routes.push(route(Method::HEAD, path, root::describe).summary("What is served, headers only"));
+        routes.push(route(Method::OPTIONS, path, options::root).summary("What may be done with the root"));
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            routes.push(route(method, path, root::wrong_method).summary("Refused: the root takes no writes"));
+        }
+    }
+    let relation = "/{relation}";
+    routes.extend([
+        route(Method::GET, relation, relation::read).summary("Rows"),
+        route(Method::HEAD, relation, relation::read).summary("Their number, without rows"),
+        route(Method::POST, relation, relation::write).summary("Insert or upsert rows"),
+        route(Method::PATCH, relation, relation::write).summary("Update rows"),
+        route(Method::PUT, relation, relation::write).summary("Make or replace one row"),
+        route(Method::DELETE, relation, relation::write).summary("Delete rows"),
+        route(Method::OPTIONS, relation, options::relation).summary("What may be done with a relation"),
+    ]);
+    let function = "/rpc/{function}";
+    routes.extend([
+        route(Method::GET, function, call::call).summary("Call a function that reads"),
+        route(Method::HEAD, function, call::call).summary("Call a function, headers only"),
+        route(Method::POST, function, call::call).summary("Call a function"),
+        route(Method::OPTIONS, function, options::function).summary("How a function may be called"),
+    ]);
+    for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+        routes.push(
+            route(method, function, call::wrong_method)
+                .summary("Refused: functions are called by GET and POST"),
+        );
+    }
+    routes
 }
 
 fn traced(ask: &Ask, mut answer: Answer, name: &str) -> Answer {

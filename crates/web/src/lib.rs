@@ -11,6 +11,7 @@ mod cx;
 mod envelope;
 mod error;
 mod guard;
+mod info;
 mod route;
 mod status;
 
@@ -21,6 +22,7 @@ pub use cx::{Cx, RequestId};
 pub use envelope::plain;
 pub use error::Error;
 pub use guard::Guard;
+pub use info::RouteInfo;
 pub use route::{
     Account, Bound, Budgeted, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused, Route,
 };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use ::auth::{Auth, Visit};
 use http::Method;
 use http::header::USER_AGENT;
-use web::{Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route};
+use web::{Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route, RouteInfo};
 
 /// What the handlers work with.
 pub struct State {
@@ -28,8 +28,18 @@ pub struct State {
 
 /// The routes, at each of `prefixes`.
 pub fn mounts(state: Arc<State>, prefixes: &[String]) -> Vec<Mount> {
-    let routes: Vec<Route<State>> = ROUTES.into_iter().chain(off::ROUTES).collect();
+    let routes = routes();
     prefixes.iter().map(|prefix| Mount::new(prefix, envelope::word, state.clone(), &routes)).collect()
+}
+
+/// What the reference says of the routes, at `prefix`.
+pub fn table(prefix: &str) -> Vec<RouteInfo> {
+    routes().iter().map(|route| route.info(prefix)).collect()
+}
+
+fn routes() -> Vec<Route<State>> {
+    let off = off::ROUTES.map(|route| route.summary("Not here yet: answers as upstream does with it off"));
+    ROUTES.into_iter().chain(off).collect()
 }
 
 /// Anybody may ask; what they send along is not even read, so that a stale token cannot keep somebody from signing in.

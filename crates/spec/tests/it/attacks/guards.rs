@@ -88,3 +88,12 @@ async fn every_route_refuses_a_body_over_its_limit_before_reading_it() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_reference_lists_exactly_the_routes_that_are_served() {
+    let app = TestApp::builder().start().await;
+    let served: Vec<_> = app.running.routes.iter().map(Bound::info).collect();
+    let listed: Vec<_> =
+        app::mounts::tables(base::Profile::Dev).into_iter().flat_map(|table| table.routes).collect();
+    assert_eq!(served, listed);
+}

@@ -1,0 +1,80 @@
+//! `docs/reference/commands.md`: the command line, from the definition that parses it.
+
+use std::fmt::Write as _;
+
+use clap::{Arg, Command, CommandFactory};
+
+use super::cell;
+use crate::cli::Cli;
+
+const HEAD: &str = "# Commands\n\n\
+    <!-- Generated from crates/app/src/cli.rs: run cargo xtask docs. -->\n\n\
+    Every [setting](settings.md) is a flag too: `--section.key value`. What a command's end means is in\n\
+    [exit codes](exit-codes.md); what the commands ask a running server is in [routes](routes.md#the-control-socket).\n";
+
+/// The page.
+pub(super) fn page() -> String {
+    let mut page = HEAD.to_owned();
+    let program = Cli::command();
+    commands(&mut page, &program, program.get_name());
+    page
+}
+
+fn commands(page: &mut String, of: &Command, called: &str) {
+    for command in of.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let called = format!("{called} {}", command.get_name());
+        if command.has_subcommands() {
+            commands(page, command, &called);
+        } else {
+            section(page, command, &called);
+        }
+    }
+}
+
+fn section(page: &mut String, command: &Command, called: &str) {
+    let positional: String = command.get_positionals().map(|arg| format!(" <{}>", arg.get_id())).collect();
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    // Writing to a String cannot fail, here and below.
+    let _ = write!(page, "\n## `{called}{positional}`\n\n{about}.\n");
+    let shown: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_hide_set()).collect();
+    if shown.is_empty() {
+        return;
+    }
+    page.push_str("\n| Argument | Default | Means |\n|---|---|---|\n");
+    for arg in shown {
+        row(page, arg);
+    }
+}
+
+fn row(page: &mut String, arg: &Arg) {
+    let values: Vec<String> =
+        arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let takes = arg.get_action().takes_values();
+    let value = if values.is_empty() { format!("<{}>", arg.get_id()) } else { values.join("|") };
+    let name = match arg.get_long() {
+        Some(long) if takes => format!("--{long} {value}"),
+        Some(long) => format!("--{long}"),
+        None => value,
+    };
+    let default: Vec<String> = arg
+        .get_default_values()
+        .iter()
+        .filter(|_| takes)
+        .map(|value| format!("`{}`", value.to_string_lossy()))
+        .collect();
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(page, "| `{}` | {} | {} |", cell(&name), default.join(", "), cell(&help));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_stand_there_with_their_arguments_and_hidden_ones_do_not() {
+        let page = page();
+        assert!(page.contains("## `palisade admin create <email>`"), "{page}");
+        assert!(page.contains("| `--data <data>` | `data` |"), "{page}");
+        assert!(!page.contains("palisade docs"), "{page}");
+    }
+}

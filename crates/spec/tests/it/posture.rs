@@ -1,14 +1,14 @@
 //! Every built control is proven on a running instance, and each probe turns red when its protection is taken away there.
 
-use std::net::SocketAddr;
+mod between;
+mod roles;
+mod start;
+
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 
 use posture::{Bench, Finding, Place, State, probes};
 use spec::{TestApp, TestAppBuilder};
-use tokio::fs::OpenOptions;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 /// A bench over a running instance, as the program itself lays one.
 fn bench(app: &TestApp) -> Bench {
@@ -30,7 +30,10 @@ fn bench(app: &TestApp) -> Bench {
 }
 
 async fn look(app: &TestApp, control: u16) -> Finding {
-    let mut bench = bench(app);
+    look_from(bench(app), control).await
+}
+
+async fn look_from(mut bench: Bench, control: u16) -> Finding {
     let finding = posture::run::try_one(&bench, probes::find(control).unwrap()).await;
     bench.clear().await.unwrap();
     finding
@@ -39,6 +42,13 @@ async fn look(app: &TestApp, control: u16) -> Finding {
 #[track_caller]
 fn is(finding: &Finding, state: State, what: &str) {
     assert_eq!(finding.state, state, "{what}:\n{}", finding.evidence);
+}
+
+/// Red because the protection was missed, not because the probe could not look.
+#[track_caller]
+fn misses(finding: &Finding, what: &str) {
+    is(finding, State::Failing, what);
+    assert!(!finding.evidence.starts_with("could not be tried"), "{what}:\n{}", finding.evidence);
 }
 
 /// Proven as it is; failing after `away`, which acts on the running instance.
@@ -96,14 +106,6 @@ async fn tables_without_the_gate_are_seen() {
 }
 
 #[tokio::test]
-async fn requests_run_as_their_callers() {
-    let app = TestApp::start().await;
-    for control in [46, 47] {
-        is(&look(&app, control).await, State::Proven, "as it is");
-    }
-}
-
-#[tokio::test]
 async fn a_login_role_with_rights_is_seen_on_the_running_instance() {
     turns_red(50, "GRANT USAGE ON SCHEMA auth TO authenticator; GRANT SELECT ON auth.users TO authenticator")
         .await;
@@ -132,14 +134,6 @@ async fn limits_that_are_off_are_seen() {
 async fn an_open_door_for_every_origin_is_seen() {
     is(&look(&TestApp::start().await, 73).await, State::Proven, "as it is");
     is_red_with(73, TestApp::builder().with("server.cors.allowed_origins", "*")).await;
-}
-
-#[tokio::test]
-async fn every_answer_has_the_headers() {
-    let app = TestApp::start().await;
-    for control in 76..=82 {
-        is(&look(&app, control).await, State::Proven, "as it is");
-    }
 }
 
 #[tokio::test]
@@ -182,55 +176,19 @@ async fn an_audit_file_that_gets_nothing_or_is_open_is_seen() {
 }
 
 #[tokio::test]
-async fn secrets_stay_where_they_belong() {
-    let app = TestApp::start().await;
-    for control in [115, 116, 117] {
-        is(&look(&app, control).await, State::Proven, "as it is");
-    }
-}
-
-#[tokio::test]
-async fn the_database_is_reached_in_the_open_nowhere_and_its_pages_have_checksums() {
-    let app = TestApp::start().await;
-    for control in [53, 59] {
-        is(&look(&app, control).await, State::Proven, "as it is");
-    }
-}
-
-#[tokio::test]
 async fn a_password_in_a_log_is_seen() {
     let app = TestApp::start().await;
     is(&look(&app, 101).await, State::Proven, "as it is");
 
     let mut leaking = bench(&app);
-    leaking.place.address = write_down(app.running.address, app.data().join("requests.log")).await;
-    let finding = posture::run::try_one(&leaking, probes::find(101).unwrap()).await;
-    leaking.clear().await.unwrap();
-    is(&finding, State::Failing, "with everything that is sent written to a file");
-}
-
-/// Something in front of the instance that logs what it passes on.
-async fn write_down(instance: SocketAddr, log: PathBuf) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let log = log.clone();
-            tokio::spawn(async move {
-                let mut server = TcpStream::connect(instance).await.unwrap();
-                let mut request = vec![0; 65_536];
-                let read = client.read(&mut request).await.unwrap();
-                request.truncate(read);
-                let mut file = OpenOptions::new().create(true).append(true).open(log).await.unwrap();
-                file.write_all(&request).await.unwrap();
-                file.flush().await.unwrap();
-                server.write_all(&request).await.unwrap();
-                // Either side may hang up first.
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-            });
-        }
-    });
-    address
+    let log = app.data().join("requests.log");
+    let write_down = move |head: String| {
+        let mut file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        file.write_all(head.as_bytes()).unwrap();
+        head
+    };
+    leaking.place.address = between::put(app.running.address, write_down, |answer| answer).await;
+    misses(&look_from(leaking, 101).await, "everything that is sent is written to a file");
 }
 
 #[tokio::test]
@@ -246,9 +204,4 @@ async fn a_round_that_was_cut_short_leaves_nothing_behind() {
     let next = bench(&app);
     drop(next.begin().await.unwrap());
     assert_eq!(admin.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
-}
-
-#[tokio::test]
-async fn a_failure_tells_nothing() {
-    is(&look(&TestApp::start().await, 127).await, State::Proven, "as it is");
 }

@@ -124,6 +124,13 @@ impl Worker {
         let cut = CancellationToken::new();
         while !drain.is_cancelled() {
             let took = match self.shared.take(self.shared.permits.available_permits()).await {
+                // Taken while the drain began: back into the queue, for whoever runs next.
+                Ok(held) if drain.is_cancelled() => {
+                    for job in &held {
+                        self.shared.let_go(job).await;
+                    }
+                    break;
+                }
                 Ok(held) => self.start(held, &running, &cut),
                 Err(error) => {
                     tracing::error!(error = %base::fault::chain(&error), "jobs cannot be taken");

@@ -1,11 +1,13 @@
 //! `cargo xtask docs`: the pages that are generated from the program's own lists.
 //!
-//! The program writes them (`palisade docs --out DIR`); nothing below a generated page is typed by hand.
+//! The program writes those of its own lists (`palisade docs --out DIR`), [`reference`] those that are read from the source.
+//! Nothing below a generated page is typed by hand.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use crate::reference;
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -40,8 +42,17 @@ pub fn compare(workspace: &Workspace) -> Result<()> {
 }
 
 fn generate(workspace: &Workspace, place: &Path) -> Result<()> {
-    let place = place.display().to_string();
-    shell::show(&mut workspace.cargo(&["run", "--quiet", "--package", "app", "--", "docs", "--out", &place]))
+    let out = place.display().to_string();
+    shell::show(&mut workspace.cargo(&["run", "--quiet", "--package", "app", "--", "docs", "--out", &out]))?;
+    for (path, text) in reference::pages(workspace)? {
+        let path = place.join(path);
+        if std::fs::read_to_string(&path).is_ok_and(|now| now == text) {
+            continue;
+        }
+        std::fs::write(&path, text)?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
 }
 
 fn pages_below(directory: &Path) -> Result<Vec<PathBuf>> {

@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod dev;
 mod docs;
+mod reference;
 mod setup;
 mod shell;
 mod soak;

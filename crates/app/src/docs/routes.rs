@@ -15,7 +15,7 @@ const HEAD: &str = "# Routes\n\n\
     *operator* whoever may open the control socket. Where credentials are *not read*, a stale token cannot be in the way.\n\
     *Body* is the largest body taken (413 above it), *time* the longest from the request's first byte to the answer (504 after it).\n\
     *Rate* names the budget beside the global one (429; `rate_limiting.*` in [settings](settings.md)); *exempt* is not counted at all.\n\
-    What a refusal says is its dialect's business.\n";
+    Refusals are in [errors](errors.md), other bounds in [limits](limits.md).\n";
 
 /// The page.
 pub(super) fn page() -> String {

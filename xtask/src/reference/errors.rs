@@ -12,8 +12,8 @@ const HEAD: &str = "# Errors\n\n\
     <!-- Generated from every impl of base::Fault in the crates: run cargo xtask docs. -->\n\n\
     A code never changes its meaning and is never used again. Its kind is one of twelve and decides the status, unless a\n\
     dialect's protocol has a word of its own for it: those stand in the last two columns with the status clients see there.\n\
-    *Message* is what the log has; of `Bug`, `Unavailable` and `Timeout` a caller reads only that it happened, and the request's\n\
-    name. `…` is what differs from case to case. A fault that carries another has that one's code.\n";
+    *Message* is what the log has; of `Bug`, `Unavailable` and `Timeout` callers read little more than that it happened, and the\n\
+    request's name. `…` is what differs from case to case. What has no row carries another fault, and its code.\n";
 
 /// A code and what is known of it.
 #[derive(Debug)]

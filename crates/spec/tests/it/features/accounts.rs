@@ -62,3 +62,39 @@ async fn sign_in_and_sign_out_are_audited_by_the_guides_names() {
         assert!(app.audited(event).await, "{event}");
     }
 }
+
+#[tokio::test]
+async fn both_keys_open_in_both_forms_as_apikey_and_as_bearer() {
+    let app = TestApp::start().await;
+    app.owner("create table public.things (id int primary key); create policy none on public.things for select to authenticated using (false)")
+        .await;
+    app.service().post("/rest/v1/things", json!([{ "id": 1 }])).await.expect(201);
+    let bare = || spec::Client { headers: vec![], ..app.stranger() };
+    let keys = &app.running.keys;
+    for (key, rows) in [
+        (keys.publishable.as_str(), 0),
+        (keys.anon_token.as_str(), 0),
+        (keys.secret.expose().as_str(), 1),
+        (keys.service_token.expose().as_str(), 1),
+    ] {
+        for client in [bare().with("apikey", key), bare().with("authorization", &format!("Bearer {key}"))] {
+            let seen = client.get("/rest/v1/things?select=id").await.expect(200).value();
+            assert_eq!(seen.as_array().unwrap().len(), rows);
+        }
+    }
+    let from_a_page = bare().with("apikey", keys.secret.expose()).with("origin", "https://app.example.com");
+    assert!(
+        [401, 403].contains(&from_a_page.get("/rest/v1/things").await.status.as_u16()),
+        "never from a browser"
+    );
+}
+
+#[tokio::test]
+async fn auth_answers_at_a_second_prefix_too() {
+    let app = TestApp::builder().with("auth.second_prefix", "/gotrue").start().await;
+    app.stranger().get("/gotrue/health").await.expect(200);
+    app.stranger().get("/auth/v1/health").await.expect(200);
+    Person::sign_up(&app.stranger(), "ann@example.com").await;
+    let body = json!({ "email": "ann@example.com", "password": spec::person::PASSWORD });
+    app.stranger().post("/gotrue/token?grant_type=password", body).await.expect(200);
+}

@@ -49,3 +49,36 @@ async fn three_sign_ups_a_minute_pass() {
     }
     assert_eq!(seen, [200, 200, 200, 429]);
 }
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_caller_has_a_budget_and_a_forged_hop_has_none() {
+    let app = TestApp::builder()
+        .with("server.trusted_proxies", "127.50.0.0/16")
+        .with("rate_limiting.per_minute", "3")
+        .start()
+        .await;
+    let proxy = app.stranger().at("127.50.0.1");
+    let asks = async |forwarded: &str| {
+        proxy.clone().with("x-forwarded-for", forwarded).get("/auth/v1/settings").await.status.as_u16()
+    };
+    for caller in ["198.51.100.1", "198.51.100.2"] {
+        let mut seen = Vec::new();
+        for forged in ["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"] {
+            seen.push(asks(&format!("{forged}, {caller}")).await);
+        }
+        assert_eq!(seen, [200, 200, 200, 429], "{caller}");
+    }
+}
+
+#[tokio::test]
+async fn the_publishable_key_is_no_budget_of_its_own() {
+    let app = TestApp::builder().with("rate_limiting.per_minute", "3").start().await;
+    let somebody = app.stranger();
+    let mut seen = Vec::new();
+    for client in
+        [somebody.clone(), spec::Client { headers: vec![], ..somebody.clone() }, somebody.clone(), somebody]
+    {
+        seen.push(client.get("/auth/v1/settings").await.status.as_u16());
+    }
+    assert_eq!(seen, [200, 200, 200, 429], "the publishable key names nobody, so the address is counted");
+}

@@ -33,11 +33,13 @@ struct Banned {
 }
 
 const BANNED: &[Banned] = &[
-    Banned { text: "/work/", why: "a place of one machine" },
     Banned { text: "/root/", why: "a place of one machine" },
-    Banned { text: "registry.npmjs", why: "a registry's host: the user's configuration decides" },
-    Banned { text: "pypi.org", why: "a registry's host: the user's configuration decides" },
-    Banned { text: "pythonhosted", why: "a registry's host: the user's configuration decides" },
+    Banned { text: "/home/", why: "a place of one machine" },
+    Banned {
+        text: "\"resolved\": \"http",
+        why: "a registry's host in a lock file: the user's configuration decides",
+    },
+    Banned { text: "--index-url", why: "a registry's host: the user's configuration decides" },
     Banned { text: concat!("TO", "DO"), why: "a note to self: do it, or open an issue" },
     Banned { text: concat!("FIX", "ME"), why: "a note to self: do it, or open an issue" },
     Banned { text: concat!("XX", "X "), why: "a note to self: do it, or open an issue" },
@@ -101,8 +103,8 @@ mod tests {
 
     #[test]
     fn places_hosts_and_notes_are_refused() {
-        assert_eq!(complaints("a.md", "see /work/x"), 1);
-        assert_eq!(complaints("lock.json", "https://registry.npmjs.example"), 1);
+        assert_eq!(complaints("a.md", "see /home/x"), 1);
+        assert_eq!(complaints("lock.json", r#""resolved": "https://registry.example/x""#), 1);
         assert_eq!(complaints("a.rs", concat!("// TO", "DO later")), 1);
         assert_eq!(complaints("a.md", "a plain sentence"), 0);
     }

@@ -76,6 +76,21 @@ pub enum Command {
         #[command(flatten)]
         at: At,
     },
+    /// Print the last lines of a running server's own log.
+    Log {
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Change how much a running server's log says: at once, recorded in the audit log, and until the settings are
+    /// read again (SIGHUP) or the server is started again.
+    LogLevel {
+        /// error, warn, info, debug or trace.
+        level: String,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
     /// Write the generated reference pages.
     #[command(hide = true)]
     Docs {

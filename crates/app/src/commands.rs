@@ -26,6 +26,8 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Admin { what: Admin::Create { email, at } } => admin_create(email, at).await,
         Command::Keys { what: Keys::List { at } } => lines(at, "/keys", key_line).await,
         Command::Gate { at } => lines(at, "/gate", gate_line).await,
+        Command::Log { at } => log(at).await,
+        Command::LogLevel { level, at } => log_level(level, at).await,
         Command::Serve(_)
         | Command::Dev(_)
         | Command::Config { .. }
@@ -117,6 +119,22 @@ async fn lines(at: &At, path: &str, line: impl Fn(&Value) -> String) -> Done {
         say("none");
     }
     items.iter().for_each(|item| say(&line(item)));
+    Ok(Exit::Success)
+}
+
+async fn log(at: &At) -> Done {
+    let answer = get(&at.data, "/log").await?;
+    answer["lines"].as_array().into_iter().flatten().for_each(|line| say(text(line)));
+    Ok(Exit::Success)
+}
+
+async fn log_level(level: &str, at: &At) -> Done {
+    let answer = control::ask(&at.data, Method::PUT, "/log-level", Some(&json!({ "level": level }))).await?;
+    say(&format!(
+        "the log says {} from now on; before it was {}",
+        text(&answer["level"]),
+        text(&answer["before"])
+    ));
     Ok(Exit::Success)
 }
 

@@ -1,40 +1,151 @@
-//! Logs: JSON lines on standard error in `serve`, short lines for people in `dev`. The level can change at run time.
+//! Logs: JSON lines on standard error in `serve`, short lines for people in `dev`. The level can change at run time, and
+//! the last lines are kept in memory for the operator.
+//!
+//! Invariant: what is kept is what was written, after the level; nothing reaches the operator that the log does not say.
 
-use std::io::IsTerminal;
+use std::collections::VecDeque;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use base::Profile;
+use base::{Limit, Profile};
+use native::Recent;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
-/// Changes the level of a running program.
-#[derive(Clone)]
-pub struct Level(reload::Handle<EnvFilter, Registry>);
+use crate::config::LOGGING_LEVEL;
 
-impl Level {
-    /// Sets it: `error`, `warn`, `info`, `debug` or `trace`.
-    pub fn set(&self, level: &str) -> bool {
-        self.0.reload(filter(level)).is_ok()
+/// Lines kept for `palisade log`.
+pub const LOG_LINES_MAX: Limit = Limit::new(
+    "app_log_lines_max",
+    1_000,
+    "a few minutes of a busy server; the whole log is on standard error",
+);
+/// The longest of them; the rest of a longer one is on standard error only.
+pub const LOG_LINE_BYTES_MAX: Limit =
+    Limit::new("app_log_line_bytes_max", 4_096, "a thousand of them are four megabytes");
+
+/// The log of the running program. Clones share it.
+#[derive(Clone)]
+pub struct Log {
+    filter: reload::Handle<EnvFilter, Registry>,
+    level: Arc<Mutex<String>>,
+    kept: Kept,
+}
+
+impl native::Log for Log {
+    fn levels(&self) -> &'static [&'static str] {
+        LOGGING_LEVEL.definition.choices
+    }
+
+    fn level(&self) -> String {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, level: &str) -> bool {
+        let mut current = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_set = self.levels().contains(&level) && self.filter.reload(filter(level)).is_ok();
+        if is_set {
+            level.clone_into(&mut current);
+        }
+        is_set
+    }
+
+    fn recent(&self, after: u64) -> Recent {
+        self.kept.after(after)
     }
 }
 
 /// Starts logging. Called once, by the binary; tests that build the program in-process do without.
-pub fn start(profile: Profile, level: &str) -> Option<Level> {
+pub fn start(profile: Profile, level: &str) -> Option<Log> {
     let (filter, handle) = reload::Layer::new(filter(level));
     let registry = Registry::default().with(filter);
+    let kept = Kept::default();
+    let to = {
+        let kept = kept.clone();
+        move || kept.clone()
+    };
     let started = match profile {
         Profile::Dev => {
-            let lines = fmt::layer().compact().with_target(false).with_writer(std::io::stderr);
+            let lines = fmt::layer().compact().with_target(false).with_writer(to);
             registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()
         }
         Profile::Serve | Profile::Conformance => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(to)).try_init()
         }
     };
-    started.is_ok().then_some(Level(handle))
+    let level = Arc::new(Mutex::new(level.to_owned()));
+    started.is_ok().then_some(Log { filter: handle, level, kept })
 }
 
 /// Our level, with the libraries below us kept to warnings.
 fn filter(level: &str) -> EnvFilter {
     EnvFilter::new(format!("{level},hyper=warn,h2=warn,tokio_postgres=warn,rustls=warn,redis=warn"))
+}
+
+/// Writes each line to standard error and keeps the last ones.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Lines>>);
+
+#[derive(Default)]
+struct Lines {
+    /// How many there ever were: the number of the last one.
+    written: u64,
+    last: VecDeque<String>,
+}
+
+impl Kept {
+    fn keep(&self, line: &[u8]) {
+        let line = line.get(..LOG_LINE_BYTES_MAX.size().min(line.len())).unwrap_or_default();
+        let line = String::from_utf8_lossy(line).trim_end().to_owned();
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.last.len() >= LOG_LINES_MAX.size() {
+            lines.last.pop_front();
+        }
+        lines.last.push_back(line);
+        lines.written += 1;
+    }
+
+    fn after(&self, after: u64) -> Recent {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = usize::try_from(lines.written.saturating_sub(after)).unwrap_or(usize::MAX);
+        let skipped = lines.last.len().saturating_sub(new);
+        Recent { written: lines.written, lines: lines.last.iter().skip(skipped).cloned().collect() }
+    }
+}
+
+impl Write for Kept {
+    /// The formatter hands over one whole line.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.keep(line);
+        std::io::stderr().lock().write_all(line)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_kept_and_those_after_a_number_are_given() {
+        let kept = Kept::default();
+        (1..=LOG_LINES_MAX.value + 5).for_each(|number| kept.keep(format!("line {number}\n").as_bytes()));
+        let all = kept.after(0);
+        assert_eq!((all.written, all.lines.len()), (LOG_LINES_MAX.value + 5, LOG_LINES_MAX.size()));
+        assert_eq!(all.lines.first().map(String::as_str), Some("line 6"));
+        assert_eq!(kept.after(all.written - 1).lines, [format!("line {}", all.written)]);
+        assert!(kept.after(all.written).lines.is_empty());
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        let kept = Kept::default();
+        kept.keep(&vec![b'x'; LOG_LINE_BYTES_MAX.size() + 1]);
+        assert_eq!(kept.after(0).lines.first().map(String::len), Some(LOG_LINE_BYTES_MAX.size()));
+    }
 }

@@ -62,7 +62,9 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Posture { .. }
         | Command::Check { .. }
         | Command::Keys { .. }
-        | Command::Gate { .. } => Exit::Success,
+        | Command::Gate { .. }
+        | Command::Log { .. }
+        | Command::LogLevel { .. } => Exit::Success,
     }
 }
 
@@ -72,12 +74,12 @@ async fn server(how: Serve, profile: Profile, surroundings: Surroundings) -> Exi
         Err(problems) => return refused(&problems),
     };
     let profile = if how.profile == Some(ProfileName::Conformance) { Profile::Conformance } else { profile };
-    let level = logging::start(profile, &loaded.settings.get(&config::LOGGING_LEVEL));
+    let log = logging::start(profile, &loaded.settings.get(&config::LOGGING_LEVEL));
     let pgrst = surroundings.variables.iter().filter(|(name, _)| name.starts_with("PGRST_"));
     let pgrst = pgrst.map(|(name, value)| (name.clone(), value.clone())).collect();
     let file = how.config.clone();
     let reload = Box::new(move || load(file.as_deref(), &surroundings));
-    serve::run(serve::Process { serve: how, loaded, reload, pgrst, level }, profile).await
+    serve::run(serve::Process { serve: how, loaded, reload, pgrst, log }, profile).await
 }
 
 /// Reads the settings from everything they are made of.

@@ -9,7 +9,7 @@ use crate::config::exit::Exit;
 use crate::config::{Loaded, Problems};
 use crate::database::{self, Consent};
 use crate::error::StartError;
-use crate::logging::Level;
+use crate::logging::Log;
 use crate::ready::Ready;
 use crate::start::{self, Running, Start};
 use crate::{conformance, database_url, dev, settings, welcome};
@@ -24,8 +24,8 @@ pub struct Process {
     pub reload: Box<dyn Fn() -> Result<Loaded, Problems> + Send + Sync>,
     /// `PGRST_*`, for the conformance profile only.
     pub pgrst: std::collections::BTreeMap<String, String>,
-    /// Changes the log's level.
-    pub level: Option<Level>,
+    /// Its log.
+    pub log: Option<Log>,
 }
 
 /// Runs until a signal; gives the exit code.
@@ -58,6 +58,7 @@ async fn run_instance(process: Process, profile: Profile) -> Result<(), StartErr
         listen,
         database: database_from(&settings)?,
         not_effective: process.loaded.not_effective.iter().map(|idle| idle.variable.clone()).collect(),
+        log: process.log.clone(),
         // A developer asks with `palisade posture`; on a terminal the probes' own requests would bury everything else.
         probe_hourly: profile == Profile::Serve,
         clock: Clock::system(),
@@ -152,8 +153,8 @@ async fn reload(process: &Process, running: &Running, live: &LiveSettings) {
         tracing::warn!(settings, "these settings changed and take effect at the next start");
     }
     let level = live.current().get(&crate::config::LOGGING_LEVEL);
-    if let Some(handle) = &process.level
-        && !handle.set(&level)
+    if let Some(handle) = &process.log
+        && !native::Log::set(handle, &level)
     {
         tracing::warn!(level, "the log's level could not be changed");
     }

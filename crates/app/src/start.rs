@@ -21,6 +21,7 @@ use crate::config::explain;
 use crate::database::{self, Database};
 use crate::error::StartError;
 use crate::later::Later;
+use crate::logging::Log;
 pub use crate::services::Services;
 use crate::services::{self, Basics};
 use crate::{control, lists, mounts, preflight, refusals, watch};
@@ -39,6 +40,8 @@ pub struct Start {
     pub database: database::From,
     /// Variables of other products that change nothing here, for the posture report.
     pub not_effective: Vec<String>,
+    /// The program's own log, for the operator.
+    pub log: Option<Log>,
     /// Whether the probes run now and every hour, or only when asked.
     pub probe_hourly: bool,
     /// The time.
@@ -90,7 +93,8 @@ impl Group {
 
 /// Starts an instance, or says why not, leaving nothing half up.
 pub async fn start(start: Start) -> Result<Running, StartError> {
-    let Start { settings, profile, data, listen, database, not_effective, probe_hourly, clock, rng } = start;
+    let Start { settings, profile, data, listen, database, not_effective, log, probe_hourly, clock, rng } =
+        start;
     preflight::check(&settings)?;
     folder(&data, if nix::unistd::geteuid().is_root() { ENTERED } else { PRIVATE })?;
     folder(&data.join("keys"), PRIVATE)?;
@@ -118,7 +122,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         settings: basics.settings.clone(),
     };
     later.spawn(&listener, &behind.tracker, &behind.stop);
-    let (edges, routes) = edges(&basics, &services, not_effective)?;
+    let (edges, routes) = edges(&basics, &services, not_effective, log)?;
     let control = control::socket_path(&basics.data);
     let control_socket = control_socket(&control)?;
     let answering = &tasks.edges;
@@ -151,6 +155,7 @@ fn edges(
     basics: &Basics,
     services: &Services,
     not_effective: Vec<String>,
+    log: Option<Log>,
 ) -> Result<(Edges, Vec<web::Bound>), StartError> {
     let Basics { settings, profile, clock, .. } = basics;
     let limiter = match settings.get(&edge::settings::LIMITS_URL) {
@@ -175,6 +180,7 @@ fn edges(
         outbox: services.outbox.clone(),
         posture: services.posture.clone(),
         not_effective,
+        log: log.map(|log| Arc::new(log) as Arc<dyn native::Log>),
         url: basics.url.clone(),
     });
     let public = mounts::public(services, &native, *profile, settings, clock);

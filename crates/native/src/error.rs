@@ -14,6 +14,17 @@ pub enum Error {
     /// No such mail.
     #[error("There is no such mail")]
     NoMail,
+    /// The log is not there to be looked at or changed.
+    #[error("This process has no log of its own that could be read or changed")]
+    NoLog,
+    /// No such level.
+    #[error("There is no level {level}: it is one of {levels}")]
+    NoLevel {
+        /// What was asked for.
+        level: String,
+        /// What there is.
+        levels: String,
+    },
     /// A database behind the listener does not answer.
     #[error("The database is not answering")]
     NotReady,
@@ -23,7 +34,8 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Error::NoControl { .. } | Error::NoMail => Kind::NotFound,
-            Error::NotReady => Kind::Unavailable,
+            Error::NoLevel { .. } => Kind::Invalid,
+            Error::NoLog | Error::NotReady => Kind::Unavailable,
         }
     }
 
@@ -31,6 +43,8 @@ impl Fault for Error {
         match self {
             Error::NoControl { .. } => "native.no_control",
             Error::NoMail => "native.no_mail",
+            Error::NoLog => "native.no_log",
+            Error::NoLevel { .. } => "native.no_level",
             Error::NotReady => "native.not_ready",
         }
     }

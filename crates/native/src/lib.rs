@@ -4,10 +4,12 @@
 mod error;
 mod health;
 mod html;
+mod log;
 mod operator;
 mod outbox;
 
 pub use error::Error;
+pub use log::{Log, Recent};
 
 use std::sync::Arc;
 
@@ -31,6 +33,8 @@ pub struct State {
     pub posture: posture::Posture,
     /// Variables of other products that change nothing here, for the report.
     pub not_effective: Vec<String>,
+    /// The program's own log; none where it was built into another program.
+    pub log: Option<Arc<dyn Log>>,
     /// Where the API answers, for links.
     pub url: String,
 }
@@ -52,6 +56,8 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::ADMIN_CREATE,
     operator::KEYS_LIST,
     operator::GATE,
+    log::READ,
+    log::LEVEL,
 ];
 
 /// Mounts `routes` at the root.

@@ -11,7 +11,8 @@ use web::{Answer, Ask, Credentials, Cx, Guard, Handled, Limits, Rate, Reply, Rou
 
 use crate::{Error, State};
 
-const fn route(
+/// A route of the control socket.
+pub(crate) const fn route(
     method: Method,
     path: &'static str,
     handler: web::Handler<State>,

@@ -1,6 +1,7 @@
 //! What a probe is handed: ways of looking at the running instance from outside.
 //!
-//! Invariant: nothing here can ask the product what it is set to. There is HTTP as any client speaks it, SQL as the
+//! Invariant: nothing here can ask the product what it is set to. There is HTTP as any client speaks it, the
+//! operator's commands, SQL as the
 //! database's administrator, the files of the data directory, the processes of the machine, and the program itself.
 
 pub mod http;

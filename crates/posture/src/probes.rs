@@ -9,6 +9,7 @@ mod connection;
 mod cross_origin;
 mod errors;
 mod headers;
+mod logs;
 mod rates;
 mod roles;
 mod rows;
@@ -76,6 +77,7 @@ probes! {
     97 => audit::administration_is_recorded;
     98 => audit::the_guides_events_are_recorded;
     101 => secrets::no_sink_holds_a_password;
+    102 => logs::the_level_is_obeyed_changed_and_recorded;
     115 => secrets::undefined_references_stop_the_start;
     116 => secrets::weak_signing_secrets_are_refused;
     117 => secrets::secrets_come_from_files;

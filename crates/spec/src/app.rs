@@ -60,6 +60,7 @@ impl TestAppBuilder {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             database: from,
             not_effective: Vec::new(),
+            log: None,
             probe_hourly: false,
             clock: clock.clock(),
             rng: Rng::system(),

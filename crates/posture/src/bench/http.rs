@@ -1,11 +1,12 @@
 //! HTTP as any client could speak it: raw, one request a connection, any header, any client address we may have.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::{Bench, Trouble};
@@ -20,6 +21,7 @@ pub struct Ask<'a> {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     from: Option<IpAddr>,
+    over_socket: bool,
 }
 
 /// What came back.
@@ -37,7 +39,40 @@ impl Bench {
     /// A request of nobody, from an address of its own.
     pub fn ask(&self, method: &str, target: &str) -> Ask<'_> {
         let (method, target) = (method.to_owned(), target.to_owned());
-        Ask { bench: self, method, target, headers: Vec::new(), body: Vec::new(), from: self.own_address() }
+        let (headers, body, from) = (Vec::new(), Vec::new(), self.own_address());
+        Ask { bench: self, method, target, headers, body, from, over_socket: false }
+    }
+
+    /// A request of the operator, over the control socket.
+    pub fn operator(&self, method: &str, target: &str) -> Ask<'_> {
+        Ask { over_socket: true, ..self.ask(method, target) }
+    }
+
+    /// Where the control socket lies.
+    pub fn control_socket(&self) -> PathBuf {
+        self.place.data.join("control.sock")
+    }
+
+    /// A request that breaks off in its head.
+    pub async fn hang_up(&self) -> Result<(), Trouble> {
+        let limit = Duration::from_secs(limits::STEP_SECONDS_MAX.value);
+        let said = async {
+            let mut stream = self.connect(self.own_address()).await?;
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: ").await?;
+            stream.shutdown().await?;
+            stream.read_to_end(&mut Vec::new()).await
+        };
+        // How the server takes its leave does not matter.
+        timeout(limit, said).await.map(drop).map_err(|_| Trouble::Slow("hanging up".to_owned()))
+    }
+
+    async fn connect(&self, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
+        let address = self.place.address;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(from) = from {
+            socket.bind(SocketAddr::new(from, 0))?;
+        }
+        socket.connect(address).await
     }
 
     /// The same with the key that every client of the instance carries.
@@ -80,12 +115,16 @@ impl Ask<'_> {
     }
 
     async fn exchange(self) -> std::io::Result<Vec<u8>> {
-        let place = &self.bench.place;
-        let socket = if place.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(from) = self.from {
-            socket.bind(SocketAddr::new(from, 0))?;
+        if self.over_socket {
+            let stream = UnixStream::connect(self.bench.control_socket()).await?;
+            return self.converse(stream).await;
         }
-        let mut stream = socket.connect(place.address).await?;
+        let stream = self.bench.connect(self.from).await?;
+        self.converse(stream).await
+    }
+
+    async fn converse(self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<Vec<u8>> {
+        let place = &self.bench.place;
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             head.push_str(&format!("host: {}\r\n", place.address));

@@ -7,7 +7,12 @@ use crate::bench::{Bench, Trouble};
 use crate::{Finding, State};
 
 /// Waits for an entry about `subject` or by it, and returns its body.
-async fn entry(bench: &Bench, sql: &Sql, event: &str, about: &str) -> Result<Option<String>, Trouble> {
+pub(super) async fn entry(
+    bench: &Bench,
+    sql: &Sql,
+    event: &str,
+    about: &str,
+) -> Result<Option<String>, Trouble> {
     let (event, about) = (event.replace('\'', "''"), about.replace('\'', "''"));
     let query = format!(
         "SELECT body FROM audit.log WHERE event = '{event}' AND (actor LIKE '%{about}%' OR subject LIKE '%{about}%' OR body LIKE '%{about}%') \

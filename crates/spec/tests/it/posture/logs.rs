@@ -1,0 +1,100 @@
+//! The level of the program's own log, on the running program: the log of a test's own process is nobody's.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use spec::Palisade;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::never;
+
+async fn run(palisade: &Palisade, words: &[&str]) -> (i32, String) {
+    let output = palisade.command(words).await;
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+}
+
+const PROVEN: i32 = 0;
+const FAILING: i32 = 3;
+
+#[track_caller]
+fn is((code, said): (i32, String), expected: i32, line: &str) {
+    assert_eq!(code, expected, "{said}");
+    assert!(said.contains(line), "no \"{line}\" in {said}");
+}
+
+#[tokio::test]
+async fn a_level_that_is_not_obeyed_or_changed_in_secret_or_by_anybody_is_seen() {
+    let palisade = Palisade::start("serve", &["--auth.autoconfirm", "true"]).await;
+    let check = ["check", "102"];
+    is(run(&palisade, &check).await, PROVEN, "at debug a line of level debug is in the log");
+
+    let socket = palisade.data().join("control.sock");
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666)).unwrap();
+    is(run(&palisade, &check).await, FAILING, "open to its owner only: 666");
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    let behind = palisade.data().join("behind.sock");
+    std::fs::rename(&socket, &behind).unwrap();
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let deaf = tokio::spawn(swallow_changes(listener, behind.clone()));
+    is(run(&palisade, &check).await, FAILING, "at debug a line of level debug is not in the log (200)");
+    deaf.abort();
+    std::fs::rename(&behind, &socket).unwrap();
+
+    let url = &palisade.ready.database_url;
+    let (admin, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let secretly = never("INSERT", "audit.inbox", "new.body LIKE '%config.log_level_changed%'");
+    admin.batch_execute(&secretly).await.unwrap();
+    is(run(&palisade, &check).await, FAILING, "0 changes recorded");
+    admin.batch_execute("DROP TRIGGER aaa_never ON audit.inbox").await.unwrap();
+    is(run(&palisade, &check).await, PROVEN, "the level is info again");
+    assert!(palisade.stop().await.success());
+}
+
+/// Says yes to every change and makes none.
+async fn swallow_changes(listener: UnixListener, behind: std::path::PathBuf) {
+    while let Ok((mut client, _)) = listener.accept().await {
+        let behind = behind.clone();
+        tokio::spawn(async move {
+            let mut asked = vec![0; 65_536];
+            let read = client.read(&mut asked).await.unwrap();
+            asked.truncate(read);
+            if asked.starts_with(b"PUT /log-level") {
+                let yes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+                client.write_all(yes).await.unwrap();
+                client.shutdown().await.unwrap();
+                // The body may still be on its way: hanging up on it would look like a server that is gone.
+                let _ = client.read_to_end(&mut asked).await;
+                return;
+            }
+            let mut server = UnixStream::connect(behind).await.unwrap();
+            server.write_all(&asked).await.unwrap();
+            // Either side may hang up first.
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn the_operator_changes_what_the_log_says_and_reads_it() {
+    let palisade = Palisade::start("serve", &["--logging.level", "warn"]).await;
+    let path = "/no/such/page";
+    let ask = async || {
+        let address = palisade.ready.url.strip_prefix("http://").unwrap().parse().unwrap();
+        spec::Client::new(address, std::net::Ipv4Addr::LOCALHOST.into()).get(path).await
+    };
+    ask().await.expect(404);
+    assert!(!run(&palisade, &["log"]).await.1.contains(path), "an answered request is no warning");
+
+    is(run(&palisade, &["log-level", "info"]).await, 0, "info from now on; before it was warn");
+    let id = ask().await.expect(404).header("x-request-id").to_owned();
+    is(run(&palisade, &["log"]).await, 0, &id);
+    assert!(palisade.output().contains(&id), "what is kept is what was written");
+    is(run(&palisade, &["audit", "list", "--event", "config"]).await, 0, "config.log_level_changed");
+
+    is(run(&palisade, &["log-level", "loud"]).await, 1, "it is one of error, warn, info, debug, trace");
+    assert!(palisade.stop().await.success());
+}

@@ -169,3 +169,18 @@ async fn a_token_that_is_taken_whoever_signed_it_is_seen() {
     misses(&look_from(far, 116).await, "with every token taken for a good one");
     is(&look(&app, 116).await, State::Proven, "as it is");
 }
+
+#[tokio::test]
+async fn a_listed_origin_that_gets_more_than_is_listed_is_seen() {
+    let site = "https://app.example";
+    let app = TestApp::builder().with("server.cors.allowed_origins", site).start().await;
+    let from = |address| {
+        let mut from = bench(&app);
+        (from.place.address, from.place.origin) = (address, Some(site.to_owned()));
+        from
+    };
+    let more = |answer: String| with(&answer, "access-control-allow-methods: GET, TRACE");
+    let far = put(app.running.address, |head| head, more).await;
+    misses(&look_from(from(far), 74).await, "with a method more");
+    is(&look_from(from(app.running.address), 74).await, State::Proven, "as it is");
+}

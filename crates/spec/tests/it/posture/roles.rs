@@ -1,4 +1,4 @@
-//! As whom requests run, on an instance whose database no longer does what it is told.
+//! As whom requests run and which tables protect themselves, on an instance whose database no longer does what it is told.
 
 use posture::State;
 use spec::TestApp;
@@ -73,4 +73,16 @@ async fn people_who_make_themselves_the_service_are_seen() {
 #[tokio::test]
 async fn a_role_that_is_not_the_one_that_was_given_is_seen() {
     turns_red_and_back(47, &roles_become("'authenticated'"), ALWAYS_BACK).await;
+}
+
+#[tokio::test]
+async fn tables_without_the_gate_are_seen() {
+    // Schema changes are announced as before: only the protecting is gone.
+    let away = "CREATE TABLE palisade.in_truth AS \
+                    SELECT pg_get_functiondef('palisade.enforce_gate()'::regprocedure) AS definition; \
+                CREATE OR REPLACE FUNCTION palisade.enforce_gate() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS \
+                    'BEGIN END'";
+    let back = "DO $$ BEGIN EXECUTE (SELECT definition FROM palisade.in_truth); END $$";
+    turns_red_and_back(40, away, back).await;
+    turns_red_and_back(41, away, back).await;
 }

@@ -91,7 +91,7 @@ pub async fn open(
     .await?;
     let keys = auth.default_keys()?;
     let data = data::Data::open(pg.clone(), data::Scope::from_settings(&basics.settings)).await?;
-    let posture = Posture::new(pg.clone(), place(basics, database, &keys, &audit));
+    let posture = Posture::new(pg.clone(), place(basics, database, &keys, &audit)).with_keys(lent(&auth));
     let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
     let connections = Connections::default();
     Ok((Services { pg, audit, auth, data, outbox, jobs, posture, connections }, keys))
@@ -111,6 +111,21 @@ fn outbox(basics: &Basics, pg: &pg::Pg) -> Result<mail::Outbox, StartError> {
         clock: basics.clock.clone(),
         rng: basics.rng.clone(),
     })?)
+}
+
+/// Probes come with a key of their own, so that they are on nobody else's budget.
+fn lent(auth: &Auth) -> posture::Keys {
+    let (lender, taker) = (auth.clone(), auth.clone());
+    posture::Keys {
+        lend: Arc::new(move || {
+            let auth = lender.clone();
+            Box::pin(async move { auth.lend_key().await.map_err(|error| base::fault::chain(&error)) })
+        }),
+        take_back: Arc::new(move |id| {
+            let auth = taker.clone();
+            Box::pin(async move { auth.take_back_key(&id).await.map_err(|error| base::fault::chain(&error)) })
+        }),
+    }
 }
 
 /// Where the probes find the instance: what its ready file says, and no more.

@@ -33,7 +33,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             KeyKind::Publishable => "publishable",
             KeyKind::Secret => "secret",
@@ -253,7 +253,7 @@ pub(crate) fn text_of(root: &RootKey, id: &str, kind: KeyKind) -> Secret<String>
     text_from(kind, bytes.expose())
 }
 
-fn text_from(kind: KeyKind, random: &[u8; 32]) -> Secret<String> {
+pub(crate) fn text_from(kind: KeyKind, random: &[u8; 32]) -> Secret<String> {
     let body = match kind {
         KeyKind::Publishable => format!("sb_publishable_{}", URL_SAFE_NO_PAD.encode(&random[..16])),
         KeyKind::Secret => format!("sb_secret_{}", URL_SAFE_NO_PAD.encode(random)),

@@ -15,6 +15,7 @@ mod events;
 mod identify;
 mod key_list;
 mod keys;
+mod lent_key;
 pub mod limits;
 pub mod outside;
 mod policy;

@@ -126,6 +126,13 @@ pub(crate) const INSERT_API_KEY: &str = "insert into palisade.api_keys (id, kind
 pub(crate) const LIST_API_KEYS: &str = "select id, kind, name, array_to_string(scope, ' ') as scope, created_at, expires_at, \
      revoked_at is null and coalesce(expires_at > $1, true) as live from palisade.api_keys order by created_at, id";
 
+/// Keys lent to probes have ids of their own shape, so that no other key is ever removed.
+pub(crate) const DROP_LENT_KEY: &str = "delete from palisade.api_keys where id = $1 and id like 'probe\\_%'";
+
+/// What a killed round left behind.
+pub(crate) const DROP_LENT_KEYS: &str =
+    "delete from palisade.api_keys where id like 'probe\\_%' and expires_at <= $1";
+
 pub(crate) const REVOKE_API_KEY: &str =
     "update palisade.api_keys set revoked_at = $2 where id = $1 and revoked_at is null";
 
@@ -172,6 +179,8 @@ pub const ALL: &[&str] = &[
     LOAD_API_KEYS,
     LIST_API_KEYS,
     INSERT_API_KEY,
+    DROP_LENT_KEY,
+    DROP_LENT_KEYS,
     REVOKE_API_KEY,
     INSERT_ADMIN_LINK,
     USE_ADMIN_LINK,

@@ -24,7 +24,7 @@ pub mod sql;
 pub use bench::{Bench, Place};
 pub use controls::{Control, Group};
 pub use error::Error;
-pub use run::{Posture, Proof};
+pub use run::{Keys, Posture, Proof};
 pub use state::{Finding, State};
 
 /// The schema `posture`: what the probes saw.

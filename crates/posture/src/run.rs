@@ -1,10 +1,11 @@
 //! Runs the probes, keeps what they saw, and says the state of every control.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::Clock;
+use base::{Clock, Secret};
 use jiff::Timestamp;
 use pg::{Pg, Reason, Statement};
 use tokio::sync::Mutex;
@@ -31,10 +32,24 @@ pub struct Proof {
 #[derive(Clone)]
 pub struct Posture(Arc<Parts>);
 
+/// A secret key for one round: its id and its text.
+pub type LentKey = (String, Secret<String>);
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Where a round gets a key of its own from, so that its requests are on nobody else's budget.
+#[derive(Clone)]
+pub struct Keys {
+    /// Makes one; the error is a sentence.
+    pub lend: Arc<dyn Fn() -> Later<Result<LentKey, String>> + Send + Sync>,
+    /// Ends one.
+    pub take_back: Arc<dyn Fn(String) -> Later<Result<(), String>> + Send + Sync>,
+}
+
 struct Parts {
     pg: Pg,
     clock: Clock,
     place: Place,
+    keys: Option<Keys>,
     /// One round at a time: two would meet each other's limits.
     round: Mutex<()>,
 }
@@ -43,7 +58,14 @@ impl Posture {
     /// For the instance at `place`.
     pub fn new(pg: Pg, place: Place) -> Self {
         let clock = place.clock.clone();
-        Posture(Arc::new(Parts { pg, clock, place, round: Mutex::new(()) }))
+        Posture(Arc::new(Parts { pg, clock, place, keys: None, round: Mutex::new(()) }))
+    }
+
+    /// With keys of their own for its rounds. Without, they use the place's.
+    pub fn with_keys(self, keys: Keys) -> Self {
+        let Parts { pg, clock, place, .. } = &*self.0;
+        let (pg, clock, place) = (pg.clone(), clock.clone(), place.clone());
+        Posture(Arc::new(Parts { pg, clock, place, keys: Some(keys), round: Mutex::new(()) }))
     }
 
     /// Runs every probe and returns the state of all 150 controls.
@@ -101,7 +123,8 @@ impl Posture {
 
     async fn round(&self, probes: &[Probe]) -> Result<(), Error> {
         let _alone = self.0.round.lock().await;
-        let mut bench = Bench::new(self.0.place.clone());
+        let (place, lent) = self.place_of_round().await;
+        let mut bench = Bench::new(place);
         // Without the database the probes say so themselves; what is left over waits for the next round.
         let _round = bench
             .begin()
@@ -114,7 +137,25 @@ impl Posture {
         if let Err(trouble) = bench.clear().await {
             tracing::warn!(%trouble, "the probes' tenant could not be removed");
         }
+        if let (Some(keys), Some(id)) = (&self.0.keys, lent)
+            && let Err(error) = (keys.take_back)(id).await
+        {
+            tracing::warn!(error, "the round's key lives until it expires");
+        }
         Ok(())
+    }
+
+    /// The place, with a key of this round's own where one can be had.
+    async fn place_of_round(&self) -> (Place, Option<String>) {
+        let place = self.0.place.clone();
+        let Some(keys) = &self.0.keys else { return (place, None) };
+        match (keys.lend)().await {
+            Ok((id, secret_key)) => (Place { secret_key, ..place }, Some(id)),
+            Err(error) => {
+                tracing::warn!(error, "a round of probes has no key of its own and uses the operator's");
+                (place, None)
+            }
+        }
     }
 
     async fn keep(&self, number: u16, finding: &Finding) -> Result<(), Error> {

@@ -27,8 +27,11 @@ pub fn target(url: &Secret, settings: &Settings) -> Result<Target, StartError> {
         user.split_once(':').map_or((user, None), |(name, password)| (name, Some(password)));
     let parameter =
         |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decode);
-    let host = parameter("host").unwrap_or_else(|| decode(hosts));
-    let (host, port) = split_port(&host)?;
+    let (host, port) = match parameter("host") {
+        Some(host) => split_port(&host)?,
+        // The port is split off while a socket's slashes are still encoded.
+        None => split_port(hosts).map(|(host, port)| (decode(&host), port))?,
+    };
     let port = match parameter("port") {
         Some(port) => port.parse().map_err(|_| refuse("its port is not a number"))?,
         None => port,
@@ -128,6 +131,22 @@ fn refuse(why: &str) -> StartError {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_is_printed_can_be_read_again() {
+        for url in [
+            "postgresql://u:p%40%3A@%2Frun%2Fa%20b:6000/d%2Fx",
+            "postgresql://u@db.example.com:5432/x?sslmode=require",
+        ] {
+            let first = target(&Secret::from(url), &Settings::default()).unwrap();
+            let again = target(&text(&first), &Settings::default()).unwrap();
+            assert_eq!((first.server, first.database), (again.server, again.database));
+            assert!(
+                again.login.password.map(|it| it.expose().clone())
+                    == first.login.password.map(|it| it.expose().clone())
+            );
+        }
+    }
+
     fn server(url: &str) -> Result<Server, StartError> {
         target(&Secret::from(url), &Settings::default()).map(|target| target.server)
     }
@@ -151,7 +170,11 @@ mod tests {
             Ok(Server::Tcp { tls: Tls::VerifyFull { .. }, .. })
         ));
         assert!(matches!(server("postgres://u@127.0.0.1/x"), Ok(Server::Tcp { tls: Tls::Disable, .. })));
-        assert!(matches!(server("postgresql://u@%2Frun%2Fpg/x"), Ok(Server::Socket { .. })));
+        assert_eq!(
+            server("postgresql://u@%2Frun%2Fpg:5433/x").unwrap(),
+            Server::Socket { dir: "/run/pg".into(), port: 5433 }
+        );
+        assert!(matches!(server("postgresql://u@%2Frun%2Fpg/x"), Ok(Server::Socket { port: 5432, .. })));
         assert!(matches!(
             server("postgresql://u@/x?host=/run/pg&port=6000"),
             Ok(Server::Socket { port: 6000, .. })

@@ -110,7 +110,7 @@ impl Auth {
     fn read(&self, text: &str, now: i64) -> Result<Known, Error> {
         let keys = self.0.keys.load();
         if text.starts_with("sb_") {
-            let key = keys.find(text).ok_or(Error::BadKey)?;
+            let key = keys.find(text, now).ok_or(Error::BadKey)?;
             return Ok(known_key(key));
         }
         let verified = keys.ring.verify(text).map_err(|error| Error::BadToken(reason(error)))?;
@@ -120,7 +120,7 @@ impl Auth {
     /// Refuses what ended. `ask` asks the database even when this node hears of every end.
     async fn require_live(&self, known: &Known, now: i64, ask: bool) -> Result<(), Error> {
         if let Some(key) = &known.api_key
-            && !self.0.keys.load().is_live(key)
+            && !self.0.keys.load().is_live(key, now)
         {
             return Err(Error::BadKey);
         }

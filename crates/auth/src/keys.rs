@@ -50,6 +50,13 @@ pub(crate) struct ApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
+impl ApiKey {
+    /// Whether it has not expired, in either of its forms.
+    fn lasts(&self, now: i64) -> bool {
+        self.expires_at.is_none_or(|at| at.as_second() > now)
+    }
+}
+
 /// The two keys every instance has, in both forms.
 pub struct DefaultKeys {
     /// `sb_publishable_…`, no secret.
@@ -72,12 +79,14 @@ impl Keys {
     }
 
     /// A key by its text, if it is well formed and in force.
-    pub fn find(&self, text: &str) -> Option<&ApiKey> {
-        is_well_formed(text).then(|| self.api.get(&sha256(text.as_bytes()))).flatten()
+    pub fn find(&self, text: &str, now: i64) -> Option<&ApiKey> {
+        let known = is_well_formed(text).then(|| self.api.get(&sha256(text.as_bytes()))).flatten();
+        known.filter(|key| key.lasts(now))
     }
 
-    pub fn is_live(&self, id: &str) -> bool {
-        self.live_ids.iter().any(|live| &**live == id)
+    pub fn is_live(&self, id: &str, now: i64) -> bool {
+        let listed = self.live_ids.iter().any(|live| &**live == id);
+        listed && self.api.values().all(|key| &*key.id != id || key.lasts(now))
     }
 }
 

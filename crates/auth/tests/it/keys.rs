@@ -107,3 +107,20 @@ async fn a_key_revoked_elsewhere_is_refused_within_a_second_even_by_a_deaf_node(
     world.clock.advance(std::time::Duration::from_secs(1));
     assert!(matches!(bearer(&deaf, secret.expose()).await, Err(Error::BadKey)));
 }
+
+#[tokio::test]
+async fn a_lent_key_opens_under_its_own_name_and_ends_when_it_is_taken_back_or_forgotten() {
+    let world = World::new().await;
+    let (id, text) = world.auth.lend_key().await.unwrap();
+    let lent = world.bearer(text.expose()).await.unwrap();
+    assert_eq!(lent.caller.actor(), format!("key:{id}"), "its requests are on a budget of its own");
+    world.auth.take_back_key(&id).await.unwrap();
+    assert!(matches!(world.bearer(text.expose()).await, Err(Error::BadKey)));
+
+    let (_, forgotten) = world.auth.lend_key().await.unwrap();
+    world.clock.advance(std::time::Duration::from_secs(31 * 60));
+    assert!(world.bearer(forgotten.expose()).await.is_err(), "a killed round's key ends by itself");
+    world.auth.take_back_key("default_secret").await.unwrap();
+    let own = world.auth.default_keys().unwrap().secret;
+    assert!(world.bearer(own.expose()).await.is_ok(), "only lent keys can be taken back");
+}

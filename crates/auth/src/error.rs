@@ -114,6 +114,17 @@ pub enum Error {
     #[error("Invalid Refresh Token: User Banned")]
     RefreshBanned,
 
+    // Flows.
+    /// A code or state that names no flow: spent, forgotten, or made up.
+    #[error("invalid flow state, no valid flow state found")]
+    FlowNotFound,
+    /// The flow or its code has had its time.
+    #[error("invalid flow state, flow state has expired")]
+    FlowExpired,
+    /// The code verifier is not the one the flow was begun with.
+    #[error("code challenge does not match previously saved code verifier")]
+    CodeVerifier,
+
     /// A set-up link that was used, is too old, or never was.
     #[error("This set-up link is not valid any more: make a new one with `palisade admin create`")]
     SetupLink,
@@ -172,7 +183,7 @@ impl Fault for Error {
             | Error::UserGone => Kind::Unauthenticated,
             Error::SecretKeyInBrowser | Error::NotAdmin(_) | Error::SetupLink => Kind::Forbidden,
             Error::InsufficientLevel => Kind::StepUp,
-            Error::UserNotFound | Error::NotAnId(_) => Kind::NotFound,
+            Error::UserNotFound | Error::NotAnId(_) | Error::FlowNotFound => Kind::NotFound,
             Error::UserExists | Error::EmailExists | Error::PhoneExists => Kind::Conflict,
             Error::Ambiguous(_)
             | Error::InvalidCredentials
@@ -185,6 +196,8 @@ impl Fault for Error {
             | Error::SamePassword
             | Error::CurrentPassword
             | Error::Validation(_)
+            | Error::FlowExpired
+            | Error::CodeVerifier
             | Error::RefreshNotFound
             | Error::RefreshUsed
             | Error::RefreshMalformed
@@ -229,6 +242,9 @@ impl Fault for Error {
             Error::RefreshMalformed => "auth.refresh.malformed",
             Error::SessionExpired(_) => "auth.session.expired",
             Error::RefreshBanned => "auth.refresh.banned",
+            Error::FlowNotFound => "auth.flow.not_found",
+            Error::FlowExpired => "auth.flow.expired",
+            Error::CodeVerifier => "auth.flow.verifier",
             Error::SetupLink => "auth.setup_link",
             Error::Unsafe { .. } => "auth.unsafe",
             Error::Trigger { .. } => "auth.trigger",

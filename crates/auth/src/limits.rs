@@ -49,3 +49,11 @@ pub const CREDENTIAL_BYTES_MAX: Limit =
 
 /// How far another machine's clock may be ahead of ours, in seconds.
 pub const CLOCK_SKEW_SECONDS_MAX: Limit = Limit::new("clock_skew_seconds_max", 30, "tokens minted elsewhere");
+
+/// Longest address a browser is sent back to.
+pub const REDIRECT_BYTES_MAX: Limit =
+    Limit::new("redirect_bytes_max", 2_048, "browsers and proxies cut longer ones");
+
+/// Spellings that the braces of one entry of the allow-list may stand for.
+pub const ALLOW_PATTERN_SPELLINGS_MAX: Limit =
+    Limit::new("allow_pattern_spellings_max", 64, "braces multiply, and every request tries each");

@@ -2,6 +2,7 @@
 
 use base::{Profile, Settings};
 
+use crate::flow::Redirects;
 use crate::policy::PasswordPolicy;
 use crate::settings;
 
@@ -29,6 +30,12 @@ pub struct Rules {
     pub autoconfirm: bool,
     /// Whether mail can be sent.
     pub can_mail: bool,
+    /// How long a flow may take, and its code be good.
+    pub flow_seconds: i64,
+    /// How long a mailed link or code is good.
+    pub link_seconds: i64,
+    /// Where browsers may be sent.
+    pub redirects: Redirects,
     /// What a password must be.
     pub password: PasswordPolicy,
 }
@@ -60,6 +67,12 @@ impl Rules {
             signup: !given.get(&settings::DISABLE_SIGNUP),
             autoconfirm: relaxed || given.get(&settings::AUTOCONFIRM),
             can_mail,
+            flow_seconds: seconds(&settings::FLOW_STATE_EXPIRY),
+            link_seconds: seconds(&settings::OTP_EXPIRY),
+            redirects: Redirects::new(
+                given.get(&settings::SITE_URL).as_deref().unwrap_or(&public_url),
+                &given.get(&settings::URI_ALLOW_LIST),
+            ),
             password: PasswordPolicy::from_settings(given),
             public_url,
         }

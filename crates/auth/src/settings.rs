@@ -151,6 +151,30 @@ pub static EXTERNAL_URL: Setting<Option<String>> = Setting::unset("auth.external
     .also(&[Alias::same("API_EXTERNAL_URL", Guide::Other)])
     .changes("the public address that links and the token issuer are made of; never taken from a request");
 
+/// Where people land.
+pub static SITE_URL: Setting<Option<String>> = Setting::unset("auth.site_url")
+    .also(&[Alias::same("GOTRUE_SITE_URL", Guide::Other)])
+    .changes("where people are sent after a link or an outside sign-in unless they asked for another allowed place; the public address otherwise");
+
+/// Where else people may be sent.
+pub static URI_ALLOW_LIST: Setting<Vec<String>> = Setting::new("auth.uri_allow_list", "")
+    .also(&[Alias::same("GOTRUE_URI_ALLOW_LIST", Guide::Other)])
+    .changes("patterns of addresses besides the site that links and outside sign-ins may lead to: * within a part of host or path, ** across");
+
+/// Life of a mailed link or code.
+pub static OTP_EXPIRY: Setting<Duration> = Setting::new("auth.otp_expiry", "1h")
+    .also(&[Alias::seconds("GOTRUE_MAILER_OTP_EXP", Guide::Other)])
+    .range("1m", "24h")
+    .changes("how long a link or code that was mailed can be used");
+
+/// How long a flow may take.
+pub static FLOW_STATE_EXPIRY: Setting<Duration> = Setting::new("auth.flow_state_expiry", "5m")
+    .also(&[Alias::same("GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION", Guide::Other)])
+    .range("1m", "1h")
+    .changes(
+        "how long somebody may take at an outside sign-in, and how long the code they come back with is good",
+    );
+
 /// Every setting of this crate.
 pub const SETTINGS: &[&Definition] = &[
     &ACCESS_TOKEN_EXPIRY.definition,
@@ -174,4 +198,8 @@ pub const SETTINGS: &[&Definition] = &[
     &HASHING_PERMITS.definition,
     &SECOND_PREFIX.definition,
     &EXTERNAL_URL.definition,
+    &SITE_URL.definition,
+    &URI_ALLOW_LIST.definition,
+    &OTP_EXPIRY.definition,
+    &FLOW_STATE_EXPIRY.definition,
 ];

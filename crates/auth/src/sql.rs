@@ -147,6 +147,24 @@ pub(crate) const USE_ADMIN_LINK: &str = "update palisade.admin_links set used_at
 pub(crate) const DROP_ADMIN_LINKS: &str =
     "delete from palisade.admin_links where email = $1 or expires_at <= $2";
 
+/// A few of those that nobody came back to.
+pub(crate) const FORGET_FLOWS: &str = "delete from auth.flow_state where id in \
+     (select f.id from auth.flow_state f where f.created_at < $1 order by f.created_at limit 20 for update skip locked)";
+
+pub(crate) const INSERT_FLOW: &str = "insert into auth.flow_state (id, user_id, code_challenge_method, code_challenge, \
+     provider_type, authentication_method, created_at, updated_at, referrer) values ($1, $2, $3, $4, $5, $6, $7, $7, $8)";
+
+pub(crate) const FLOW_LOCKED: &str = "select id, user_id, code_challenge_method, code_challenge, provider_type, \
+     authentication_method, created_at, auth_code_issued_at, referrer from auth.flow_state where id = $1 for update";
+
+/// Once: a flow whose code was given out gives no second one.
+pub(crate) const ISSUE_CODE: &str = "update auth.flow_state set user_id = $2, auth_code = $3, auth_code_issued_at = $4, \
+     updated_at = $4, authentication_method = $5 where id = $1 and auth_code_issued_at is null";
+
+/// Of two that bring one code at once, one finds nothing.
+pub(crate) const TAKE_FLOW: &str = "delete from auth.flow_state where auth_code = $1 returning id, user_id, \
+     code_challenge_method, code_challenge, provider_type, authentication_method, created_at, auth_code_issued_at, referrer";
+
 /// Every statement, for the test that prepares them.
 pub const ALL: &[&str] = &[
     USER_BY_ID,
@@ -185,4 +203,9 @@ pub const ALL: &[&str] = &[
     INSERT_ADMIN_LINK,
     USE_ADMIN_LINK,
     DROP_ADMIN_LINKS,
+    FORGET_FLOWS,
+    INSERT_FLOW,
+    FLOW_LOCKED,
+    ISSUE_CODE,
+    TAKE_FLOW,
 ];

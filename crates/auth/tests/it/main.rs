@@ -4,6 +4,7 @@
 
 mod accounts;
 mod admin;
+mod flow;
 mod identify;
 mod keys;
 mod refresh;

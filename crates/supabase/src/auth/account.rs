@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::auth::{Error, Scope, SignUp, UserChange};
+use ::auth::{Challenge, Error, Scope, SignUp, UserChange};
 use base::{Failure, SignedIn};
 use web::{Answer, Ask, Cx, Handled};
 
@@ -12,7 +12,7 @@ use super::{State, fields, shape, visit};
 pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let asked: fields::Credentials = ask.json()?;
-        fields::check_pkce(&asked)?;
+        Challenge::read(asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref())?;
         let new = SignUp {
             email: asked.email,
             phone: asked.phone,

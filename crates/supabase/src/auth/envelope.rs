@@ -91,6 +91,9 @@ fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::RefreshNotFound => (S::BAD_REQUEST, "refresh_token_not_found"),
         Error::RefreshUsed => (S::BAD_REQUEST, "refresh_token_already_used"),
         Error::SessionExpired(_) => (S::BAD_REQUEST, "session_expired"),
+        Error::FlowNotFound => (S::NOT_FOUND, "flow_state_not_found"),
+        Error::FlowExpired => (UNPROCESSABLE, "flow_state_expired"),
+        Error::CodeVerifier => (S::BAD_REQUEST, "bad_code_verifier"),
         Error::SetupLink => (S::FORBIDDEN, "otp_expired"),
         Error::Seal(seal) => match base::Fault::kind(seal) {
             Kind::TooMany => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
@@ -110,7 +113,6 @@ fn status_of_disabled(code: &str) -> StatusCode {
         | "passkey_disabled"
         | "feature_disabled"
         | "manual_linking_disabled"
-        | "flow_state_not_found"
         | "mfa_factor_not_found"
         | "identity_not_found" => StatusCode::NOT_FOUND,
         "otp_expired" => StatusCode::FORBIDDEN,

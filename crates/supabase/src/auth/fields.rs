@@ -31,6 +31,15 @@ pub struct Refresh {
     pub refresh_token: Option<String>,
 }
 
+/// The end of a flow, at `POST /token`.
+#[derive(Deserialize)]
+pub struct Exchange {
+    #[serde(default, deserialize_with = "filled_secret")]
+    pub auth_code: Option<Secret<String>>,
+    #[serde(default, deserialize_with = "filled_secret")]
+    pub code_verifier: Option<Secret<String>>,
+}
+
 /// `PUT /user`.
 #[derive(Deserialize)]
 pub struct Change {
@@ -111,30 +120,14 @@ pub fn user_id(ask: &Ask) -> Result<Uuid, Error> {
     Uuid::try_parse(ask.params.get("id")).map_err(|_| Error::NotAnId("user_id must be an UUID"))
 }
 
-/// PKCE parameters come together and well formed, or not at all.
-pub fn check_pkce(asked: &Credentials) -> Result<(), Error> {
-    let (challenge, method) = match (&asked.code_challenge, &asked.code_challenge_method) {
-        (None, None) => return Ok(()),
-        (Some(challenge), Some(method)) => (challenge, method),
-        _ => {
-            return Err(Error::invalid("PKCE flow requires code_challenge_method and code_challenge"));
-        }
-    };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let is_challenge = (43..=128).contains(&challenge.len()) && challenge.bytes().all(plain);
-    let is_method = ["s256", "plain"].iter().any(|known| method.eq_ignore_ascii_case(known));
-    match is_challenge && is_method {
-        true => Ok(()),
-        false => {
-            Err(Error::invalid("code challenge has to be between 43 and 128 of A-Z, a-z, 0-9, -, ., _ and ~"))
-        }
-    }
-}
-
 fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()))
 }
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret<String>>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(Secret::new))
+}
+
+fn filled_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret<String>>, D::Error> {
+    Ok(filled(from)?.map(Secret::new))
 }

@@ -1,4 +1,4 @@
-//! `POST /token?grant_type=…`: a password or a refresh token for a session.
+//! `POST /token?grant_type=…`: a password, a refresh token or a flow's code for a session.
 
 use std::sync::Arc;
 
@@ -30,11 +30,14 @@ pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
                 state.auth.refresh(&token, &visit(&cx, &ask)).await?
             }
             Some("pkce") => {
-                return Err(Error::disabled(
-                    "flow_state_not_found",
-                    "invalid flow state, no valid flow state found",
-                )
-                .into());
+                let asked: fields::Exchange = ask.json()?;
+                let (Some(code), Some(verifier)) = (asked.auth_code, asked.code_verifier) else {
+                    return Err(Error::invalid(
+                        "invalid request: both auth code and code verifier should be non-empty",
+                    )
+                    .into());
+                };
+                state.auth.exchange_code(&code, &verifier, &visit(&cx, &ask)).await?
             }
             Some("id_token") => {
                 return Err(Error::disabled("provider_disabled", "Provider is not enabled").into());

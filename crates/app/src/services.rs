@@ -8,6 +8,7 @@ use audit::Audit;
 use auth::{Auth, DefaultKeys};
 use base::{Clock, Profile, Rng, Secret, Settings};
 use edge::Connections;
+use limits::Limiter;
 use posture::{Place, Posture};
 use seal::RootKey;
 
@@ -28,6 +29,8 @@ pub struct Basics {
     pub url: String,
     /// What everything sealed at rest hangs on.
     pub root: Arc<RootKey>,
+    /// What counts requests and tries.
+    pub limiter: Limiter,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -85,6 +88,7 @@ pub async fn open(
         profile: basics.profile,
         public_url: basics.url.clone(),
         can_mail: outbox.takes_mail(),
+        limiter: basics.limiter.clone(),
         clock: basics.clock.clone(),
         rng: basics.rng.clone(),
     })

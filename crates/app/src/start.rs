@@ -104,7 +104,11 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let root = Arc::new(RootKey::load_or_create(&data.join("keys/root.key"))?);
     let database = database::open(database, &data, &settings, &rng).await?;
     let tasks = Tasks { edges: Group::default(), behind: Group::default(), audit: Group::default() };
-    let basics = Basics { settings, profile, data, address, url, root, clock, rng };
+    let limiter = match settings.get(&edge::settings::LIMITS_URL) {
+        Some(url) => Limiter::shared(clock.clone(), url.expose()).map_err(StartError::limits)?,
+        None => Limiter::in_memory(clock.clone()),
+    };
+    let basics = Basics { settings, profile, data, address, url, root, limiter, clock, rng };
 
     let (audit, audit_tasks) = services::audit(&basics, &database.pg).await?;
     audit_tasks.spawn(&tasks.audit.tracker, tasks.audit.stop.clone());
@@ -158,10 +162,6 @@ fn edges(
     log: Option<Log>,
 ) -> Result<(Edges, Vec<web::Bound>), StartError> {
     let Basics { settings, profile, clock, .. } = basics;
-    let limiter = match settings.get(&edge::settings::LIMITS_URL) {
-        Some(url) => Limiter::shared(clock.clone(), url.expose()).map_err(StartError::limits)?,
-        None => Limiter::in_memory(clock.clone()),
-    };
     let config = |mounts, identify| EdgeConfig {
         mounts,
         identify,
@@ -169,7 +169,7 @@ fn edges(
         pg: services.pg.clone(),
         clock: clock.clone(),
         rng: basics.rng.clone(),
-        limiter: limiter.clone(),
+        limiter: basics.limiter.clone(),
         connections: services.connections.clone(),
         profile: *profile,
     };

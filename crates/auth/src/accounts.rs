@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::events::{self, Happening};
-use crate::session::{Grant, ids};
+use crate::session::{Grant, Opening, Way, ids};
 use crate::user::User;
 use crate::{Auth, Error, Visit, limits, sql};
 
@@ -73,10 +73,8 @@ impl Auth {
         };
         let user = self.insert_user(&mut tx, new).await?;
         events::record(&mut tx, self, visit, Happening::Signup { user: &user }).await?;
-        let touched = [user.id.into(), now.into(), user.password_hash.as_ref().into(), Param::NULL];
-        tx.execute(sql::TOUCH_SIGN_IN, touched).await?;
-        let grant = self.let_in(&mut tx, user, "password", visit).await?;
-        Ok(tx.commit(grant).await?)
+        let opened = self.open_session(&mut tx, user, Opening::by(Way::Password), visit).await?;
+        self.commit_session(tx, opened).await
     }
 
     /// What can be refused without looking anybody up, in upstream's order.
@@ -173,29 +171,9 @@ impl Auth {
             Err(Error::WeakPassword { message, reasons }) => Some((message, reasons)),
             Ok(()) | Err(_) => None,
         };
-        let mut grant = self.let_in(&mut tx, user, "password", visit).await?;
-        grant.weak_password = weak;
-        Ok(tx.commit(grant).await?)
-    }
-
-    /// Begins a session for somebody who proved who they are.
-    pub(crate) async fn let_in(
-        &self,
-        tx: &mut SystemTx,
-        mut user: User,
-        method: &str,
-        visit: &Visit,
-    ) -> Result<Grant, Error> {
-        let now = self.0.clock.now();
-        tx.execute(sql::TOUCH_IDENTITY, [user.id.into(), now.into(), "email".into()]).await?;
-        user.last_sign_in_at = Some(now);
-        for identity in &mut user.identities {
-            identity.last_sign_in_at = Some(now);
-        }
-        let grant = self.begin_session(tx, user, method, visit).await?;
-        let happening = Happening::Login { user: &grant.user, session: grant.session, method };
-        events::record(tx, self, visit, happening).await?;
-        Ok(grant)
+        let mut opened = self.open_session(&mut tx, user, Opening::by(Way::Password), visit).await?;
+        opened.weak_password = weak;
+        self.commit_session(tx, opened).await
     }
 
     /// The account of a signed-in person.

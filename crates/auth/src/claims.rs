@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use base::{Caller, DbRole, KeyScope, Level, Method, SignedIn, Who};
+use base::{Caller, DbRole, KeyScope, Level, Method, Owed, SignedIn, Who};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -66,6 +66,7 @@ pub(crate) fn read(
         methods: methods_of(&claims),
         client: claims.get("client_id").and_then(Value::as_str).map(Into::into),
         scope: KeyScope::default(),
+        owes: None,
         address: None,
         // Written anew, so that a claim given twice is read the same by us and by policies.
         claims: Value::Object(claims.clone()).to_string().into(),
@@ -126,8 +127,8 @@ fn check_project(claims: &Map<String, Value>, has_session: bool, rules: &Rules) 
     let issuer = claims.get("iss").and_then(Value::as_str);
     // `supabase` is what keys in token form carry that were minted elsewhere with the operator's own secret.
     let known_issuer = match issuer {
-        Some(issuer) if has_session => issuer == rules.issuer,
-        Some(issuer) => issuer == rules.issuer || issuer == "supabase",
+        Some(issuer) if has_session => rules.is_ours(issuer),
+        Some(issuer) => rules.is_ours(issuer) || issuer == "supabase",
         None => !has_session && claims.get("iss").is_none_or(Value::is_null),
     };
     if !known_issuer {
@@ -185,6 +186,22 @@ pub(crate) fn of_session(
         "is_anonymous": user.is_anonymous,
     });
     claims.as_object().cloned().unwrap_or_default()
+}
+
+/// The OAuth client a session is for, and what it was allowed.
+pub(crate) fn add_client(claims: &mut Map<String, Value>, client: Option<(Uuid, String)>) {
+    if let Some((id, scopes)) = client {
+        claims.insert("client_id".to_owned(), id.to_string().into());
+        claims.insert("scope".to_owned(), scopes.into());
+    }
+}
+
+/// What the session owes, so that whoever else reads the token knows.
+pub(crate) fn add_duty(claims: &mut Map<String, Value>, owes: Option<Owed>) {
+    match owes {
+        Some(Owed::NewPassword) => drop(claims.insert("password_expired".to_owned(), true.into())),
+        Some(Owed::SecondFactor) | None => {}
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use pg::{Param, Reason, Reply, Row, SystemTx};
 use seal::sha256;
 use uuid::Uuid;
 
-use crate::session::Grant;
+use crate::session::{Grant, Opening, Way};
 use crate::user::User;
 use crate::{Auth, Error, Visit, events, sql};
 
@@ -172,8 +172,10 @@ impl Auth {
         if user.is_banned(self.0.clock.now()) {
             return Err(Error::Banned);
         }
-        let grant = self.let_in(&mut tx, user, &flow.method, visit).await?;
-        Ok(tx.commit(grant).await?)
+        let way = Way::named(&flow.method).unwrap_or(Way::Otp);
+        let opening = Opening::through(way, &flow.provider);
+        let opened = self.open_session(&mut tx, user, opening, visit).await?;
+        self.commit_session(tx, opened).await
     }
 
     /// Whether `since` is at most `seconds` ago.

@@ -7,12 +7,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use base::{Caller, DbRole, Level, Secret, Who};
+use base::{Caller, DbRole, Level, Owed, Secret, Who};
 use pg::Reason;
 use seal::sha256;
 
 use crate::claims::{self, Known};
 use crate::keys::KeyKind;
+use crate::session::read_duty;
 use crate::{Auth, Error, sql};
 
 /// What a request brought to say who is calling.
@@ -88,9 +89,11 @@ impl Auth {
             Some(known) => known,
             None => {
                 let epoch = self.0.cache_epoch.load(Ordering::Acquire);
-                let known = Arc::new(self.read(text, now)?);
+                let mut known = self.read(text, now)?;
                 // Whether it still lives was true when it was cached; from then on its end is heard of.
-                self.require_live(&known, now, true).await?;
+                let expired = self.require_live(&known, now, true).await?;
+                known.caller.owes = owes(known.caller.owes, expired);
+                let known = Arc::new(known);
                 self.0.cache.insert(name, known.clone());
                 if self.0.cache_epoch.load(Ordering::Acquire) != epoch {
                     // Everything was forgotten meanwhile, and for a reason: this was read before it.
@@ -103,8 +106,12 @@ impl Auth {
             self.0.cache.remove(&name);
             return Err(Error::TokenExpired);
         }
-        self.require_live(&known, now, false).await?;
-        Ok(known)
+        let owes = owes(known.caller.owes, self.require_live(&known, now, false).await?);
+        if owes == known.caller.owes {
+            return Ok(known);
+        }
+        let caller = Caller { owes, ..known.caller.clone() };
+        Ok(Arc::new(Known { caller, api_key: known.api_key.clone(), ..*known }))
     }
 
     fn read(&self, text: &str, now: i64) -> Result<Known, Error> {
@@ -117,20 +124,20 @@ impl Auth {
         claims::read(verified.claims, verified.kid.as_deref(), &self.0.rules, now)
     }
 
-    /// Refuses what ended. `ask` asks the database even when this node hears of every end.
-    async fn require_live(&self, known: &Known, now: i64, ask: bool) -> Result<(), Error> {
+    /// Refuses what ended, and says whether a session owes a new password. `ask` asks the database even when this node hears of every end.
+    async fn require_live(&self, known: &Known, now: i64, ask: bool) -> Result<bool, Error> {
         if let Some(key) = &known.api_key
             && !self.0.keys.load().is_live(key, now)
         {
             return Err(Error::BadKey);
         }
-        let Some((session, user)) = known.session else { return Ok(()) };
+        let Some((session, user)) = known.session else { return Ok(false) };
         let revoked = &self.0.revocations;
         if revoked.has(&session) {
             return Err(Error::TokenRevoked);
         }
         if !ask && revoked.is_sure() {
-            return Ok(());
+            return Ok(known.caller.owes == Some(Owed::NewPassword));
         }
         let at =
             jiff::Timestamp::from_second(now).map_err(|_| Error::BadToken("the clock is out of range"))?;
@@ -138,10 +145,10 @@ impl Auth {
         let lives = tx.query(sql::SESSION_LIVES, [session.into(), user.into(), at.into()]).await?;
         tx.commit(()).await?.into_inner();
         // It may have ended while the answer was on its way.
-        if lives.is_empty() || revoked.has(&session) {
+        let Some(lives) = lives.first().filter(|_| !revoked.has(&session)) else {
             return Err(Error::TokenRevoked);
-        }
-        Ok(())
+        };
+        Ok(lives.get::<Option<String>>("duty")?.as_deref().and_then(read_duty).is_some())
     }
 
     /// Keys that changed elsewhere are read again before the next credential; while nothing can be heard, every second.
@@ -167,6 +174,15 @@ impl Known {
         let is_secret_key =
             matches!(self.caller.who, Who::Service { .. }) && self.caller.role == DbRole::service();
         if is_secret_key && browser { Err(Error::SecretKeyInBrowser) } else { Ok(()) }
+    }
+}
+
+/// What a session owes by its token and by its row: the second factor comes first, since whoever lacks it may not even
+/// change the password.
+fn owes(by_token: Option<Owed>, expired: bool) -> Option<Owed> {
+    match by_token {
+        Some(Owed::SecondFactor) => Some(Owed::SecondFactor),
+        Some(Owed::NewPassword) | None => expired.then_some(Owed::NewPassword),
     }
 }
 

@@ -37,13 +37,14 @@ pub use keys::{DefaultKeys, KeyKind, check_settings};
 pub use policy::PasswordPolicy;
 pub use revocation::{CHANNEL, Notice, Revocations};
 pub use rules::Rules;
-pub use session::{Grant, Proof, Scope};
+pub use session::{Grant, Opened, Opening, Proof, Scope, Way};
 pub use settings::SETTINGS;
 pub use user::{Identity, User};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use ::limits::Limiter;
 use arc_swap::ArcSwap;
 use audit::Audit;
 use base::{Caller, Clock, Profile, Rng, Settings};
@@ -66,6 +67,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "keys",
         sql: include_str!("../migrations/0002_keys.sql"),
     },
+    pg::Migration {
+        owner: "auth",
+        version: 30,
+        name: "sessions",
+        sql: include_str!("../migrations/0030_sessions.sql"),
+    },
 ];
 
 /// What auth is built from.
@@ -84,6 +91,8 @@ pub struct Parts {
     pub public_url: String,
     /// Whether mail can be sent, so that addresses can be confirmed.
     pub can_mail: bool,
+    /// What counts tries, on this node or on all.
+    pub limiter: Limiter,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -100,6 +109,7 @@ struct Inner {
     root: Arc<RootKey>,
     rules: Rules,
     signing: keys::Signing,
+    limiter: Limiter,
     clock: Clock,
     rng: Rng,
     hasher: Hasher,
@@ -128,10 +138,11 @@ pub struct Visit {
 impl Auth {
     /// Opens auth: refuses unsafe settings, makes missing keys, reads all others.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
-        let Parts { pg, audit, root, settings, profile, public_url, can_mail, clock, rng } = parts;
+        let Parts { pg, audit, root, settings, profile, public_url, can_mail, limiter, clock, rng } = parts;
         let signing = keys::Signing::from_settings(&settings, &root)?;
-        let rules = Rules::from_settings(&settings, profile, &public_url, can_mail);
+        let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail);
         let hasher = Hasher::new(usize::from(settings.get(&settings::HASHING_PERMITS)), &rng)?;
+        rules.issuers = know_issuer(&pg, &rules.issuer, &clock).await?;
         let loaded = keys::load(&pg, &root, &signing, &clock).await?;
         Ok(Auth(Arc::new(Inner {
             keys: ArcSwap::from_pointee(loaded),
@@ -145,6 +156,7 @@ impl Auth {
             root,
             rules,
             signing,
+            limiter,
             clock,
             rng,
             hasher,
@@ -154,6 +166,11 @@ impl Auth {
     /// What holds here.
     pub fn rules(&self) -> &Rules {
         &self.0.rules
+    }
+
+    /// What counts tries: one limiter for every guess at a password or code.
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.limiter
     }
 
     /// The public keys as a JWK set.
@@ -226,4 +243,18 @@ impl Auth {
         self.0.cache_epoch.fetch_add(1, Ordering::AcqRel);
         self.0.cache.clear();
     }
+}
+
+/// Remembers the issuer of this start; all that were ever ours.
+async fn know_issuer(pg: &Pg, issuer: &str, clock: &Clock) -> Result<Vec<String>, Error> {
+    let mut tx = pg.begin_system(Reason::Keys).await?;
+    tx.execute(sql::KNOW_ISSUER, [issuer.into(), clock.now().into()]).await?;
+    let most = i64::try_from(limits::ISSUERS_MAX.value).unwrap_or(i64::MAX);
+    let rows = tx.query(sql::ISSUERS, [most.into()]).await?;
+    let known: Vec<String> = rows.iter().map(|row| row.get("issuer")).collect::<Result<_, _>>()?;
+    let mut known: Vec<String> = tx.commit(known).await?.into_inner();
+    if !known.iter().any(|other| other == issuer) {
+        known.push(issuer.to_owned());
+    }
+    Ok(known)
 }

@@ -43,6 +43,21 @@ pub const USER_AGENT_BYTES_MAX: Limit =
 pub const USERS_PER_PAGE_MAX: Limit =
     Limit::new("users_per_page_max", 1_000, "one page is one answer in memory");
 
+/// Most sessions of one person; the oldest end.
+pub const SESSIONS_PER_USER_MAX: Limit = Limit::new(
+    "sessions_per_user_max",
+    100,
+    "more devices than anybody looks through; a sign-in loop must not fill the table",
+);
+
+/// Replaced refresh tokens of which the time is remembered.
+pub const SUPERSEDED_KEPT_MAX: Limit =
+    Limit::new("superseded_kept_max", 8, "so many refreshes within the grace of a lost answer");
+
+/// Issuers of ours that are remembered.
+pub const ISSUERS_MAX: Limit =
+    Limit::new("issuers_max", 32, "addresses this instance had; older ones are not accepted any more");
+
 /// Longest credential in a header.
 pub const CREDENTIAL_BYTES_MAX: Limit =
     Limit::new("credential_bytes_max", 16 * 1024, "tokens of ours are a tenth of it");

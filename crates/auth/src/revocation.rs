@@ -24,6 +24,8 @@ pub enum Notice {
     Ended(Vec<Uuid>),
     /// Signing or API keys changed.
     Keys,
+    /// Sessions are free of what they owed.
+    Lifted,
 }
 
 impl Notice {
@@ -31,6 +33,7 @@ impl Notice {
     pub fn text(&self) -> String {
         match self {
             Notice::Keys => "keys".to_owned(),
+            Notice::Lifted => "lifted".to_owned(),
             Notice::Ended(sessions) => {
                 let names: Vec<_> = sessions.iter().map(|session| session.simple().to_string()).collect();
                 format!("ended {}", names.join(","))
@@ -42,6 +45,9 @@ impl Notice {
     pub fn read(text: &str) -> Option<Self> {
         if text == "keys" {
             return Some(Notice::Keys);
+        }
+        if text == "lifted" {
+            return Some(Notice::Lifted);
         }
         let names = text.strip_prefix("ended ")?.split(',');
         names.map(|name| Uuid::try_parse(name).ok()).collect::<Option<_>>().map(Notice::Ended)
@@ -130,6 +136,8 @@ impl Auth {
         match Notice::read(payload) {
             Some(Notice::Ended(sessions)) => self.note_ended(&sessions),
             Some(Notice::Keys) => self.0.keys_stale.store(true, Ordering::Release),
+            // Rare: the tokens are looked at anew, with what their sessions owe now.
+            Some(Notice::Lifted) => self.forget_tokens(),
             None => {}
         }
     }
@@ -151,7 +159,9 @@ mod tests {
 
     #[test]
     fn notices_survive_the_journey_and_others_are_ignored() {
-        for notice in [Notice::Keys, Notice::Ended(vec![Uuid::from_u128(1), Uuid::from_u128(2)])] {
+        for notice in
+            [Notice::Keys, Notice::Lifted, Notice::Ended(vec![Uuid::from_u128(1), Uuid::from_u128(2)])]
+        {
             assert_eq!(Notice::read(&notice.text()), Some(notice));
         }
         for text in ["", "ended", "ended ", "ended x", "other", "ended 0,1"] {

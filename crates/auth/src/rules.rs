@@ -10,6 +10,8 @@ use crate::settings;
 pub struct Rules {
     /// `iss` of our tokens.
     pub issuer: String,
+    /// Every `iss` that was ever ours: another port makes another address, and older tokens and keys are still ours.
+    pub issuers: Vec<String>,
     /// `aud` of our tokens and accounts.
     pub audience: String,
     /// `role` of new accounts.
@@ -24,6 +26,8 @@ pub struct Rules {
     pub session_seconds: i64,
     /// How long a lost answer may be asked for again.
     pub grace_seconds: i64,
+    /// Whether a new session ends the others of its person.
+    pub single_session: bool,
     /// Whether anybody may make an account.
     pub signup: bool,
     /// Whether new accounts are confirmed at once.
@@ -56,14 +60,17 @@ impl Rules {
             Profile::Serve => false,
             Profile::Dev | Profile::Conformance => true,
         };
+        let issuer = given.get(&settings::JWT_ISSUER).unwrap_or_else(own_issuer);
         Rules {
-            issuer: given.get(&settings::JWT_ISSUER).unwrap_or_else(own_issuer),
+            issuers: vec![issuer.clone()],
+            issuer,
             audience: given.get(&settings::JWT_AUDIENCE),
             default_role: given.get(&settings::JWT_DEFAULT_ROLE),
             access_seconds: seconds(&settings::ACCESS_TOKEN_EXPIRY),
             idle_seconds: seconds(&settings::REFRESH_TOKEN_EXPIRY),
             session_seconds: seconds(&settings::SESSION_MAX),
             grace_seconds: seconds(&settings::REFRESH_TOKEN_GRACE),
+            single_session: given.get(&settings::SINGLE_SESSION),
             signup: !given.get(&settings::DISABLE_SIGNUP),
             autoconfirm: relaxed || given.get(&settings::AUTOCONFIRM),
             can_mail,
@@ -76,6 +83,11 @@ impl Rules {
             password: PasswordPolicy::from_settings(given),
             public_url,
         }
+    }
+
+    /// Whether a token of this issuer may be one of ours.
+    pub fn is_ours(&self, issuer: &str) -> bool {
+        self.issuers.iter().any(|known| known == issuer)
     }
 
     /// Scheme, host and port of the public address, to which a path may be added.

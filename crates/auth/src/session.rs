@@ -4,22 +4,29 @@
 //! but the counter, so the successor of a token is always the same one: whoever lost an answer, or refreshes in three
 //! tabs at once, gets the same child (controls 28, 29; attack rows 10, 11).
 //!
-//! Invariant: the counter moves forward by one, under the session's row lock, and a token behind the last one ends the
-//! family.
+//! Invariant: the counter moves forward by one, under the session's row lock, and a token that was replaced longer ago
+//! than the grace ends the family.
 
-use base::{Level, Secret};
+mod opening;
+mod token;
+
+pub(crate) use opening::read_duty;
+pub use opening::{Opened, Opening, Way};
+
+use base::{Level, Owed, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use pg::{Param, Reason, Reply, Row, SystemTx};
-use seal::{keyed_mac, same, sha256};
+use pg::{Reason, Reply, Row, SystemTx};
 use serde_json::Value;
 use uuid::Uuid;
+
+use token::Presented;
 
 use crate::events::{self, Happening};
 use crate::revocation::Notice;
 use crate::user::{User, timestamp};
-use crate::{Auth, Error, Visit, claims, limits, sql};
+use crate::{Auth, Error, Visit, limits, sql};
 
 /// One way a person proved who they are.
 #[derive(Clone, Debug)]
@@ -44,6 +51,8 @@ pub struct Grant {
     pub user: User,
     /// The session.
     pub session: Uuid,
+    /// What the session must do first.
+    pub owes: Option<Owed>,
     /// What a now too weak password lacks.
     pub weak_password: Option<(String, Vec<&'static str>)>,
 }
@@ -59,69 +68,7 @@ pub enum Scope {
     Others,
 }
 
-/// First byte of a refresh token.
-const TOKEN_FORMAT: u8 = 2;
-const NAMED: usize = 1 + 16 + 8;
-const TAG: usize = 16;
-const CHECK: usize = 4;
-
 impl Auth {
-    /// Begins a session of `user` in `tx`, which the caller commits.
-    pub(crate) async fn begin_session(
-        &self,
-        tx: &mut SystemTx,
-        user: User,
-        method: &str,
-        visit: &Visit,
-    ) -> Result<Grant, Error> {
-        let (rng, now) = (&self.0.rng, self.0.clock.now());
-        let session = rng.uuid();
-        let key = Secret::new(rng.bytes::<32>());
-        let sealed = URL_SAFE_NO_PAD.encode(self.0.root.seal(key.expose(), &key_place(session))?);
-        let agent = visit
-            .user_agent
-            .as_deref()
-            .map(|agent| cut(agent, limits::USER_AGENT_BYTES_MAX.size()).to_owned());
-        let level = Level::Aal1;
-        let address = visit.caller.address.map(|address| address.to_string());
-        let row: [Param; 7] = [
-            session.into(),
-            user.id.into(),
-            now.into(),
-            level.name().into(),
-            agent.into(),
-            address.into(),
-            sealed.into(),
-        ];
-        tx.execute(sql::INSERT_SESSION, row).await?;
-        tx.execute(sql::INSERT_METHOD, [rng.uuid().into(), session.into(), now.into(), method.into()])
-            .await?;
-        let proofs = [Proof { method: method.to_owned(), at: now }];
-        self.grant(user, session, level, &proofs, key.expose(), 0)
-    }
-
-    fn grant(
-        &self,
-        user: User,
-        session: Uuid,
-        level: Level,
-        proofs: &[Proof],
-        key: &[u8],
-        counter: i64,
-    ) -> Result<Grant, Error> {
-        let (rules, now) = (&self.0.rules, self.0.clock.unix_seconds());
-        let claims = claims::of_session(&user, session, level, proofs, rules, now);
-        Ok(Grant {
-            access_token: Secret::new(self.0.keys.load().sign(&claims)?),
-            refresh_token: refresh_token(session, counter, key),
-            expires_in: rules.access_seconds,
-            expires_at: now + rules.access_seconds,
-            user,
-            session,
-            weak_password: None,
-        })
-    }
-
     /// Exchanges a refresh token for new tokens of its session.
     pub async fn refresh(&self, token: &str, visit: &Visit) -> Result<Reply<Grant>, Error> {
         let presented = Presented::read(token).ok_or(Error::RefreshMalformed)?;
@@ -147,9 +94,8 @@ impl Auth {
                     )
                     .await?;
                 }
-                let grant =
-                    self.grant(user, stored.id, stored.level, &stored.proofs, key.expose(), counter)?;
-                return Ok(tx.commit(grant).await?);
+                let opened = stored.opened(user, key, counter);
+                return self.commit_session(tx, opened).await;
             }
             Ruling::End(why) => why,
         };
@@ -171,16 +117,18 @@ impl Auth {
         now: Timestamp,
         visit: &Visit,
     ) -> Result<(), Error> {
-        let agent = visit
-            .user_agent
-            .as_deref()
-            .map(|agent| cut(agent, limits::USER_AGENT_BYTES_MAX.size()).to_owned());
+        let mut superseded = vec![now.as_second()];
+        superseded.extend(stored.superseded.iter().take(limits::SUPERSEDED_KEPT_MAX.size() - 1));
         let address = visit.caller.address.map(|address| address.to_string());
-        tx.execute(
-            sql::ADVANCE_SESSION,
-            [stored.id.into(), counter.into(), now.into(), agent.into(), address.into()],
-        )
-        .await?;
+        let row = [
+            stored.id.into(),
+            counter.into(),
+            now.into(),
+            agent_of(visit).into(),
+            address.into(),
+            Value::from(superseded).into(),
+        ];
+        tx.execute(sql::ADVANCE_SESSION, row).await?;
         Ok(())
     }
 
@@ -207,7 +155,13 @@ impl Auth {
         let behind = stored.counter.saturating_sub(presented.counter);
         match behind {
             0 => Ok(Ruling::Successor(stored.counter + 1)),
-            1 if since(stored.refreshed_at) <= rules.grace_seconds => Ok(Ruling::Successor(stored.counter)),
+            // It was good until then: another tab, or an answer that was lost. How many tokens came after it says nothing.
+            1.. if stored
+                .replaced_at(behind)
+                .is_some_and(|at| now.as_second() - at <= rules.grace_seconds) =>
+            {
+                Ok(Ruling::Successor(stored.counter))
+            }
             1.. => Ok(Ruling::End(Error::RefreshUsed)),
             // Ahead of the database: an old backup was restored. The token was ours once, its session is not known.
             _ => Err(Error::invalid("Refresh Token Not Issued By This Server")),
@@ -278,12 +232,19 @@ struct Stored {
     level: Level,
     sealed_key: Option<String>,
     counter: i64,
+    client: Option<(Uuid, String)>,
     proofs: Vec<Proof>,
+    owes: Option<Owed>,
+    /// The seconds in which the last tokens were replaced, newest first.
+    superseded: Vec<i64>,
 }
 
 impl Stored {
     fn read(row: Row<'_>) -> Result<Self, Error> {
         let methods: Value = row.get("methods")?;
+        let marks: Value = row.get("marks")?;
+        let client: Option<Uuid> = row.get("oauth_client_id")?;
+        let scopes: Option<String> = row.get("scopes")?;
         let proof = |entry: &Value| {
             let at = timestamp(entry.get("at")?.as_str()?)?;
             Some(Proof { method: entry.get("method")?.as_str()?.to_owned(), at })
@@ -300,8 +261,38 @@ impl Stored {
             },
             sealed_key: row.get("refresh_token_hmac_key")?,
             counter: row.get::<Option<i64>>("refresh_token_counter")?.unwrap_or(0),
+            client: client.map(|id| (id, scopes.unwrap_or_default())),
             proofs: methods.as_array().map(|all| all.iter().filter_map(proof).collect()).unwrap_or_default(),
+            owes: marks.get("duty").and_then(Value::as_str).and_then(read_duty),
+            superseded: marks
+                .get("superseded")
+                .and_then(Value::as_array)
+                .map(|all| all.iter().filter_map(Value::as_i64).collect())
+                .unwrap_or_default(),
         })
+    }
+
+    /// When the token `behind` generations before the current one was replaced.
+    fn replaced_at(&self, behind: i64) -> Option<i64> {
+        let index = usize::try_from(behind.checked_sub(1)?).ok()?;
+        // A session from before this was kept knows only of its last refresh.
+        let last = (index == 0).then(|| self.refreshed_at.map(Timestamp::as_second)).flatten();
+        self.superseded.get(index).copied().or(last)
+    }
+
+    fn opened(self, user: User, key: Secret<Vec<u8>>, counter: i64) -> Opened {
+        Opened {
+            user,
+            session: self.id,
+            level: self.level,
+            proofs: self.proofs,
+            key,
+            counter,
+            client: self.client,
+            owes: self.owes,
+            ended: Vec::new(),
+            weak_password: None,
+        }
     }
 
     fn key(&self, auth: &Auth) -> Result<Secret<Vec<u8>>, Error> {
@@ -314,50 +305,9 @@ fn key_place(session: Uuid) -> String {
     format!("auth.sessions.refresh_token_hmac_key:{session}")
 }
 
-fn refresh_token(session: Uuid, counter: i64, key: &[u8]) -> Secret<String> {
-    let mut bytes = Vec::with_capacity(NAMED + TAG + CHECK);
-    bytes.push(TOKEN_FORMAT);
-    bytes.extend_from_slice(session.as_bytes());
-    bytes.extend_from_slice(&counter.to_be_bytes());
-    let tag = keyed_mac(key, &bytes);
-    bytes.extend(tag.iter().take(TAG));
-    let check = sha256(&bytes);
-    bytes.extend(check.iter().take(CHECK));
-    Secret::new(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// A refresh token that is whole; whether it is ours only the session's key can say.
-struct Presented {
-    session: Uuid,
-    counter: i64,
-    named: [u8; NAMED],
-    tag: [u8; TAG],
-}
-
-impl Presented {
-    fn read(token: &str) -> Option<Self> {
-        if token.len() > 2 * (NAMED + TAG + CHECK) {
-            return None;
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (signed, check) = bytes.split_at_checked(NAMED + TAG)?;
-        let (named, tag) = signed.split_first_chunk::<NAMED>()?;
-        let whole = check.len() == CHECK && sha256(signed).starts_with(check);
-        let (format, rest) = named.split_first()?;
-        let (session, counter) = rest.split_first_chunk::<16>()?;
-        let counter = i64::from_be_bytes(counter.try_into().ok()?);
-        let read = Presented {
-            session: Uuid::from_bytes(*session),
-            counter,
-            named: *named,
-            tag: tag.try_into().ok()?,
-        };
-        (whole && *format == TOKEN_FORMAT && counter >= 0).then_some(read)
-    }
-
-    fn is_made_with(&self, key: &[u8]) -> bool {
-        keyed_mac(key, &self.named).get(..TAG).is_some_and(|tag| same(tag, &self.tag))
-    }
+/// The program a visit came with, as it is kept.
+fn agent_of(visit: &Visit) -> Option<String> {
+    visit.user_agent.as_deref().map(|agent| cut(agent, limits::USER_AGENT_BYTES_MAX.size()).to_owned())
 }
 
 /// At most `max` bytes of `text`, never half a character.
@@ -372,31 +322,6 @@ fn cut(text: &str, max: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SESSION: Uuid = Uuid::from_u128(5);
-
-    #[test]
-    fn a_refresh_token_is_read_back_and_its_successor_is_always_the_same() {
-        let token = refresh_token(SESSION, 7, b"key");
-        let read = Presented::read(token.expose()).unwrap();
-        assert_eq!((read.session, read.counter), (SESSION, 7));
-        assert!(read.is_made_with(b"key"));
-        assert!(!read.is_made_with(b"other key"));
-        assert_eq!(refresh_token(SESSION, 8, b"key").expose(), refresh_token(SESSION, 8, b"key").expose());
-    }
-
-    #[test]
-    fn a_refresh_token_with_any_character_changed_is_not_one() {
-        let token = refresh_token(SESSION, 7, b"key").expose().clone();
-        for at in 0..token.len() {
-            let mut changed = token.clone().into_bytes();
-            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
-            assert!(Presented::read(&String::from_utf8(changed).unwrap()).is_none(), "{at}");
-        }
-        for text in ["", "x", "abcdefghijkl", &"A".repeat(60), &"A".repeat(10_000)] {
-            assert!(Presented::read(text).is_none(), "{text}");
-        }
-    }
 
     #[test]
     fn text_is_cut_between_characters() {

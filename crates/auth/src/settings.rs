@@ -29,6 +29,11 @@ pub static SESSION_MAX: Setting<Duration> = Setting::new("auth.session_max", "30
     .changes("how long a session lasts at most, however often it is used")
     .proven_by(&[28]);
 
+/// One session a person.
+pub static SINGLE_SESSION: Setting<bool> = Setting::new("auth.single_session", "false")
+    .also(&[Alias::same("GOTRUE_SESSIONS_SINGLE_PER_USER", Guide::Other)])
+    .changes("a sign-in ends every other session of the person");
+
 /// Rotation of refresh tokens, which cannot be switched off.
 pub static REFRESH_TOKEN_ROTATION: Setting<bool> = Setting::new("auth.refresh_token_rotation", "true")
     .also(&[Alias::same("GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED", Guide::Other)])
@@ -180,6 +185,7 @@ pub const SETTINGS: &[&Definition] = &[
     &ACCESS_TOKEN_EXPIRY.definition,
     &REFRESH_TOKEN_EXPIRY.definition,
     &SESSION_MAX.definition,
+    &SINGLE_SESSION.definition,
     &REFRESH_TOKEN_ROTATION.definition,
     &REFRESH_TOKEN_GRACE.definition,
     &JWT_SECRET.definition,

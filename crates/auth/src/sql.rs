@@ -63,8 +63,10 @@ pub(crate) const UPDATE_IDENTITY_EMAIL: &str = "update auth.identities set updat
 pub(crate) const TOUCH_SIGN_IN: &str = "update auth.users set last_sign_in_at = $2, updated_at = $2, \
      encrypted_password = coalesce($4, encrypted_password) where id = $1 and encrypted_password = $3";
 
-pub(crate) const TOUCH_IDENTITY: &str =
-    "update auth.identities set last_sign_in_at = $2, updated_at = $2 where user_id = $1 and provider = $3";
+/// A sign-in through the identity of provider $3.
+pub(crate) const TOUCH_USER: &str = "with known as (update auth.identities set last_sign_in_at = $2, updated_at = $2 \
+     where user_id = $1 and provider = $3) \
+     update auth.users set last_sign_in_at = $2, updated_at = $2 where id = $1";
 
 pub(crate) const UPDATE_USER: &str = "update auth.users set email = $2, phone = $3, encrypted_password = $4, \
      raw_app_meta_data = $5, raw_user_meta_data = $6, role = $7, banned_until = $8, email_confirmed_at = $9, \
@@ -82,22 +84,43 @@ pub(crate) const DELETE_ONE_TIME_TOKENS: &str = "delete from auth.one_time_token
 pub(crate) const DELETE_IDENTITIES: &str = "delete from auth.identities where user_id = $1";
 
 pub(crate) const INSERT_SESSION: &str = "insert into auth.sessions (id, user_id, created_at, updated_at, aal, user_agent, ip, \
-     refresh_token_hmac_key, refresh_token_counter) values ($1, $2, $3, $3, $4, $5, $6, $7, 0)";
+     refresh_token_hmac_key, refresh_token_counter, not_after, oauth_client_id, scopes) \
+     values ($1, $2, $3, $3, $4, $5, $6, $7, 0, $8, $9, $10)";
+
+pub(crate) const INSERT_SESSION_MARK: &str =
+    "insert into palisade.session_marks (session_id, duty) values ($1, $2)";
+
+/// All but the newest so many, and never $2.
+pub(crate) const END_OLDEST_SESSIONS: &str = "delete from auth.sessions where id in (select id from auth.sessions \
+     where user_id = $1 and id <> $2 order by created_at desc, id offset $3) returning id";
 
 pub(crate) const INSERT_METHOD: &str = "insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, \
      authentication_method) values ($1, $2, $3, $3, $4)";
 
+/// The same proof again counts from now.
+pub(crate) const RENEW_METHOD: &str = "insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, \
+     authentication_method) values ($1, $2, $3, $3, $4) \
+     on conflict (session_id, authentication_method) do update set updated_at = excluded.updated_at";
+
+pub(crate) const RAISE_SESSION: &str = "update auth.sessions set aal = $2::text::auth.aal_level, \
+     factor_id = coalesce($3, factor_id) where id = $1";
+
 /// Locks the session: concurrent refreshes of one token wait here and then see what the first one did.
 pub(crate) const SESSION_FOR_REFRESH: &str = "select s.id, s.user_id, s.created_at, s.refreshed_at, s.not_after, s.aal, \
-     s.refresh_token_hmac_key, s.refresh_token_counter, \
+     s.refresh_token_hmac_key, s.refresh_token_counter, s.oauth_client_id, s.scopes, \
+     coalesce((select to_jsonb(k) from palisade.session_marks k where k.session_id = s.id), '{}'::jsonb) as marks, \
      (select coalesce(json_agg(json_build_object('method', m.authentication_method, 'at', m.updated_at) \
          order by m.updated_at desc), '[]'::json) from auth.mfa_amr_claims m where m.session_id = s.id) as methods \
      from auth.sessions s where s.id = $1 for update of s";
 
-pub(crate) const ADVANCE_SESSION: &str = "update auth.sessions set refresh_token_counter = $2, refreshed_at = $3::timestamptz at time zone 'utc', \
-     updated_at = $3, user_agent = coalesce($4, user_agent), ip = coalesce($5, ip) where id = $1";
+pub(crate) const ADVANCE_SESSION: &str = "with moved as (update auth.sessions set refresh_token_counter = $2, \
+     refreshed_at = $3::timestamptz at time zone 'utc', \
+     updated_at = $3, user_agent = coalesce($4, user_agent), ip = coalesce($5, ip) where id = $1 returning id) \
+     insert into palisade.session_marks (session_id, superseded) select id, $6 from moved \
+     on conflict (session_id) do update set superseded = excluded.superseded";
 
-pub(crate) const SESSION_LIVES: &str = "select 1 as lives from auth.sessions s join auth.users u on u.id = s.user_id \
+pub(crate) const SESSION_LIVES: &str = "select (select k.duty from palisade.session_marks k where k.session_id = s.id) as duty \
+     from auth.sessions s join auth.users u on u.id = s.user_id \
      where s.id = $1 and s.user_id = $2 and (s.not_after is null or s.not_after > $3) and u.deleted_at is null \
      and (u.banned_until is null or u.banned_until <= $3)";
 
@@ -107,6 +130,16 @@ pub(crate) const END_SESSIONS_OF_USER: &str = "delete from auth.sessions where u
 
 pub(crate) const END_OTHER_SESSIONS: &str =
     "delete from auth.sessions where user_id = $1 and id is distinct from $2 returning id";
+
+/// What the sessions of a person owed is done.
+pub(crate) const LIFT_DUTIES: &str = "update palisade.session_marks k set duty = null from auth.sessions s \
+     where s.id = k.session_id and s.user_id = $1 and k.duty is not null returning s.id";
+
+pub(crate) const KNOW_ISSUER: &str =
+    "insert into palisade.issuers (issuer, first_used_at) values ($1, $2) on conflict do nothing";
+
+pub(crate) const ISSUERS: &str =
+    "select issuer from palisade.issuers order by first_used_at desc, issuer limit $1";
 
 pub(crate) const TELL: &str = "select pg_notify('palisade_auth', $1)";
 
@@ -176,14 +209,21 @@ pub const ALL: &[&str] = &[
     INSERT_IDENTITY,
     UPDATE_IDENTITY_EMAIL,
     TOUCH_SIGN_IN,
-    TOUCH_IDENTITY,
+    TOUCH_USER,
     UPDATE_USER,
     DELETE_USER,
     SOFT_DELETE_USER,
     DELETE_ONE_TIME_TOKENS,
     DELETE_IDENTITIES,
     INSERT_SESSION,
+    INSERT_SESSION_MARK,
+    END_OLDEST_SESSIONS,
     INSERT_METHOD,
+    RENEW_METHOD,
+    RAISE_SESSION,
+    LIFT_DUTIES,
+    KNOW_ISSUER,
+    ISSUERS,
     SESSION_FOR_REFRESH,
     ADVANCE_SESSION,
     SESSION_LIVES,

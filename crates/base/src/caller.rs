@@ -78,6 +78,15 @@ pub struct SignedIn {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct KeyScope(pub Arc<[Arc<str>]>);
 
+/// What a session must settle before it may do anything else. Everything but the routes that settle it is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owed {
+    /// A second factor: this person must have one and has not shown it in this session (controls 24, 25).
+    SecondFactor,
+    /// Another password: the one this session began with is too old, or thieves know it (control 20).
+    NewPassword,
+}
+
 /// Who is calling.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Who {
@@ -113,6 +122,8 @@ pub struct Caller {
     pub level: Level,
     /// How they proved it, newest first.
     pub methods: Arc<[Method]>,
+    /// What they must settle before anything else. Read in one place, before any handler: `web`'s admission.
+    pub owes: Option<Owed>,
     /// The OAuth client acting for them, if any.
     pub client: Option<Arc<str>>,
     /// What their key may be used for.
@@ -133,6 +144,7 @@ impl Caller {
             email: "".into(),
             level: Level::Aal1,
             methods: Arc::new([]),
+            owes: None,
             client: None,
             scope: KeyScope::default(),
             address: None,
@@ -162,6 +174,12 @@ impl Caller {
             Who::User(person) => Some(person),
             Who::Anonymous | Who::Service { .. } | Who::Operator => None,
         }
+    }
+
+    /// An administrator, or a program with an administrator's rights: whoever runs as `service_role` (control 47), and
+    /// GoTrue's `supabase_admin`.
+    pub fn is_administrator(&self) -> bool {
+        self.role == DbRole::service() || &*self.claimed_role == "supabase_admin"
     }
 
     /// The newest proof of any kind: what a step-up is measured from.

@@ -14,7 +14,7 @@ pub mod rng;
 pub mod secret;
 pub mod setting;
 
-pub use caller::{Caller, DbRole, KeyScope, Level, Method, SignedIn, Who};
+pub use caller::{Caller, DbRole, KeyScope, Level, Method, Owed, SignedIn, Who};
 pub use clock::{Clock, MockClock};
 pub use fault::{Failure, Fault, Kind};
 pub use limit::Limit;

@@ -183,7 +183,7 @@ impl Edge {
         if route.rate != Rate::Exempt {
             check(way, self.rates.global(&caller).await)?;
         }
-        route.guard.admit(&caller, identified.has_credential, &self.config.clock)?;
+        route.admit(&caller, identified.has_credential, &self.config.clock)?;
         let body = read(body, &parts.headers, route.limits.body_bytes_max).await?;
         let path = asked.strip_prefix(&*route.prefix).unwrap_or(asked).to_owned();
         let ask = Ask { path, params, body, parts: parts.clone() };

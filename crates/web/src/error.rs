@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use base::{Fault, Kind};
+use base::{Fault, Kind, Owed};
 
 /// What the edge, a guard or the reading of a request refuses.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -31,6 +31,12 @@ pub enum Error {
         /// How old the proof may be.
         minutes: u64,
     },
+    /// The session must show a second factor before it may do anything else (controls 24, 25).
+    #[error("This account needs a second factor: enrol one or verify it, then go on")]
+    SecondFactorOwed,
+    /// The session must choose another password before it may do anything else (control 20).
+    #[error("Your password has expired: choose another one before anything else")]
+    PasswordExpired,
     /// The route is for administrators.
     #[error("User not allowed")]
     NotAdmin,
@@ -72,14 +78,24 @@ pub enum Error {
     Draining,
 }
 
+impl Error {
+    /// The refusal of whatever does not settle `owed`.
+    pub(crate) fn owed(owed: Owed) -> Self {
+        match owed {
+            Owed::SecondFactor => Error::SecondFactorOwed,
+            Owed::NewPassword => Error::PasswordExpired,
+        }
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Error::NoRoute => Kind::NotFound,
             Error::NoMethod { .. } => Kind::Unsupported,
             Error::NoApiKey | Error::NotSignedIn => Kind::Unauthenticated,
-            Error::StepUp { .. } => Kind::StepUp,
-            Error::NotAdmin | Error::NotOperator => Kind::Forbidden,
+            Error::StepUp { .. } | Error::SecondFactorOwed => Kind::StepUp,
+            Error::PasswordExpired | Error::NotAdmin | Error::NotOperator => Kind::Forbidden,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::TooSlow => Kind::Timeout,
             Error::TooMany { .. } => Kind::TooMany,
@@ -96,6 +112,8 @@ impl Fault for Error {
             Error::NoApiKey => "web.no_api_key",
             Error::NotSignedIn => "web.not_signed_in",
             Error::StepUp { .. } => "web.step_up",
+            Error::SecondFactorOwed => "web.second_factor_owed",
+            Error::PasswordExpired => "web.password_expired",
             Error::NotAdmin => "web.not_admin",
             Error::NotOperator => "web.not_operator",
             Error::TooLarge { .. } => "web.too_large",
@@ -117,6 +135,10 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
+            Error::SecondFactorOwed => {
+                Some("POST /auth/v1/factors enrols one, POST /auth/v1/factors/{id}/verify shows it".into())
+            }
+            Error::PasswordExpired => Some("PUT /auth/v1/user with a new `password`".into()),
             Error::NoApiKey => Some("Send the publishable key as the `apikey` header".into()),
             _ => None,
         }

@@ -59,9 +59,7 @@ fn signed_in(caller: &Caller) -> Result<(), Error> {
     caller.signed_in().map(|_| ()).ok_or(Error::NotSignedIn)
 }
 
-/// Whoever runs as `service_role` (control 47): the service key, `service_role` and `dashboard_admin` claims; and
-/// GoTrue's `supabase_admin`. Keys that are limited to some uses are not administrators.
+/// Keys that are limited to some uses are not administrators.
 fn is_admin(caller: &Caller) -> bool {
-    let unlimited = caller.scope.0.is_empty();
-    unlimited && (caller.role == base::DbRole::service() || &*caller.claimed_role == "supabase_admin")
+    caller.scope.0.is_empty() && caller.is_administrator()
 }

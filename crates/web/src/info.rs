@@ -1,6 +1,7 @@
 //! What the reference says of a route: everything but its code and state, so that a table can be printed without a
 //! running instance. Invariant: made from the very [`Route`] that is mounted, or from what it became.
 
+use base::Owed;
 use http::Method;
 
 use crate::{Bound, Credentials, Guard, Limits, Rate, Route};
@@ -22,6 +23,8 @@ pub struct RouteInfo {
     pub rate: Option<Rate>,
     /// Whether its budget is counted per account as well as per address.
     pub per_account: bool,
+    /// What a session may still owe and use it.
+    pub settles: &'static [Owed],
     /// What it does.
     pub summary: &'static str,
 }
@@ -37,6 +40,7 @@ impl<S> Route<S> {
             limits: self.limits,
             rate: self.budgeted.is_none().then_some(self.rate),
             per_account: self.account.is_some(),
+            settles: self.settles,
             summary: self.summary,
         }
     }
@@ -53,6 +57,7 @@ impl Bound {
             limits: self.limits,
             rate: self.budgeted.is_none().then_some(self.rate),
             per_account: self.account.is_some(),
+            settles: self.settles,
             summary: self.summary,
         }
     }

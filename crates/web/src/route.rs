@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use base::Failure;
+use base::{Caller, Clock, Failure, Owed};
 use http::{HeaderMap, Method};
 
-use crate::{Answer, Ask, Cx, Guard, Reply, RequestId};
+use crate::{Answer, Ask, Cx, Error, Guard, Reply, RequestId};
 
 /// What a handler returns: an answer made by a commit, or a fault that rolled back.
 pub type Handled = Pin<Box<dyn Future<Output = Result<Reply<Answer>, Failure>> + Send>>;
@@ -83,6 +83,8 @@ pub struct Route<S: 'static> {
     pub budgeted: Option<Budgeted>,
     /// The account the request is about, so that its budget is counted per account as well as per address.
     pub account: Option<Account>,
+    /// What a session may still owe and use it: the way to settle that debt.
+    pub settles: &'static [Owed],
     /// What it does, for the generated reference.
     pub summary: &'static str,
     /// The code.
@@ -101,6 +103,7 @@ impl<S> Route<S> {
             rate: Rate::Global,
             budgeted: None,
             account: None,
+            settles: &[],
             summary: "",
             handler,
         }
@@ -128,6 +131,11 @@ impl<S> Route<S> {
     /// Counts its budget per account too: `account` reads the address or number a sign-in form names.
     pub const fn account(mut self, account: Account) -> Self {
         self.account = Some(account);
+        self
+    }
+    /// Open to sessions that still owe one of `debts`, since it is how they settle it.
+    pub const fn settles(mut self, debts: &'static [Owed]) -> Self {
+        self.settles = debts;
         self
     }
     /// One line for the reference.
@@ -173,12 +181,25 @@ pub struct Bound {
     pub budgeted: Option<Budgeted>,
     /// The account the request is about.
     pub account: Option<Account>,
+    /// What a session may still owe and use it.
+    pub settles: &'static [Owed],
     /// One line for the reference.
     pub summary: &'static str,
     /// How its faults are worded.
     pub envelope: Envelope,
     /// The code.
     pub run: Arc<dyn Fn(Cx, Ask) -> Handled + Send + Sync>,
+}
+
+impl Bound {
+    /// Lets the caller pass, or says why not. Every request of every dialect comes through here, once: first whether the
+    /// session owes something that this route does not settle, then what the guard asks.
+    pub fn admit(&self, caller: &Caller, has_credential: bool, clock: &Clock) -> Result<(), Error> {
+        match caller.owes {
+            Some(owed) if !self.settles.contains(&owed) => Err(Error::owed(owed)),
+            Some(_) | None => self.guard.admit(caller, has_credential, clock),
+        }
+    }
 }
 
 /// A dialect's routes at a prefix. What matches no route below the prefix is refused in the same dialect.
@@ -213,6 +234,7 @@ impl Mount {
                 rate: route.rate,
                 budgeted: route.budgeted,
                 account: route.account,
+                settles: route.settles,
                 summary: route.summary,
                 envelope,
                 run: Arc::new(move |cx, ask| handler(state.clone(), cx, ask)),

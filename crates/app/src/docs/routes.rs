@@ -12,7 +12,8 @@ const HEAD: &str = "# Routes\n\n\
     <!-- Generated from the route tables of the dialects: change a route there, then run cargo xtask docs. -->\n\n\
     What is not listed is not served. A route says who may pass (*guard*), before anything of it runs:\n\
     *open* is anybody, *key* anybody with a valid key or token, *signed in* a person, *admin* an administrator or the secret key,\n\
-    *operator* whoever may open the control socket. Where credentials are *not read*, a stale token cannot be in the way.\n\
+    *operator* whoever may open the control socket. *Owing too*: also a session that still has to show a second factor,\n\
+    to which everything else is closed (`insufficient_aal`). Where credentials are *not read*, a stale token cannot be in the way.\n\
     *Body* is the largest body taken (413 above it), *time* the longest from the request's first byte to the answer (504 after it).\n\
     *Rate* names the budget beside the global one (429; `rate_limiting.*` in [settings](settings.md)); *exempt* is not counted at all.\n\
     Refusals are in [errors](errors.md), other bounds in [limits](limits.md).\n";
@@ -54,13 +55,19 @@ fn row(page: &mut String, route: &RouteInfo) {
         "| {} | `{}` | {} | {credentials} | {} | {} s | {}{} | {} |",
         route.method,
         route.path,
-        guard(route.guard),
+        admits(route),
         bytes(route.limits.body_bytes_max),
         route.limits.duration_ms_max / 1_000,
         route.rate.map_or("by what is asked", rate),
         if route.per_account { ", per account too" } else { "" },
         cell(route.summary),
     );
+}
+
+/// The guard, and whether a session that still owes something is let in too.
+fn admits(route: &RouteInfo) -> String {
+    let guard = guard(route.guard);
+    if route.settles.is_empty() { guard } else { format!("{guard}, owing too") }
 }
 
 fn guard(guard: Guard) -> String {

@@ -9,4 +9,5 @@ mod identify;
 mod keys;
 mod refresh;
 mod schema;
+mod sessions;
 mod world;

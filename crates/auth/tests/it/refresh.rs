@@ -72,11 +72,33 @@ async fn a_stolen_refresh_token_ends_the_family_when_it_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_grandparent_within_the_grace_is_still_reuse() {
+async fn a_tab_two_generations_behind_within_the_grace_gets_the_current_token() {
     let world = World::new().await;
     let ann = world.sign_up("ann@example.com").await;
+    let second = Duration::from_secs(1);
     let child = world.refresh(&ann.refresh_token).await.unwrap();
-    world.refresh(&child.refresh_token).await.unwrap();
+    world.clock.advance(20 * second);
+    let grandchild = world.refresh(&child.refresh_token).await.unwrap();
+    world.clock.advance(9 * second);
+    let late = world.refresh(&ann.refresh_token).await.unwrap();
+    assert_eq!(late.refresh_token.expose(), grandchild.refresh_token.expose());
+    // The grace is each token's own: that of the grandparent is over, however fresh the last refresh is.
+    world.clock.advance(2 * second);
+    assert!(world.refresh(&child.refresh_token).await.is_ok());
+    assert!(matches!(world.refresh(&ann.refresh_token).await, Err(Error::RefreshUsed)));
+    assert!(matches!(world.refresh(&grandchild.refresh_token).await, Err(Error::RefreshNotFound)));
+}
+
+/// A thief with an old token does not get in because the owner refreshed a moment ago.
+#[tokio::test]
+async fn an_old_refresh_token_stays_old_while_its_owner_refreshes() {
+    let world = World::new().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let mut token = ann.refresh_token.clone();
+    for _ in 0..12 {
+        world.clock.advance(Duration::from_secs(5));
+        token = world.refresh(&token).await.unwrap().refresh_token;
+    }
     assert!(matches!(world.refresh(&ann.refresh_token).await, Err(Error::RefreshUsed)));
 }
 

@@ -41,6 +41,8 @@ async fn callers_read_no_row_of_ours() {
             "palisade.signing_keys",
             "palisade.api_keys",
             "palisade.admin_links",
+            "palisade.session_marks",
+            "palisade.issuers",
         ] {
             assert!(
                 client.query(&format!("select * from {table}"), &[]).await.is_err(),

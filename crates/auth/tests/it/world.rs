@@ -159,6 +159,7 @@ async fn open_on(
         profile,
         public_url: "http://127.0.0.1:8000".to_owned(),
         can_mail: false,
+        limiter: limits::Limiter::in_memory(clock.clone()),
         clock,
         rng: Rng::system(),
     })

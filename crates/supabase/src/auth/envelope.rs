@@ -125,7 +125,8 @@ fn of_web(error: &web::Error) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
         web::Error::NoApiKey | web::Error::NotSignedIn => (S::UNAUTHORIZED, "no_authorization"),
-        web::Error::StepUp { .. } => (S::FORBIDDEN, "insufficient_aal"),
+        web::Error::StepUp { .. } | web::Error::SecondFactorOwed => (S::FORBIDDEN, "insufficient_aal"),
+        web::Error::PasswordExpired => (S::FORBIDDEN, "password_expired"),
         web::Error::NotAdmin | web::Error::NotOperator => (S::FORBIDDEN, "not_admin"),
         web::Error::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "request_entity_too_large"),
         web::Error::TooSlow => (S::GATEWAY_TIMEOUT, "request_timeout"),

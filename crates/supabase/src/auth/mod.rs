@@ -16,6 +16,7 @@ mod token;
 use std::sync::Arc;
 
 use ::auth::{Auth, Visit};
+use base::Owed;
 use http::Method;
 use http::header::USER_AGENT;
 use web::{Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route, RouteInfo};
@@ -55,6 +56,9 @@ const fn for_admins(method: Method, path: &'static str, handler: web::Handler<St
     Route::new(method, path, Guard::Admin, handler).limits(Limits::AUTH)
 }
 
+/// What a session with an expired password still gets: its account, another password, the way out.
+const PASSWORD: &[Owed] = &[Owed::NewPassword];
+
 const ROUTES: [Route<State>; 18] = [
     open(Method::GET, "/health", service::health).rate(Rate::Exempt).summary("Says that auth is there"),
     open(Method::GET, "/settings", service::settings).summary("Which ways of signing in are on"),
@@ -70,9 +74,12 @@ const ROUTES: [Route<State>; 18] = [
         .budgeted(token::budget)
         .account(fields::account)
         .summary("Signs in with a password, or refreshes a session"),
-    signed_in(Method::GET, "/user", account::get_user).summary("The caller's account"),
-    signed_in(Method::PUT, "/user", account::put_user).summary("Changes the caller's account"),
+    signed_in(Method::GET, "/user", account::get_user).settles(PASSWORD).summary("The caller's account"),
+    signed_in(Method::PUT, "/user", account::put_user)
+        .settles(PASSWORD)
+        .summary("Changes the caller's account"),
     signed_in(Method::POST, "/logout", account::log_out)
+        .settles(PASSWORD)
         .summary("Ends the caller's session, or every one they have"),
     for_admins(Method::GET, "/admin/users", admin::list).summary("Accounts, page by page"),
     for_admins(Method::POST, "/admin/users", admin::create).summary("Makes an account for somebody"),

@@ -107,7 +107,8 @@ fn worded(failure: &Failure, request: &web::Refused<'_>, voice: Voice) -> Answer
         _ => {
             let code = match fault.kind() {
                 Kind::Unauthenticated => "PGRST301",
-                Kind::Forbidden | Kind::StepUp => "42501",
+                Kind::StepUp => "insufficient_aal",
+                Kind::Forbidden => "42501",
                 Kind::Unavailable => "PGRST001",
                 Kind::Timeout => "57014",
                 Kind::Bug => "PGRSTX00",

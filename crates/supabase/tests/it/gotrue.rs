@@ -92,6 +92,7 @@ impl GoTrue {
             profile,
             public_url: "http://127.0.0.1:8000".into(),
             can_mail: false,
+            limiter: limits::Limiter::in_memory(clock.clock()),
             clock: clock.clock(),
             rng: Rng::system(),
         })

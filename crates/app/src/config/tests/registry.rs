@@ -18,6 +18,7 @@ const WITHOUT_CONTROL: &[&str] = &[
     "auth.jwt_issuer",
     "auth.otp_expiry",
     "auth.second_prefix",
+    "auth.single_session",
     "auth.site_url",
     "auth.uri_allow_list",
     "data.aggregates",

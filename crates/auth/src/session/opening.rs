@@ -1,0 +1,322 @@
+//! The one way to begin a session, and to raise one: every method of signing in comes through here, so that bans, confirmed
+//! addresses, levels, duties and the record of it are decided once.
+//!
+//! Invariant: an access token exists only after the commit of what it says.
+
+use base::{Level, Owed, Secret};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use pg::{Param, Reply, SystemTx};
+use uuid::Uuid;
+
+use super::token::refresh_token;
+use super::{Grant, Proof, Stored, agent_of, ids, key_place};
+use crate::events::{self, Happening};
+use crate::user::User;
+use crate::{Auth, Error, Visit, claims, limits, sql};
+
+/// How somebody proved who they are: the names `amr` has for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// A password.
+    Password,
+    /// A one-time code or link; what every verified mail or message counts as.
+    Otp,
+    /// A link that signs in.
+    MagicLink,
+    /// A link that lets somebody choose another password.
+    Recovery,
+    /// An invitation.
+    Invite,
+    /// The link that confirms a new account.
+    EmailSignup,
+    /// The link that confirms another address.
+    EmailChange,
+    /// An outside OAuth or OIDC provider.
+    Oauth,
+    /// A SAML identity provider.
+    Saml,
+    /// A passkey.
+    Passkey,
+    /// Nothing: an account without an address.
+    Anonymous,
+    /// Our own OAuth server, for one of its clients.
+    OauthServer,
+    /// A code of an authenticator.
+    Totp,
+    /// A code by telephone as a second factor.
+    PhoneFactor,
+    /// A security key as a second factor.
+    SecurityKey,
+    /// A recovery code as a second factor.
+    RecoveryCode,
+}
+
+impl Way {
+    /// Every one.
+    const ALL: [Way; 16] = [
+        Way::Password,
+        Way::Otp,
+        Way::MagicLink,
+        Way::Recovery,
+        Way::Invite,
+        Way::EmailSignup,
+        Way::EmailChange,
+        Way::Oauth,
+        Way::Saml,
+        Way::Passkey,
+        Way::Anonymous,
+        Way::OauthServer,
+        Way::Totp,
+        Way::PhoneFactor,
+        Way::SecurityKey,
+        Way::RecoveryCode,
+    ];
+
+    /// The way of that name.
+    pub fn named(name: &str) -> Option<Way> {
+        Way::ALL.into_iter().find(|way| way.name() == name)
+    }
+
+    /// As `amr` and `auth.mfa_amr_claims` spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Way::Password => "password",
+            Way::Otp => "otp",
+            Way::MagicLink => "magiclink",
+            Way::Recovery => "recovery",
+            Way::Invite => "invite",
+            Way::EmailSignup => "email/signup",
+            Way::EmailChange => "email_change",
+            Way::Oauth => "oauth",
+            Way::Saml => "sso/saml",
+            Way::Passkey => "passkey",
+            Way::Anonymous => "anonymous",
+            Way::OauthServer => "oauth_provider/authorization_code",
+            Way::Totp => "totp",
+            Way::PhoneFactor => "mfa/phone",
+            Way::SecurityKey => "mfa/webauthn",
+            Way::RecoveryCode => "mfa/recovery_code",
+        }
+    }
+
+    /// The level that this proof, on top of a session's first one, gives.
+    pub const fn level(self) -> Level {
+        match self {
+            Way::Totp | Way::PhoneFactor | Way::SecurityKey | Way::RecoveryCode => Level::Aal2,
+            Way::Password
+            | Way::Otp
+            | Way::MagicLink
+            | Way::Recovery
+            | Way::Invite
+            | Way::EmailSignup
+            | Way::EmailChange
+            | Way::Oauth
+            | Way::Saml
+            | Way::Passkey
+            | Way::Anonymous
+            | Way::OauthServer => Level::Aal1,
+        }
+    }
+}
+
+/// What a session is begun with.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The proof.
+    pub way: Way,
+    /// The identity it came through, as `auth.identities.provider` has it: `email`, `google`, `sso:…`.
+    pub provider: String,
+    /// When an identity provider says that the session must end.
+    pub not_after: Option<Timestamp>,
+    /// The OAuth client it is for, with its scopes.
+    pub client: Option<(Uuid, String)>,
+    /// What has to be done before anything else.
+    pub owes: Option<Owed>,
+}
+
+impl Opening {
+    /// By a proof of the account itself, at its e-mail identity.
+    pub fn by(way: Way) -> Self {
+        Opening { way, provider: "email".to_owned(), not_after: None, client: None, owes: None }
+    }
+
+    /// By the word of an identity provider.
+    pub fn through(way: Way, provider: &str) -> Self {
+        Opening { provider: provider.to_owned(), ..Self::by(way) }
+    }
+}
+
+/// A session in a transaction that is still open. [`Auth::commit_session`] makes a [`Grant`] of it.
+#[must_use = "a session that is not committed was never begun"]
+pub struct Opened {
+    pub(super) user: User,
+    pub(super) session: Uuid,
+    pub(super) level: Level,
+    pub(super) proofs: Vec<Proof>,
+    pub(super) key: Secret<Vec<u8>>,
+    pub(super) counter: i64,
+    pub(super) client: Option<(Uuid, String)>,
+    pub(super) owes: Option<Owed>,
+    /// Sessions that ended for this one.
+    pub(super) ended: Vec<Uuid>,
+    /// What a now too weak password lacks.
+    pub(crate) weak_password: Option<(String, Vec<&'static str>)>,
+}
+
+impl Opened {
+    /// The session.
+    pub fn session(&self) -> Uuid {
+        self.session
+    }
+
+    /// Whose it is.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+}
+
+impl Auth {
+    /// Begins a session of `user` in `tx`: refuses the banned and removed, records the sign-in.
+    pub async fn open_session(
+        &self,
+        tx: &mut SystemTx,
+        mut user: User,
+        opening: Opening,
+        visit: &Visit,
+    ) -> Result<Opened, Error> {
+        let (rng, now) = (&self.0.rng, self.0.clock.now());
+        if user.deleted_at.is_some() {
+            return Err(Error::InvalidCredentials);
+        }
+        if user.is_banned(now) {
+            return Err(Error::Banned);
+        }
+        let Opening { way, provider, not_after, client, owes } = opening;
+        let (session, key) = (rng.uuid(), Secret::new(rng.bytes::<32>().to_vec()));
+        let sealed = URL_SAFE_NO_PAD.encode(self.0.root.seal(key.expose(), &key_place(session))?);
+        let (client_id, scopes) = client.clone().unzip();
+        let row: [Param; 10] = [
+            session.into(),
+            user.id.into(),
+            now.into(),
+            way.level().name().into(),
+            agent_of(visit).into(),
+            visit.caller.address.map(|address| address.to_string()).into(),
+            sealed.into(),
+            not_after.into(),
+            client_id.into(),
+            scopes.into(),
+        ];
+        tx.execute(sql::INSERT_SESSION, row).await?;
+        tx.execute(sql::INSERT_METHOD, [rng.uuid().into(), session.into(), now.into(), way.name().into()])
+            .await?;
+        let duty = owes.and_then(duty_name);
+        tx.execute(sql::INSERT_SESSION_MARK, [session.into(), duty.into()]).await?;
+        let touched = [user.id.into(), now.into(), (&provider).into()];
+        tx.execute(sql::TOUCH_USER, touched).await?;
+        user.last_sign_in_at = Some(now);
+        for identity in user.identities.iter_mut().filter(|identity| identity.provider == provider) {
+            identity.last_sign_in_at = Some(now);
+        }
+        let ended = self.make_room(tx, user.id, session).await?;
+        let happening = Happening::Login { user: &user, session, method: way.name() };
+        events::record(tx, self, visit, happening).await?;
+        let proofs = vec![Proof { method: way.name().to_owned(), at: now }];
+        let weak_password = None;
+        let level = way.level();
+        Ok(Opened { user, session, level, proofs, key, counter: 0, client, owes, ended, weak_password })
+    }
+
+    /// Adds a proof to a session of `user` and gives it its next tokens: the way from one factor to two.
+    pub async fn raise_session(
+        &self,
+        tx: &mut SystemTx,
+        session: Uuid,
+        user: User,
+        way: Way,
+        factor: Option<Uuid>,
+        visit: &Visit,
+    ) -> Result<Opened, Error> {
+        let now = self.0.clock.now();
+        let rows = tx.query(sql::SESSION_FOR_REFRESH, [session.into()]).await?;
+        let mut stored = rows.first().map(Stored::read).transpose()?.ok_or(Error::TokenRevoked)?;
+        if stored.user != user.id {
+            return Err(Error::TokenRevoked);
+        }
+        if user.is_banned(now) || user.deleted_at.is_some() {
+            return Err(Error::Banned);
+        }
+        let level = stored.level.max(way.level());
+        let proof = [self.0.rng.uuid().into(), session.into(), now.into(), way.name().into()];
+        tx.execute(sql::RENEW_METHOD, proof).await?;
+        tx.execute(sql::RAISE_SESSION, [session.into(), level.name().into(), factor.into()]).await?;
+        stored.proofs.retain(|proof| proof.method != way.name());
+        stored.proofs.insert(0, Proof { method: way.name().to_owned(), at: now });
+        let counter = stored.counter + 1;
+        self.advance(tx, &stored, counter, now, visit).await?;
+        let key = stored.key(self)?;
+        Ok(Opened {
+            user,
+            session,
+            level,
+            key,
+            counter,
+            client: stored.client,
+            owes: stored.owes,
+            proofs: stored.proofs,
+            ended: Vec::new(),
+            weak_password: None,
+        })
+    }
+
+    /// One session where only one may be; else at most as many as a person can look through.
+    async fn make_room(&self, tx: &mut SystemTx, user: Uuid, newest: Uuid) -> Result<Vec<Uuid>, Error> {
+        let keep = match self.0.rules.single_session {
+            true => 1,
+            false => limits::SESSIONS_PER_USER_MAX.value,
+        };
+        let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+        ids(&tx.query(sql::END_OLDEST_SESSIONS, [user.into(), newest.into(), (keep - 1).into()]).await?)
+    }
+
+    /// Commits a session and signs its tokens.
+    pub async fn commit_session(&self, tx: SystemTx, mut opened: Opened) -> Result<Reply<Grant>, Error> {
+        let ended = std::mem::take(&mut opened.ended);
+        self.commit_ended(tx, ended, opened).await?.try_map(|opened| self.mint(opened))
+    }
+
+    /// The tokens of a session that is committed.
+    fn mint(&self, opened: Opened) -> Result<Grant, Error> {
+        let (rules, now) = (&self.0.rules, self.0.clock.unix_seconds());
+        let Opened { user, session, level, proofs, key, counter, client, owes, weak_password, .. } = opened;
+        let mut claims = claims::of_session(&user, session, level, &proofs, rules, now);
+        claims::add_client(&mut claims, client);
+        claims::add_duty(&mut claims, owes);
+        Ok(Grant {
+            access_token: Secret::new(self.0.keys.load().sign(&claims)?),
+            refresh_token: refresh_token(session, counter, key.expose()),
+            expires_in: rules.access_seconds,
+            expires_at: now + rules.access_seconds,
+            user,
+            session,
+            owes,
+            weak_password,
+        })
+    }
+}
+
+/// As `palisade.session_marks` has it.
+fn duty_name(owes: Owed) -> Option<&'static str> {
+    match owes {
+        Owed::NewPassword => Some("new_password"),
+        // That one is in the level of the session itself.
+        Owed::SecondFactor => None,
+    }
+}
+
+/// What `palisade.session_marks` says.
+pub(crate) fn read_duty(name: &str) -> Option<Owed> {
+    (name == "new_password").then_some(Owed::NewPassword)
+}

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::migrate::Migrate;
+
 /// A self-hosted backend in one program that is secure by default, and proves it.
 #[derive(Parser)]
 #[command(name = "palisade", version, about, disable_help_subcommand = true)]
@@ -75,6 +77,12 @@ pub enum Command {
         /// Where the server is.
         #[command(flatten)]
         at: At,
+    },
+    /// The application's own migrations: plain SQL files, applied once, in order.
+    Migrate {
+        /// What to do.
+        #[command(subcommand)]
+        what: Migrate,
     },
     /// Print the last lines of a running server's own log.
     Log {

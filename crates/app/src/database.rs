@@ -54,6 +54,8 @@ pub struct Database {
     pub admin: Target,
     /// The system login's way in, to listen.
     pub listen: Target,
+    /// How it was prepared, and how another like it would be.
+    pub wanted: Wanted,
     /// What the server did not let us set up.
     pub plan: Plan,
     /// Our own server, to stop at the end.
@@ -88,13 +90,15 @@ pub async fn open(
             migrate(&admin).await?;
             let pg = connect(&admin, &logins, settings)?;
             let (listen, admin_url) = (admin.login(&logins.system), server.admin_url(NAME));
-            Ok(Database { pg, admin, listen, plan, server: Some(server), admin_url })
+            Ok(Database { pg, admin, listen, wanted, plan, server: Some(server), admin_url })
         }
         From::Given { admin, consent } => given(admin, consent, data, settings, rng).await,
         From::Prepared { admin, logins } => {
             let pg = connect(&admin, &logins, settings)?;
             let (listen, admin_url) = (admin.login(&logins.system), database_url::text(&admin));
-            Ok(Database { pg, admin, listen, plan: Plan::default(), server: None, admin_url })
+            let mut wanted = Wanted::embedded(logins);
+            wanted.exposed = exposed(settings);
+            Ok(Database { pg, admin, listen, wanted, plan: Plan::default(), server: None, admin_url })
         }
     }
 }
@@ -122,7 +126,7 @@ async fn given(
     migrate(&admin).await?;
     let pg = connect(&admin, &logins, settings)?;
     let (listen, admin_url) = (admin.login(&logins.system), database_url::text(&admin));
-    Ok(Database { pg, admin, listen, plan, server: None, admin_url })
+    Ok(Database { pg, admin, listen, wanted, plan, server: None, admin_url })
 }
 
 /// The schemas of `data.schemas`, guarded: new tables in them are closed from their first moment (controls 40, 41).

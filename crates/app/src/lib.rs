@@ -16,6 +16,7 @@ pub mod error;
 mod later;
 pub mod lists;
 pub mod logging;
+pub mod migrate;
 pub mod mounts;
 mod preflight;
 pub mod program;

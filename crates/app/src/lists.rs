@@ -8,7 +8,15 @@ use pg::Migration;
 
 /// Schemas of ours, in the order they are made.
 pub fn migrations() -> Vec<Migration> {
-    [audit::MIGRATIONS, auth::MIGRATIONS, jobs::MIGRATIONS, mail::MIGRATIONS, posture::MIGRATIONS].concat()
+    [
+        audit::MIGRATIONS,
+        auth::MIGRATIONS,
+        jobs::MIGRATIONS,
+        mail::MIGRATIONS,
+        posture::MIGRATIONS,
+        migrate::MIGRATIONS,
+    ]
+    .concat()
 }
 
 /// Settings of the crates. [`crate::config::registry`] adds what the guides name and is not built yet.

@@ -14,6 +14,7 @@ use seal::RootKey;
 
 use crate::database::Database;
 use crate::error::StartError;
+use crate::lists;
 
 /// What every part may be built from.
 pub struct Basics {
@@ -48,6 +49,8 @@ pub struct Services {
     pub auth: Auth,
     /// The data API's core.
     pub data: data::Data,
+    /// The application's own migrations.
+    pub migrations: migrate::Migrations,
     /// Mail.
     pub outbox: mail::Outbox,
     /// What is to be done later.
@@ -98,7 +101,21 @@ pub async fn open(
     let posture = Posture::new(pg.clone(), place(basics, database, &keys, &audit)).with_keys(lent(&auth));
     let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
     let connections = Connections::default();
-    Ok((Services { pg, audit, auth, data, outbox, jobs, posture, connections }, keys))
+    let migrations = migrations(basics, database, &audit);
+    Ok((Services { pg, audit, auth, data, migrations, outbox, jobs, posture, connections }, keys))
+}
+
+/// The application's own migrations, on the database that is served.
+fn migrations(basics: &Basics, database: &Database, audit: &Audit) -> migrate::Migrations {
+    migrate::Migrations::new(migrate::Parts {
+        admin: database.admin.clone(),
+        audit: audit.clone(),
+        ours: lists::migrations(),
+        wanted: database.wanted.clone(),
+        programs: database.server.as_ref().map(|server| server.binaries().dir.clone()),
+        lint: Arc::new(|_| Box::pin(async { Ok(Vec::new()) })),
+        rng: basics.rng.clone(),
+    })
 }
 
 /// In `dev` no mail leaves the machine, whatever is set.

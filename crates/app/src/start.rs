@@ -177,6 +177,7 @@ fn edges(
         auth: services.auth.clone(),
         audit: services.audit.clone(),
         data: services.data.clone(),
+        migrations: services.migrations.clone(),
         outbox: services.outbox.clone(),
         posture: services.posture.clone(),
         not_effective,

@@ -261,6 +261,14 @@ events! {
     DbGateOpened "db.gate_opened" Info May;
     /// The database does not have the privileges it should, or has more.
     DbDrift "db.drift" Critical May;
+    /// An operator began to apply a migration of the application.
+    DbMigrationStarted "db.migration_started" Info Must;
+    /// A migration of the application was applied.
+    DbMigrated "db.migrated" Info Must;
+    /// A migration of the application failed; nothing of it stayed, unless it had asked for no transaction.
+    DbMigrationFailed "db.migration_failed" Warn Must;
+    /// An operator took a migration of the application back.
+    DbMigrationReverted "db.migration_reverted" Warn Must;
     /// A migration of our schemas was applied.
     MigrationApplied "migration.applied" Info Must;
     /// A migration of the user's schema was applied.

@@ -5,6 +5,7 @@ mod error;
 mod health;
 mod html;
 mod log;
+mod migrations;
 mod operator;
 mod outbox;
 
@@ -27,6 +28,8 @@ pub struct State {
     pub audit: Audit,
     /// The data API's core.
     pub data: Data,
+    /// The application's own migrations.
+    pub migrations: migrate::Migrations,
     /// Mail.
     pub outbox: Outbox,
     /// The controls and what their probes saw.
@@ -56,6 +59,11 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::ADMIN_CREATE,
     operator::KEYS_LIST,
     operator::GATE,
+    migrations::STATUS,
+    migrations::UP,
+    migrations::DOWN,
+    migrations::REHEARSE,
+    migrations::DIFF,
     log::READ,
     log::LEVEL,
 ];

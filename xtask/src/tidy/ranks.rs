@@ -33,6 +33,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("web", Rank::Tool(7)),
     ("auth", Rank::Feature),
     ("data", Rank::Feature),
+    ("migrate", Rank::Feature),
     ("storage", Rank::Feature),
     ("realtime", Rank::Feature),
     ("functions", Rank::Feature),

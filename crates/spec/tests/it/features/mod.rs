@@ -4,4 +4,5 @@ mod accounts;
 mod data;
 mod edge;
 mod limits;
+mod migrations;
 mod program;

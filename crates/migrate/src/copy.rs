@@ -1,0 +1,230 @@
+//! A copy of the database, to try a migration on before anybody's rows meet it.
+//!
+//! Made with `pg_dump` and `pg_restore` of the server's own version, on the same server, under a name of its own, and
+//! dropped again whatever happens. Nobody but the administrator may connect to it.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use pg::admin::{Target, quote_name};
+use pg::binaries;
+use pg::{Server, Tls};
+use serde::Serialize;
+use tokio::process::Command;
+
+use crate::apply::{self, Ask, Done};
+use crate::book;
+use crate::error::Error;
+use crate::files::{self, Step};
+use crate::{Migrations, Parts, limits, sql};
+
+/// What a rehearsal showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rehearsal {
+    /// What was applied to the copy.
+    pub applied: Vec<Done>,
+    /// What was then taken back again on the copy, newest first.
+    pub taken_back: Vec<Done>,
+    /// Those without a way back.
+    pub one_way: Vec<i64>,
+    /// Whether, after the ways back, the copy was what it had been before.
+    pub ways_back_lead_home: bool,
+    /// How long making the copy took.
+    pub copying_ms: u64,
+}
+
+impl Migrations {
+    /// Applies what is pending to a copy, and takes it back there, too.
+    pub async fn rehearse(&self, ask: &Ask) -> Result<Rehearsal, Error> {
+        let steps = files::read(&ask.files)?;
+        let parts = &self.parts;
+        let lines = {
+            let client = parts.admin.connect().await?;
+            book::compare(&steps, &book::read(&client).await?)
+        };
+        book::refuse_drift(&lines, ask.out_of_order)?;
+        let begun = std::time::Instant::now();
+        let copy = make(parts, ask.schema_only).await?;
+        let copying_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let rehearsed = on_copy(parts, &copy, &steps, ask).await;
+        drop_database(&parts.admin, &copy.database).await?;
+        Ok(Rehearsal { copying_ms, ..rehearsed? })
+    }
+}
+
+async fn on_copy(parts: &Parts, copy: &Target, steps: &[Step], ask: &Ask) -> Result<Rehearsal, Error> {
+    let client = copy.connect().await?;
+    let before = crate::snapshot::take(&client).await?;
+    let applied_before = book::read(&client).await?;
+    let mut applied = Vec::new();
+    let mut one_way = Vec::new();
+    for step in steps.iter().filter(|step| !applied_before.contains_key(&step.version)) {
+        if ask.to.is_some_and(|to| step.version > to) {
+            continue;
+        }
+        applied.push(apply::apply(&client, parts, step, &ask.allow).await?);
+        one_way.extend(step.down.is_none().then_some(step.version));
+    }
+    let mut taken_back = Vec::new();
+    for done in applied.iter().rev().take_while(|done| !one_way.contains(&done.version)) {
+        let Some(step) = steps.iter().find(|step| step.version == done.version) else { continue };
+        taken_back.push(apply::take_back(&client, step).await?);
+    }
+    let home = taken_back.len() == applied.len() && crate::snapshot::take(&client).await? == before;
+    Ok(Rehearsal { applied, taken_back, one_way, ways_back_lead_home: home, copying_ms: 0 })
+}
+
+/// Makes a copy and says how to enter it.
+async fn make(parts: &Parts, schema_only: bool) -> Result<Target, Error> {
+    sweep(&parts.admin).await?;
+    let programs = programs(parts)?;
+    let place = tempfile::tempdir().map_err(|error| said(&error))?;
+    // Rows are in it: only we may look.
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o700))
+        .map_err(|error| said(&error))?;
+    let way = Way::to(&parts.admin, place.path())?;
+    let file = place.path().join("copy");
+    let mut dump = way.command(&programs.join("pg_dump"));
+    dump.arg("--format=custom").arg("--compress=0").arg("--file").arg(&file);
+    if schema_only {
+        dump.arg("--schema-only");
+    }
+    dump.arg(&parts.admin.database);
+    run(dump).await?;
+    let copy = parts.admin.database(&format!("palisade_copy_{}", hex::encode(parts.rng.bytes::<6>())));
+    create_database(&parts.admin, &copy.database).await?;
+    let mut restore = way.command(&programs.join("pg_restore"));
+    restore.args(["--exit-on-error", "--no-password", "--dbname"]).arg(&copy.database).arg(&file);
+    if let Err(error) = run(restore).await {
+        drop_database(&parts.admin, &copy.database).await?;
+        return Err(error);
+    }
+    if schema_only {
+        carry_book(&parts.admin, &copy).await?;
+    }
+    Ok(copy)
+}
+
+/// A copy without rows still knows what has been applied.
+async fn carry_book(from: &Target, to: &Target) -> Result<(), Error> {
+    let book = book::read(&from.connect().await?).await?;
+    let client = to.connect().await?;
+    for (version, entry) in book {
+        client.execute(sql::RECORD, &[&version, &entry.name, &entry.checksum, &entry.down]).await?;
+    }
+    Ok(())
+}
+
+fn programs(parts: &Parts) -> Result<PathBuf, Error> {
+    let has = |dir: &Path| dir.join("pg_dump").is_file() && dir.join("pg_restore").is_file();
+    if let Some(dir) = parts.programs.as_deref().filter(|dir| has(dir)) {
+        return Ok(dir.to_owned());
+    }
+    match binaries::find(None) {
+        Ok(found) if has(&found.dir) => Ok(found.dir),
+        Ok(found) => Err(Error::Copy {
+            why: format!(
+                "there is no pg_dump in {}: install the client programs of PostgreSQL",
+                found.dir.display()
+            ),
+        }),
+        Err(error) => Err(Error::Copy { why: error.to_string() }),
+    }
+}
+
+/// How pg_dump enters: the password goes through a file that only we can read, never through arguments.
+struct Way {
+    host: String,
+    port: String,
+    user: String,
+    passwords: PathBuf,
+    tls: Option<(&'static str, Option<PathBuf>)>,
+}
+
+impl Way {
+    fn to(admin: &Target, place: &Path) -> Result<Way, Error> {
+        let (host, port, tls) = match &admin.server {
+            Server::Socket { dir, port } => (dir.to_string_lossy().into_owned(), *port, None),
+            Server::Tcp { host, port, tls } => (host.clone(), *port, Some(libpq(tls))),
+        };
+        let passwords = place.join("passwords");
+        let escape = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
+        let password = admin.login.password.as_ref().map(|password| escape(password.expose()));
+        let line = format!("*:*:*:{}:{}\n", escape(&admin.login.name), password.unwrap_or_default());
+        let mut options = std::fs::OpenOptions::new();
+        let written = options.write(true).create_new(true).mode(0o600).open(&passwords);
+        written
+            .and_then(|mut file| std::io::Write::write_all(&mut file, line.as_bytes()))
+            .map_err(|error| said(&error))?;
+        Ok(Way { host, port: port.to_string(), user: admin.login.name.clone(), passwords, tls })
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("PGPASSFILE", &self.passwords).env("LC_ALL", "C.UTF-8");
+        if let Some((mode, ca)) = &self.tls {
+            command.env("PGSSLMODE", mode);
+            command.envs(ca.as_ref().map(|ca| (OsStr::new("PGSSLROOTCERT"), ca.as_os_str())));
+        }
+        command.args(["--host", &self.host, "--port", &self.port, "--username", &self.user]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+}
+
+fn libpq(tls: &Tls) -> (&'static str, Option<PathBuf>) {
+    match tls {
+        Tls::Disable => ("disable", None),
+        Tls::Require => ("require", None),
+        Tls::VerifyCa { root } => ("verify-ca", Some(root.clone())),
+        Tls::VerifyFull { root } => ("verify-full", Some(root.clone())),
+    }
+}
+
+async fn run(mut command: Command) -> Result<(), Error> {
+    let bound = Duration::from_secs(limits::COPY_SECONDS_MAX.value);
+    let output = tokio::time::timeout(bound, command.output()).await;
+    let output = output.map_err(|_| Error::Copy {
+        why: format!(
+            "it took more than {} s ({})",
+            limits::COPY_SECONDS_MAX.value,
+            limits::COPY_SECONDS_MAX.name
+        ),
+    })?;
+    let output = output.map_err(|error| said(&error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(Error::Copy { why: text.lines().take(5).collect::<Vec<_>>().join("; ") })
+}
+
+fn said(error: &std::io::Error) -> Error {
+    Error::Copy { why: error.to_string() }
+}
+
+/// Drops what a crash left behind.
+async fn sweep(admin: &Target) -> Result<(), Error> {
+    let client = admin.connect().await?;
+    for row in client.query(sql::STALE_COPIES, &[]).await? {
+        drop_database(admin, row.try_get(0)?).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn create_database(admin: &Target, name: &str) -> Result<(), Error> {
+    let client = admin.connect().await?;
+    let name = quote_name(name);
+    client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
+    client.batch_execute(&format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")).await?;
+    Ok(())
+}
+
+pub(crate) async fn drop_database(admin: &Target, name: &str) -> Result<(), Error> {
+    let client = admin.connect().await?;
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_name(name))).await?;
+    Ok(())
+}

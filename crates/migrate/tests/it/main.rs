@@ -1,0 +1,7 @@
+//! Migrating a real database.
+
+#![expect(clippy::unwrap_used, reason = "test code: a failure here is the test's failure")]
+
+mod claims;
+mod differences;
+mod world;

@@ -25,6 +25,9 @@ pub enum StartError {
     /// The outbox could not be opened.
     #[error("{0}")]
     Mail(#[from] mail::Error),
+    /// The way out of the house could not be opened.
+    #[error("{0}")]
+    Outbound(#[from] outbound::Error),
     /// A listener or a setting of the edge is refused.
     #[error("{0}")]
     Edge(#[from] edge::Error),
@@ -61,6 +64,7 @@ impl StartError {
             StartError::Edge(_)
             | StartError::Consent { .. }
             | StartError::Profile(_)
+            | StartError::Outbound(_)
             | StartError::Limits(_) => Exit::Configuration,
             StartError::Auth(auth::Error::Unsafe { .. }) => Exit::Configuration,
             StartError::Database(pg::Error::Refused(_)) => Exit::Configuration,

@@ -27,6 +27,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     edge::SETTINGS,
     jobs::SETTINGS,
     mail::SETTINGS,
+    outbound::SETTINGS,
     crate::settings::SETTINGS,
 ];
 

@@ -1,9 +1,9 @@
-//! Refusals at the edge become audit entries, through the lane that never waits.
+//! Refusals at the edge, and of what would leave the house, become audit entries, through the lane that never waits.
 
 use std::sync::Arc;
 
 use audit::{Audit, Entry, Event};
-use base::{Caller, Kind};
+use base::{Caller, Fault, Kind};
 use edge::Refusal;
 
 type OnRefusal = Arc<dyn Fn(&Refusal<'_>) + Send + Sync>;
@@ -18,6 +18,18 @@ pub fn to(audit: Audit) -> OnRefusal {
             .request(&refusal.request_id.0)
             .refused(refusal.fault.code())
             .detail("path", refusal.path.to_owned());
+        audit.refused(entry);
+    })
+}
+
+/// Records what may not leave the house.
+pub fn outbound(audit: Audit) -> Arc<dyn Fn(&outbound::Refusal<'_>) + Send + Sync> {
+    Arc::new(move |refusal| {
+        let entry = Entry::system(Event::OutboundRefused)
+            .about(&refusal.to)
+            .refused(refusal.error.code())
+            .detail("purpose", refusal.purpose)
+            .detail("why", refusal.error.to_string());
         audit.refused(entry);
     })
 }

@@ -14,7 +14,7 @@ use seal::RootKey;
 
 use crate::database::Database;
 use crate::error::StartError;
-use crate::lists;
+use crate::{lists, refusals};
 
 /// What every part may be built from.
 pub struct Basics {
@@ -53,6 +53,8 @@ pub struct Services {
     pub migrations: migrate::Migrations,
     /// Mail.
     pub outbox: mail::Outbox,
+    /// The one way out of the house.
+    pub outbound: outbound::Outbound,
     /// What is to be done later.
     pub jobs: jobs::Jobs,
     /// The controls and their probes.
@@ -83,6 +85,7 @@ pub async fn open(
 ) -> Result<(Services, DefaultKeys), StartError> {
     let pg = database.pg.clone();
     let outbox = outbox(basics, &pg)?;
+    let outbound = outbound(basics, &audit)?;
     let auth = Auth::open(auth::Parts {
         pg: pg.clone(),
         audit: audit.clone(),
@@ -102,7 +105,7 @@ pub async fn open(
     let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
     let connections = Connections::default();
     let migrations = migrations(basics, database, &audit);
-    Ok((Services { pg, audit, auth, data, migrations, outbox, jobs, posture, connections }, keys))
+    Ok((Services { pg, audit, auth, data, migrations, outbox, outbound, jobs, posture, connections }, keys))
 }
 
 /// The application's own migrations, on the database that is served.
@@ -131,6 +134,15 @@ fn outbox(basics: &Basics, pg: &pg::Pg) -> Result<mail::Outbox, StartError> {
         sender,
         clock: basics.clock.clone(),
         rng: basics.rng.clone(),
+    })?)
+}
+
+/// Everything that leaves the house leaves here; what may not is recorded.
+fn outbound(basics: &Basics, audit: &Audit) -> Result<outbound::Outbound, StartError> {
+    Ok(outbound::Outbound::open(outbound::Parts {
+        settings: basics.settings.clone(),
+        resolver: outbound::system_resolver(),
+        on_refusal: refusals::outbound(audit.clone()),
     })?)
 }
 

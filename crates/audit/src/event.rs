@@ -220,6 +220,10 @@ events! {
     /// A ban ended or was lifted.
     AddressUnbanned "ban.lifted" Info Must;
 
+    // What leaves the house.
+    /// A request of ours to a place that may not be reached, or past a limit, did not leave.
+    OutboundRefused "outbound.refused" Warn May;
+
     // Data.
     /// A table was refused because its row level security is not in force.
     TableRefused "data.table_refused" Warn May;

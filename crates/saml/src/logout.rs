@@ -1,0 +1,156 @@
+//! Logout messages of identity providers: by redirect, signed beside the message, or by form, signed inside it.
+
+use jiff::Timestamp;
+use saml_rs::crypto::{verify_message_signature, verify_signature_with_limits};
+
+use crate::response::{is_over, is_to_come, read_instant, status, xml_limits};
+use crate::tree::{ASSERTION, At, PROTOCOL, parse};
+use crate::{Error, Peer, ServiceProvider, is_plain, limits, shape, text};
+
+/// A provider asks to end a person's sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoutAsked {
+    /// The message's ID, which the answer names.
+    pub id: String,
+    /// Whose.
+    pub name_id: String,
+    /// Which, or all.
+    pub session_indexes: Vec<String>,
+}
+
+/// What arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogoutAnswer {
+    /// A request.
+    Asked(LogoutAsked),
+    /// The answer to a request of ours, named by its ID.
+    Done {
+        /// The request.
+        in_response_to: String,
+    },
+}
+
+/// Reads a redirect's query. The signature is over the query as it came, so it is taken apart by hand.
+pub fn read_logout_redirect(
+    query: &str,
+    peer: &Peer,
+    sp: &ServiceProvider,
+    now: Timestamp,
+) -> Result<LogoutAnswer, Error> {
+    let once = |name: &str| {
+        let mut found =
+            query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(key, _)| *key == name);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(Error::Shape("a parameter that is given twice")),
+            (one, None) => Ok(one.map(|(_, value)| value)),
+        }
+    };
+    let (name, raw) = match (once("SAMLRequest")?, once("SAMLResponse")?) {
+        (Some(raw), None) => ("SAMLRequest", raw),
+        (None, Some(raw)) => ("SAMLResponse", raw),
+        _ => return Err(Error::Shape("not one message")),
+    };
+    let algorithm = once("SigAlg")?.ok_or(Error::Signature("the message is not signed"))?;
+    let signature = decoded(once("Signature")?.ok_or(Error::Signature("the message is not signed"))?)?;
+    let plain_algorithm = decoded(algorithm)?;
+    if !shape::is_signature_method(&plain_algorithm) {
+        return Err(Error::Signature("another algorithm than RSA with SHA-2"));
+    }
+    let relay = once("RelayState")?.map(|relay| format!("&RelayState={relay}")).unwrap_or_default();
+    let octets = format!("{name}={raw}{relay}&SigAlg={algorithm}");
+    let by_pinned_key = peer.certificates.iter().any(|certificate| {
+        matches!(verify_message_signature(&octets, &signature, certificate, &plain_algorithm), Ok(true))
+    });
+    if !by_pinned_key {
+        return Err(Error::Signature("not by a pinned key"));
+    }
+    let bytes = text::inflate(&text::decode(&decoded(raw)?, &limits::INFLATED_BYTES_MAX)?)?;
+    let xml = text::admit(bytes)?;
+    read(&xml, name == "SAMLRequest", false, peer, sp, now)
+}
+
+/// Reads a form's `SAMLRequest` or `SAMLResponse`.
+pub fn read_logout_post(
+    encoded: &str,
+    is_request: bool,
+    peer: &Peer,
+    sp: &ServiceProvider,
+    now: Timestamp,
+) -> Result<LogoutAnswer, Error> {
+    let xml = text::admit(text::decode(encoded, &limits::MESSAGE_BYTES_MAX)?)?;
+    let found = read(&xml, is_request, true, peer, sp, now)?;
+    match verify_signature_with_limits(&xml, &peer.certificates, xml_limits()) {
+        Ok((true, Some(_))) => Ok(found),
+        Ok(_) => Err(Error::Signature("not by a pinned key")),
+        Err(error) => Err(Error::Refused(error.to_string())),
+    }
+}
+
+fn decoded(raw: &str) -> Result<String, Error> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let mut digit = || rest.next().and_then(|c| char::from(c).to_digit(16));
+                let (Some(high), Some(low)) = (digit(), digit()) else {
+                    return Err(Error::Unreadable("not a query"));
+                };
+                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| Error::Unreadable("not UTF-8"))
+}
+
+fn read(
+    xml: &str,
+    is_request: bool,
+    is_signed_inside: bool,
+    peer: &Peer,
+    sp: &ServiceProvider,
+    now: Timestamp,
+) -> Result<LogoutAnswer, Error> {
+    let tree = parse(xml)?;
+    let name = if is_request { "LogoutRequest" } else { "LogoutResponse" };
+    let message = shape::message(&tree, name, is_signed_inside)?;
+    common(message, peer, sp, now)?;
+    if !is_request {
+        status(message)?;
+        let in_response_to = message.attribute("InResponseTo").ok_or(Error::OtherRequest)?.to_owned();
+        return Ok(LogoutAnswer::Done { in_response_to });
+    }
+    if message.attribute("NotOnOrAfter").map(read_instant).transpose()?.is_some_and(|end| is_over(end, now)) {
+        return Err(Error::Time("the logout request is over"));
+    }
+    let name_id = message.only((ASSERTION, "NameID"), "not one NameID")?.text()?;
+    if !is_plain(&name_id, limits::NAME_ID_BYTES_MAX.size()) {
+        return Err(Error::Shape("a NameID that is empty, too long or not plain text"));
+    }
+    let indexes = message.named((PROTOCOL, "SessionIndex")).take(limits::VALUES_MAX.size());
+    Ok(LogoutAnswer::Asked(LogoutAsked {
+        id: message.attribute("ID").filter(|id| !id.is_empty()).ok_or(Error::Shape("no ID"))?.to_owned(),
+        name_id,
+        session_indexes: indexes.map(At::text).collect::<Result<_, _>>()?,
+    }))
+}
+
+fn common(message: At<'_>, peer: &Peer, sp: &ServiceProvider, now: Timestamp) -> Result<(), Error> {
+    if message.only((ASSERTION, "Issuer"), "not one Issuer")?.text()? != peer.entity_id {
+        return Err(Error::NotForUs("Issuer"));
+    }
+    if message.attribute("Destination").is_some_and(|to| to != sp.slo_url) {
+        return Err(Error::NotForUs("Destination"));
+    }
+    let issued = message.attribute("IssueInstant").map(read_instant).transpose()?;
+    let issued = issued.ok_or(Error::Time("no IssueInstant"))?;
+    let age = jiff::SignedDuration::from_secs(
+        i64::try_from(limits::LOGOUT_AGE_SECONDS_MAX.value).unwrap_or_default(),
+    );
+    if is_to_come(issued, now) || issued.checked_add(age).is_ok_and(|end| is_over(end, now)) {
+        return Err(Error::Time("IssueInstant"));
+    }
+    Ok(())
+}

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::migrate::Migrate;
+use crate::policies::Policies;
 
 /// A self-hosted backend in one program that is secure by default, and proves it.
 #[derive(Parser)]
@@ -77,6 +78,20 @@ pub enum Command {
         /// Where the server is.
         #[command(flatten)]
         at: At,
+    },
+    /// What is unsafe or slow in the schema, by the numbers of Supabase's advisors and our own. Exit 1 when there is an
+    /// error.
+    Lint {
+        /// Where the server is.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// Row level security: propose it, try it, explain it, prove it.
+    #[command(visible_alias = "policy")]
+    Policies {
+        /// What to do.
+        #[command(subcommand)]
+        what: Policies,
     },
     /// The application's own migrations: plain SQL files, applied once, in order.
     Migrate {

@@ -26,6 +26,8 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Admin { what: Admin::Create { email, at } } => admin_create(email, at).await,
         Command::Keys { what: Keys::List { at } } => lines(at, "/keys", key_line).await,
         Command::Gate { at } => lines(at, "/gate", gate_line).await,
+        Command::Lint { report } => crate::policies::lint(report).await,
+        Command::Policies { what } => crate::policies::run(what).await,
         Command::Migrate { what } => crate::migrate::run(what).await,
         Command::Log { at } => log(at).await,
         Command::LogLevel { level, at } => log_level(level, at).await,

@@ -18,6 +18,7 @@ pub mod lists;
 pub mod logging;
 pub mod migrate;
 pub mod mounts;
+pub mod policies;
 mod preflight;
 pub mod program;
 pub mod ready;

@@ -63,6 +63,8 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Check { .. }
         | Command::Keys { .. }
         | Command::Gate { .. }
+        | Command::Lint { .. }
+        | Command::Policies { .. }
         | Command::Migrate { .. }
         | Command::Log { .. }
         | Command::LogLevel { .. } => Exit::Success,

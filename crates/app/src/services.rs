@@ -51,6 +51,8 @@ pub struct Services {
     pub data: data::Data,
     /// The application's own migrations.
     pub migrations: migrate::Migrations,
+    /// What is said about row level security.
+    pub policies: policies::Policies,
     /// Mail.
     pub outbox: mail::Outbox,
     /// The one way out of the house.
@@ -105,7 +107,23 @@ pub async fn open(
     let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
     let connections = Connections::default();
     let migrations = migrations(basics, database, &audit);
-    Ok((Services { pg, audit, auth, data, migrations, outbox, outbound, jobs, posture, connections }, keys))
+    let policies = policies::Policies::new(pg.clone(), &data.scope().exposed);
+    Ok((
+        Services {
+            pg,
+            audit,
+            auth,
+            data,
+            migrations,
+            policies,
+            outbox,
+            outbound,
+            jobs,
+            posture,
+            connections,
+        },
+        keys,
+    ))
 }
 
 /// The application's own migrations, on the database that is served.
@@ -116,8 +134,29 @@ fn migrations(basics: &Basics, database: &Database, audit: &Audit) -> migrate::M
         ours: lists::migrations(),
         wanted: database.wanted.clone(),
         programs: database.server.as_ref().map(|server| server.binaries().dir.clone()),
-        lint: Arc::new(|_| Box::pin(async { Ok(Vec::new()) })),
+        lint: linted(basics.settings.get(&data::settings::SCHEMAS)),
         rng: basics.rng.clone(),
+    })
+}
+
+/// A migration is refused for what the linter calls an error, unless it is taken on by name.
+fn linted(exposed: Vec<String>) -> migrate::Lint {
+    let exposed: Arc<[String]> = exposed.into();
+    Arc::new(move |client| {
+        let exposed = exposed.clone();
+        Box::pin(async move {
+            let facts = policies::Facts::read_as(client, &exposed).await.map_err(|error| match error {
+                policies::Error::Database(error) => error,
+                policies::Error::Administrator(error) => error.into(),
+                other => pg::Error::Bug(base::fault::chain(&other)),
+            })?;
+            let finding = |found: policies::lint::Finding| migrate::Finding {
+                id: found.rule.to_owned(),
+                what: format!("{}: {}", found.object, found.detail),
+                blocks: found.level == policies::lint::Level::Error,
+            };
+            Ok(policies::lint::run(&facts).into_iter().map(finding).collect())
+        })
     })
 }
 

@@ -178,6 +178,7 @@ fn edges(
         audit: services.audit.clone(),
         data: services.data.clone(),
         migrations: services.migrations.clone(),
+        policies: services.policies.clone(),
         outbox: services.outbox.clone(),
         posture: services.posture.clone(),
         not_effective,

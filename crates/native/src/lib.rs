@@ -8,6 +8,7 @@ mod log;
 mod migrations;
 mod operator;
 mod outbox;
+mod policies;
 
 pub use error::Error;
 pub use log::{Log, Recent};
@@ -30,6 +31,8 @@ pub struct State {
     pub data: Data,
     /// The application's own migrations.
     pub migrations: migrate::Migrations,
+    /// What is said about row level security.
+    pub policies: ::policies::Policies,
     /// Mail.
     pub outbox: Outbox,
     /// The controls and what their probes saw.
@@ -59,6 +62,8 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::ADMIN_CREATE,
     operator::KEYS_LIST,
     operator::GATE,
+    policies::LINT,
+    policies::GENERATE,
     migrations::STATUS,
     migrations::UP,
     migrations::DOWN,

@@ -40,6 +40,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("functions", Rank::Feature),
     ("backup", Rank::Feature),
     ("tls", Rank::Feature),
+    ("policies", Rank::Feature),
     ("posture", Rank::Feature),
     ("native", Rank::Dialect),
     ("supabase", Rank::Dialect),

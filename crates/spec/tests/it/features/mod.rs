@@ -5,4 +5,5 @@ mod data;
 mod edge;
 mod limits;
 mod migrations;
+mod policies;
 mod program;

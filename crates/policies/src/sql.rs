@@ -1,0 +1,187 @@
+//! The statements of this crate. Each fact query answers with one JSON array, so that any connection can ask it: a
+//! system transaction, or an administrator's inside a rehearsal.
+//!
+//! `$1` is the list of exposed schemas. With the empty search path of [`SURROUNDINGS`] every printed name is a full one.
+
+/// What precedes the facts.
+pub const SURROUNDINGS: &str =
+    "select pg_catalog.set_config('search_path', '', true), pg_catalog.set_config('jit', 'off', true)";
+
+/// The search path of an administrator's session, to be put back.
+pub const PATH: &str = "select pg_catalog.current_setting('search_path')";
+
+/// Sets it.
+pub const SET_PATH: &str = "select pg_catalog.set_config('search_path', $1, false)";
+
+/// Whether anybody is signed in without having said who they are (0012).
+pub const HAS_ANONYMOUS: &str = "select exists (select from auth.users where is_anonymous)";
+
+/// Relations of users: everything but the system's schemas and ours.
+pub const RELATIONS: &str = "
+select coalesce(pg_catalog.json_agg(x order by x.schema, x.name), '[]') from (
+  select c.oid::int8, n.nspname as schema, c.relname as name, c.relkind::text as kind, r.rolname as owner,
+         r.rolsuper or r.rolbypassrls as owner_bypasses, c.relrowsecurity as secured,
+         c.relforcerowsecurity as forced, c.relispartition as partition,
+         n.nspname = any($1::text[]) as exposed,
+         coalesce((select o.option_value::bool from pg_catalog.pg_options_to_table(c.reloptions) o
+                   where o.option_name = 'security_invoker'), false) as invoker,
+         pg_catalog.obj_description(c.oid, 'pg_class') as comment,
+         exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                 and d.objid = c.oid and d.deptype = 'e') as extension,
+         c.relpages::int8 as pages, pg_catalog.pg_stat_get_live_tuples(c.oid) as live,
+         pg_catalog.pg_stat_get_dead_tuples(c.oid) as dead,
+         (select pg_catalog.json_object_agg(role, (select coalesce(pg_catalog.json_agg(verb), '[]')
+                    from pg_catalog.unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) verb
+                    where pg_catalog.has_table_privilege(role, c.oid, verb)
+                       or (verb <> 'DELETE' and pg_catalog.has_any_column_privilege(role, c.oid, verb))))
+          from pg_catalog.unnest(array['anon', 'authenticated']) role
+          where pg_catalog.has_schema_privilege(role, n.oid, 'USAGE')) as may,
+         (select pg_catalog.json_agg(distinct d.refobjid::int8) from pg_catalog.pg_rewrite w
+          join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = w.oid
+           and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid <> c.oid
+          where w.ev_class = c.oid) as stands_on
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  join pg_catalog.pg_roles r on r.oid = c.relowner
+  where c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture')
+    and n.nspname !~ '^pg_(toast|temp)') x";
+
+/// Their columns.
+pub const COLUMNS: &str = "
+select coalesce(pg_catalog.json_agg(x order by x.relation, x.number), '[]') from (
+  select a.attrelid::int8 as relation, a.attnum as number, a.attname as name, $1::text[] is null as nothing,
+         pg_catalog.format_type(a.atttypid, a.atttypmod) as type, t.typname as type_name, t.typtype::text as type_kind,
+         tn.nspname as type_schema, a.attnotnull as required,
+         a.attgenerated <> '' or a.attidentity = 'a' as generated,
+         pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default,
+         (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e
+          where e.enumtypid = t.oid) as labels
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_class c on c.oid = a.attrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+  left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture')
+    and n.nspname !~ '^pg_(toast|temp)') x";
+
+/// Their keys and checks.
+pub const CONSTRAINTS: &str = "
+select coalesce(pg_catalog.json_agg(x order by x.relation, x.name), '[]') from (
+  select k.conname as name, k.contype::text as kind, k.conrelid::int8 as relation, k.confrelid::int8 as target,
+         coalesce(k.conkey, '{}') as columns, coalesce(k.confkey, '{}') as target_columns,
+         pg_catalog.pg_get_constraintdef(k.oid) as definition, $1::text[] is null as nothing,
+         (select i.indisprimary from pg_catalog.pg_index i where i.indexrelid = k.conindid) as on_primary
+  from pg_catalog.pg_constraint k
+  where k.contype in ('p', 'u', 'f', 'c') and k.conrelid >= 16384 and k.conparentid = 0) x";
+
+/// Their indexes.
+pub const INDEXES: &str = "
+select coalesce(pg_catalog.json_agg(x order by x.relation, x.name), '[]') from (
+  select i.indrelid::int8 as relation, c.relname as name, i.indkey::int2[] as columns, i.indisunique as unique,
+         i.indisprimary as primary, i.indisvalid as valid, i.indpred is not null as partial, $1::text[] is null as nothing,
+         exists (select 1 from pg_catalog.pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))
+           as of_constraint,
+         pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(i.indexrelid), '^.*? ON ', '') as shape,
+         coalesce(s.idx_scan, 0)::int8 as scans
+  from pg_catalog.pg_index i
+  join pg_catalog.pg_class c on c.oid = i.indexrelid
+  left join pg_catalog.pg_stat_all_indexes s on s.indexrelid = i.indexrelid
+  where i.indrelid >= 16384) x";
+
+/// Policies, with what their expressions stand on.
+pub const POLICIES: &str = "
+select coalesce(pg_catalog.json_agg(x order by x.relation, x.name), '[]') from (
+  select p.oid::int8, p.polrelid::int8 as relation, p.polname as name, p.polpermissive as permissive,
+         p.polcmd::text as command, $1::text[] is null as nothing,
+         (select pg_catalog.json_agg(case when role = 0 then 'public'
+                   else (select rolname from pg_catalog.pg_roles where oid = role) end)
+          from pg_catalog.unnest(p.polroles) role) as roles,
+         pg_catalog.pg_get_expr(p.polqual, p.polrelid) as using,
+         pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as check,
+         coalesce((select pg_catalog.json_agg(distinct d.refobjsubid) from pg_catalog.pg_depend d
+           where d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and d.objid = p.oid
+             and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = p.polrelid
+             and d.refobjsubid > 0), '[]') as columns,
+         coalesce((select pg_catalog.json_agg(distinct d.refobjid::int8) from pg_catalog.pg_depend d
+           where d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and d.objid = p.oid
+             and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+             and d.refobjid <> p.polrelid), '[]') as relations,
+         coalesce((select pg_catalog.json_agg(distinct d.refobjid::int8) from pg_catalog.pg_depend d
+           where d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and d.objid = p.oid
+             and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass), '[]') as functions
+  from pg_catalog.pg_policy p) x";
+
+/// Functions of users.
+pub const FUNCTIONS: &str = "
+select coalesce(pg_catalog.json_agg(x order by x.schema, x.name), '[]') from (
+  select p.oid::int8, n.nspname as schema, p.proname as name, n.nspname = any($1::text[]) as exposed,
+         pg_catalog.pg_get_function_identity_arguments(p.oid) as arguments, p.prosecdef as definer,
+         r.rolname as owner, r.rolsuper or r.rolbypassrls as owner_bypasses, l.lanname as language,
+         p.provolatile::text as volatility, coalesce(p.proconfig, '{}') as settings,
+         coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) as body,
+         case when p.prokind = 'f' then pg_catalog.pg_get_functiondef(p.oid) end as definition,
+         p.prokind::text as kind, p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype as trigger,
+         p.prorettype = 'pg_catalog.event_trigger'::pg_catalog.regtype as event_trigger,
+         pg_catalog.obj_description(p.oid, 'pg_proc') as comment,
+         pg_catalog.has_schema_privilege('anon', n.oid, 'USAGE')
+           and pg_catalog.has_function_privilege('anon', p.oid, 'EXECUTE') as anon,
+         pg_catalog.has_schema_privilege('authenticated', n.oid, 'USAGE')
+           and pg_catalog.has_function_privilege('authenticated', p.oid, 'EXECUTE') as authenticated
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  join pg_catalog.pg_roles r on r.oid = p.proowner
+  join pg_catalog.pg_language l on l.oid = p.prolang
+  where n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture')
+    and n.nspname !~ '^pg_(toast|temp)'
+    and not exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                    and d.objid = p.oid and d.deptype = 'e')) x";
+
+/// Triggers of users.
+pub const TRIGGERS: &str = "
+select coalesce(pg_catalog.json_agg(x order by x.relation, x.name), '[]') from (
+  select t.tgrelid::int8 as relation, t.tgname as name, t.tgfoid::int8 as function, $1::text[] is null as nothing,
+         pg_catalog.pg_get_triggerdef(t.oid) as definition
+  from pg_catalog.pg_trigger t where not t.tgisinternal and t.tgenabled <> 'D' and t.tgrelid >= 16384) x";
+
+/// Extensions.
+pub const EXTENSIONS: &str = "
+select coalesce(pg_catalog.json_agg(x order by x.name), '[]') from (
+  select e.extname as name, n.nspname as schema, e.extversion as version, a.default_version as newest,
+         n.nspname = any($1::text[]) as exposed
+  from pg_catalog.pg_extension e
+  join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+  left join pg_catalog.pg_available_extensions a on a.name = e.extname) x";
+
+/// Public buckets, asked only where there is a `storage.buckets`.
+pub const BUCKETS: &str =
+    "select coalesce(pg_catalog.json_agg(b.id order by b.id), '[]') from storage.buckets b where b.public";
+
+/// Whether there is one that may be read.
+pub const HAS_BUCKETS: &str = "
+select coalesce(pg_catalog.bool_or(pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                                   and pg_catalog.has_table_privilege(c.oid, 'SELECT')), false)
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'storage' and c.relname = 'buckets'";
+
+/// The fact queries with `$1`, in the order [`crate::facts`] reads them.
+pub const FACTS: &[&str] =
+    &[RELATIONS, COLUMNS, CONSTRAINTS, INDEXES, POLICIES, FUNCTIONS, TRIGGERS, EXTENSIONS];
+
+/// Everything that can be prepared in any database, for the test that does.
+pub const ALL: &[&str] = &[
+    SURROUNDINGS,
+    PATH,
+    SET_PATH,
+    RELATIONS,
+    COLUMNS,
+    CONSTRAINTS,
+    INDEXES,
+    POLICIES,
+    FUNCTIONS,
+    TRIGGERS,
+    EXTENSIONS,
+    HAS_BUCKETS,
+];

@@ -1,0 +1,87 @@
+//! The generator: what it proposes keeps people apart, and it refuses half a policy (control 42, attack row 59).
+
+use policies::{Error, Facts, generate};
+
+use crate::cases;
+
+const SCHEMA: &str = "
+CREATE TABLE notes (id int PRIMARY KEY, user_id uuid REFERENCES auth.users, body text);
+CREATE TABLE lines (id int PRIMARY KEY, note int REFERENCES notes, text text);
+CREATE TABLE teams (id int PRIMARY KEY, name text);
+CREATE TABLE members (team int REFERENCES teams, person uuid REFERENCES auth.users, PRIMARY KEY (team, person));
+CREATE TABLE plans (id int PRIMARY KEY, team int REFERENCES teams, created_by uuid);
+CREATE TABLE steps (id int PRIMARY KEY, plan int REFERENCES plans);
+CREATE TABLE lonely (id int PRIMARY KEY);
+GRANT ALL ON ALL TABLES IN SCHEMA public TO anon, authenticated;
+INSERT INTO auth.users (id) VALUES ('00000000-0000-0000-0000-00000000000a'), ('00000000-0000-0000-0000-00000000000b');
+INSERT INTO notes VALUES (1, '00000000-0000-0000-0000-00000000000a'), (2, '00000000-0000-0000-0000-00000000000b');
+INSERT INTO lines VALUES (1, 1), (2, 2);
+INSERT INTO teams VALUES (1), (2);
+INSERT INTO members VALUES (1, '00000000-0000-0000-0000-00000000000a'), (2, '00000000-0000-0000-0000-00000000000b');
+INSERT INTO plans VALUES (1, 1), (2, 2);
+INSERT INTO steps VALUES (1, 1), (2, 2);
+INSERT INTO lonely VALUES (1);
+";
+
+const ANN: &str = "SET LOCAL ROLE authenticated; SET LOCAL request.jwt.claims = '{\"sub\": \"00000000-0000-0000-0000-00000000000a\", \"role\": \"authenticated\"}'";
+
+#[tokio::test]
+async fn what_is_proposed_shows_and_changes_own_rows_only() {
+    let (_database, admin) = cases::administrator().await;
+    admin.batch_execute(SCHEMA).await.unwrap();
+    let facts = Facts::read_as(&admin, &["public".to_owned()]).await.unwrap();
+    let proposals = generate::propose(&facts, None).unwrap();
+    let tables: Vec<&str> = proposals.iter().map(|one| one.table.as_str()).collect();
+    assert_eq!(
+        tables,
+        ["public.lines", "public.members", "public.notes", "public.plans", "public.steps", "public.teams"]
+    );
+    for statement in proposals.iter().flat_map(|one| &one.statements) {
+        admin.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    }
+    for table in ["notes", "lines", "teams", "members", "plans", "steps"] {
+        admin.batch_execute(&format!("BEGIN; {ANN}")).await.unwrap();
+        let seen: i64 = admin.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0);
+        assert_eq!(seen, 1, "{table}");
+        admin.batch_execute("ROLLBACK").await.unwrap();
+    }
+    for attack in [
+        "UPDATE notes SET user_id = '00000000-0000-0000-0000-00000000000b'",
+        "INSERT INTO notes VALUES (3, '00000000-0000-0000-0000-00000000000b')",
+        "UPDATE plans SET team = 2",
+        "INSERT INTO members VALUES (2, '00000000-0000-0000-0000-00000000000a')",
+        "UPDATE steps SET plan = 2",
+        "INSERT INTO lines VALUES (3, 2)",
+    ] {
+        admin.batch_execute(&format!("BEGIN; {ANN}")).await.unwrap();
+        assert!(admin.batch_execute(attack).await.is_err(), "{attack}");
+        admin.batch_execute("ROLLBACK").await.unwrap();
+    }
+    admin.batch_execute(&format!("BEGIN; {ANN}")).await.unwrap();
+    admin
+        .batch_execute("INSERT INTO notes VALUES (3, '00000000-0000-0000-0000-00000000000a')")
+        .await
+        .unwrap();
+    admin.batch_execute("ROLLBACK").await.unwrap();
+    let facts = Facts::read_as(&admin, &["public".to_owned()]).await.unwrap();
+    assert!(generate::propose(&facts, None).unwrap().is_empty(), "what has a policy is left alone");
+    let after: Vec<_> =
+        policies::lint::run(&facts).into_iter().filter(|one| one.rule.starts_with('P')).collect();
+    assert!(after.is_empty(), "{after:?}");
+}
+
+#[tokio::test]
+async fn using_without_check_is_refused() {
+    let (_database, admin) = cases::administrator().await;
+    admin.batch_execute(SCHEMA).await.unwrap();
+    let facts = Facts::read_as(&admin, &["public".to_owned()]).await.unwrap();
+    let using = "user_id = (select auth.uid())";
+    let refused = generate::by_hand(&facts, "notes", using, None);
+    assert!(matches!(&refused, Err(Error::Asked(why)) if why.contains("WITH CHECK")), "{refused:?}");
+    assert!(matches!(generate::by_hand(&facts, "notes", using, Some("true")), Err(Error::Asked(_))));
+    assert!(matches!(generate::by_hand(&facts, "nothing", using, Some(using)), Err(Error::NoTable { .. })));
+    let made = generate::by_hand(&facts, "notes", using, Some(using)).unwrap();
+    for statement in &made.statements {
+        admin.batch_execute(statement).await.unwrap();
+    }
+}

@@ -1,0 +1,7 @@
+//! Policies against a real PostgreSQL: findings, proposals, verdicts and proofs.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cases;
+mod generate;
+mod lint;

@@ -1,0 +1,59 @@
+//! Row level security as an operator works with it: lint, generate, try, explain, prove.
+
+use serde_json::Value;
+use spec::{TestApp, program};
+
+/// `palisade WORDS` against a running instance: its exit code and what it said.
+pub async fn palisade(app: &TestApp, words: &[&str]) -> (i32, String) {
+    let mut command = tokio::process::Command::new(program::binary());
+    let output = command.args(words).arg("--data").arg(app.data()).current_dir("/").output().await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+}
+
+const NOTES: &str = "create table public.notes (id bigint generated always as identity primary key,
+    user_id uuid not null references auth.users, body text)";
+
+#[tokio::test]
+async fn what_is_generated_keeps_people_apart_and_the_linter_is_content() {
+    let app = TestApp::start().await;
+    app.owner(NOTES).await;
+    let (exit, sql) = palisade(&app, &["policies", "generate"]).await;
+    assert_eq!(exit, 0, "{sql}");
+    app.owner(&sql).await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    for person in [&ann, &bob] {
+        let body = serde_json::json!({ "user_id": person.id, "body": "mine" });
+        person.client.post("/rest/v1/notes", body).await.expect(201);
+    }
+    let seen = ann.client.get("/rest/v1/notes?select=user_id").await.expect(200).value();
+    assert_eq!(seen, serde_json::json!([{ "user_id": ann.id }]));
+    let hop = ann.client.json(
+        http::Method::PATCH,
+        "/rest/v1/notes?id=gt.0",
+        serde_json::json!({ "user_id": bob.id }),
+    );
+    hop.await.expect(403);
+    let (exit, said) = palisade(&app, &["lint", "--json"]).await;
+    assert_eq!(exit, 0, "{said}");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let about_notes = |finding: &&Value| finding["object"].as_str().unwrap().starts_with("public.notes");
+    let rules: Vec<_> = said["findings"].as_array().unwrap().iter().filter(about_notes).collect();
+    assert!(rules.iter().all(|finding| finding["level"] == "INFO"), "{rules:?}");
+}
+
+#[tokio::test]
+async fn row_59_half_a_policy_is_refused_by_the_generator_and_named_by_the_linter() {
+    let app = TestApp::start().await;
+    app.owner(NOTES).await;
+    let using = "user_id = (select auth.uid())";
+    let (exit, said) = palisade(&app, &["policies", "generate", "notes", "--using", using]).await;
+    assert!(exit != 0 && said.contains("WITH CHECK"), "{exit} {said}");
+    let both = ["policies", "generate", "notes", "--using", using, "--check", using];
+    let (exit, said) = palisade(&app, &both).await;
+    assert!(exit == 0 && said.contains("WITH CHECK"), "{exit} {said}");
+    app.owner(&format!("create policy half on public.notes for update to authenticated using ({using})"))
+        .await;
+    let (exit, said) = palisade(&app, &["lint"]).await;
+    assert!(exit == 1 && said.contains("P001 policy_without_check"), "{exit} {said}");
+}

@@ -267,8 +267,36 @@ pub struct Which {
 /// `palisade keys …`
 #[derive(Subcommand)]
 pub enum Keys {
-    /// Print every key's name, kind, state and last use; never the key.
+    /// Print every key's name, kind, state and limits; never the key.
     List {
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Make a secret key for one program, with as little as it needs. It is printed once and kept nowhere.
+    Create {
+        /// What it is called: small letters, digits and underscores.
+        name: String,
+        /// What it opens: data:read, data:write, accounts:read, accounts:write. Everything when left out.
+        #[arg(long, value_delimiter = ',')]
+        scope: Vec<String>,
+        /// Addresses and networks it may be used from. Everywhere when left out.
+        #[arg(long, value_delimiter = ',')]
+        from: Vec<String>,
+        /// How long it lives (90d, 12h). For ever when left out.
+        #[arg(long)]
+        expires: Option<String>,
+        /// Write it into this file (0600) instead of printing it.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+    /// End a key at once, everywhere.
+    Revoke {
+        /// Its id, as `keys list` prints it.
+        id: String,
         /// Where the server is.
         #[command(flatten)]
         at: At,

@@ -7,7 +7,7 @@ use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::cli::{Admin, At, Audit, Command, GuideName, Keys, Report, Which};
+use crate::cli::{Admin, At, Audit, Command, GuideName, Report, Which};
 use crate::config::exit::Exit;
 use crate::control::{self, Error};
 
@@ -24,7 +24,7 @@ pub async fn run(command: &Command) -> Option<Done> {
         }
         Command::Audit { what: Audit::Export { which, at } } => audit_export(which, at).await,
         Command::Admin { what: Admin::Create { email, at } } => admin_create(email, at).await,
-        Command::Keys { what: Keys::List { at } } => lines(at, "/keys", key_line).await,
+        Command::Keys { what } => crate::keys::run(what).await,
         Command::Gate { at } => lines(at, "/gate", gate_line).await,
         Command::Lint { report } => crate::policies::lint(report).await,
         Command::Policies { what } => crate::policies::run(what).await,
@@ -115,7 +115,7 @@ async fn admin_create(email: &str, at: &At) -> Done {
     Ok(Exit::Success)
 }
 
-async fn lines(at: &At, path: &str, line: impl Fn(&Value) -> String) -> Done {
+pub(crate) async fn lines(at: &At, path: &str, line: impl Fn(&Value) -> String) -> Done {
     let answer = get(&at.data, path).await?;
     let items = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     if items.is_empty() {
@@ -139,15 +139,6 @@ async fn log_level(level: &str, at: &At) -> Done {
         text(&answer["before"])
     ));
     Ok(Exit::Success)
-}
-
-fn key_line(key: &Value) -> String {
-    format!(
-        "{:24} {:12} {}",
-        text(&key["id"]),
-        text(&key["kind"]),
-        if key["live"] == true { "live" } else { "refused" }
-    )
 }
 
 fn gate_line(closed: &Value) -> String {

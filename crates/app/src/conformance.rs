@@ -65,6 +65,7 @@ pub async fn run(process: &Process) -> Result<(), StartError> {
             mounts: vec![mount],
             identify: identify(outside, clock.clone()),
             on_refusal: Arc::new(|_| {}),
+            on_use: Arc::new(|_| {}),
             pg,
             clock: clock.clone(),
             rng: Rng::system(),

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod dev;
 pub mod docs;
 pub mod error;
+pub mod keys;
 mod later;
 pub mod lists;
 pub mod logging;

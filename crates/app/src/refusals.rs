@@ -1,10 +1,11 @@
-//! Refusals at the edge, and of what would leave the house, become audit entries, through the lane that never waits.
+//! Refusals at the edge, of what would leave the house, and uses of programs' keys become audit entries, through the
+//! lane that never waits.
 
 use std::sync::Arc;
 
 use audit::{Audit, Entry, Event};
 use base::{Caller, Fault, Kind};
-use edge::Refusal;
+use edge::{Refusal, Used};
 
 type OnRefusal = Arc<dyn Fn(&Refusal<'_>) + Send + Sync>;
 
@@ -18,6 +19,17 @@ pub fn to(audit: Audit) -> OnRefusal {
             .request(&refusal.request_id.0)
             .refused(refusal.fault.code())
             .detail("path", refusal.path.to_owned());
+        audit.refused(entry);
+    })
+}
+
+/// Records every use of a program's key (control 150): by key, address, method and route; the same within the lane's
+/// window is one entry with a count.
+pub fn uses(audit: Audit) -> Arc<dyn Fn(&Used<'_>) + Send + Sync> {
+    Arc::new(move |used| {
+        let entry = Entry::by(used.caller, Event::KeyUsed)
+            .from_address(Some(used.address))
+            .about(format!("{} {}", used.method, used.path));
         audit.refused(entry);
     })
 }

@@ -166,6 +166,7 @@ fn edges(
         mounts,
         identify,
         on_refusal: refusals::to(services.audit.clone()),
+        on_use: refusals::uses(services.audit.clone()),
         pg: services.pg.clone(),
         clock: clock.clone(),
         rng: basics.rng.clone(),

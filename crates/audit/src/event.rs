@@ -186,7 +186,7 @@ events! {
     /// An API key was made.
     KeyCreated "key.created" Warn Must;
     /// A key was used; counted, one entry per window.
-    KeyUsed "key.used" Debug May;
+    KeyUsed "key.used" Info May;
     /// A key was refused: unknown, revoked, expired, out of scope.
     KeyRefused "key.refused" Warn May;
     /// A key was revoked.

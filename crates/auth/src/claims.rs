@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use base::{Caller, DbRole, KeyScope, Level, Method, Owed, SignedIn, Who};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -24,6 +25,8 @@ pub(crate) struct Known {
     pub session: Option<(Uuid, Uuid)>,
     /// The API key it stands for.
     pub api_key: Option<Arc<str>>,
+    /// Networks it may come from; empty for everywhere.
+    pub addresses: Arc<[IpNet]>,
 }
 
 /// Reads the claims of a token that `kid` signed (`None`: the shared secret).
@@ -67,12 +70,13 @@ pub(crate) fn read(
         client: claims.get("client_id").and_then(Value::as_str).map(Into::into),
         scope: KeyScope::default(),
         owes: None,
+        read_only: false,
         address: None,
         // Written anew, so that a claim given twice is read the same by us and by policies.
         claims: Value::Object(claims.clone()).to_string().into(),
     };
     let session = session.zip(subject);
-    Ok(Known { caller, expires_at: seconds(&claims, "exp")?, session, api_key })
+    Ok(Known { caller, expires_at: seconds(&claims, "exp")?, session, api_key, addresses: Arc::new([]) })
 }
 
 /// Control 47, the guide's map exactly.

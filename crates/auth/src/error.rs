@@ -30,6 +30,10 @@ pub enum Error {
     #[error("Forbidden use of secret API key in browser")]
     SecretKeyInBrowser,
 
+    /// A key from an address it may not be used from. Worded like any bad key: a thief learns nothing.
+    #[error("Invalid API key")]
+    KeyElsewhere,
+
     // Sign-up and sign-in.
     /// Unknown user and wrong password alike.
     #[error("Invalid login credentials")]
@@ -180,6 +184,7 @@ impl Fault for Error {
             | Error::TokenExpired
             | Error::TokenRevoked
             | Error::BadKey
+            | Error::KeyElsewhere
             | Error::UserGone => Kind::Unauthenticated,
             Error::SecretKeyInBrowser | Error::NotAdmin(_) | Error::SetupLink => Kind::Forbidden,
             Error::InsufficientLevel => Kind::StepUp,
@@ -218,6 +223,7 @@ impl Fault for Error {
             Error::TokenExpired => "auth.token.expired",
             Error::TokenRevoked => "auth.token.revoked",
             Error::BadKey => "auth.key.invalid",
+            Error::KeyElsewhere => "auth.key.elsewhere",
             Error::SecretKeyInBrowser => "auth.key.secret_in_browser",
             Error::InvalidCredentials => "auth.credentials.invalid",
             Error::EmailNotConfirmed => "auth.email.not_confirmed",

@@ -7,6 +7,7 @@ use audit::{Entry, Event};
 use pg::SystemTx;
 use uuid::Uuid;
 
+use crate::new_key::NewKey;
 use crate::user::User;
 use crate::{Auth, Error, Visit};
 
@@ -33,6 +34,7 @@ pub(crate) enum Happening<'a> {
     SigningKeysRotated,
     SigningKeyRetired { kid: &'a str },
     ApiKeyRevoked { id: &'a str },
+    ApiKeyMade { id: &'a str, new: &'a NewKey },
 }
 
 /// Records it in `tx`. When this fails, it must not happen.
@@ -106,6 +108,11 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
         Happening::AdministratorMade { user } => about(by(Event::AdminCreate), user),
         Happening::SigningKeysRotated => by(Event::SigningKeyRotated),
         Happening::SigningKeyRetired { kid } => by(Event::SigningKeyRevoked).about(format!("key:{kid}")),
+        Happening::ApiKeyMade { id, new } => by(Event::KeyCreated)
+            .about(format!("key:{id}"))
+            .detail("scope", new.scope.join(" "))
+            .detail("addresses", new.addresses.join(" "))
+            .detail("lives_seconds", new.lives.map_or(0, |lives| lives.as_secs())),
         Happening::ApiKeyRevoked { id } => by(Event::KeyRevoked).about(format!("key:{id}")),
     }
 }

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use audit::{Entry, Event};
 use base::{Caller, DbRole, Level, Owed, Secret, Who};
+use ipnet::IpNet;
 use pg::Reason;
 use seal::sha256;
 
@@ -52,12 +54,12 @@ impl Auth {
             (Some(key), Some(token)) if key.matches(token.expose()) => self.known(token).await?,
             (Some(key), Some(token)) => {
                 let (key, token) = (self.known(key).await.map_err(as_key)?, self.known(token).await?);
-                key.require_place(presented.browser)?;
+                self.require_place(&key, presented.browser, address)?;
                 self.agree(&key, &token)?;
                 token
             }
         };
-        known.require_place(presented.browser)?;
+        self.require_place(&known, presented.browser, address)?;
         let caller = Arc::new(Caller { address, ..known.caller.clone() });
         Ok(Identified { caller, has_credential: true })
     }
@@ -111,7 +113,12 @@ impl Auth {
             return Ok(known);
         }
         let caller = Caller { owes, ..known.caller.clone() };
-        Ok(Arc::new(Known { caller, api_key: known.api_key.clone(), ..*known }))
+        Ok(Arc::new(Known {
+            caller,
+            api_key: known.api_key.clone(),
+            addresses: known.addresses.clone(),
+            ..*known
+        }))
     }
 
     fn read(&self, text: &str, now: i64) -> Result<Known, Error> {
@@ -121,7 +128,13 @@ impl Auth {
             return Ok(known_key(key));
         }
         let verified = keys.ring.verify(text).map_err(|error| Error::BadToken(reason(error)))?;
-        claims::read(verified.claims, verified.kid.as_deref(), &self.0.rules, now)
+        let mut known = claims::read(verified.claims, verified.kid.as_deref(), &self.0.rules, now)?;
+        // A key in the form of a token has the limits of the key.
+        if let Some(key) = known.api_key.as_deref().and_then(|id| keys.named(id)) {
+            known.caller.scope = key.scope.clone();
+            known.addresses = key.addresses.clone();
+        }
+        Ok(known)
     }
 
     /// Refuses what ended, and says whether a session owes a new password. `ask` asks the database even when this node hears of every end.
@@ -168,12 +181,25 @@ impl Auth {
     }
 }
 
-impl Known {
-    /// A secret key that a web page sends is one that everybody who opens the page has, whomever it is sent along with.
-    fn require_place(&self, browser: bool) -> Result<(), Error> {
-        let is_secret_key =
-            matches!(self.caller.who, Who::Service { .. }) && self.caller.role == DbRole::service();
-        if is_secret_key && browser { Err(Error::SecretKeyInBrowser) } else { Ok(()) }
+impl Auth {
+    /// A secret key that a web page sends is one that everybody who opens the page has, whomever it is sent along with;
+    /// and one that comes from elsewhere than it may is one that somebody took (control 150).
+    fn require_place(&self, known: &Known, browser: bool, address: Option<IpAddr>) -> Result<(), Error> {
+        let is_program = matches!(known.caller.who, Who::Service { .. });
+        let is_secret_key = is_program && known.caller.role == DbRole::service();
+        if is_secret_key && browser {
+            return Err(Error::SecretKeyInBrowser);
+        }
+        let everywhere: &[IpNet] = &[];
+        let instance = if is_secret_key { &*self.0.rules.service_addresses } else { everywhere };
+        for allowed in [instance, &*known.addresses].into_iter().filter(|allowed| !allowed.is_empty()) {
+            if !address.is_some_and(|address| allowed.iter().any(|network| network.contains(&address))) {
+                let entry = Entry::by(&known.caller, Event::KeyRefused).from_address(address);
+                self.0.audit.refused(entry.refused("auth.key.elsewhere"));
+                return Err(Error::KeyElsewhere);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -200,7 +226,13 @@ fn known_key(key: &crate::keys::ApiKey) -> Known {
         },
     };
     let expires_at = key.expires_at.map(|at| at.as_second());
-    Known { caller, expires_at, session: None, api_key: Some(key.id.clone()) }
+    Known {
+        caller,
+        expires_at,
+        session: None,
+        api_key: Some(key.id.clone()),
+        addresses: key.addresses.clone(),
+    }
 }
 
 /// A token in the place of a key is refused as a key.

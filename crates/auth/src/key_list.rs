@@ -16,6 +16,8 @@ pub struct KeyInfo {
     pub name: String,
     /// What it may be used for; empty for everything.
     pub scope: String,
+    /// Where it may be used from; empty for everywhere.
+    pub addresses: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends, if it does.
@@ -35,6 +37,7 @@ impl Auth {
                 kind: row.get("kind")?,
                 name: row.get("name")?,
                 scope: row.get("scope")?,
+                addresses: row.get("addresses")?,
                 created_at: row.get("created_at")?,
                 expires_at: row.get("expires_at")?,
                 live: row.get("live")?,

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use base::{Clock, KeyScope, Secret, Settings};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ipnet::IpNet;
 use jiff::Timestamp;
 use pg::{Pg, Reason};
 use seal::{KeyRing, RootKey, SigningKey, sha256};
 use serde_json::{Map, Value, json};
 
+use crate::new_key::{limits_of, network};
 use crate::{Error, settings, sql};
 
 /// The keys in force, replaced as a whole.
@@ -47,6 +49,8 @@ pub(crate) struct ApiKey {
     pub id: Arc<str>,
     pub kind: KeyKind,
     pub scope: KeyScope,
+    /// Networks it may be used from; empty for everywhere.
+    pub addresses: Arc<[IpNet]>,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -82,6 +86,11 @@ impl Keys {
     pub fn find(&self, text: &str, now: i64) -> Option<&ApiKey> {
         let known = is_well_formed(text).then(|| self.api.get(&sha256(text.as_bytes()))).flatten();
         known.filter(|key| key.lasts(now))
+    }
+
+    /// A key in force by its id.
+    pub fn named(&self, id: &str) -> Option<&ApiKey> {
+        self.api.values().find(|key| &*key.id == id)
     }
 
     pub fn is_live(&self, id: &str, now: i64) -> bool {
@@ -139,6 +148,13 @@ const KNOWN: &[&str] = &[
 
 /// Refuses what no instance may be started with, before anything is opened.
 pub fn check_settings(given: &Settings) -> Result<(), Error> {
+    for text in given.get(&settings::SERVICE_ROLE_ADDRESSES) {
+        let refused = |_| Error::Unsafe {
+            what: "auth.service_role_addresses names what is neither an address nor a network",
+            fix: "write addresses and networks, such as 10.0.0.0/8, 192.0.2.7",
+        };
+        network(&text).map_err(refused)?;
+    }
     given.get(&settings::JWT_SECRET).as_ref().map_or(Ok(()), require_strong)
 }
 
@@ -219,9 +235,10 @@ pub(crate) async fn load(pg: &Pg, root: &RootKey, signing: &Signing, clock: &Clo
             "publishable" => KeyKind::Publishable,
             _ => KeyKind::Secret,
         };
-        let scope = KeyScope(read_array(&row.get::<String>("scope")?));
+        let addresses = read_array(&row.get::<String>("addresses")?);
+        let (scope, addresses) = limits_of(read_array(&row.get::<String>("scope")?), &addresses)?;
         let id: Arc<str> = row.get::<String>("id")?.into();
-        api.insert(hash, ApiKey { id, kind, scope, expires_at: row.get("expires_at")? });
+        api.insert(hash, ApiKey { id, kind, scope, addresses, expires_at: row.get("expires_at")? });
     }
     tx.commit(()).await?.into_inner();
     let live_ids = api.values().map(|key| key.id.clone()).collect();

@@ -18,6 +18,7 @@ mod key_list;
 mod keys;
 mod lent_key;
 pub mod limits;
+mod new_key;
 pub mod outside;
 mod policy;
 mod revocation;
@@ -34,6 +35,7 @@ pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
 pub use identify::{Credentials, Identified};
 pub use key_list::KeyInfo;
 pub use keys::{DefaultKeys, KeyKind, check_settings};
+pub use new_key::{MadeKey, NewKey};
 pub use policy::PasswordPolicy;
 pub use revocation::{CHANNEL, Notice, Revocations};
 pub use rules::Rules;
@@ -72,6 +74,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 30,
         name: "sessions",
         sql: include_str!("../migrations/0030_sessions.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 60,
+        name: "key_limits",
+        sql: include_str!("../migrations/0060_key_limits.sql"),
     },
 ];
 
@@ -218,7 +226,10 @@ impl Auth {
     /// An API key is refused from now on, in both its forms.
     pub async fn revoke_api_key(&self, id: &str, visit: &Visit) -> Result<pg::Reply<()>, Error> {
         let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
-        tx.execute(sql::REVOKE_API_KEY, [id.into(), self.0.clock.now().into()]).await?;
+        let ended = tx.execute(sql::REVOKE_API_KEY, [id.into(), self.0.clock.now().into()]).await?;
+        if ended == 0 {
+            return Err(Error::NotAnId("There is no such key, or it was revoked before"));
+        }
         events::record(&mut tx, self, visit, events::Happening::ApiKeyRevoked { id }).await?;
         self.commit_keys(tx).await
     }

@@ -58,6 +58,11 @@ pub const SUPERSEDED_KEPT_MAX: Limit =
 pub const ISSUERS_MAX: Limit =
     Limit::new("issuers_max", 32, "addresses this instance had; older ones are not accepted any more");
 
+/// Uses that one key may name.
+pub const KEY_SCOPES_MAX: Limit = Limit::new("key_scopes_max", 32, "more than there are areas");
+/// Addresses and networks that one key may name.
+pub const KEY_ADDRESSES_MAX: Limit = Limit::new("key_addresses_max", 64, "each is compared per request");
+
 /// Longest credential in a header.
 pub const CREDENTIAL_BYTES_MAX: Limit =
     Limit::new("credential_bytes_max", 16 * 1024, "tokens of ours are a tenth of it");

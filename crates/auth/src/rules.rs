@@ -3,6 +3,7 @@
 use base::{Profile, Settings};
 
 use crate::flow::Redirects;
+use crate::new_key::network;
 use crate::policy::PasswordPolicy;
 use crate::settings;
 
@@ -40,8 +41,15 @@ pub struct Rules {
     pub link_seconds: i64,
     /// Where browsers may be sent.
     pub redirects: Redirects,
+    /// Where secret keys may be used from; empty for everywhere.
+    pub service_addresses: Vec<ipnet::IpNet>,
     /// What a password must be.
     pub password: PasswordPolicy,
+}
+
+/// The settings were checked before the start, see [`crate::check_settings`].
+fn networks(texts: &[String]) -> Vec<ipnet::IpNet> {
+    texts.iter().filter_map(|text| network(text).ok()).collect()
 }
 
 impl Rules {
@@ -80,6 +88,7 @@ impl Rules {
                 given.get(&settings::SITE_URL).as_deref().unwrap_or(&public_url),
                 &given.get(&settings::URI_ALLOW_LIST),
             ),
+            service_addresses: networks(&given.get(&settings::SERVICE_ROLE_ADDRESSES)),
             password: PasswordPolicy::from_settings(given),
             public_url,
         }

@@ -52,6 +52,11 @@ pub static REFRESH_TOKEN_GRACE: Setting<Duration> = Setting::new("auth.refresh_t
     .changes("how long the last used refresh token still gives the same successor, for lost answers and several tabs")
     .proven_by(&[29]);
 
+/// Where secret keys work.
+pub static SERVICE_ROLE_ADDRESSES: Setting<Vec<String>> = Setting::new("auth.service_role_addresses", "")
+    .changes("addresses and networks that secret keys are accepted from, besides what each key says of itself; empty for everywhere")
+    .proven_by(&[150]);
+
 /// A shared signing secret.
 pub static JWT_SECRET: Setting<Option<Secret<String>>> = Setting::unset("auth.jwt_secret")
     .also(&[
@@ -188,6 +193,7 @@ pub const SETTINGS: &[&Definition] = &[
     &SINGLE_SESSION.definition,
     &REFRESH_TOKEN_ROTATION.definition,
     &REFRESH_TOKEN_GRACE.definition,
+    &SERVICE_ROLE_ADDRESSES.definition,
     &JWT_SECRET.definition,
     &JWT_SIGNING.definition,
     &JWT_ISSUER.definition,

@@ -151,13 +151,15 @@ pub(crate) const INSERT_SIGNING_KEY: &str = "insert into palisade.signing_keys (
 pub(crate) const CHANGE_SIGNING_KEYS: &str = "update palisade.signing_keys set state = $2, changed_at = $3 where state = $1 and ($4::text is null or kid = $4)";
 
 pub(crate) const LOAD_API_KEYS: &str =
-    "select id, kind, hash, scope, expires_at from palisade.api_keys where revoked_at is null";
+    "select id, kind, hash, scope, expires_at, addresses from palisade.api_keys where revoked_at is null";
 
 pub(crate) const INSERT_API_KEY: &str = "insert into palisade.api_keys (id, kind, name, hash, scope, created_at, expires_at) \
      values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing";
 
-pub(crate) const LIST_API_KEYS: &str = "select id, kind, name, array_to_string(scope, ' ') as scope, created_at, expires_at, \
+pub(crate) const LIST_API_KEYS: &str = "select id, kind, name, array_to_string(scope, ' ') as scope, array_to_string(addresses, ' ') as addresses, created_at, expires_at, \
      revoked_at is null and coalesce(expires_at > $1, true) as live from palisade.api_keys order by created_at, id";
+
+pub(crate) const LIMIT_API_KEY: &str = "update palisade.api_keys set addresses = $2 where id = $1";
 
 /// Keys lent to probes have ids of their own shape, so that no other key is ever removed.
 pub(crate) const DROP_LENT_KEY: &str = "delete from palisade.api_keys where id = $1 and id like 'probe\\_%'";
@@ -237,6 +239,7 @@ pub const ALL: &[&str] = &[
     LOAD_API_KEYS,
     LIST_API_KEYS,
     INSERT_API_KEY,
+    LIMIT_API_KEY,
     DROP_LENT_KEY,
     DROP_LENT_KEYS,
     REVOKE_API_KEY,

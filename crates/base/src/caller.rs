@@ -74,9 +74,27 @@ pub struct SignedIn {
     pub session: Option<Uuid>,
 }
 
-/// What a key may be used for. A key without limits has an empty list.
+/// What a key may be used for, as `area:read` and `area:write`; writing includes reading. A key without limits has an
+/// empty list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct KeyScope(pub Arc<[Arc<str>]>);
+
+impl KeyScope {
+    /// Whether the key has any limits.
+    pub fn is_limited(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether it may be used in `area`, for writing or at least for reading.
+    pub fn allows(&self, area: &str, write: bool) -> bool {
+        let grants = |word: &Arc<str>| match word.split_once(':') {
+            Some((known, "write")) => known == area,
+            Some((known, "read")) => known == area && !write,
+            Some(_) | None => false,
+        };
+        !self.is_limited() || self.0.iter().any(grants)
+    }
+}
 
 /// What a session must settle before it may do anything else. Everything but the routes that settle it is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,6 +146,8 @@ pub struct Caller {
     pub client: Option<Arc<str>>,
     /// What their key may be used for.
     pub scope: KeyScope,
+    /// Whether every transaction of theirs is read-only, whatever it is for: a key that may only read (control 150).
+    pub read_only: bool,
     /// Where they are calling from, after the trusted proxies.
     pub address: Option<IpAddr>,
 }
@@ -147,6 +167,7 @@ impl Caller {
             owes: None,
             client: None,
             scope: KeyScope::default(),
+            read_only: false,
             address: None,
         }
     }

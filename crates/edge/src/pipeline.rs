@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{Caller, Clock, Failure, Fault, Kind, Profile, Rng, Settings};
+use base::{Caller, Clock, Failure, Fault, Kind, Profile, Rng, Settings, Who};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, HeaderName, ORIGIN, RETRY_AFTER};
@@ -52,6 +52,18 @@ pub struct Refusal<'a> {
     pub fault: &'a dyn Fault,
 }
 
+/// A request that a program's key let in, for the audit (control 150).
+pub struct Used<'a> {
+    /// Whose key.
+    pub caller: &'a Caller,
+    /// Where from.
+    pub address: IpAddr,
+    /// What for.
+    pub method: &'a http::Method,
+    /// The route's template.
+    pub path: &'a str,
+}
+
 /// What the edge is built from.
 pub struct EdgeConfig {
     /// What is served.
@@ -60,6 +72,8 @@ pub struct EdgeConfig {
     pub identify: Identify,
     /// Told of every refusal; must not block.
     pub on_refusal: Arc<dyn Fn(&Refusal<'_>) + Send + Sync>,
+    /// Told of every request that a key of a program let in; must not block.
+    pub on_use: Arc<dyn Fn(&Used<'_>) + Send + Sync>,
     /// The door to the data.
     pub pg: pg::Pg,
     /// Time.
@@ -184,6 +198,11 @@ impl Edge {
             check(way, self.rates.global(&caller).await)?;
         }
         route.admit(&caller, identified.has_credential, &self.config.clock)?;
+        let caller = route.narrow(caller);
+        if matches!(caller.who, Who::Service { .. }) {
+            let (address, method) = (way.address, &parts.method);
+            (self.config.on_use)(&Used { caller: &caller, address, method, path: &route.path });
+        }
         let body = read(body, &parts.headers, route.limits.body_bytes_max).await?;
         let path = asked.strip_prefix(&*route.prefix).unwrap_or(asked).to_owned();
         let ask = Ask { path, params, body, parts: parts.clone() };

@@ -61,6 +61,8 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::AUDIT_EXPORT,
     operator::ADMIN_CREATE,
     operator::KEYS_LIST,
+    operator::KEYS_CREATE,
+    operator::KEYS_REVOKE,
     operator::GATE,
     policies::LINT,
     policies::GENERATE,

@@ -49,6 +49,12 @@ pub const ADMIN_CREATE: Route<State> =
 /// API keys.
 pub const KEYS_LIST: Route<State> =
     route(Method::GET, "/keys", keys_list, "API keys without their secrets: `palisade keys list`");
+/// A key for one program.
+pub const KEYS_CREATE: Route<State> =
+    route(Method::POST, "/keys", keys_create, "Makes a secret key with limits: `palisade keys create`");
+/// The end of one.
+pub const KEYS_REVOKE: Route<State> =
+    route(Method::DELETE, "/keys/{id}", keys_revoke, "Ends a key at once: `palisade keys revoke`");
 /// Closed tables.
 pub const GATE: Route<State> =
     route(Method::GET, "/gate", gate, "What is not served, and why: `palisade gate`");
@@ -183,9 +189,7 @@ struct NewAdmin {
 fn admin_create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let NewAdmin { email } = ask.json()?;
-        let visit =
-            auth::Visit { caller: cx.caller.clone(), user_agent: None, request_id: cx.request_id.0.clone() };
-        let token = state.auth.create_admin_link(&email, &visit).await?;
+        let token = state.auth.create_admin_link(&email, &visit(&cx)).await?;
         let link = |token: base::Secret| json!({ "link": format!("{}/auth/v1/setup?token={}", state.url, token.expose()), "minutes": 15 });
         Ok(token.map(|token| Answer::json(&link(token))))
     })
@@ -193,6 +197,39 @@ fn admin_create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 fn keys_list(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     Box::pin(async move { Ok(state.auth.list_api_keys().await?.map(|keys| Answer::json(&keys))) })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedKey {
+    name: String,
+    #[serde(default)]
+    scope: Vec<String>,
+    #[serde(default)]
+    addresses: Vec<String>,
+    lives_seconds: Option<u64>,
+}
+
+fn keys_create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let WantedKey { name, scope, addresses, lives_seconds } = ask.json()?;
+        let lives = lives_seconds.map(std::time::Duration::from_secs);
+        let new = auth::NewKey { name, scope, addresses, lives };
+        let areas = web::Area::NAMED.map(web::Area::name);
+        let made = state.auth.make_key(&new, &areas, &visit(&cx)).await?;
+        Ok(made.map(|made| Answer::json(&json!({ "id": made.id, "key": made.text.expose() }))))
+    })
+}
+
+fn keys_revoke(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let id = ask.params.get("id");
+        Ok(state.auth.revoke_api_key(id, &visit(&cx)).await?.map(|()| Answer::json(&json!({ "id": id }))))
+    })
+}
+
+fn visit(cx: &Cx) -> auth::Visit {
+    auth::Visit { caller: cx.caller.clone(), user_agent: None, request_id: cx.request_id.0.clone() }
 }
 
 fn gate(state: Arc<State>, _: Cx, _: Ask) -> Handled {

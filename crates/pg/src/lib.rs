@@ -107,6 +107,7 @@ impl Pg {
         let Once { statement, mode, lane, setup } = ask;
         // What may write never shares a connection: its commit waits for the disk.
         let shared = lane == Lane::Short && mode == Mode::Read && self.0.short.takes(&statement.sql);
+        let mode = if caller.read_only { Mode::Read } else { mode };
         let then = match mode {
             Mode::Read if shared && setup.leaves_nothing => Cleaning::None,
             Mode::Read => Cleaning::AfterRead,
@@ -155,7 +156,7 @@ impl Pg {
 
     /// Begins a transaction as `caller`. The role and claims travel with the first statement.
     pub async fn begin(&self, caller: &Caller, mode: Mode, setup: Setup) -> Result<Tx, Error> {
-        let prelude = self.prelude(caller, mode == Mode::Read, setup)?;
+        let prelude = self.prelude(caller, mode == Mode::Read || caller.read_only, setup)?;
         let role = prelude.role.shared();
         let lease = self.0.own.lease().await?;
         Ok(Tx(Open::new(lease, Opening::Begin(prelude), role)))

@@ -9,6 +9,7 @@ mod connection;
 mod cross_origin;
 mod errors;
 mod headers;
+mod keys;
 mod logs;
 mod rates;
 mod roles;
@@ -82,6 +83,7 @@ probes! {
     116 => secrets::weak_signing_secrets_are_refused;
     117 => secrets::secrets_come_from_files;
     127 => errors::failures_say_nothing;
+    150 => keys::programs_have_no_more_than_they_need;
 }
 
 /// The probe of a control, if it is built.

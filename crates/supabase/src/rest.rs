@@ -28,7 +28,7 @@ use base::{Clock, Who};
 use data::Data;
 use data::ask::Shape;
 use http::{HeaderName, HeaderValue, Method};
-use web::{Answer, Ask, Cx, Guard, Limits, Mount, Reply, Route, RouteInfo};
+use web::{Answer, Area, Ask, Cx, Guard, Limits, Mount, Reply, Route, RouteInfo};
 
 pub use config::{Describe, RestConfig, WrongVariable};
 pub use error::{Refusal, Refused, Voice};
@@ -61,7 +61,7 @@ impl Rest {
     /// Its routes at `prefix`, for callers that `guard` admits: [`Guard::Key`] in the product.
     pub fn mount(self, prefix: &str, guard: Guard) -> Mount {
         let envelope = if self.config.outspoken { wording::outspoken_envelope } else { envelope };
-        Mount::new(prefix, envelope, Arc::new(self), &routes(guard))
+        Mount::new(prefix, envelope, Arc::new(self), &routes(guard)).area(Area::Data)
     }
 
     fn voice(&self, cx: &Cx) -> Voice {

@@ -37,6 +37,14 @@ pub enum Error {
     /// The session must choose another password before it may do anything else (control 20).
     #[error("Your password has expired: choose another one before anything else")]
     PasswordExpired,
+    /// The key may not be used for this (control 150).
+    #[error("This key may not {verb} {area}")]
+    OutOfScope {
+        /// What it was used for.
+        area: &'static str,
+        /// `read` or `write`.
+        verb: &'static str,
+    },
     /// The route is for administrators.
     #[error("User not allowed")]
     NotAdmin,
@@ -95,7 +103,9 @@ impl Fault for Error {
             Error::NoMethod { .. } => Kind::Unsupported,
             Error::NoApiKey | Error::NotSignedIn => Kind::Unauthenticated,
             Error::StepUp { .. } | Error::SecondFactorOwed => Kind::StepUp,
-            Error::PasswordExpired | Error::NotAdmin | Error::NotOperator => Kind::Forbidden,
+            Error::PasswordExpired | Error::OutOfScope { .. } | Error::NotAdmin | Error::NotOperator => {
+                Kind::Forbidden
+            }
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::TooSlow => Kind::Timeout,
             Error::TooMany { .. } => Kind::TooMany,
@@ -114,6 +124,7 @@ impl Fault for Error {
             Error::StepUp { .. } => "web.step_up",
             Error::SecondFactorOwed => "web.second_factor_owed",
             Error::PasswordExpired => "web.password_expired",
+            Error::OutOfScope { .. } => "web.out_of_scope",
             Error::NotAdmin => "web.not_admin",
             Error::NotOperator => "web.not_operator",
             Error::TooLarge { .. } => "web.too_large",

@@ -24,7 +24,8 @@ pub use error::Error;
 pub use guard::Guard;
 pub use info::RouteInfo;
 pub use route::{
-    Account, Bound, Budgeted, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused, Route,
+    Account, Area, Bound, Budgeted, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused,
+    Route,
 };
 pub use status::status_of;
 

@@ -27,6 +27,31 @@ pub enum Credentials {
     KeyAndBearer,
 }
 
+/// What a mount gives access to: what the scope of a key is measured against (control 150).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Area {
+    /// Rows, by whatever dialect.
+    Data,
+    /// Accounts, sessions, keys.
+    Accounts,
+    /// Neither: a key with limits opens nothing here that asks for a key.
+    Other,
+}
+
+impl Area {
+    /// Those that scopes name.
+    pub const NAMED: [Area; 2] = [Area::Data, Area::Accounts];
+
+    /// As scopes spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Area::Data => "data",
+            Area::Accounts => "accounts",
+            Area::Other => "other",
+        }
+    }
+}
+
 /// Reads from a request which budget it is counted against, where one path serves several.
 pub type Budgeted = fn(&Ask) -> Rate;
 
@@ -185,6 +210,8 @@ pub struct Bound {
     pub settles: &'static [Owed],
     /// One line for the reference.
     pub summary: &'static str,
+    /// What it gives access to.
+    pub area: Area,
     /// How its faults are worded.
     pub envelope: Envelope,
     /// The code.
@@ -197,8 +224,31 @@ impl Bound {
     pub fn admit(&self, caller: &Caller, has_credential: bool, clock: &Clock) -> Result<(), Error> {
         match caller.owes {
             Some(owed) if !self.settles.contains(&owed) => Err(Error::owed(owed)),
-            Some(_) | None => self.guard.admit(caller, has_credential, clock),
+            Some(_) | None => {
+                self.in_scope(caller)?;
+                self.guard.admit(caller, has_credential, clock)
+            }
         }
+    }
+
+    /// A key with limits opens what its scope names. What administrators do is writing unless the method only reads; of
+    /// rows PostgreSQL knows better what writes than a method does, see [`Bound::narrow`].
+    fn in_scope(&self, caller: &Caller) -> Result<(), Error> {
+        let reads = self.method.is_safe() || self.area == Area::Data;
+        let open = matches!(self.guard, Guard::Open | Guard::Operator);
+        if open || caller.scope.allows(self.area.name(), !reads) {
+            return Ok(());
+        }
+        Err(Error::OutOfScope { area: self.area.name(), verb: if reads { "read" } else { "write" } })
+    }
+
+    /// The caller as far as this route lets them go: a key that may only read rows gets read-only transactions, whatever
+    /// function, view or trigger it goes through.
+    pub fn narrow(&self, caller: Arc<Caller>) -> Arc<Caller> {
+        if !caller.scope.is_limited() || caller.scope.allows(self.area.name(), true) {
+            return caller;
+        }
+        Arc::new(Caller { read_only: true, ..Caller::clone(&caller) })
     }
 }
 
@@ -236,10 +286,18 @@ impl Mount {
                 account: route.account,
                 settles: route.settles,
                 summary: route.summary,
+                area: Area::Other,
                 envelope,
                 run: Arc::new(move |cx, ask| handler(state.clone(), cx, ask)),
             }
         };
         Mount { envelope, routes: routes.iter().map(bind).collect(), prefix: prefix.clone() }
+    }
+
+    /// Says what all of it gives access to.
+    #[must_use]
+    pub fn area(mut self, area: Area) -> Self {
+        self.routes.iter_mut().for_each(|route| route.area = area);
+        self
     }
 }

@@ -69,7 +69,9 @@ fn of_auth(error: &Error) -> (StatusCode, &'static str) {
             (S::BAD_REQUEST, "validation_failed")
         }
         Error::NotAnId(_) => (S::NOT_FOUND, "validation_failed"),
-        Error::NoBearer | Error::BadKey | Error::SecretKeyInBrowser => (S::UNAUTHORIZED, "no_authorization"),
+        Error::NoBearer | Error::BadKey | Error::KeyElsewhere | Error::SecretKeyInBrowser => {
+            (S::UNAUTHORIZED, "no_authorization")
+        }
         Error::BadToken(_) | Error::TokenExpired => (S::FORBIDDEN, "bad_jwt"),
         Error::TokenRevoked => (S::FORBIDDEN, "session_not_found"),
         Error::InvalidCredentials => (S::BAD_REQUEST, "invalid_credentials"),
@@ -127,7 +129,9 @@ fn of_web(error: &web::Error) -> (StatusCode, &'static str) {
         web::Error::NoApiKey | web::Error::NotSignedIn => (S::UNAUTHORIZED, "no_authorization"),
         web::Error::StepUp { .. } | web::Error::SecondFactorOwed => (S::FORBIDDEN, "insufficient_aal"),
         web::Error::PasswordExpired => (S::FORBIDDEN, "password_expired"),
-        web::Error::NotAdmin | web::Error::NotOperator => (S::FORBIDDEN, "not_admin"),
+        web::Error::NotAdmin | web::Error::NotOperator | web::Error::OutOfScope { .. } => {
+            (S::FORBIDDEN, "not_admin")
+        }
         web::Error::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "request_entity_too_large"),
         web::Error::TooSlow => (S::GATEWAY_TIMEOUT, "request_timeout"),
         web::Error::TooMany { .. } => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),

@@ -19,7 +19,7 @@ use ::auth::{Auth, Visit};
 use base::Owed;
 use http::Method;
 use http::header::USER_AGENT;
-use web::{Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route, RouteInfo};
+use web::{Area, Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route, RouteInfo};
 
 /// What the handlers work with.
 pub struct State {
@@ -30,7 +30,10 @@ pub struct State {
 /// The routes, at each of `prefixes`.
 pub fn mounts(state: Arc<State>, prefixes: &[String]) -> Vec<Mount> {
     let routes = routes();
-    prefixes.iter().map(|prefix| Mount::new(prefix, envelope::word, state.clone(), &routes)).collect()
+    prefixes
+        .iter()
+        .map(|prefix| Mount::new(prefix, envelope::word, state.clone(), &routes).area(Area::Accounts))
+        .collect()
 }
 
 /// What the reference says of the routes, at `prefix`.

@@ -3,6 +3,7 @@
 mod accounts;
 mod data;
 mod edge;
+mod keys;
 mod limits;
 mod migrations;
 mod policies;

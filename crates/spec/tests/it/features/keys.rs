@@ -1,0 +1,143 @@
+//! Keys of programs: limited in what they open, where from and for how long; every use recorded (control 150).
+
+use http::Method;
+use serde_json::{Value, json};
+use spec::{Client, TestApp};
+
+/// A table that only programs see, and a function that writes into it.
+const LOG: &str = "create table log (id int generated always as identity primary key, line text);
+    grant all on log to service_role;
+    insert into log (line) values ('one');
+    create function shout(what text) returns text language sql as 'insert into public.log (line) values (what) returning line';
+    grant execute on function shout to service_role";
+
+/// Makes a key as `palisade keys create` does.
+async fn key(app: &TestApp, new: Value) -> (String, Client) {
+    let made = app::control::ask(app.data(), Method::POST, "/keys", Some(&new)).await.unwrap();
+    let mut client = app.stranger();
+    client.headers.clear();
+    (made["id"].as_str().unwrap().to_owned(), client.with("apikey", made["key"].as_str().unwrap()))
+}
+
+async fn revoke(app: &TestApp, id: &str) -> Result<Value, app::control::Error> {
+    app::control::ask(app.data(), Method::DELETE, &format!("/keys/{id}"), None).await
+}
+
+fn named(name: &str, scope: &[&str]) -> Value {
+    json!({ "name": name, "scope": scope })
+}
+
+/// Attack row 69.
+#[tokio::test]
+async fn a_key_that_may_only_read_writes_through_nothing() {
+    let app = TestApp::start().await;
+    app.owner(LOG).await;
+    let (_, reader) = key(&app, named("reader", &["data:read"])).await;
+    assert_eq!(reader.get("/rest/v1/log?select=line").await.expect(200).text(), r#"[{"line":"one"}]"#);
+
+    let line = json!({ "line": "two" });
+    let refused = [
+        reader.post("/rest/v1/log", line.clone()).await,
+        reader.json(Method::PATCH, "/rest/v1/log?id=eq.1", line.clone()).await,
+        reader.json(Method::PUT, "/rest/v1/log?id=eq.1", json!({ "id": 1, "line": "x" })).await,
+        reader.json(Method::DELETE, "/rest/v1/log?id=eq.1", Value::Null).await,
+        reader.post("/rest/v1/rpc/shout", json!({ "what": "two" })).await,
+        reader.get("/rest/v1/rpc/shout?what=two").await,
+        reader.get("/auth/v1/admin/users").await,
+        reader.post("/auth/v1/admin/users", json!({ "email": "a@example.com" })).await,
+    ];
+    for seen in refused {
+        assert!(seen.status.is_client_error(), "{} {}", seen.status, seen.text());
+    }
+    assert_eq!(reader.get("/rest/v1/log?select=line").await.expect(200).text(), r#"[{"line":"one"}]"#);
+
+    let (_, writer) = key(&app, named("writer", &["data:write"])).await;
+    writer.post("/rest/v1/rpc/shout", json!({ "what": "two" })).await.expect(200);
+    writer.get("/auth/v1/admin/users").await.expect(403);
+}
+
+#[tokio::test]
+async fn a_key_for_accounts_opens_no_rows_and_one_that_reads_them_changes_none() {
+    let app = TestApp::start().await;
+    app.owner(LOG).await;
+    let (_, reader) = key(&app, named("auditor", &["accounts:read"])).await;
+    reader.get("/auth/v1/admin/users").await.expect(200);
+    reader.post("/auth/v1/admin/users", json!({ "email": "a@example.com" })).await.expect(403);
+    reader.get("/rest/v1/log").await.expect(403);
+    let (_, writer) = key(&app, named("importer", &["accounts:write"])).await;
+    writer.post("/auth/v1/admin/users", json!({ "email": "a@example.com" })).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_key_works_where_and_while_it_may() {
+    let app = TestApp::start().await;
+    app.owner(LOG).await;
+    let limited = json!({ "name": "office", "addresses": ["127.9.0.0/24"], "lives_seconds": 3600 });
+    let (id, office) = key(&app, limited).await;
+    office.clone().at("127.9.0.7").get("/rest/v1/log").await.expect(200);
+    let elsewhere = office.clone().at("127.9.1.7").get("/rest/v1/log").await.expect(401);
+    assert!(!elsewhere.text().contains("address"), "a thief learns nothing: {}", elsewhere.text());
+    assert!(app.audited("key.refused").await);
+    // Whomever it is sent along with.
+    let ann = app.person("ann").await;
+    let token = ann.client.headers.iter().find(|(name, _)| name == "authorization").unwrap().1.clone();
+    office.clone().at("127.9.1.7").with("authorization", &token).get("/rest/v1/log").await.expect(401);
+    // Never from a browser, wherever that is.
+    office
+        .clone()
+        .at("127.9.0.7")
+        .with("origin", "https://evil.example")
+        .get("/rest/v1/log")
+        .await
+        .expect(403);
+
+    app.clock.advance(std::time::Duration::from_secs(3601));
+    office.clone().at("127.9.0.7").get("/rest/v1/log").await.expect(401);
+
+    let (id_two, other) = key(&app, named("other", &[])).await;
+    assert_ne!(id, id_two);
+    other.get("/rest/v1/log").await.expect(200);
+    revoke(&app, &id_two).await.unwrap();
+    other.get("/rest/v1/log").await.expect(401);
+    assert!(revoke(&app, &id_two).await.is_err(), "there is none any more");
+}
+
+#[tokio::test]
+async fn the_instance_can_keep_all_secret_keys_at_home() {
+    let app = TestApp::builder().with("auth.service_role_addresses", "127.8.0.1, 127.9.0.0/16").start().await;
+    app.owner(LOG).await;
+    let service = app.service();
+    service.clone().at("127.8.0.1").get("/rest/v1/log").await.expect(200);
+    service.clone().at("127.9.3.3").get("/rest/v1/log").await.expect(200);
+    service.clone().at("127.7.0.1").get("/rest/v1/log").await.expect(401);
+    // The same in the form of a token.
+    let token = app.running.keys.service_token.expose().clone();
+    let with_token = |from: &str| app.stranger().at(from).with("authorization", &format!("Bearer {token}"));
+    with_token("127.7.0.1").get("/rest/v1/log").await.expect(401);
+    with_token("127.8.0.1").get("/rest/v1/log").await.expect(200);
+    // People are not programs.
+    app.person("ann").await.client.at("127.7.0.1").get("/auth/v1/user").await.expect(200);
+}
+
+#[tokio::test]
+async fn every_use_of_a_program_is_in_the_log_by_key_address_and_route() {
+    let app = TestApp::start().await;
+    app.owner(LOG).await;
+    let (id, program) = key(&app, named("nightly", &["data:read"])).await;
+    let program = program.at("127.9.9.9");
+    for _ in 0..3 {
+        program.get("/rest/v1/log").await.expect(200);
+    }
+    let audit = &app.running.services.audit;
+    audit.settle().await.unwrap();
+    let filter = audit::Filter { event: Some("key.used".to_owned()), ..audit::Filter::default() };
+    let found = audit.find(&filter, None, 10).await.unwrap();
+    let bodies: Vec<Value> = found.iter().map(|entry| serde_json::from_str(&entry.body).unwrap()).collect();
+    let mine: Vec<&Value> = bodies.iter().filter(|body| body["actor"] == format!("key:{id}")).collect();
+    let count: u64 = mine.iter().map(|body| body["count"].as_u64().unwrap_or(1)).sum();
+    assert_eq!(count, 3, "{bodies:?}");
+    assert!(
+        mine.iter().all(|body| body.to_string().contains("127.9.9.9") && body.to_string().contains("GET ")),
+        "{mine:?}"
+    );
+}

@@ -53,7 +53,7 @@ impl NewKey {
         }
         for word in &self.scope {
             let known = |area: &&str| *word == format!("{area}:read") || *word == format!("{area}:write");
-            if !areas.iter().any(|area| known(&area)) {
+            if !areas.iter().any(known) {
                 let all: Vec<String> =
                     areas.iter().map(|area| format!("{area}:read, {area}:write")).collect();
                 return wrong(format!("there is no scope {word}: there are {}", all.join(", ")));

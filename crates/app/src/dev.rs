@@ -43,8 +43,12 @@ pub async fn prepare(running: &Running, data: &Path) -> Result<Demo, StartError>
 /// An account made as an administrator makes one, so that policy and audit apply. One that an interrupted first start
 /// made already gets the new password.
 async fn account(running: &Running, person: &demo::Person) -> Result<Uuid, StartError> {
-    let visit =
-        auth::Visit { caller: Arc::new(Caller::operator()), user_agent: None, request_id: "demo".into() };
+    let visit = auth::Visit {
+        caller: Arc::new(Caller::operator()),
+        user_agent: None,
+        devices: Vec::new(),
+        request_id: "demo".into(),
+    };
     let auth = &running.services.auth;
     let page = auth::Page { number: 1, size: 1, filter: person.email.to_owned(), ascending: true };
     let known = auth.admin_list(&page).await?.into_inner().users.into_iter().next();

@@ -23,6 +23,7 @@ pub fn migrations() -> Vec<Migration> {
 pub const SETTINGS: &[&[&Definition]] = &[
     audit::SETTINGS,
     auth::SETTINGS,
+    auth::settings::PASSWORD_SETTINGS,
     data::SETTINGS,
     edge::SETTINGS,
     jobs::SETTINGS,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use auth::{Auth, Credentials};
+use auth::{Auth, Credentials, Visit};
 use base::{Caller, Clock, Failure, Profile, Secret, Settings};
-use edge::{Identified, Identify};
+use edge::{Identified, Identify, Recognise};
 use supabase::rest::{Rest, RestConfig};
 use web::{Guard, Mount, RouteInfo};
 
@@ -81,6 +81,23 @@ pub fn identify(auth: Auth) -> Identify {
             };
             let known = auth.identify(&credentials, Some(address)).await.map_err(Failure::from)?;
             Ok(Identified { caller: known.caller, has_credential: known.has_credential })
+        })
+    })
+}
+
+/// Which device tries to sign in, by what it shows and where it is.
+pub fn recognise(auth: Auth) -> Recognise {
+    Arc::new(move |parts, account, address| {
+        let auth = auth.clone();
+        Box::pin(async move {
+            let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+            let visit = Visit {
+                caller: Arc::new(Caller::anonymous().at(address)),
+                user_agent: agent.map(str::to_owned),
+                devices: web::cookies(&parts.headers, auth::DEVICE_COOKIE).map(Secret::new).collect(),
+                request_id: "".into(),
+            };
+            auth.recognise(&account, &visit).await
         })
     })
 }

@@ -165,6 +165,7 @@ fn edges(
     let config = |mounts, identify| EdgeConfig {
         mounts,
         identify,
+        recognise: mounts::recognise(services.auth.clone()),
         on_refusal: refusals::to(services.audit.clone()),
         on_use: refusals::uses(services.audit.clone()),
         pg: services.pg.clone(),

@@ -4,6 +4,7 @@
 //! same words for a stranger's guess and a wrong password (control 126, attack row 19).
 
 mod email;
+mod sign_in;
 
 pub(crate) use email::read_email;
 
@@ -11,7 +12,6 @@ use audit::Event;
 use base::Secret;
 use jiff::Timestamp;
 use pg::{Param, Reason, Reply, SystemTx};
-use seal::Verdict;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -51,6 +51,7 @@ impl Auth {
     /// Makes an account, confirmed at once: without a way to confirm addresses by mail, nobody else may sign up.
     pub async fn sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<Grant>, Error> {
         let (email, password) = self.check_sign_up(&ask)?;
+        self.require_password(&password).await?;
         let hash = self.0.hasher.hash(&password).await?;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let taken = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
@@ -113,69 +114,6 @@ impl Auth {
         Ok((read_email(email)?, password.clone()))
     }
 
-    /// Signs in with a password.
-    pub async fn sign_in(
-        &self,
-        email: &str,
-        password: &Secret<String>,
-        visit: &Visit,
-    ) -> Result<Reply<Grant>, Error> {
-        let signed_in = self.try_sign_in(email, password, visit).await;
-        if let Err(error) = &signed_in {
-            events::refused(self, visit, Event::LoginFailed, error, email);
-        }
-        signed_in
-    }
-
-    async fn try_sign_in(
-        &self,
-        email: &str,
-        password: &Secret<String>,
-        visit: &Visit,
-    ) -> Result<Reply<Grant>, Error> {
-        // An address that cannot be one is looked up all the same, as nobody.
-        let email = read_email(email).unwrap_or_default();
-        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let rows = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
-        tx.commit(()).await?.into_inner();
-        let user = rows.first().map(User::read).transpose()?;
-        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
-        let verdict = match self.0.hasher.verify(password, stored.as_deref()).await {
-            Err(seal::Error::PasswordTooLong) => Verdict::Wrong,
-            other => other?,
-        };
-        let (Some(user), Some(stored)) = (user, stored) else { return Err(Error::InvalidCredentials) };
-        if !verdict.is_right() {
-            return Err(Error::InvalidCredentials);
-        }
-        if user.is_banned(self.0.clock.now()) {
-            return Err(Error::Banned);
-        }
-        if user.email_confirmed_at.is_none() {
-            return Err(Error::EmailNotConfirmed);
-        }
-        let renewed = match verdict {
-            Verdict::RightButOld => Some(self.0.hasher.hash(password).await?),
-            Verdict::Right | Verdict::Wrong => None,
-        };
-        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let now = self.0.clock.now();
-        let touched = [user.id.into(), now.into(), (&stored).into(), renewed.as_ref().into()];
-        if tx.execute(sql::TOUCH_SIGN_IN, touched).await? == 0 {
-            return Err(Error::InvalidCredentials);
-        }
-        if renewed.is_some() {
-            events::record(&mut tx, self, visit, Happening::PasswordRehashed { user: user.id }).await?;
-        }
-        let weak = match self.0.rules.password.require(password.expose()) {
-            Err(Error::WeakPassword { message, reasons }) => Some((message, reasons)),
-            Ok(()) | Err(_) => None,
-        };
-        let mut opened = self.open_session(&mut tx, user, Opening::by(Way::Password), visit).await?;
-        opened.weak_password = weak;
-        self.commit_session(tx, opened).await
-    }
-
     /// The account of a signed-in person.
     pub async fn own_user(&self, id: Uuid) -> Result<Reply<User>, Error> {
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
@@ -199,7 +137,8 @@ impl Auth {
         let email = self.check_own_change(&user, &change, visit)?;
         let hash = match &change.password {
             Some(password) => {
-                Some(self.new_password(&user, password, change.current_password.as_ref()).await?)
+                self.require_password(password).await?;
+                Some(self.new_password(&user, password, change.current_password.as_ref(), visit).await?)
             }
             None => None,
         };
@@ -218,7 +157,7 @@ impl Auth {
             events::record(&mut tx, self, visit, Happening::AddressChanged { user: id }).await?;
         }
         if let Some(hash) = hash {
-            user.password_hash = Some(hash);
+            self.set_password(&mut tx, &mut user, hash).await?;
             let session = visit.caller.signed_in().and_then(|person| person.session);
             ended = ids(&tx.query(sql::END_OTHER_SESSIONS, [id.into(), session.into()]).await?)?;
             tx.execute(sql::DELETE_ONE_TIME_TOKENS, [id.into()]).await?;
@@ -239,6 +178,7 @@ impl Auth {
         visit: &Visit,
     ) -> Result<Option<String>, Error> {
         if let Some(password) = &change.password {
+            // What costs nothing first; the lists come with the hash.
             self.0.rules.password.require(password.expose())?;
         }
         let email = change.email.as_deref().map(read_email).transpose()?;
@@ -261,24 +201,54 @@ impl Auth {
         Ok(email)
     }
 
-    /// The hash of a new password, after the old one was proven where it was given.
+    /// The hash of a new password, after the old one was proven where it was given or must be.
     async fn new_password(
         &self,
         user: &User,
         password: &Secret<String>,
         current: Option<&Secret<String>>,
+        visit: &Visit,
     ) -> Result<String, Error> {
         let stored = user.password_hash.as_deref();
-        if let Some(current) = current
-            && stored.is_some()
-            && !self.0.hasher.verify(current, stored).await?.is_right()
-        {
-            return Err(Error::CurrentPassword);
+        match current {
+            Some(current) if stored.is_some() => self.require_current(user, current, visit).await?,
+            None if stored.is_some() && self.0.rules.current_password && !came_by_code(visit) => {
+                return Err(Error::CurrentPasswordMissing);
+            }
+            Some(_) | None => {}
         }
         if self.0.hasher.verify(password, stored).await?.is_right() {
             return Err(Error::SamePassword);
         }
+        let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
+        self.require_unused(&mut tx, user, password).await?;
+        tx.commit(()).await?.into_inner();
         Ok(self.0.hasher.hash(password).await?)
+    }
+
+    /// Whoever holds a session may not guess the password with it: these tries are the account's too.
+    async fn require_current(
+        &self,
+        user: &User,
+        current: &Secret<String>,
+        visit: &Visit,
+    ) -> Result<(), Error> {
+        let account = user.email.as_deref().unwrap_or(user.phone_or_empty());
+        let taken = self.take_try(account, visit).await?;
+        match self.0.hasher.verify(current, user.password_hash.as_deref()).await {
+            Ok(verdict) if verdict.is_right() => {
+                self.was_right(&taken).await;
+                Ok(())
+            }
+            Ok(_) | Err(seal::Error::PasswordTooLong) => {
+                self.was_wrong(&taken, account, visit);
+                Err(Error::CurrentPassword)
+            }
+            Err(other) => {
+                self.was_not_tried(&taken).await;
+                Err(other.into())
+            }
+        }
     }
 
     /// Gives an account another confirmed address.
@@ -354,6 +324,9 @@ impl Auth {
             Some(refused) if refused.constraint.as_deref() == Some("users_phone_key") => Error::PhoneExists,
             _ => trigger(error, "saving new user"),
         })?;
+        if let Some(hash) = &new.hash {
+            self.note_password(tx, new.id, hash).await?;
+        }
         let provider = if new.email.is_some() { "email" } else { "phone" };
         let identity: [Param; 6] = [
             self.0.rng.uuid().into(),
@@ -367,6 +340,15 @@ impl Auth {
         let rows = tx.query(sql::USER_BY_ID, [new.id.into()]).await?;
         rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)
     }
+}
+
+/// Whoever came by a code or link cannot be asked for a password they forgot.
+fn came_by_code(visit: &Visit) -> bool {
+    visit
+        .caller
+        .methods
+        .iter()
+        .any(|method| ["otp", "magiclink", "recovery", "invite"].contains(&&*method.name))
 }
 
 /// An account to insert.

@@ -174,7 +174,7 @@ impl Auth {
             changed.push("phone");
         }
         if let Some(hash) = hash {
-            user.password_hash = Some(hash);
+            self.set_password(&mut tx, &mut user, hash).await?;
             must_leave = true;
             changed.push("password");
         }
@@ -234,9 +234,6 @@ impl Auth {
         if fields.password.is_some() && fields.password_hash.is_some() {
             return Err(Error::invalid("Only a password or a password hash should be provided"));
         }
-        if let Some(password) = &fields.password {
-            self.0.rules.password.require(password.expose())?;
-        }
         if fields.password_hash.as_deref().is_some_and(|hash| !Hasher::accepts(hash)) {
             return Err(Error::invalid(
                 "Password hash is not of an accepted kind: bcrypt, argon2i or argon2id",
@@ -268,7 +265,10 @@ impl Auth {
 
     async fn hash_of(&self, fields: &UserFields) -> Result<Option<String>, Error> {
         match (&fields.password, &fields.password_hash) {
-            (Some(password), _) => Ok(Some(self.0.hasher.hash(password).await?)),
+            (Some(password), _) => {
+                self.require_password(password).await?;
+                Ok(Some(self.0.hasher.hash(password).await?))
+            }
             (None, hash) => Ok(hash.clone()),
         }
     }

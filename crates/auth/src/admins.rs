@@ -47,7 +47,7 @@ impl Auth {
         password: &Secret<String>,
         visit: &Visit,
     ) -> Result<Reply<Uuid>, Error> {
-        self.0.rules.password.require(password.expose())?;
+        self.require_password(password).await?;
         let hash = self.0.hasher.hash(password).await?;
         let now = self.0.clock.now();
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
@@ -62,7 +62,7 @@ impl Auth {
             Some(mut user) => {
                 let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [user.id.into()]).await?)?;
                 let before = std::mem::replace(&mut user.role, ROLE.to_owned());
-                user.password_hash = Some(hash);
+                self.set_password(&mut tx, &mut user, hash).await?;
                 user.email_confirmed_at = Some(user.email_confirmed_at.unwrap_or(now));
                 let happening = Happening::AdminRole { user: user.id, before: &before, after: ROLE };
                 events::record(&mut tx, self, visit, happening).await?;

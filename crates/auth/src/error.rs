@@ -75,6 +75,21 @@ pub enum Error {
         /// What is missing, for a program: `length`, `characters`.
         reasons: Vec<&'static str>,
     },
+    /// Too many wrong passwords.
+    #[error("Too many wrong passwords: try again in {} minutes, or from a device you have signed in with before", .retry_after.as_secs().div_ceil(60).max(1))]
+    LockedOut {
+        /// When a try will be taken again.
+        retry_after: std::time::Duration,
+    },
+    /// The new password is one of the last.
+    #[error("New password should be different from your last passwords.")]
+    UsedPassword,
+    /// The list of breached passwords cannot be read.
+    #[error("the list of breached passwords cannot be read")]
+    BreachedList(#[source] std::io::Error),
+    /// The current password was asked for and not given.
+    #[error("Current password required when setting new password.")]
+    CurrentPasswordMissing,
     /// The new password is the old one.
     #[error("New password should be different from the old password.")]
     SamePassword,
@@ -199,6 +214,8 @@ impl Fault for Error {
             | Error::Disabled { .. }
             | Error::WeakPassword { .. }
             | Error::SamePassword
+            | Error::UsedPassword
+            | Error::CurrentPasswordMissing
             | Error::CurrentPassword
             | Error::Validation(_)
             | Error::FlowExpired
@@ -208,6 +225,8 @@ impl Fault for Error {
             | Error::RefreshMalformed
             | Error::SessionExpired(_)
             | Error::RefreshBanned => Kind::Invalid,
+            Error::LockedOut { .. } => Kind::TooMany,
+            Error::BreachedList(_) => Kind::Unavailable,
             Error::Unsafe { .. } | Error::Trigger { .. } => Kind::Bug,
             Error::Database(error) => error.kind(),
             Error::Audit(error) => error.kind(),
@@ -236,6 +255,10 @@ impl Fault for Error {
             Error::PhoneExists => "auth.phone.exists",
             Error::WeakPassword { .. } => "auth.password.weak",
             Error::SamePassword => "auth.password.same",
+            Error::UsedPassword => "auth.password.used",
+            Error::LockedOut { .. } => "auth.locked_out",
+            Error::BreachedList(_) => "auth.password.breached_list",
+            Error::CurrentPasswordMissing => "auth.password.current_missing",
             Error::CurrentPassword => "auth.password.current",
             Error::Validation(_) => "auth.invalid",
             Error::NotAnId(_) => "auth.not_an_id",
@@ -265,7 +288,7 @@ impl Fault for Error {
             Error::Database(error) => error.message(),
             Error::Audit(error) => error.message(),
             Error::Seal(error) => error.message(),
-            Error::Unsafe { .. } => "An unexpected error occurred".into(),
+            Error::Unsafe { .. } | Error::BreachedList(_) => "An unexpected error occurred".into(),
             other => Cow::Owned(other.to_string()),
         }
     }
@@ -273,6 +296,7 @@ impl Fault for Error {
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Error::Seal(error) => error.retry_after(),
+            Error::LockedOut { retry_after } => Some(*retry_after),
             _ => None,
         }
     }

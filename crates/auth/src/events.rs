@@ -55,7 +55,7 @@ pub(crate) fn refused(auth: &Auth, visit: &Visit, event: Event, error: &Error, a
 }
 
 /// The same address is always the same name in the log, and the log is no address book.
-fn pseudonym(auth: &Auth, account: &str) -> String {
+pub(crate) fn pseudonym(auth: &Auth, account: &str) -> String {
     let key = auth.0.root.derive("auth: pseudonyms in the audit log");
     let mac = seal::keyed_mac(key.expose(), account.to_lowercase().as_bytes());
     format!("account:{}", hex::encode(&mac[..8]))

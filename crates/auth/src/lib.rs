@@ -18,9 +18,10 @@ mod key_list;
 mod keys;
 mod lent_key;
 pub mod limits;
+mod lockout;
 mod new_key;
 pub mod outside;
-mod policy;
+mod passwords;
 mod revocation;
 mod rules;
 mod session;
@@ -35,8 +36,9 @@ pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
 pub use identify::{Credentials, Identified};
 pub use key_list::KeyInfo;
 pub use keys::{DefaultKeys, KeyKind, check_settings};
+pub use lockout::{DEVICE_COOKIE, DeviceToken};
 pub use new_key::{MadeKey, NewKey};
-pub use policy::PasswordPolicy;
+pub use passwords::PasswordPolicy;
 pub use revocation::{CHANNEL, Notice, Revocations};
 pub use rules::Rules;
 pub use session::{Grant, Opened, Opening, Proof, Scope, Way};
@@ -49,7 +51,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use ::limits::Limiter;
 use arc_swap::ArcSwap;
 use audit::Audit;
-use base::{Caller, Clock, Profile, Rng, Settings};
+use base::{Caller, Clock, Profile, Rng, Secret, Settings};
+use lockout::Lockout;
+use passwords::Breached;
 use pg::{Pg, Reason};
 use quick_cache::sync::Cache;
 use seal::{Hasher, RootKey};
@@ -74,6 +78,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 30,
         name: "sessions",
         sql: include_str!("../migrations/0030_sessions.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 31,
+        name: "passwords",
+        sql: include_str!("../migrations/0031_passwords.sql"),
     },
     pg::Migration {
         owner: "auth",
@@ -118,6 +128,8 @@ struct Inner {
     rules: Rules,
     signing: keys::Signing,
     limiter: Limiter,
+    lockout: Lockout,
+    breached: Option<Arc<Breached>>,
     clock: Clock,
     rng: Rng,
     hasher: Hasher,
@@ -139,6 +151,8 @@ pub struct Visit {
     pub caller: Arc<Caller>,
     /// With what.
     pub user_agent: Option<String>,
+    /// Tokens of devices that were signed in with before, as the request brought them.
+    pub devices: Vec<Secret<String>>,
     /// The request's name.
     pub request_id: Arc<str>,
 }
@@ -149,7 +163,8 @@ impl Auth {
         let Parts { pg, audit, root, settings, profile, public_url, can_mail, limiter, clock, rng } = parts;
         let signing = keys::Signing::from_settings(&settings, &root)?;
         let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail);
-        let hasher = Hasher::new(usize::from(settings.get(&settings::HASHING_PERMITS)), &rng)?;
+        let hasher = Hasher::new(hashing_permits(&settings), &rng)?;
+        let (lockout, breached) = (Lockout::from_settings(&settings), passwords::open_list(&settings)?);
         rules.issuers = know_issuer(&pg, &rules.issuer, &clock).await?;
         let loaded = keys::load(&pg, &root, &signing, &clock).await?;
         Ok(Auth(Arc::new(Inner {
@@ -165,6 +180,8 @@ impl Auth {
             rules,
             signing,
             limiter,
+            lockout,
+            breached,
             clock,
             rng,
             hasher,
@@ -254,6 +271,12 @@ impl Auth {
         self.0.cache_epoch.fetch_add(1, Ordering::AcqRel);
         self.0.cache.clear();
     }
+}
+
+/// Half of the cores, at least one: a storm of sign-ins leaves the other half to everybody else.
+fn hashing_permits(given: &Settings) -> usize {
+    let half = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
+    given.get(&settings::HASHING_PERMITS).map_or(half, usize::from)
 }
 
 /// Remembers the issuer of this start; all that were ever ours.

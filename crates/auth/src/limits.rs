@@ -62,6 +62,39 @@ pub const ISSUERS_MAX: Limit =
 pub const KEY_SCOPES_MAX: Limit = Limit::new("key_scopes_max", 32, "more than there are areas");
 /// Addresses and networks that one key may name.
 pub const KEY_ADDRESSES_MAX: Limit = Limit::new("key_addresses_max", 64, "each is compared per request");
+/// Longest line of a list of breached passwords: a digest, a colon, a count.
+pub const BREACHED_LINE_BYTES_MAX: Limit =
+    Limit::new("breached_line_bytes_max", 128, "a read of the list is two lines at most");
+
+/// How many times the lockout's tries an account takes from everywhere together.
+pub const LOCKOUT_ACCOUNT_FACTOR: Limit = Limit::new(
+    "lockout_account_factor",
+    4,
+    "many addresses with one try each are one attacker (attack row 22)",
+);
+
+/// How many times the lockout's tries an address takes for all accounts together.
+pub const LOCKOUT_ADDRESS_FACTOR: Limit = Limit::new(
+    "lockout_address_factor",
+    6,
+    "an office behind one address mistypes more than one person does",
+);
+
+/// How many times the lockout's tries an IPv6 /48 takes for all accounts together.
+pub const LOCKOUT_NETWORK_FACTOR: Limit =
+    Limit::new("lockout_network_factor", 60, "65,536 customers' networks at most, one attacker's at worst");
+
+/// Device tokens of a request that are looked at.
+pub const DEVICES_SHOWN_MAX: Limit =
+    Limit::new("devices_shown_max", 8, "accounts that people use in one browser; each costs a MAC");
+
+/// Days a device stays known without another sign-in.
+pub const DEVICE_DAYS_MAX: Limit =
+    Limit::new("device_days_max", 365, "a token that outlives its device helps a thief");
+
+/// Places remembered for an account; the oldest go.
+pub const PLACES_PER_ACCOUNT_MAX: Limit =
+    Limit::new("places_per_account_max", 20, "where a person signs in from, give or take");
 
 /// Longest credential in a header.
 pub const CREDENTIAL_BYTES_MAX: Limit =

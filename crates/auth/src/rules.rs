@@ -4,7 +4,7 @@ use base::{Profile, Settings};
 
 use crate::flow::Redirects;
 use crate::new_key::network;
-use crate::policy::PasswordPolicy;
+use crate::passwords::{DAY_SECONDS, PasswordPolicy, max_age_days};
 use crate::settings;
 
 /// What holds for accounts, sessions and tokens here.
@@ -45,6 +45,12 @@ pub struct Rules {
     pub service_addresses: Vec<ipnet::IpNet>,
     /// What a password must be.
     pub password: PasswordPolicy,
+    /// After how many seconds it must be changed.
+    pub password_age_seconds: Option<i64>,
+    /// How many earlier ones it must differ from.
+    pub password_history: u8,
+    /// Whether a change needs the one in force.
+    pub current_password: bool,
 }
 
 /// The settings were checked before the start, see [`crate::check_settings`].
@@ -90,6 +96,9 @@ impl Rules {
             ),
             service_addresses: networks(&given.get(&settings::SERVICE_ROLE_ADDRESSES)),
             password: PasswordPolicy::from_settings(given),
+            password_age_seconds: max_age_days(given).map(|days| i64::from(days) * DAY_SECONDS),
+            password_history: given.get(&settings::PASSWORD_HISTORY),
+            current_password: given.get(&settings::REQUIRE_CURRENT_PASSWORD),
             public_url,
         }
     }

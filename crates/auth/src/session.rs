@@ -24,6 +24,7 @@ use uuid::Uuid;
 use token::Presented;
 
 use crate::events::{self, Happening};
+use crate::lockout::DeviceToken;
 use crate::revocation::Notice;
 use crate::user::{User, timestamp};
 use crate::{Auth, Error, Visit, limits, sql};
@@ -55,6 +56,8 @@ pub struct Grant {
     pub owes: Option<Owed>,
     /// What a now too weak password lacks.
     pub weak_password: Option<(String, Vec<&'static str>)>,
+    /// What makes the device known from now on, for it to keep.
+    pub device: Option<DeviceToken>,
 }
 
 /// Which sessions of a person end.
@@ -292,6 +295,7 @@ impl Stored {
             owes: self.owes,
             ended: Vec::new(),
             weak_password: None,
+            device: None,
         }
     }
 

@@ -1,5 +1,9 @@
 //! What an operator can set about accounts, sessions and keys.
 
+mod passwords;
+
+pub use passwords::*;
+
 use std::time::Duration;
 
 use base::Secret;
@@ -113,45 +117,6 @@ pub static AUTOCONFIRM: Setting<bool> = Setting::new("auth.autoconfirm", "false"
         "new accounts are confirmed without a mail; whoever signs up with an address is believed to own it",
     );
 
-/// Shortest password.
-pub static PASSWORD_MIN_LENGTH: Setting<u16> = Setting::new("auth.password_min_length", "12")
-    .also(&[Alias::same("GOTRUE_PASSWORD_MIN_LENGTH", Guide::AppFlowy)])
-    .range("6", "128")
-    .changes("the shortest password taken, in characters")
-    .proven_by(&[18]);
-
-/// Characters a password must have, in AppFlowy's words or GoTrue's sets.
-pub static PASSWORD_REQUIRED_CHARACTERS: Setting<Option<String>> = Setting::unset("auth.password_required_characters")
-    .also(&[Alias::same("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", Guide::AppFlowy)])
-    .changes("words (lower,upper,number,special) or sets of characters separated by colons; a password needs one of each")
-    .proven_by(&[19]);
-
-/// An upper-case letter in every password.
-pub static PASSWORD_REQUIRE_UPPERCASE: Setting<bool> =
-    Setting::new("auth.password_require_uppercase", "true")
-        .changes("a password needs an upper-case letter")
-        .proven_by(&[19]);
-
-/// A lower-case letter in every password.
-pub static PASSWORD_REQUIRE_LOWERCASE: Setting<bool> =
-    Setting::new("auth.password_require_lowercase", "true")
-        .changes("a password needs a lower-case letter")
-        .proven_by(&[19]);
-
-/// A digit in every password.
-pub static PASSWORD_REQUIRE_NUMBER: Setting<bool> =
-    Setting::new("auth.password_require_number", "true").changes("a password needs a digit").proven_by(&[19]);
-
-/// A special character in every password.
-pub static PASSWORD_REQUIRE_SPECIAL: Setting<bool> = Setting::new("auth.password_require_special", "true")
-    .changes("a password needs one of !@#$%^&*")
-    .proven_by(&[19]);
-
-/// Passwords hashed at the same time.
-pub static HASHING_PERMITS: Setting<u8> = Setting::new("auth.hashing_permits", "2")
-    .range("1", "64")
-    .changes("how many passwords are hashed at once, each with 19 MiB and a core; the rest wait");
-
 /// Another place for the GoTrue routes.
 pub static SECOND_PREFIX: Setting<Option<String>> = Setting::unset("auth.second_prefix")
     .changes("the auth routes are served under this path too, for instance /gotrue");
@@ -201,13 +166,6 @@ pub const SETTINGS: &[&Definition] = &[
     &JWT_DEFAULT_ROLE.definition,
     &DISABLE_SIGNUP.definition,
     &AUTOCONFIRM.definition,
-    &PASSWORD_MIN_LENGTH.definition,
-    &PASSWORD_REQUIRED_CHARACTERS.definition,
-    &PASSWORD_REQUIRE_UPPERCASE.definition,
-    &PASSWORD_REQUIRE_LOWERCASE.definition,
-    &PASSWORD_REQUIRE_NUMBER.definition,
-    &PASSWORD_REQUIRE_SPECIAL.definition,
-    &HASHING_PERMITS.definition,
     &SECOND_PREFIX.definition,
     &EXTERNAL_URL.definition,
     &SITE_URL.definition,

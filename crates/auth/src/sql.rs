@@ -131,6 +131,33 @@ pub(crate) const END_SESSIONS_OF_USER: &str = "delete from auth.sessions where u
 pub(crate) const END_OTHER_SESSIONS: &str =
     "delete from auth.sessions where user_id = $1 and id is distinct from $2 returning id";
 
+pub(crate) const KNOWN_PLACE: &str =
+    "select 1 as known from palisade.known_places where account = $1 and place = $2 and seen_at > $3";
+
+/// With the oldest places beyond so many gone.
+pub(crate) const REMEMBER_PLACE: &str = "with gone as (delete from palisade.known_places where account = $1 and place in \
+     (select place from palisade.known_places where account = $1 and place <> $2 order by seen_at desc offset $4 - 1)) \
+     insert into palisade.known_places (account, place, seen_at) values ($1, $2, $3) \
+     on conflict (account, place) do update set seen_at = excluded.seen_at";
+
+/// Notes how old a password is. $4: the digest of the hash that was there before, if it is the same password.
+pub(crate) const NOTE_PASSWORD: &str = "insert into palisade.passwords as p (user_id, made_of, changed_at) values ($1, $2, $3) \
+     on conflict (user_id) do update set made_of = excluded.made_of, \
+     changed_at = case when p.made_of = $4 then p.changed_at else excluded.changed_at end, \
+     must_change = case when p.made_of = $4 then p.must_change end \
+     returning changed_at, must_change";
+
+pub(crate) const MUST_CHANGE_PASSWORD: &str =
+    "update palisade.passwords set must_change = $2 where user_id = $1 and must_change is null";
+
+pub(crate) const PASSWORD_HISTORY: &str =
+    "select hash from palisade.password_history where user_id = $1 order by retired_at desc limit $2";
+
+/// With those beyond so many gone.
+pub(crate) const RETIRE_PASSWORD: &str = "with gone as (delete from palisade.password_history h where h.user_id = $1 and h.ctid in \
+     (select o.ctid from palisade.password_history o where o.user_id = $1 order by o.retired_at desc offset $4 - 1)) \
+     insert into palisade.password_history (user_id, hash, retired_at) values ($1, $2, $3)";
+
 /// What the sessions of a person owed is done.
 pub(crate) const LIFT_DUTIES: &str = "update palisade.session_marks k set duty = null from auth.sessions s \
      where s.id = k.session_id and s.user_id = $1 and k.duty is not null returning s.id";
@@ -224,6 +251,12 @@ pub const ALL: &[&str] = &[
     RENEW_METHOD,
     RAISE_SESSION,
     LIFT_DUTIES,
+    KNOWN_PLACE,
+    REMEMBER_PLACE,
+    NOTE_PASSWORD,
+    MUST_CHANGE_PASSWORD,
+    PASSWORD_HISTORY,
+    RETIRE_PASSWORD,
     KNOW_ISSUER,
     ISSUERS,
     SESSION_FOR_REFRESH,

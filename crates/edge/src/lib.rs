@@ -28,6 +28,6 @@ pub use credentials::Presented;
 pub use error::Error;
 pub use headers::SecurityHeaders;
 pub use listener::{Listening, listen, serve};
-pub use pipeline::{Edge, EdgeConfig, Identified, Identify, Refusal, Used};
+pub use pipeline::{Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Used};
 pub use rates::Rates;
 pub use settings::SETTINGS;

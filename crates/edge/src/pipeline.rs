@@ -38,6 +38,10 @@ type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Verifies what was presented.
 pub type Identify = Arc<dyn Fn(Presented, IpAddr) -> Later<Result<Identified, Failure>> + Send + Sync>;
 
+/// Under whose name a try at an account counts, when its device was signed in with before: whoever fills an account's or an
+/// address's budget must not keep its owner out (control 31, attack row 21).
+pub type Recognise = Arc<dyn Fn(Arc<Parts>, String, IpAddr) -> Later<Option<String>> + Send + Sync>;
+
 /// A request the edge or a guard refused, for the audit.
 pub struct Refusal<'a> {
     /// The request's name.
@@ -70,6 +74,8 @@ pub struct EdgeConfig {
     pub mounts: Vec<Mount>,
     /// Who is calling.
     pub identify: Identify,
+    /// Which device tries.
+    pub recognise: Recognise,
     /// Told of every refusal; must not block.
     pub on_refusal: Arc<dyn Fn(&Refusal<'_>) + Send + Sync>,
     /// Told of every request that a key of a program let in; must not block.
@@ -208,7 +214,11 @@ impl Edge {
         let ask = Ask { path, params, body, parts: parts.clone() };
         let account = route.account.and_then(|account| account(&ask));
         let rate = route.budgeted.map_or(route.rate, |read| read(&ask));
-        check(way, self.rates.endpoint(rate, &caller, account).await)?;
+        let verdict = match self.rates.endpoint(rate, &caller, account.clone()).await {
+            Some(over) if !over.allowed => Some(self.own_budget(rate, account, parts, way, over).await),
+            within => within,
+        };
+        check(way, verdict)?;
         let cx = Cx {
             pg: self.config.pg.clone(),
             caller: caller.clone(),
@@ -218,6 +228,22 @@ impl Edge {
         };
         let answer = within(route.limits.duration_ms_max, (route.run)(cx, ask)).await?;
         Ok(self.end_with_session(&caller, answer))
+    }
+
+    /// Over the budget of an address or account; a device that its owner signed in with before has one of its own.
+    async fn own_budget(
+        &self,
+        rate: Rate,
+        account: Option<String>,
+        parts: &Arc<Parts>,
+        way: &Way,
+        over: Verdict,
+    ) -> Verdict {
+        let Some(account) = account.filter(|_| rate == Rate::Login) else { return over };
+        match (self.config.recognise)(parts.clone(), account, way.address).await {
+            Some(device) => self.rates.device(&device).await,
+            None => over,
+        }
     }
 
     /// Unknown paths count against the address: probing is not free.

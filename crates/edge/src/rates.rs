@@ -85,6 +85,11 @@ impl Rates {
             Some(_) | None => Some(verdict),
         }
     }
+
+    /// Counts a sign-in from a device that is known.
+    pub(crate) async fn device(&self, device: &str) -> Verdict {
+        self.limiter.hit(&self.login, device).await
+    }
 }
 
 fn budget(name: &'static str, per_minute: u32, per_hour: u32) -> Budget {

@@ -59,6 +59,14 @@ impl Limiter {
         }
     }
 
+    /// Takes back one try of `subject` that turned out not to count, as a right password among wrong ones. The others stay.
+    pub async fn give_back(&self, budget: &Budget, subject: &str) {
+        self.0.memory.give_back(budget.name, subject);
+        if let Some(shared) = &self.0.shared {
+            shared.give_back(budget, subject).await;
+        }
+    }
+
     async fn weigh(&self, budget: &Budget, subject: &str, tries: u32) -> Verdict {
         let now_ms = u64::try_from(self.0.clock.now().as_millisecond()).unwrap_or(0);
         if let Some(shared) = &self.0.shared

@@ -56,6 +56,13 @@ impl Memory {
         )
     }
 
+    pub(crate) fn give_back(&self, budget: &str, subject: &str) {
+        let key = self.key(budget, subject);
+        if let Some(entry) = self.shard(key).get_mut(&key) {
+            entry.tracks.iter_mut().for_each(Track::give_back);
+        }
+    }
+
     pub(crate) fn forget(&self, budget: &str, subject: &str) {
         let key = self.key(budget, subject);
         self.shard(key).remove(&key);

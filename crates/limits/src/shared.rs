@@ -37,15 +37,28 @@ for i, key in ipairs(KEYS) do
 end
 return out";
 
+/// KEYS: one hash per window. Takes one try out of the newest step that has any.
+const GIVE_BACK: &str = r"
+for _, key in ipairs(KEYS) do
+  local steps, newest = redis.call('HGETALL', key), nil
+  for j = 1, #steps, 2 do
+    if tonumber(steps[j + 1]) > 0 and (not newest or tonumber(steps[j]) > tonumber(newest)) then newest = steps[j] end
+  end
+  if newest then redis.call('HINCRBY', key, newest, -1) end
+end
+return 0";
+
 pub(crate) struct Shared {
     client: Client,
     connection: OnceCell<ConnectionManager>,
     script: Script,
+    give_back: Script,
 }
 
 impl Shared {
     pub(crate) fn open(url: &str) -> Result<Self, RedisError> {
-        Ok(Shared { client: Client::open(url)?, connection: OnceCell::new(), script: Script::new(COUNT) })
+        let (script, give_back) = (Script::new(COUNT), Script::new(GIVE_BACK));
+        Ok(Shared { client: Client::open(url)?, connection: OnceCell::new(), script, give_back })
     }
 
     /// `None` when the store does not answer: the caller goes on with its own memory.
@@ -73,6 +86,18 @@ impl Shared {
             let (used, age) = (u32::try_from(*pair.first()?).unwrap_or(u32::MAX), *pair.get(1)?);
             Some(verdict(window, used, tries, age, window.step_ms(), now_ms))
         })))
+    }
+
+    pub(crate) async fn give_back(&self, budget: &Budget, subject: &str) {
+        let Some(mut connection) = self.connection().await else { return };
+        let mut call = self.give_back.prepare_invoke();
+        for index in 0..budget.windows.len() {
+            call.key(key(budget, subject, index));
+        }
+        let given = call.invoke_async::<u64>(&mut connection);
+        if let Err(error) = tokio::time::timeout(ANSWER_WITHIN, given).await.unwrap_or(Ok(0)) {
+            tracing::warn!(%error, "the shared limiter did not take a try back");
+        }
     }
 
     pub(crate) async fn forget(&self, budget: &Budget, subject: &str) {

@@ -82,6 +82,13 @@ impl Track {
         self.newest = self.newest.max(step);
     }
 
+    /// One try less, the newest there is.
+    pub(crate) fn give_back(&mut self) {
+        if let Some(count) = self.counts.iter_mut().find(|count| **count > 0) {
+            *count -= 1;
+        }
+    }
+
     fn total(&self) -> u32 {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
@@ -162,6 +169,18 @@ mod tests {
         for at in 0..300 {
             assert_eq!(passes(&mut track, at), at < 5, "second {at}");
         }
+    }
+
+    #[test]
+    fn a_try_that_is_taken_back_leaves_the_others() {
+        let mut track = Track::default();
+        (0..5).for_each(|at| assert!(passes(&mut track, at)));
+        track.give_back();
+        assert!(passes(&mut track, 6));
+        assert!(!passes(&mut track, 7), "one was taken back, not more");
+        let mut nothing = Track::default();
+        nothing.give_back();
+        assert_eq!(nothing, Track::default());
     }
 
     #[test]

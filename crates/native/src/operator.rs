@@ -229,7 +229,12 @@ fn keys_revoke(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 }
 
 fn visit(cx: &Cx) -> auth::Visit {
-    auth::Visit { caller: cx.caller.clone(), user_agent: None, request_id: cx.request_id.0.clone() }
+    auth::Visit {
+        caller: cx.caller.clone(),
+        user_agent: None,
+        devices: Vec::new(),
+        request_id: cx.request_id.0.clone(),
+    }
 }
 
 fn gate(state: Arc<State>, _: Cx, _: Ask) -> Handled {

@@ -12,6 +12,16 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     first_32(digest.as_ref())
 }
 
+/// SHA-1, for looking a password up in lists that are kept by it. It protects nothing.
+pub fn sha1_for_lookup(bytes: &[u8]) -> [u8; 20] {
+    let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
+    let mut out = [0; 20];
+    for (to, from) in out.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
 /// HMAC-SHA256 of `message` under `key`.
 pub fn keyed_mac(key: &[u8], message: &[u8]) -> [u8; 32] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);

@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 mod body;
+mod cookies;
 mod cx;
 mod envelope;
 mod error;
@@ -18,6 +19,7 @@ mod status;
 pub use answer::Answer;
 pub use ask::{Ask, Params, decode_form};
 pub use body::Body;
+pub use cookies::{cookies, set_cookie};
 pub use cx::{Cx, RequestId};
 pub use envelope::plain;
 pub use error::Error;

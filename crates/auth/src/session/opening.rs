@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::token::refresh_token;
 use super::{Grant, Proof, Stored, agent_of, ids, key_place};
 use crate::events::{self, Happening};
+use crate::lockout::DeviceToken;
 use crate::user::User;
 use crate::{Auth, Error, Visit, claims, limits, sql};
 
@@ -163,6 +164,8 @@ pub struct Opened {
     pub(super) ended: Vec<Uuid>,
     /// What a now too weak password lacks.
     pub(crate) weak_password: Option<(String, Vec<&'static str>)>,
+    /// What makes the device known from now on.
+    pub(crate) device: Option<DeviceToken>,
 }
 
 impl Opened {
@@ -220,13 +223,25 @@ impl Auth {
         for identity in user.identities.iter_mut().filter(|identity| identity.provider == provider) {
             identity.last_sign_in_at = Some(now);
         }
+        let account = user.email.as_deref().unwrap_or(user.phone_or_empty()).to_owned();
+        self.remember_place(tx, &account, visit).await?;
         let ended = self.make_room(tx, user.id, session).await?;
         let happening = Happening::Login { user: &user, session, method: way.name() };
         events::record(tx, self, visit, happening).await?;
         let proofs = vec![Proof { method: way.name().to_owned(), at: now }];
-        let weak_password = None;
-        let level = way.level();
-        Ok(Opened { user, session, level, proofs, key, counter: 0, client, owes, ended, weak_password })
+        Ok(Opened {
+            user,
+            session,
+            level: way.level(),
+            proofs,
+            key,
+            counter: 0,
+            client,
+            owes,
+            ended,
+            weak_password: None,
+            device: self.device_of(&account, visit),
+        })
     }
 
     /// Adds a proof to a session of `user` and gives it its next tokens: the way from one factor to two.
@@ -268,6 +283,7 @@ impl Auth {
             proofs: stored.proofs,
             ended: Vec::new(),
             weak_password: None,
+            device: None,
         })
     }
 
@@ -290,7 +306,9 @@ impl Auth {
     /// The tokens of a session that is committed.
     fn mint(&self, opened: Opened) -> Result<Grant, Error> {
         let (rules, now) = (&self.0.rules, self.0.clock.unix_seconds());
-        let Opened { user, session, level, proofs, key, counter, client, owes, weak_password, .. } = opened;
+        let Opened {
+            user, session, level, proofs, key, counter, client, owes, weak_password, device, ..
+        } = opened;
         let mut claims = claims::of_session(&user, session, level, &proofs, rules, now);
         claims::add_client(&mut claims, client);
         claims::add_duty(&mut claims, owes);
@@ -303,6 +321,7 @@ impl Auth {
             session,
             owes,
             weak_password,
+            device,
         })
     }
 }

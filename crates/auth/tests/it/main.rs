@@ -7,6 +7,8 @@ mod admin;
 mod flow;
 mod identify;
 mod keys;
+mod lockout;
+mod passwords;
 mod refresh;
 mod schema;
 mod sessions;

@@ -168,7 +168,7 @@ async fn open_on(
 
 pub fn visit(caller: Caller) -> Visit {
     let caller = Arc::new(caller);
-    Visit { caller, user_agent: Some("a test".to_owned()), request_id: "request-1".into() }
+    Visit { caller, user_agent: Some("a test".to_owned()), devices: vec![], request_id: "request-1".into() }
 }
 
 pub async fn bearer(auth: &Auth, token: &str) -> Result<Identified, Error> {

@@ -20,7 +20,7 @@ pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             data: asked.data.unwrap_or_default(),
         };
         let signed_up = state.auth.sign_up(new, &visit(&cx, &ask)).await?;
-        Ok(signed_up.map(|grant| Answer::json(&shape::session(&grant))))
+        Ok(signed_up.map(|grant| shape::signed_in(&grant, &state.auth.rules().public_url)))
     })
 }
 

@@ -16,7 +16,7 @@ mod token;
 use std::sync::Arc;
 
 use ::auth::{Auth, Visit};
-use base::Owed;
+use base::{Owed, Secret};
 use http::Method;
 use http::header::USER_AGENT;
 use web::{Area, Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route, RouteInfo};
@@ -105,5 +105,6 @@ const ROUTES: [Route<State>; 18] = [
 fn visit(cx: &Cx, ask: &Ask) -> Visit {
     let user_agent =
         ask.parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
-    Visit { caller: cx.caller.clone(), user_agent, request_id: cx.request_id.0.clone() }
+    let devices = web::cookies(&ask.parts.headers, ::auth::DEVICE_COOKIE).map(Secret::new).collect();
+    Visit { caller: cx.caller.clone(), user_agent, devices, request_id: cx.request_id.0.clone() }
 }

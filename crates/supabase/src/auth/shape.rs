@@ -3,8 +3,11 @@
 //! `aud`, `role`, `email` and `phone` are always texts; what is unset is left out, never null, but in identities.
 
 use ::auth::{Grant, Identity, User};
+use http::HeaderName;
+use http::header::SET_COOKIE;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use web::Answer;
 
 /// The user object.
 pub fn user(user: &User) -> Value {
@@ -69,6 +72,21 @@ fn identity(identity: &Identity) -> Value {
     })
 }
 
+/// The session as the answer to a sign-in, with what makes the device known next time.
+pub fn signed_in(grant: &Grant, public_url: &str) -> Answer {
+    let answer = Answer::json(&session(grant))
+        .with(HeaderName::from_static("sb-auth-user-id"), &grant.user.id.to_string())
+        .with(HeaderName::from_static("sb-auth-session-id"), &grant.session.to_string());
+    match &grant.device {
+        Some(device) => {
+            let https = public_url.starts_with("https:");
+            let cookie = web::set_cookie(&device.name, device.value.expose(), device.seconds, https);
+            answer.with(SET_COOKIE, &cookie)
+        }
+        None => answer,
+    }
+}
+
 /// The session object.
 pub fn session(grant: &Grant) -> Value {
     let mut session = json!({
@@ -81,6 +99,9 @@ pub fn session(grant: &Grant) -> Value {
     });
     if let Some((message, reasons)) = &grant.weak_password {
         session["weak_password"] = json!({ "message": message, "reasons": reasons });
+    }
+    if grant.owes == Some(base::Owed::NewPassword) {
+        session["password_expired"] = json!(true);
     }
     session
 }

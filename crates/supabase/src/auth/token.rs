@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ::auth::{Error, Grant};
 use base::Secret;
-use http::HeaderName;
 use web::{Answer, Ask, Cx, Handled, Rate, Reply};
 
 use super::{State, fields, shape, visit};
@@ -47,7 +46,7 @@ pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             }
             _ => return Err(Error::disabled("invalid_credentials", "unsupported_grant_type").into()),
         };
-        Ok(granted.map(|grant| answer(&grant)))
+        Ok(granted.map(|grant| shape::signed_in(&grant, &state.auth.rules().public_url)))
     })
 }
 
@@ -74,10 +73,4 @@ fn missing_refresh_token() -> Answer {
     let body =
         serde_json::json!({ "error": "invalid_request", "error_description": "refresh_token required" });
     Answer::json_with(http::StatusCode::BAD_REQUEST, &body)
-}
-
-fn answer(grant: &Grant) -> Answer {
-    Answer::json(&shape::session(grant))
-        .with(HeaderName::from_static("sb-auth-user-id"), &grant.user.id.to_string())
-        .with(HeaderName::from_static("sb-auth-session-id"), &grant.session.to_string())
 }

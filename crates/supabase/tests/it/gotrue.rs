@@ -185,7 +185,12 @@ impl GoTrue {
 
 impl GoTrue {
     pub fn visit(&self) -> Visit {
-        Visit { caller: Arc::new(Caller::operator()), user_agent: None, request_id: "r1".into() }
+        Visit {
+            caller: Arc::new(Caller::operator()),
+            user_agent: None,
+            devices: vec![],
+            request_id: "r1".into(),
+        }
     }
 }
 

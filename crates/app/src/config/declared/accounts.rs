@@ -1,26 +1,11 @@
-//! Passwords, factors, lockout and single sign-on: named by the guides, built by the issue "auth".
+//! Factors and single sign-on: named by the guides, built by the issue "auth".
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use base::Setting;
 use base::setting::{Definition, Value};
 
 use super::appflowy;
-
-/// After how many days a password can only be used to change it.
-static PASSWORD_MAX_AGE_DAYS: Setting<u32> = Setting::new("auth.password_max_age_days", "90")
-    .range("1", "3650")
-    .changes("after how many days a password can only be used to change it")
-    .proven_by(&[20])
-    .not_yet("auth");
-
-/// Which standard the password rules follow where the guides and NIST SP 800-63B-4 disagree.
-static PASSWORD_PROFILE: Setting<String> = Setting::new("password.profile", "guides")
-    .choices(&["guides", "nist"])
-    .changes("which standard the password rules follow where the guides and NIST SP 800-63B-4 disagree")
-    .proven_by(&[18, 19, 20])
-    .not_yet("auth");
 
 /// Whether people can enrol a second factor.
 static MFA_ENABLED: Setting<bool> = Setting::new("mfa.enabled", "true")
@@ -57,27 +42,6 @@ static REQUIRE_2FA_FOR_SENSITIVE_OPS: Setting<bool> =
         .changes("whether sensitive operations need a proof of identity younger than five minutes")
         .proven_by(&[26])
         .not_yet("auth");
-
-/// After how many wrong passwords sign-in is paused.
-static MAX_LOGIN_ATTEMPTS: Setting<u32> = Setting::new("auth.max_login_attempts", "5")
-    .range("3", "20")
-    .changes("after how many wrong passwords sign-in is paused")
-    .proven_by(&[31])
-    .not_yet("auth");
-
-/// How long sign-in is paused after too many wrong passwords.
-static LOCKOUT_DURATION: Setting<Duration> = Setting::new("auth.lockout_duration", "15m")
-    .range("1m", "24h")
-    .changes("how long sign-in is paused after too many wrong passwords")
-    .proven_by(&[31])
-    .not_yet("auth");
-
-/// What is paused: the address, the account, or the pair of both.
-static LOCKOUT_TYPE: Setting<String> = Setting::new("auth.lockout_type", "ip_and_email")
-    .choices(&["ip", "email", "ip_and_email"])
-    .changes("what is paused: the address, the account, or the pair of both")
-    .proven_by(&[31])
-    .not_yet("auth");
 
 /// Whether people can sign in through a SAML identity provider.
 static SAML_ENABLED: Setting<bool> = Setting::new("auth.saml.enabled", "false")
@@ -122,16 +86,11 @@ static SAML_PROVIDERS: Setting<Value> = Setting::unset("auth.saml_providers")
 
 /// All of them.
 pub(super) const SETTINGS: &[&Definition] = &[
-    &PASSWORD_MAX_AGE_DAYS.definition,
-    &PASSWORD_PROFILE.definition,
     &MFA_ENABLED.definition,
     &MFA_METHODS.definition,
     &MFA_REQUIRED.definition,
     &REQUIRE_2FA_FOR_ADMINS.definition,
     &REQUIRE_2FA_FOR_SENSITIVE_OPS.definition,
-    &MAX_LOGIN_ATTEMPTS.definition,
-    &LOCKOUT_DURATION.definition,
-    &LOCKOUT_TYPE.definition,
     &SAML_ENABLED.definition,
     &SAML_METADATA_URL.definition,
     &SAML_ENTITY_ID.definition,

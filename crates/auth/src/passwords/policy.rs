@@ -15,6 +15,20 @@ const SPECIAL_OF_THE_GUIDE: &str = "!@#$%^&*";
 /// What the word `special` means in AppFlowy's: every ASCII character that is neither letter nor digit nor blank.
 const SPECIAL: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
+/// SP 800-63B-4, 3.1.1.2: fifteen where the password is the only factor.
+const NIST_LENGTH_MIN: usize = 15;
+
+/// Whether NIST's rules hold where no setting says otherwise.
+fn is_nist(given: &Settings) -> bool {
+    given.get(&settings::PASSWORD_PROFILE) == "nist"
+}
+
+/// After how many days a password expires: never by default where NIST's rules hold.
+pub(crate) fn max_age_days(given: &Settings) -> Option<u32> {
+    let said = given.origin(settings::PASSWORD_MAX_AGE_DAYS.definition.name) != Origin::Default;
+    (said || !is_nist(given)).then(|| given.get(&settings::PASSWORD_MAX_AGE_DAYS))
+}
+
 /// The rules in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordPolicy {
@@ -32,18 +46,23 @@ impl PasswordPolicy {
         let mut sets =
             given.get(&settings::PASSWORD_REQUIRED_CHARACTERS).map_or_else(Vec::new, |text| read_sets(&text));
         let by_words = !sets.is_empty();
+        let nist = is_nist(given);
         for (setting, set) in [
             (&settings::PASSWORD_REQUIRE_LOWERCASE, LOWER),
             (&settings::PASSWORD_REQUIRE_UPPERCASE, UPPER),
             (&settings::PASSWORD_REQUIRE_NUMBER, DIGITS),
             (&settings::PASSWORD_REQUIRE_SPECIAL, SPECIAL_OF_THE_GUIDE),
         ] {
-            let asked = !by_words || given.origin(setting.definition.name) != Origin::Default;
+            let asked = !(by_words || nist) || given.origin(setting.definition.name) != Origin::Default;
             if asked && given.get(setting) && !sets.iter().any(|known| known == set) {
                 sets.push(set.to_owned());
             }
         }
-        let length_min = usize::from(given.get(&settings::PASSWORD_MIN_LENGTH));
+        let length_min =
+            match nist && given.origin(settings::PASSWORD_MIN_LENGTH.definition.name) == Origin::Default {
+                true => NIST_LENGTH_MIN,
+                false => usize::from(given.get(&settings::PASSWORD_MIN_LENGTH)),
+            };
         PasswordPolicy { length_min, length_max: limits::PASSWORD_CHARS_MAX.size(), sets }
     }
 
@@ -157,6 +176,24 @@ mod tests {
         assert_eq!(policy.sets.len(), 4);
         check(&policy, "lower,upper,number", &["characters"]);
         check(&policy, "Correct-horse-1", &[]);
+    }
+
+    /// SP 800-63B-4: long, without classes; what is said by name still holds.
+    #[test]
+    fn nists_profile_asks_for_length_alone() {
+        let nist = || Settings::default().with("password.profile", "nist");
+        let policy = |settings| PasswordPolicy::from_settings(&settings);
+        check(&policy(nist()), "fourteen chars", &["length"]);
+        check(&policy(nist()), "fifteen letters", &[]);
+        check(&policy(nist().with("auth.password_min_length", "12")), "fourteen chars", &[]);
+        check(
+            &policy(nist().with("auth.password_require_number", "true")),
+            "fifteen letters",
+            &["characters"],
+        );
+        assert_eq!(max_age_days(&nist()), None);
+        assert_eq!(max_age_days(&Settings::default()), Some(90));
+        assert_eq!(max_age_days(&nist().with("auth.password_max_age_days", "30")), Some(30));
     }
 
     #[test]

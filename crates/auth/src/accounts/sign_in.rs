@@ -1,0 +1,116 @@
+//! Signing in with a password.
+//!
+//! Invariant: until the password is known to be right, a stranger's guess and a wrong password cost the same statements,
+//! the same hashes and the same counts, and are answered with the same words.
+
+use audit::Event;
+use base::Secret;
+use pg::{Reason, Reply};
+use seal::Verdict;
+
+use super::read_email;
+use crate::events::{self, Happening};
+use crate::lockout::Taken;
+use crate::session::{Grant, Opening, Way};
+use crate::user::User;
+use crate::{Auth, Error, Visit, sql};
+
+impl Auth {
+    /// Signs in with a password.
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: &Secret<String>,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, Error> {
+        let taken = self.take_try(email, visit).await?;
+        let signed_in = self.try_sign_in(email, password, visit, &taken).await;
+        match &signed_in {
+            Ok(_) => {}
+            Err(error) => {
+                events::refused(self, visit, Event::LoginFailed, error, email);
+                match error {
+                    Error::InvalidCredentials => self.was_wrong(&taken, email, visit),
+                    // The password was right, or nobody could say: neither is a guess.
+                    _ => self.was_not_tried(&taken).await,
+                }
+            }
+        }
+        signed_in
+    }
+
+    async fn try_sign_in(
+        &self,
+        email: &str,
+        password: &Secret<String>,
+        visit: &Visit,
+        taken: &Taken,
+    ) -> Result<Reply<Grant>, Error> {
+        // An address that cannot be one is looked up all the same, as nobody.
+        let email = read_email(email).unwrap_or_default();
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let rows = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
+        tx.commit(()).await?.into_inner();
+        let user = rows.first().map(User::read).transpose()?;
+        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let verdict = match self.0.hasher.verify(password, stored.as_deref()).await {
+            Err(seal::Error::PasswordTooLong) => Verdict::Wrong,
+            other => other?,
+        };
+        let (Some(user), Some(stored)) = (user, stored) else { return Err(Error::InvalidCredentials) };
+        if !verdict.is_right() {
+            return Err(Error::InvalidCredentials);
+        }
+        if user.is_banned(self.0.clock.now()) {
+            return Err(Error::Banned);
+        }
+        if user.email_confirmed_at.is_none() {
+            return Err(Error::EmailNotConfirmed);
+        }
+        self.enter(user, password, (stored, verdict), visit, taken).await
+    }
+
+    /// Begins the session of somebody whose password was right.
+    async fn enter(
+        &self,
+        user: User,
+        password: &Secret<String>,
+        (stored, verdict): (String, Verdict),
+        visit: &Visit,
+        taken: &Taken,
+    ) -> Result<Reply<Grant>, Error> {
+        let renewed = match verdict {
+            Verdict::RightButOld => Some(self.0.hasher.hash(password).await?),
+            Verdict::Right | Verdict::Wrong => None,
+        };
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let now = self.0.clock.now();
+        let touched = [user.id.into(), now.into(), (&stored).into(), renewed.as_ref().into()];
+        if tx.execute(sql::TOUCH_SIGN_IN, touched).await? == 0 {
+            return Err(Error::InvalidCredentials);
+        }
+        if renewed.is_some() {
+            events::record(&mut tx, self, visit, Happening::PasswordRehashed { user: user.id }).await?;
+        }
+        let hashes = (stored.as_str(), renewed.as_deref().unwrap_or(&stored));
+        let owes = self.note_sign_in_password(&mut tx, &user, password, hashes).await?;
+        let opening = Opening { owes, ..Opening::by(Way::Password) };
+        let mut opened = self.open_session(&mut tx, user, opening, visit).await?;
+        opened.weak_password = self.weakness(password, owes.is_some());
+        let reply = self.commit_session(tx, opened).await?;
+        self.was_right(taken).await;
+        Ok(reply)
+    }
+
+    /// What to tell somebody who signed in with a password that would not be taken any more.
+    fn weakness(&self, password: &Secret<String>, expired: bool) -> Option<(String, Vec<&'static str>)> {
+        match (self.0.rules.password.require(password.expose()), expired) {
+            (_, true) => {
+                let message = "Your password has expired: choose another one before anything else";
+                Some((message.to_owned(), vec!["expired"]))
+            }
+            (Err(Error::WeakPassword { message, reasons }), false) => Some((message, reasons)),
+            (Ok(()) | Err(_), false) => None,
+        }
+    }
+}

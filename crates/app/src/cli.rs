@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::migrate::Migrate;
 use crate::policies::Policies;
+use crate::roles::Roles;
 
 /// A self-hosted backend in one program that is secure by default, and proves it.
 #[derive(Parser)]
@@ -92,6 +93,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Policies,
+    },
+    /// The application's own roles: what somebody may do beyond the four database roles.
+    Roles {
+        /// What to do.
+        #[command(subcommand)]
+        what: Roles,
     },
     /// The application's own migrations: plain SQL files, applied once, in order.
     Migrate {

@@ -24,6 +24,7 @@ mod preflight;
 pub mod program;
 pub mod ready;
 mod refusals;
+pub mod roles;
 pub mod serve;
 pub mod services;
 pub mod settings;

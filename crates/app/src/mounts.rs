@@ -6,7 +6,7 @@ use auth::{Auth, Credentials, Visit};
 use base::{Caller, Clock, Failure, Profile, Secret, Settings};
 use edge::{Identified, Identify, Recognise};
 use supabase::rest::{Rest, RestConfig};
-use web::{Guard, Mount, RouteInfo};
+use web::{Area, Guard, Mount, RouteInfo};
 
 use crate::start::Services;
 
@@ -31,6 +31,7 @@ pub fn public(
     let mut mounts = supabase::auth::mounts(accounts, &prefixes);
     mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount(REST.0, REST.1));
     mounts.push(native::mount(native.clone(), native::PUBLIC));
+    mounts.push(native::mount(native.clone(), native::ADMIN).area(Area::Accounts));
     if profile == Profile::Dev {
         mounts.push(native::mount(native.clone(), native::DEV));
     }
@@ -52,6 +53,7 @@ pub fn tables(profile: Profile) -> Vec<Table> {
         Table { title: "Accounts and sessions", routes: supabase::auth::table(AUTH_PREFIX) },
         Table { title: "Data", routes: supabase::rest::table(REST.0, REST.1) },
         Table { title: "Health", routes: native::table(native::PUBLIC) },
+        Table { title: "Application roles", routes: native::table(native::ADMIN) },
     ];
     if profile == Profile::Dev {
         tables.push(Table { title: "`palisade dev` only", routes: native::table(native::DEV) });
@@ -66,7 +68,7 @@ pub fn operator_table() -> Table {
 
 /// The control socket.
 pub fn operator(native: &Arc<native::State>) -> Vec<Mount> {
-    vec![native::mount(native.clone(), native::OPERATOR)]
+    vec![native::mount(native.clone(), native::OPERATOR), native::mount(native.clone(), native::ADMIN)]
 }
 
 /// Who is calling the public API.

@@ -63,6 +63,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Check { .. }
         | Command::Keys { .. }
         | Command::Gate { .. }
+        | Command::Roles { .. }
         | Command::Lint { .. }
         | Command::Policies { .. }
         | Command::Migrate { .. }

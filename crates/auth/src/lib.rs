@@ -23,6 +23,7 @@ mod new_key;
 pub mod outside;
 mod passwords;
 mod revocation;
+mod roles;
 mod rules;
 mod session;
 pub mod settings;
@@ -40,6 +41,7 @@ pub use lockout::{DEVICE_COOKIE, DeviceToken};
 pub use new_key::{MadeKey, NewKey};
 pub use passwords::PasswordPolicy;
 pub use revocation::{CHANNEL, Notice, Revocations};
+pub use roles::AppRole;
 pub use rules::Rules;
 pub use session::{Grant, Opened, Opening, Proof, Scope, Way};
 pub use settings::SETTINGS;
@@ -90,6 +92,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 60,
         name: "key_limits",
         sql: include_str!("../migrations/0060_key_limits.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 61,
+        name: "app_roles",
+        sql: include_str!("../migrations/0061_app_roles.sql"),
     },
 ];
 

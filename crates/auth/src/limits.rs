@@ -58,6 +58,8 @@ pub const SUPERSEDED_KEPT_MAX: Limit =
 pub const ISSUERS_MAX: Limit =
     Limit::new("issuers_max", 32, "addresses this instance had; older ones are not accepted any more");
 
+/// Grants of one application role.
+pub const ROLE_GRANTS_MAX: Limit = Limit::new("role_grants_max", 200, "a role with more is several roles");
 /// Uses that one key may name.
 pub const KEY_SCOPES_MAX: Limit = Limit::new("key_scopes_max", 32, "more than there are areas");
 /// Addresses and networks that one key may name.

@@ -186,6 +186,26 @@ pub(crate) const INSERT_API_KEY: &str = "insert into palisade.api_keys (id, kind
 pub(crate) const LIST_API_KEYS: &str = "select id, kind, name, array_to_string(scope, ' ') as scope, array_to_string(addresses, ' ') as addresses, created_at, expires_at, \
      revoked_at is null and coalesce(expires_at > $1, true) as live from palisade.api_keys order by created_at, id";
 
+pub(crate) const APP_ROLES: &str = "select name, description, to_jsonb(grants) as grants, changed_at, \
+     (select count(*) from palisade.app_role_members m where m.role = r.name) as members from palisade.app_roles r order by name";
+
+pub(crate) const APP_ROLE_GRANTS: &str =
+    "select array_to_string(grants, ' ') from palisade.app_roles where name = $1";
+
+pub(crate) const PUT_APP_ROLE: &str = "insert into palisade.app_roles (name, description, grants, created_at, changed_at) \
+     values ($1, $2, $3, $4, $4) on conflict (name) do update set description = $2, grants = $3, changed_at = $4";
+
+pub(crate) const DROP_APP_ROLE: &str = "delete from palisade.app_roles where name = $1";
+
+pub(crate) const APP_ROLES_OF: &str =
+    "select role from palisade.app_role_members where user_id = $1 order by role";
+
+pub(crate) const GIVE_APP_ROLE: &str = "insert into palisade.app_role_members (role, user_id, given_by, given_at) \
+     values ($1, $2, $3, $4) on conflict do nothing";
+
+pub(crate) const TAKE_APP_ROLE: &str =
+    "delete from palisade.app_role_members where role = $1 and user_id = $2";
+
 pub(crate) const LIMIT_API_KEY: &str = "update palisade.api_keys set addresses = $2 where id = $1";
 
 /// Keys lent to probes have ids of their own shape, so that no other key is ever removed.
@@ -273,6 +293,13 @@ pub const ALL: &[&str] = &[
     LIST_API_KEYS,
     INSERT_API_KEY,
     LIMIT_API_KEY,
+    APP_ROLES,
+    APP_ROLE_GRANTS,
+    PUT_APP_ROLE,
+    DROP_APP_ROLE,
+    APP_ROLES_OF,
+    GIVE_APP_ROLE,
+    TAKE_APP_ROLE,
     DROP_LENT_KEY,
     DROP_LENT_KEYS,
     REVOKE_API_KEY,

@@ -11,6 +11,9 @@ pub enum Error {
         /// What was asked for.
         number: String,
     },
+    /// Not an account's id.
+    #[error("That is not the id of an account")]
+    NoPerson,
     /// No such mail.
     #[error("There is no such mail")]
     NoMail,
@@ -33,7 +36,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::NoControl { .. } | Error::NoMail => Kind::NotFound,
+            Error::NoControl { .. } | Error::NoPerson | Error::NoMail => Kind::NotFound,
             Error::NoLevel { .. } => Kind::Invalid,
             Error::NoLog | Error::NotReady => Kind::Unavailable,
         }
@@ -42,6 +45,7 @@ impl Fault for Error {
     fn code(&self) -> &'static str {
         match self {
             Error::NoControl { .. } => "native.no_control",
+            Error::NoPerson => "native.no_person",
             Error::NoMail => "native.no_mail",
             Error::NoLog => "native.no_log",
             Error::NoLevel { .. } => "native.no_level",

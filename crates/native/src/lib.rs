@@ -9,6 +9,7 @@ mod migrations;
 mod operator;
 mod outbox;
 mod policies;
+mod roles;
 
 pub use error::Error;
 pub use log::{Log, Recent};
@@ -47,6 +48,10 @@ pub struct State {
 
 /// Routes that anybody may reach.
 pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY];
+
+/// Routes of administrators.
+pub const ADMIN: &[Route<State>] =
+    &[roles::LIST, roles::PUT, roles::REMOVE, roles::GIVE, roles::TAKE, roles::OF];
 
 /// Routes that exist in `dev` only.
 pub const DEV: &[Route<State>] = &[outbox::LIST, outbox::SHOW];

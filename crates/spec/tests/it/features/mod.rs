@@ -8,3 +8,4 @@ mod limits;
 mod migrations;
 mod policies;
 mod program;
+mod roles;

@@ -228,7 +228,8 @@ fn keys_revoke(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     })
 }
 
-fn visit(cx: &Cx) -> auth::Visit {
+/// Whoever asks, as auth and its log see them.
+pub(crate) fn visit(cx: &Cx) -> auth::Visit {
     auth::Visit {
         caller: cx.caller.clone(),
         user_agent: None,

@@ -8,6 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Answer, Ask, Cx, Guard, Handled, Handler, Limits, Route};
 
+use crate::operator::visit;
 use crate::{Error, State};
 
 const fn route(
@@ -49,10 +50,6 @@ struct Wanted {
     description: String,
     #[serde(default)]
     grants: Vec<String>,
-}
-
-fn visit(cx: &Cx) -> auth::Visit {
-    auth::Visit { caller: cx.caller.clone(), user_agent: None, request_id: cx.request_id.0.clone() }
 }
 
 fn user(ask: &Ask) -> Result<Uuid, Error> {

@@ -3,6 +3,7 @@
 mod between;
 mod keys;
 mod logs;
+mod passwords;
 mod roles;
 mod start;
 

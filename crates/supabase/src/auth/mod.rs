@@ -62,7 +62,7 @@ const fn for_admins(method: Method, path: &'static str, handler: web::Handler<St
 /// What a session with an expired password still gets: its account, another password, the way out.
 const PASSWORD: &[Owed] = &[Owed::NewPassword];
 
-const ROUTES: [Route<State>; 18] = [
+const ROUTES: [Route<State>; 19] = [
     open(Method::GET, "/health", service::health).rate(Rate::Exempt).summary("Says that auth is there"),
     open(Method::GET, "/settings", service::settings).summary("Which ways of signing in are on"),
     open(Method::GET, "/.well-known/jwks.json", service::jwks)
@@ -99,6 +99,8 @@ const ROUTES: [Route<State>; 18] = [
         .rate(Rate::Login)
         .summary("Spends a set-up link: its address becomes an administrator's"),
     open(Method::GET, "/password-policy", service::password_policy).summary("What a password must be"),
+    open(Method::GET, "/password-policy.js", service::password_validator)
+        .summary("The same as a JavaScript module that checks a password"),
 ];
 
 /// Who asks, as the feature wants to know it.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 use web::{Answer, Ask, Cx, Handled, Reply};
@@ -93,10 +94,29 @@ pub fn openid(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
 
 /// `GET /password-policy` (control 21): the live rules, for forms that check while somebody types.
 pub fn password_policy(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    told(rules_of(&state))
+}
+
+fn rules_of(state: &State) -> Value {
     let policy = &state.auth.rules().password;
-    told(json!({
+    json!({
         "min_length": policy.length_min,
         "max_length": policy.length_max,
         "required_characters": policy.sets,
-    }))
+    })
+}
+
+/// The module of the npm package, which is this one file.
+const VALIDATOR: &str = include_str!("../../../../clients/password-policy/index.js");
+
+/// `GET /password-policy.js` (control 21): the same module with the live rules in it.
+pub fn password_validator(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    let rules = rules_of(&state).to_string();
+    let checks = "export function validatePassword(password, policy) {";
+    let with_rules = "export function validatePassword(password, policy = POLICY) {";
+    let module = format!("{}\nexport const POLICY = {rules}\n", VALIDATOR.replace(checks, with_rules));
+    Box::pin(async move {
+        let answer = Answer::text(StatusCode::OK, "text/javascript; charset=utf-8", module);
+        Ok(Reply::untouched(answer.with(CACHE_CONTROL, "public, max-age=600"), NO_DATA))
+    })
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use super::prelude::Variant;
+use super::slow::Record;
 use crate::{Column, limits};
 
 /// A statement of one connection.
@@ -16,11 +17,13 @@ pub(crate) struct Prepared {
     pub(crate) name: Box<str>,
     /// Its result, once the server has described it.
     pub(crate) columns: OnceLock<Arc<[Column]>>,
+    /// How it does on shared connections, once it was late.
+    pub(crate) record: OnceLock<Arc<Record>>,
 }
 
 impl Prepared {
     fn new(name: String) -> Arc<Self> {
-        Arc::new(Prepared { name: name.into(), columns: OnceLock::new() })
+        Arc::new(Prepared { name: name.into(), columns: OnceLock::new(), record: OnceLock::new() })
     }
 }
 

@@ -276,8 +276,14 @@ impl Driver {
         let Some(slow) = &self.slow else { return };
         let now = Instant::now();
         let took = self.gauge.turn(now, !self.flights.is_empty());
-        if took > limits::millis(&limits::SHORT_SLOW_MS) && !flight.is_cleaning() {
-            flight.batch.work.statements().iter().for_each(|statement| slow.note(&statement.sql, now));
+        let is_late = took > limits::millis(&limits::SHORT_SLOW_MS);
+        for (statement, prepared) in flight.batch.work.statements().iter().zip(&flight.first) {
+            if is_late && let Some(record) = slow.late(&statement.sql, now) {
+                // There already is the same.
+                let _same = prepared.record.set(record);
+            } else if let Some(record) = prepared.record.get() {
+                record.fast();
+            }
         }
     }
 

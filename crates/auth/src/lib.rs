@@ -99,6 +99,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "app_roles",
         sql: include_str!("../migrations/0061_app_roles.sql"),
     },
+    pg::Migration {
+        owner: "auth",
+        version: 70,
+        name: "uid",
+        sql: include_str!("../migrations/0070_uid.sql"),
+    },
 ];
 
 /// What auth is built from.

@@ -107,6 +107,26 @@ pub fn json_of(type_oid: u32) -> Json {
     }
 }
 
+/// The type of the elements of an array whose text we can read: those of the types above, and of `uuid`, `date` and text.
+pub fn element_of(array_oid: u32) -> Option<u32> {
+    Some(match array_oid {
+        1000 => oid::BOOL,
+        1005 => 21,
+        1007 => 23,
+        1016 => 20,
+        1021 => 700,
+        1022 => 701,
+        1231 => 1700,
+        199 => oid::JSON,
+        3807 => oid::JSONB,
+        1115 => 1114,
+        1185 => 1184,
+        // text, varchar, bpchar, name; uuid; date
+        1009 | 1015 | 1014 | 1003 | 2951 | 1182 => oid::TEXT,
+        _ => return None,
+    })
+}
+
 /// All types of a snapshot.
 #[derive(Debug, Default)]
 pub struct Types {
@@ -145,12 +165,14 @@ impl Types {
         self.get(oid).map(|found| format!("{}.{}", ident(&found.schema), ident(&found.name)))
     }
 
-    /// Whether values of this type must be made JSON by the server: arrays, composites, and what has a cast to json.
+    /// Whether values of this type must be made JSON by the server: arrays but for the plainest, composites, and what has
+    /// a cast to json.
     pub fn needs_server_json(&self, oid: u32) -> bool {
         match self.get(self.base(oid)) {
             None => true,
             Some(found) => match found.kind {
-                TypeKind::Array | TypeKind::Composite | TypeKind::Pseudo => true,
+                TypeKind::Array => element_of(found.oid).is_none(),
+                TypeKind::Composite | TypeKind::Pseudo => true,
                 TypeKind::Base | TypeKind::Enum | TypeKind::Range | TypeKind::Domain => found.json_cast,
             },
         }

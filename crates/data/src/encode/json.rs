@@ -2,7 +2,7 @@
 
 use pg::{Column, Row};
 
-use crate::catalog::types::{Json, json_of};
+use crate::catalog::types::{Json, element_of, json_of};
 
 /// `"name":` of each column, with what goes before it.
 pub(super) fn keys(columns: &[Column]) -> Vec<Vec<u8>> {
@@ -33,6 +33,9 @@ pub(super) fn object(out: &mut Vec<u8>, row: Row<'_>, lead: usize, columns: &[Co
 /// A field as a value.
 pub(super) fn value(out: &mut Vec<u8>, field: Option<&[u8]>, type_oid: u32) {
     let Some(field) = field else { return out.extend_from_slice(b"null") };
+    if let Some(element) = element_of(type_oid) {
+        return array(out, field, element);
+    }
     match json_of(type_oid) {
         Json::Verbatim => out.extend_from_slice(field),
         Json::Bool => out.extend_from_slice(if field == b"t" { b"true" } else { b"false" }),
@@ -42,6 +45,52 @@ pub(super) fn value(out: &mut Vec<u8>, field: Option<&[u8]>, type_oid: u32) {
         Json::Timestamp => timestamp(out, field),
         Json::Text => string(out, field),
     }
+}
+
+/// `{a,NULL,"b c",{d}}` as `["a",null,"b c",["d"]]`. Bounds in front (`[0:1]=`) say nothing that JSON could.
+fn array(out: &mut Vec<u8>, text: &[u8], element: u32) {
+    let start = text.iter().position(|byte| *byte == b'{').unwrap_or(text.len());
+    let mut rest = text.get(start..).unwrap_or_default();
+    let mut plain = Vec::new();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'{' => out.push(b'['),
+            b'}' => out.push(b']'),
+            b',' => out.push(b','),
+            b'"' => {
+                plain.clear();
+                rest = unquoted(&mut plain, rest);
+                value(out, Some(&plain), element);
+            }
+            _ => {
+                let end = rest.iter().position(|byte| matches!(byte, b',' | b'}')).unwrap_or(rest.len());
+                plain.clear();
+                plain.push(*byte);
+                plain.extend_from_slice(rest.get(..end).unwrap_or_default());
+                value(out, (plain != b"NULL").then_some(&*plain), element);
+                rest = rest.get(end..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// An element in quotes, whose first is gone; gives what follows the last.
+fn unquoted<'a>(out: &mut Vec<u8>, mut rest: &'a [u8]) -> &'a [u8] {
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'"' => break,
+            b'\\' => {
+                if let Some((escaped, after)) = rest.split_first() {
+                    out.push(*escaped);
+                    rest = after;
+                }
+            }
+            _ => out.push(*byte),
+        }
+    }
+    rest
 }
 
 /// `2026-11-21 21:00:00+00` as `"2026-11-21T21:00:00+00:00"`; `infinity` and eras as they are.
@@ -115,6 +164,17 @@ mod tests {
         check(Some("-Infinity"), 1700, r#""-Infinity""#);
         check(Some(r#"{"a": 1}"#), 3802, r#"{"a": 1}"#);
         check(Some("a\"b\\\n\u{1}é"), 25, r#""a\"b\\\n\u0001é""#);
+    }
+
+    #[test]
+    fn arrays_are_what_to_json_makes() {
+        check(Some("{}"), 1009, "[]");
+        check(Some(r#"{a,NULL,"NULL","b \"c\" \\","",é}"#), 1009, r#"["a",null,"NULL","b \"c\" \\","","é"]"#);
+        check(Some("{{1,2},{3,NULL}}"), 1007, "[[1,2],[3,null]]");
+        check(Some("[0:1]={t,f}"), 1000, "[true,false]");
+        check(Some("{1.5,NaN}"), 1022, r#"[1.5,"NaN"]"#);
+        check(Some(r#"{"{\"a\": [1, \"}\"]}",null}"#), 3807, r#"[{"a": [1, "}"]},null]"#);
+        check(Some(r#"{"2026-11-21 21:00:00+00"}"#), 1185, r#"["2026-11-21T21:00:00+00:00"]"#);
     }
 
     #[test]

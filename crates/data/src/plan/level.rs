@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::ask::{
-    Aggregate, Embed, Field, Filter, IsWord, Join, JsonStep, Level, Logic, OrderTerm, Rules, SelectField,
-    SelectItem, Test,
+    Aggregate, Embed, Field, Filter, IsWord, Join, JsonStep, Level, Logic, Operator, OrderTerm, Rules,
+    SelectField, SelectItem, Test,
 };
 use crate::catalog::types::oid;
-use crate::catalog::{Catalog, Link, LinkKind, Relation};
+use crate::catalog::{Catalog, Link, LinkKind, Relation, RelationKind};
 use crate::error::Error;
 use crate::limits::{EMBEDS_MAX, IDENTIFIER_BYTES_MAX};
 
@@ -71,6 +71,10 @@ impl<'a> Planner<'a> {
         let select = if level.select.is_empty() { &all[..] } else { &level.select };
         let mut node = self.level(source, alias, &columns, select, level, 0)?;
         node.limit = self.capped(level.limit);
+        // One row at most is within any limit, and PostgreSQL has a node less to run.
+        if node.limit.is_some_and(|most| most > 0) && node.offset == 0 && is_one_row(&node, &columns) {
+            node.limit = None;
+        }
         Ok(node)
     }
 
@@ -403,6 +407,26 @@ impl<'a> Planner<'a> {
         };
         Ok(Order { embed: Some(embed.alias.clone()), value, direction, nulls })
     }
+}
+
+/// Whether the conditions name one value for each column of a table's primary key.
+fn is_one_row(node: &Node, columns: &Columns<'_>) -> bool {
+    let (Source::Relation(_), Some(relation)) = (&node.source, columns.relation) else { return false };
+    let is_fixed = |key: &Arc<str>| {
+        node.conditions.iter().any(|condition| match condition {
+            Condition::Test { value, negated: false, test, .. } => {
+                let equals =
+                    matches!(test, Test::Compare { operator: Operator::Equal, quantifier: None, .. });
+                equals && value.path.is_empty() && *value.name == **key
+            }
+            Condition::Test { .. }
+            | Condition::Related { .. }
+            | Condition::Group { .. }
+            | Condition::Never => false,
+        })
+    };
+    let is_table = matches!(relation.kind, RelationKind::Table | RelationKind::Partitioned);
+    is_table && !relation.primary_key.is_empty() && relation.primary_key.iter().all(is_fixed)
 }
 
 struct Joined {

@@ -150,6 +150,6 @@ fn connect(admin: &Target, logins: &Logins, settings: &Settings) -> Result<Pg, S
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     config.caps = pg::Caps::split(settings.get(&settings::MAX_CONNECTIONS) as usize, cores);
     config.timeouts = settings::timeouts(settings);
-    config.search_path = Arc::from("public, extensions");
+    config.search_path = Arc::from(r#""public", "extensions""#);
     Ok(Pg::connect(config)?)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use base::Caller;
-use pg::{Pg, Reason, Reply, Setup};
+use pg::{Claims, Pg, Reason, Reply, Setup};
 
 use crate::ask::{CallAsk, MutateAsk, Outcome, ReadAsk, Rules};
 use crate::catalog::{self, Catalog, Scope};
@@ -129,6 +129,9 @@ impl Data {
         }
         if setup.before.is_none() {
             setup.leaves_nothing = matches!(plan.act, plan::Act::Read) && !catalog.reads_leave;
+            if setup.leaves_nothing && !catalog.claims_are_read {
+                setup.claims = Claims::Subject;
+            }
             if !catalog.request_is_read {
                 setup.more.retain(|(name, _)| !OF_THE_REQUEST.contains(&&**name));
             }

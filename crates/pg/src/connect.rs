@@ -1,6 +1,7 @@
 //! How a lane gets its connections: where to, as whom, with which settings of the session's own.
 
 use crate::config::{Config, Login, Server, Timeouts};
+use crate::lanes::prelude::UNSENT;
 use crate::wire::cancel;
 use crate::wire::startup::{self, CancelKey, Session};
 use crate::{Error, limits};
@@ -29,6 +30,7 @@ impl Connector {
         ];
         if read_only {
             settings.push(("default_transaction_read_only".to_owned(), "on".to_owned()));
+            settings.push(("request.jwt.claims".to_owned(), UNSENT.to_owned()));
         }
         Connector {
             server: config.server.clone(),

@@ -56,7 +56,7 @@ pub use error::{DbError, Error, SetupError};
 pub use lanes::counters::{LaneStats, Stats};
 pub use reply::Reply;
 pub use rows::{Column, FromText, Row, Rows};
-pub use statement::{Lane, Mode, Once, Param, Setup, Statement};
+pub use statement::{Claims, Lane, Mode, Once, Param, Setup, Statement};
 pub use system::Reason;
 pub use tx::{Open, SystemTx, Tx};
 
@@ -104,7 +104,7 @@ impl Pg {
     /// Everything it sets ends with the transaction. Cancelled, the statement may still have run; the connection is
     /// finished by its own task and never left in mid-protocol.
     pub async fn once(&self, caller: &Caller, ask: Once) -> Result<Reply<Rows>, Error> {
-        let Once { statement, mode, lane, setup } = ask;
+        let Once { statement, mode, lane, mut setup } = ask;
         // What may write never shares a connection: its commit waits for the disk.
         let shared = lane == Lane::Short && mode == Mode::Read && self.0.short.takes(&statement.sql);
         let mode = if caller.read_only { Mode::Read } else { mode };
@@ -113,6 +113,9 @@ impl Pg {
             Mode::Read => Cleaning::AfterRead,
             Mode::Write => Cleaning::Full,
         };
+        if then != Cleaning::None {
+            setup.claims = Claims::All;
+        }
         // Sessions of the short lane are read-only by themselves.
         let prelude = self.prelude(caller, mode == Mode::Read && !shared, setup)?;
         let batch = Batch {
@@ -155,7 +158,8 @@ impl Pg {
     }
 
     /// Begins a transaction as `caller`. The role and claims travel with the first statement.
-    pub async fn begin(&self, caller: &Caller, mode: Mode, setup: Setup) -> Result<Tx, Error> {
+    pub async fn begin(&self, caller: &Caller, mode: Mode, mut setup: Setup) -> Result<Tx, Error> {
+        setup.claims = Claims::All;
         let prelude = self.prelude(caller, mode == Mode::Read || caller.read_only, setup)?;
         let role = prelude.role.shared();
         let lease = self.0.own.lease().await?;
@@ -198,6 +202,7 @@ impl Pg {
             claimed_role: Arc::clone(&caller.claimed_role),
             subject: Arc::clone(&caller.subject),
             email: Arc::clone(&caller.email),
+            told: setup.claims,
             read_only,
             statement_timeout: (timeout != timeouts.authenticated)
                 .then(|| timeout.as_millis().to_string().into()),

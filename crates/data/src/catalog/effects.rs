@@ -1,7 +1,7 @@
-//! What user code that a read can reach may do: leave something in the session, or look at the request.
+//! What user code that a read can reach may do: leave something in the session, look at the request or at the claims.
 //!
-//! Invariant: judged by text, on the careful side. A function that names one that may leave something may too, whatever
-//! stands between them.
+//! Invariant: judged by text, on the careful side. A function that names one that does something of the kind may too,
+//! whatever stands between them.
 
 use std::collections::HashMap;
 
@@ -14,6 +14,8 @@ pub(super) struct Effects {
     pub reads_leave: bool,
     /// Whether any code looks at the request's method, path, headers or cookies.
     pub request_is_read: bool,
+    /// Whether code that a read reaches looks at more of the caller's claims than `auth.uid()`.
+    pub claims_are_read: bool,
 }
 
 /// One function.
@@ -21,6 +23,7 @@ struct Code {
     name: String,
     text: String,
     leaves: bool,
+    looks: bool,
     reached: bool,
 }
 
@@ -28,21 +31,23 @@ struct Code {
 pub(super) fn read(code: &Rows, written: &Rows) -> Result<Effects, Error> {
     let mut effects = Effects::default();
     if let Some(row) = written.first() {
-        effects = Effects { reads_leave: row.at(0)?, request_is_read: row.at(1)? };
+        effects =
+            Effects { reads_leave: row.at(0)?, request_is_read: row.at(1)?, claims_are_read: row.at(2)? };
     }
     let mut all = Vec::with_capacity(code.len());
     for row in code.iter() {
         effects.request_is_read |= row.at::<bool>(3)?;
         let (name, text): (String, String) = (row.at(0)?, row.at(1)?);
         let (name, text) = (name.to_lowercase(), text.to_lowercase());
-        all.push(Code { name, text, leaves: row.at(2)?, reached: row.at(4)? });
+        all.push(Code { name, text, leaves: row.at(2)?, looks: row.at(5)?, reached: row.at(4)? });
     }
     spread(&mut all);
     effects.reads_leave |= all.iter().any(|code| code.leaves && code.reached);
+    effects.claims_are_read |= all.iter().any(|code| code.looks && code.reached);
     Ok(effects)
 }
 
-/// Whatever names a function that leaves something leaves something too.
+/// Whatever names a function that leaves something leaves something too, and likewise of looking.
 fn spread(all: &mut [Code]) {
     let mut naming: HashMap<&str, Vec<usize>> = HashMap::new();
     let texts: Vec<String> = all.iter_mut().map(|code| std::mem::take(&mut code.text)).collect();
@@ -54,14 +59,21 @@ fn spread(all: &mut [Code]) {
             }
         }
     }
-    let mut open: Vec<String> = all.iter().filter(|code| code.leaves).map(|code| code.name.clone()).collect();
+    spread_one(all, &naming, |code| &mut code.leaves);
+    spread_one(all, &naming, |code| &mut code.looks);
+}
+
+fn spread_one(all: &mut [Code], naming: &HashMap<&str, Vec<usize>>, does: fn(&mut Code) -> &mut bool) {
+    let mut open: Vec<String> =
+        all.iter_mut().filter_map(|code| does(code).then(|| code.name.clone())).collect();
     while let Some(name) = open.pop() {
         // A name that is not one word is looked for by its longest one.
         let word = words(&name).max_by_key(|word| word.len()).unwrap_or_default();
         for at in naming.get(word).into_iter().flatten() {
-            let Some(code) = all.get_mut(*at).filter(|code| !code.leaves) else { continue };
-            code.leaves = true;
-            open.push(code.name.clone());
+            let Some(code) = all.get_mut(*at) else { continue };
+            if !std::mem::replace(does(code), true) {
+                open.push(code.name.clone());
+            }
         }
     }
 }
@@ -79,10 +91,12 @@ mod tests {
             name: (*name).to_owned(),
             text: (*text).to_owned(),
             leaves: *leaves,
+            looks: *leaves,
             reached: true,
         };
         let mut all: Vec<Code> = functions.iter().map(one).collect();
         spread(&mut all);
+        assert!(all.iter().all(|code| code.leaves == code.looks));
         all.iter().map(|code| code.leaves).collect()
     }
 

@@ -69,6 +69,8 @@ pub struct Raw {
     pub reads_leave: bool,
     /// Whether any code looks at the request's method, path, headers or cookies.
     pub request_is_read: bool,
+    /// Whether code that a read reaches looks at more of the claims than the subject.
+    pub claims_are_read: bool,
 }
 
 struct Name(Arc<str>);
@@ -153,6 +155,7 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
     }
     let effects = effects::read(&ask_all(open, sql::CODE).await?, &ask_all(open, sql::WRITTEN).await?)?;
     (raw.reads_leave, raw.request_is_read) = (effects.reads_leave, effects.request_is_read);
+    raw.claims_are_read = effects.claims_are_read;
     Ok(raw)
 }
 
@@ -366,6 +369,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         functions_answer: raw.functions_answer,
         reads_leave: raw.reads_leave,
         request_is_read: raw.request_is_read,
+        claims_are_read: raw.claims_are_read,
         exposed: scope.exposed.iter().map(|name| name.as_str().into()).collect(),
     }
 }

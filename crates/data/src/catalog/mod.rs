@@ -71,6 +71,9 @@ pub struct Catalog {
     pub reads_leave: bool,
     /// Whether any code looks at the request's method, path, headers or cookies: otherwise they are not sent.
     pub request_is_read: bool,
+    /// Whether code that a read reaches looks at more of the caller's claims than `auth.uid()`: otherwise a read brings
+    /// the subject alone.
+    pub claims_are_read: bool,
     by_name: HashMap<(Arc<str>, Arc<str>), RelationId>,
     by_row_type: HashMap<u32, RelationId>,
     exposed: Vec<Arc<str>>,

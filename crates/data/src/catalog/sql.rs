@@ -149,7 +149,8 @@ where n.nspname = any($1::text[])
 order by 1";
 
 /// User code, with what its text says: whether it may leave something in the session (settings, locks, LISTEN, prepared
-/// statements), whether it looks at the request, whether a read can reach it. Judged on the careful side: a function that
+/// statements), whether it looks at the request, whether a read can reach it, whether it looks at the caller's claims (by
+/// themselves, by `auth.jwt()`, `auth.role()` or `auth.email()`, by a name made up at run time, among all settings). Judged on the careful side: a function that
 /// might counts, and so does any language but SQL and PL/pgSQL. A read reaches what policies, views, casts and operators
 /// depend on, and functions of one row (computed fields) or with a domain's value (media types).
 pub const CODE: &str = r#"
@@ -171,10 +172,16 @@ select c.proname, c.text,
        exists (select 1 from pg_catalog.pg_depend d
                where d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.refobjid = c.oid
                  and d.classid in ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_rewrite'::pg_catalog.regclass,
-                                   'pg_catalog.pg_cast'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass))
+                                   'pg_catalog.pg_cast'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass,
+                                   'pg_catalog.pg_constraint'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass))
        or r.typtype = 'd'
        or (c.pronargs = 1 and exists (select 1 from pg_catalog.pg_type t
-                                      where t.oid = c.proargtypes[0] and t.typtype in ('c', 'p'))) as reached
+                                      where t.oid = c.proargtypes[0] and t.typtype in ('c', 'p'))) as reached,
+       c.oid not in (select p.oid from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+                     where n.nspname = 'auth' and p.proname in ('uid', 'claimed_subject', 'jwt', 'role', 'email') and p.pronargs = 0)
+       and (c.lanname not in ('sql', 'plpgsql')
+            or c.text ~* 'request\.jwt' or c.text ~* '\m(jwt|role|email)"?\s*\(' or c.text ~* '\m(show|execute|pg_settings|pg_show_all_settings)\M'
+            or pg_catalog.regexp_replace(c.text, 'current_setting\s*\(\s*''[^'']*''\s*[,)]', '', 'gi') ~* 'current_setting') as claims
 from code c join pg_catalog.pg_type r on r.oid = c.prorettype"#;
 
 /// The same of what is written in policies and views themselves.
@@ -184,9 +191,15 @@ with written as (
   union all
   select pg_catalog.pg_get_viewdef(c.oid) from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relkind = 'v' and n.nspname not in ('pg_catalog', 'information_schema'))
+  where c.relkind = 'v' and n.nspname not in ('pg_catalog', 'information_schema')
+  union all
+  select pg_catalog.pg_get_constraintdef(c.oid) from pg_catalog.pg_constraint c where c.contypid >= 16384)
 select coalesce(pg_catalog.bool_or(text ~* '\m(set_config|dblink\w*|pg_\w*advisory\w*)\M'), false) as leaves,
-       coalesce(pg_catalog.bool_or(text ~* 'request\.(?!jwt)'), false) as asks
+       coalesce(pg_catalog.bool_or(text ~* 'request\.(?!jwt)'), false) as asks,
+       coalesce(pg_catalog.bool_or(
+           text ~* 'request\.jwt' or text ~* '\m(jwt|role|email)"?\s*\(' or text ~* '\m(pg_settings|pg_show_all_settings)\M'
+           or pg_catalog.regexp_replace(text, 'current_setting\s*\(\s*''[^'']*''(::text)?\s*[,)]', '', 'gi') ~* 'current_setting'),
+           false) as claims
 from written"#;
 
 /// Everything, for the test that prepares each one.

@@ -3,9 +3,15 @@
 use crate::house::{House, run};
 
 const HARMLESS: &str = "
+CREATE SCHEMA auth;
+CREATE FUNCTION auth.uid() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT coalesce(current_setting('request.jwt.claim.sub', true), current_setting('request.jwt.claims', true)) $$;
+CREATE FUNCTION auth.role() RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting('request.jwt.claim.role', true) $$;
+CREATE FUNCTION auth.email() RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting('request.jwt.claim.email', true) $$;
+CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE AS $$ SELECT current_setting('request.jwt.claims', true)::jsonb $$;
 CREATE TABLE t (id int PRIMARY KEY, owner text);
 CREATE FUNCTION mine() RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS
-  $$ DECLARE who text; BEGIN who := current_setting('request.jwt.claims', true); RETURN who; END $$;
+  $$ DECLARE who text; BEGIN who := current_setting('app.who', true) || auth.uid(); RETURN who; END $$;
 CREATE FUNCTION careless() RETURNS text LANGUAGE sql AS $$ SELECT public.mine() $$;
 CREATE POLICY own ON t USING (owner = (SELECT careless()));
 CREATE VIEW v WITH (security_invoker = true) AS SELECT id, mine() FROM t;
@@ -13,17 +19,41 @@ CREATE FUNCTION on_write() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN PERFORM set_config('app.x', 'y', false); RETURN new; END $$;
 CREATE FUNCTION rpc() RETURNS void LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET owner = 'x'; END $$;";
 
-async fn effects(more: &str) -> (bool, bool) {
+async fn effects(more: &str) -> (bool, bool, bool) {
     let house = House::with(HARMLESS).await;
     run(&house.database.admin().await, more).await;
     house.data.reload().await.unwrap();
     let catalog = house.data.catalog();
-    (catalog.reads_leave, catalog.request_is_read)
+    (catalog.reads_leave, catalog.request_is_read, catalog.claims_are_read)
 }
 
 #[tokio::test]
 async fn an_ordinary_schema_leaves_nothing_and_looks_at_no_request() {
-    assert_eq!(effects("").await, (false, false));
+    assert_eq!(effects("").await, (false, false, false));
+}
+
+#[tokio::test]
+async fn code_that_looks_at_claims_gets_them() {
+    for more in [
+        "CREATE POLICY other ON t USING (owner = (auth.jwt() ->> 'email'))",
+        "CREATE POLICY other ON t USING (owner = (SELECT auth.email()))",
+        "CREATE POLICY other ON t USING (auth.role() = 'authenticated')",
+        "CREATE POLICY other ON t USING (owner = current_setting('request.jwt.claims', true))",
+        "CREATE POLICY other ON t USING (owner = current_setting('request' || '.jwt.claims', true))",
+        "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN auth.jwt() ->> 'x'; END $$",
+        "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE plpgsql SET search_path = auth AS $$ BEGIN RETURN \"email\" (); END $$",
+        "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE plpgsql AS $$ DECLARE n text; BEGIN RETURN current_setting(n, true); END $$",
+        "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE sql AS $$ SELECT current_setting(E'request\\x2ejwt.claims', true) $$",
+        "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE plpgsql AS $$ DECLARE n text; BEGIN EXECUTE 'se' || 'lect 1' INTO n; RETURN n; END $$",
+        "CREATE FUNCTION deep() RETURNS jsonb LANGUAGE sql AS $$ SELECT auth.jwt() $$;
+         CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE sql AS $$ SELECT deep()::text $$",
+        "CREATE VIEW w WITH (security_invoker = true) AS SELECT setting FROM pg_catalog.pg_settings",
+        "CREATE FUNCTION computed(t) RETURNS text LANGUAGE sql AS $$ SELECT auth.email() $$",
+        "CREATE FUNCTION checked(text) RETURNS bool LANGUAGE sql AS $$ SELECT $1 = auth.email() $$;
+         CREATE DOMAIN mail AS text CHECK (checked(value))",
+    ] {
+        assert!(effects(more).await.2, "{more}");
+    }
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::batch::{Batch, Cleaning, Ending, Opening, Outcome, State, Work};
 use super::cache::{Cache, Prepared};
+use super::prelude::UNSENT;
 use crate::wire::scan::{self, Frame};
-use crate::{Error, Rows, limits};
+use crate::{Claims, Error, Rows, limits};
 
 /// What is still to come of a batch.
 pub(crate) struct Flight {
@@ -194,11 +195,27 @@ impl Flight {
             self.batch.answer(Ok(outcome));
             return Landing::Done;
         };
-        if self.gone_stale(&error, at, cache) && self.batch.is_whole() && !self.retried {
+        let again = self.gone_stale(&error, at, cache) || self.looked_for_claims(&error);
+        if again && self.batch.is_whole() && !self.retried {
             return Landing::Again(Box::new(self.batch));
         }
         self.batch.answer(Err(error));
         Landing::Done
+    }
+
+    /// Whether something looked into claims that were not sent; they are told now.
+    fn looked_for_claims(&mut self, error: &Error) -> bool {
+        let Opening::Implicit(prelude) = &mut self.batch.opening else { return false };
+        let looked = prelude.told == Claims::Subject
+            && error.is("22P02")
+            && error
+                .database()
+                .and_then(|error| error.detail.as_ref())
+                .is_some_and(|said| said.contains(UNSENT));
+        if looked {
+            prelude.told = Claims::All;
+        }
+        looked
     }
 
     /// Whether the error says that a prepared statement is no longer what it was; the cache forgets it. Only an error

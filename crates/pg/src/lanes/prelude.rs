@@ -11,7 +11,7 @@ use base::DbRole;
 use bytes::BytesMut;
 
 use crate::wire::encode;
-use crate::{Error, limits};
+use crate::{Claims, Error, limits};
 
 /// What a caller's transaction starts with.
 pub(crate) struct Prelude {
@@ -20,6 +20,7 @@ pub(crate) struct Prelude {
     pub(crate) claimed_role: Arc<str>,
     pub(crate) subject: Arc<str>,
     pub(crate) email: Arc<str>,
+    pub(crate) told: Claims,
     pub(crate) read_only: bool,
     pub(crate) statement_timeout: Option<Arc<str>>,
     pub(crate) search_path: Option<Arc<str>>,
@@ -28,7 +29,11 @@ pub(crate) struct Prelude {
     pub(crate) before: Option<Arc<str>>,
 }
 
-/// Which settings a prelude brings, besides role, claims and the role claim.
+/// What `request.jwt.claims` is in a short session between transactions, and in those that bring no claims: no JSON, so
+/// that whatever looks into it fails instead of finding nothing, and the read is sent again with everything.
+pub(crate) const UNSENT: &str = "palisade_unsent";
+
+/// Which settings a prelude brings, besides the role.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Variant(u32);
 
@@ -37,6 +42,7 @@ const SUBJECT: u32 = 1 << 1;
 const EMAIL: u32 = 1 << 2;
 const TIMEOUT: u32 = 1 << 3;
 const SEARCH_PATH: u32 = 1 << 4;
+const CLAIMS: u32 = 1 << 5;
 const MORE_SHIFT: u32 = 8;
 
 /// Settings of our own making, and those that would make the transaction somebody else's.
@@ -64,12 +70,19 @@ pub(crate) fn check(more: &[(Cow<'static, str>, Arc<str>)]) -> Result<(), Error>
 }
 
 impl Prelude {
+    /// Whether all claims are told. Of nobody in particular too: without a subject of its own, `auth.uid()` looks into them.
+    fn tells_all(&self) -> bool {
+        self.told == Claims::All || self.subject.is_empty()
+    }
+
     pub(crate) fn variant(&self) -> Variant {
         let bit = |present: bool, bit: u32| if present { bit } else { 0 };
+        let all = self.tells_all();
         Variant(
             bit(self.read_only, READ_ONLY)
+                | bit(all, CLAIMS)
                 | bit(!self.subject.is_empty(), SUBJECT)
-                | bit(!self.email.is_empty(), EMAIL)
+                | bit(all && !self.email.is_empty(), EMAIL)
                 | bit(self.statement_timeout.is_some(), TIMEOUT)
                 | bit(self.search_path.is_some(), SEARCH_PATH)
                 | (self.more.len() as u32) << MORE_SHIFT,
@@ -79,13 +92,14 @@ impl Prelude {
     /// Writes Bind and Execute of the prelude, prepared as `name`.
     pub(crate) fn encode(&self, out: &mut BytesMut, name: &str) -> Result<(), Error> {
         let mut fixed: [&str; 8] = [""; 8];
+        let all = self.tells_all();
         let present = [
             Some(self.role.name()),
-            Some(&*self.claims),
-            Some(&*self.claimed_role),
+            all.then_some(&*self.claims),
+            all.then_some(&*self.claimed_role),
             self.read_only.then_some("on"),
             (!self.subject.is_empty()).then_some(&*self.subject),
-            (!self.email.is_empty()).then_some(&*self.email),
+            (all && !self.email.is_empty()).then_some(&*self.email),
             self.statement_timeout.as_deref(),
             self.search_path.as_deref(),
         ];
@@ -104,6 +118,8 @@ impl Variant {
     /// The statement, whose parameters are all text.
     pub(crate) fn sql(self) -> (String, usize) {
         let optional = [
+            (CLAIMS, "request.jwt.claims"),
+            (CLAIMS, "request.jwt.claim.role"),
             (READ_ONLY, "transaction_read_only"),
             (SUBJECT, "request.jwt.claim.sub"),
             (EMAIL, "request.jwt.claim.email"),
@@ -111,8 +127,9 @@ impl Variant {
             (SEARCH_PATH, "search_path"),
         ];
         let optional = optional.into_iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, name)| name);
-        let names = ["role", "request.jwt.claims", "request.jwt.claim.role"].into_iter().chain(optional);
-        // The values come back as one `f`: echoing them as text, claims and all, costs a backend half a microsecond.
+        let names = std::iter::once("role").chain(optional);
+        // No row comes back: echoing the values as text, claims and all, costs a backend half a microsecond. None is null
+        // and none is left out, since an OR looks on until something is true.
         let mut params = 0;
         let mut calls = Vec::new();
         for name in names {
@@ -123,7 +140,7 @@ impl Variant {
             params += 2;
             calls.push(format!("pg_catalog.set_config(${}, ${params}, true) IS NULL", params - 1));
         }
-        let sql = format!("SELECT {}", calls.join(" OR "));
+        let sql = format!("SELECT WHERE {}", calls.join(" OR "));
         (sql, params)
     }
 }
@@ -135,11 +152,13 @@ mod tests {
     #[test]
     fn a_variant_sets_what_it_says_and_no_more() {
         let sql = |bits| Variant(bits).sql();
-        let least = "SELECT pg_catalog.set_config('role', $1, true) IS NULL \
-                     OR pg_catalog.set_config('request.jwt.claims', $2, true) IS NULL \
-                     OR pg_catalog.set_config('request.jwt.claim.role', $3, true) IS NULL";
-        assert_eq!(sql(0), (least.to_owned(), 3));
-        let (text, params) = sql(READ_ONLY | SEARCH_PATH | 2 << MORE_SHIFT);
+        let least = "SELECT WHERE pg_catalog.set_config('role', $1, true) IS NULL";
+        assert_eq!(sql(0), (least.to_owned(), 1));
+        let claims = "SELECT WHERE pg_catalog.set_config('role', $1, true) IS NULL \
+                      OR pg_catalog.set_config('request.jwt.claims', $2, true) IS NULL \
+                      OR pg_catalog.set_config('request.jwt.claim.role', $3, true) IS NULL";
+        assert_eq!(sql(CLAIMS), (claims.to_owned(), 3));
+        let (text, params) = sql(CLAIMS | READ_ONLY | SEARCH_PATH | 2 << MORE_SHIFT);
         assert_eq!(params, 9);
         assert!(text.ends_with(
             "OR pg_catalog.set_config('transaction_read_only', $4, true) IS NULL \

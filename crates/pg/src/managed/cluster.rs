@@ -183,6 +183,7 @@ maintenance_work_mem = {maintenance}MB
 synchronous_commit = {commit}
 autovacuum = {autovacuum}
 jit = off
+update_process_title = off
 max_slot_wal_keep_size = 1GB
 log_min_messages = warning
 log_min_error_statement = panic

@@ -1,7 +1,7 @@
 //! One statement in one round trip.
 
 use base::Caller;
-use pg::{Lane, Mode, Once, Param, Pg, Rows, Setup, Statement};
+use pg::{Claims, Lane, Mode, Once, Param, Pg, Rows, Setup, Statement};
 
 use crate::scene::{Database, person};
 
@@ -48,6 +48,38 @@ async fn a_request_is_one_round_trip_and_its_statement_is_parsed_once() {
     let stats = pg.stats().short;
     assert_eq!((stats.round_trips, stats.parsed, stats.cache_hits, stats.connections), (10, 1, 9, 1));
     assert_eq!(pg.stats().own.round_trips, 0);
+}
+
+/// A short read that leaves nothing and needs the subject alone.
+async fn brief(pg: &Pg, caller: &Caller, sql: &str) -> String {
+    let setup = Setup { leaves_nothing: true, claims: Claims::Subject, ..Setup::default() };
+    let ask = Once { setup, ..Once::read(Statement::new(sql, [])) };
+    pg.once(caller, ask).await.unwrap().into_inner().first().unwrap().at(0).unwrap()
+}
+
+#[tokio::test]
+async fn claims_that_were_not_sent_are_sent_to_whoever_looks_into_them() {
+    let db = Database::new().await;
+    let mut config = db.config();
+    config.caps.short = 1;
+    let pg = Pg::connect(config).unwrap();
+    for n in 1..=3 {
+        let person = person(n);
+        assert_eq!(
+            brief(&pg, &person, "select auth.uid()::text || ' ' || current_user").await,
+            format!("{} authenticated", person.subject)
+        );
+        assert_eq!(pg.stats().short.retried, 2 * u64::from(n - 1));
+        let json = "select current_setting('request.jwt.claims', true)::jsonb ->> 'sub'";
+        assert_eq!(brief(&pg, &person, json).await, &*person.subject);
+        let among = "select (current_setting('request.jwt.claims')::json ->> 'role') || current_setting('request.jwt.claim.email')";
+        assert_eq!(brief(&pg, &person, among).await, format!("authenticated{}", person.email));
+        assert_eq!(pg.stats().short.retried, 2 * u64::from(n));
+    }
+    // Nobody in particular is told everything at once.
+    let json = "select current_setting('request.jwt.claims', true)::jsonb ->> 'role'";
+    assert_eq!(brief(&pg, &Caller::anonymous(), json).await, "anon");
+    assert_eq!(pg.stats().short.retried, 6);
 }
 
 #[tokio::test]
@@ -230,7 +262,7 @@ async fn the_setup_surrounds_the_statement_and_ends_with_it() {
             statement_timeout: Some(std::time::Duration::from_millis(1_234)),
             more: vec![("request.headers".into(), headers.into()), ("TimeZone".into(), "Asia/Tokyo".into())],
             before: Some(r#""public"."check_request""#.into()),
-            leaves_nothing: false,
+            ..Setup::default()
         };
         ask
     };

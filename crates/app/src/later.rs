@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use audit::{Audit, Entry, Event};
+use auth::sso::{KeepProviders, Sso};
 
 /// Everything a worker of this node can run.
 pub fn registry(outbox: &mail::Outbox) -> Registry {
@@ -16,10 +17,11 @@ pub fn registry(outbox: &mail::Outbox) -> Registry {
 }
 
 /// Everything this node keeps as it should be.
-pub fn reconcilers(outbox: &mail::Outbox, clock: &Clock) -> Reconcilers {
+pub fn reconcilers(outbox: &mail::Outbox, providers: KeepProviders, clock: &Clock) -> Reconcilers {
     let mut all = Reconcilers::new(clock.clone());
-    // Nobody needs to hurry this one: its timer is enough.
+    // Nobody needs to hurry these: their timers are enough.
     let _hurry = all.add(ForgetMail(outbox.clone()));
+    let _hurry = all.add(providers);
     all
 }
 
@@ -29,6 +31,8 @@ pub struct Later {
     pub jobs: Jobs,
     /// Mail, which jobs deliver.
     pub outbox: mail::Outbox,
+    /// SAML providers, which are kept.
+    pub sso: Sso,
     /// Where a job that is given up is recorded.
     pub audit: Audit,
     /// The time.
@@ -40,12 +44,12 @@ pub struct Later {
 impl Later {
     /// Starts both. On `stop` the worker ends what it is at, the reconcilers where they stand.
     pub fn spawn(self, listener: &Listener, tracker: &TaskTracker, stop: &CancellationToken) {
-        let Later { jobs, outbox, audit, clock, settings } = self;
+        let Later { jobs, outbox, sso, audit, clock, settings } = self;
         let worker = Worker::new(jobs, registry(&outbox), &settings, "node")
             .woken_by(listener.subscribe())
             .on_dead(move |name, id, why| audit.refused(given_up(name, id, why)));
         tracker.spawn(worker.run(stop.clone()));
-        tracker.spawn(reconcilers(&outbox, &clock).run(stop.clone()));
+        tracker.spawn(reconcilers(&outbox, sso.keeper(), &clock).run(stop.clone()));
     }
 }
 
@@ -88,7 +92,8 @@ mod tests {
         let started: BTreeSet<&str> = registry(&outbox).definitions().map(|job| job.name).collect();
         let listed: BTreeSet<&str> = crate::lists::jobs().iter().map(|job| job.name).collect();
         assert_eq!(started, listed);
-        let reports = reconcilers(&outbox, &Clock::system()).reports();
+        let nothing = KeepProviders(Arc::new(|| Box::pin(async { Ok(()) })));
+        let reports = reconcilers(&outbox, nothing, &Clock::system()).reports();
         let started: BTreeSet<&str> = reports().iter().map(|(name, _)| *name).collect();
         let listed: BTreeSet<&str> = crate::lists::reconcilers().iter().map(|kept| kept.name).collect();
         assert_eq!(started, listed);

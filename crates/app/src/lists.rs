@@ -24,6 +24,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     audit::SETTINGS,
     auth::SETTINGS,
     auth::settings::PASSWORD_SETTINGS,
+    auth::sso::settings::SETTINGS,
     data::SETTINGS,
     edge::SETTINGS,
     jobs::SETTINGS,
@@ -44,5 +45,5 @@ pub fn jobs() -> Vec<jobs::Definition> {
 
 /// Reconcilers: what is kept as it should be. `crate::later::reconcilers` starts them.
 pub fn reconcilers() -> Vec<jobs::Kept> {
-    jobs::RECONCILERS.to_vec()
+    [jobs::RECONCILERS, auth::RECONCILERS].concat()
 }

@@ -27,7 +27,7 @@ pub fn public(
     let second =
         settings.get(&auth::settings::SECOND_PREFIX).map(|prefix| format!("/{}", prefix.trim_matches('/')));
     let prefixes: Vec<String> = std::iter::once(AUTH_PREFIX.to_owned()).chain(second).collect();
-    let accounts = Arc::new(supabase::auth::State { auth: services.auth.clone() });
+    let accounts = Arc::new(supabase::auth::State { auth: services.auth.clone(), sso: services.sso.clone() });
     let mut mounts = supabase::auth::mounts(accounts, &prefixes);
     mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount(REST.0, REST.1));
     mounts.push(native::mount(native.clone(), native::PUBLIC));

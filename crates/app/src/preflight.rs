@@ -17,6 +17,7 @@ pub type Check = fn(&Settings) -> Result<(), StartError>;
 pub const CHECKS: &[Check] = &[
     database,
     |given| Ok(auth::check_settings(given)?),
+    |given| Ok(auth::sso::check_settings(given)?),
     |given| Ok(SecurityHeaders::from(given).map(drop)?),
     |given| Ok(Cors::from(given).map(drop)?),
     |given| Ok(TrustedProxies::from(given).map(drop)?),

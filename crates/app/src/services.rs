@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use audit::Audit;
+use auth::sso::{KeysChanged, Sso};
 use auth::{Auth, DefaultKeys};
 use base::{Clock, Profile, Rng, Secret, Settings};
 use edge::Connections;
@@ -47,6 +48,8 @@ pub struct Services {
     pub audit: Audit,
     /// People, sessions, keys.
     pub auth: Auth,
+    /// Signing in through SAML.
+    pub sso: Sso,
     /// The data API's core.
     pub data: data::Data,
     /// The application's own migrations.
@@ -105,6 +108,7 @@ pub async fn open(
     let data = data::Data::open(pg.clone(), data::Scope::from_settings(&basics.settings)).await?;
     let posture = Posture::new(pg.clone(), place(basics, database, &keys, &audit)).with_keys(lent(&auth));
     let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
+    let sso = sso(basics, &auth, &outbound, &outbox, &jobs)?;
     let connections = Connections::default();
     let migrations = migrations(basics, database, &audit);
     let policies = policies::Policies::new(pg.clone(), &data.scope().exposed);
@@ -113,6 +117,7 @@ pub async fn open(
             pg,
             audit,
             auth,
+            sso,
             data,
             migrations,
             policies,
@@ -158,6 +163,30 @@ fn linted(exposed: Vec<String>) -> migrate::Lint {
             Ok(policies::lint::run(&facts).into_iter().map(finding).collect())
         })
     })
+}
+
+/// Administrators are told by mail when an identity provider shows other keys, where mail can be sent.
+fn sso(
+    basics: &Basics,
+    auth: &Auth,
+    outbound: &outbound::Outbound,
+    outbox: &mail::Outbox,
+    jobs: &jobs::Jobs,
+) -> Result<Sso, StartError> {
+    let (outbox, jobs) = (outbox.clone(), jobs.clone());
+    let alert: auth::sso::Alert = Arc::new(move |tx, told: KeysChanged| {
+        let (outbox, jobs) = (outbox.clone(), jobs.clone());
+        Box::pin(async move {
+            if outbox.takes_mail() {
+                for to in &told.administrators {
+                    jobs.post(tx, &outbox, &keys_changed(to, &told)).await?;
+                }
+            }
+            Ok(())
+        })
+    });
+    let (auth, outbound, settings) = (auth.clone(), outbound.clone(), basics.settings.clone());
+    Ok(Sso::open(auth::sso::Parts { auth, outbound, settings, alert })?)
 }
 
 /// In `dev` no mail leaves the machine, whatever is set.
@@ -221,4 +250,22 @@ fn place(basics: &Basics, database: &Database, keys: &DefaultKeys, audit: &Audit
 /// Told apart in the audit and in logs; new at every start.
 fn node_name(rng: &Rng) -> String {
     format!("node-{}", hex::encode(rng.bytes::<4>()))
+}
+
+/// What an administrator reads when an identity provider shows other keys.
+fn keys_changed(to: &str, told: &KeysChanged) -> mail::Message {
+    let keys = told.keys.join("\n");
+    let text = format!(
+        "The SAML identity provider {} now shows these signing keys (SHA-256):\n\n{keys}\n\nKeys that are new are not \
+         believed until an administrator pins them: give the provider's metadata again at PUT /admin/sso/providers/{{id}} after you \
+         have asked its operators whether they changed their keys.\n",
+        told.provider
+    );
+    mail::Message {
+        kind: "sso_keys_changed",
+        to: to.to_owned(),
+        subject: "An identity provider shows other signing keys".to_owned(),
+        text: Secret::new(text),
+        html: None,
+    }
 }

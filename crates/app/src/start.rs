@@ -121,6 +121,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let later = Later {
         jobs: services.jobs.clone(),
         outbox: services.outbox.clone(),
+        sso: services.sso.clone(),
         audit: services.audit.clone(),
         clock: basics.clock.clone(),
         settings: basics.settings.clone(),

@@ -152,6 +152,18 @@ events! {
     /// A removed account's own request, or its retention, erased it.
     AccountErased "auth.account_erased" Warn Must;
 
+    // Outside sign-in through SAML.
+    /// An identity provider was added, by settings or an administrator.
+    SsoProviderCreated "sso.provider_created" Warn Must;
+    /// An identity provider was changed.
+    SsoProviderChanged "sso.provider_changed" Warn Must;
+    /// An identity provider was removed.
+    SsoProviderRemoved "sso.provider_removed" Warn Must;
+    /// An identity provider shows or was given other signing keys (control 33).
+    SsoKeysChanged "sso.keys_changed" Critical Must;
+    /// What came in an identity provider's name was refused: forged, replayed, for somebody else, unasked.
+    SsoRefused "sso.refused" Warn May;
+
     // Administration (control 97: before and after, with a reason).
     /// An administrator changed an account.
     UserUpdate "admin.user_update" Info Must;

@@ -168,6 +168,23 @@ pub enum Error {
         #[source]
         source: pg::Error,
     },
+    /// A setting of a section that cannot be started with.
+    #[error("{setting} {what}")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// Signing in through a SAML provider, or setting one up.
+    #[error(transparent)]
+    Sso(#[from] crate::sso::SsoRefusal),
+    /// A SAML message, key or metadata.
+    #[error(transparent)]
+    SamlMessage(#[from] ::saml::Error),
+    /// Something that had to be fetched.
+    #[error("it could not be fetched")]
+    Fetch(#[source] outbound::Error),
     /// The database.
     #[error("the database refused")]
     Database(#[from] pg::Error),
@@ -227,7 +244,10 @@ impl Fault for Error {
             | Error::RefreshBanned => Kind::Invalid,
             Error::LockedOut { .. } => Kind::TooMany,
             Error::BreachedList(_) => Kind::Unavailable,
-            Error::Unsafe { .. } | Error::Trigger { .. } => Kind::Bug,
+            Error::Unsafe { .. } | Error::Setting { .. } | Error::Trigger { .. } => Kind::Bug,
+            Error::Sso(error) => error.kind(),
+            Error::SamlMessage(error) => error.kind(),
+            Error::Fetch(_) => Kind::Invalid,
             Error::Database(error) => error.kind(),
             Error::Audit(error) => error.kind(),
             Error::Seal(error) => error.kind(),
@@ -276,6 +296,10 @@ impl Fault for Error {
             Error::CodeVerifier => "auth.flow.verifier",
             Error::SetupLink => "auth.setup_link",
             Error::Unsafe { .. } => "auth.unsafe",
+            Error::Setting { .. } => "auth.setting",
+            Error::Sso(error) => error.code(),
+            Error::SamlMessage(error) => error.code(),
+            Error::Fetch(_) => "auth.fetch",
             Error::Trigger { .. } => "auth.trigger",
             Error::Database(error) => error.code(),
             Error::Audit(error) => error.code(),
@@ -288,7 +312,10 @@ impl Fault for Error {
             Error::Database(error) => error.message(),
             Error::Audit(error) => error.message(),
             Error::Seal(error) => error.message(),
-            Error::Unsafe { .. } | Error::BreachedList(_) => "An unexpected error occurred".into(),
+            Error::SamlMessage(error) => error.message(),
+            Error::Unsafe { .. } | Error::Setting { .. } | Error::BreachedList(_) => {
+                "An unexpected error occurred".into()
+            }
             other => Cow::Owned(other.to_string()),
         }
     }

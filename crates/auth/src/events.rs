@@ -33,6 +33,10 @@ pub(crate) enum Happening<'a> {
     AdministratorMade { user: Uuid },
     SigningKeysRotated,
     SigningKeyRetired { kid: &'a str },
+    ProviderCreated { id: Uuid, entity_id: &'a str },
+    ProviderChanged { id: Uuid, entity_id: &'a str },
+    ProviderRemoved { id: Uuid, entity_id: &'a str },
+    ProviderKeysChanged { id: Uuid, entity_id: &'a str, before: String, after: String },
     ApiKeyRevoked { id: &'a str },
     ApiKeyMade { id: &'a str, new: &'a NewKey },
 }
@@ -113,6 +117,22 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
             .detail("scope", new.scope.join(" "))
             .detail("addresses", new.addresses.join(" "))
             .detail("lives_seconds", new.lives.map_or(0, |lives| lives.as_secs())),
+        Happening::ProviderCreated { id, entity_id } => {
+            provider(by(Event::SsoProviderCreated), id, entity_id)
+        }
+        Happening::ProviderChanged { id, entity_id } => {
+            provider(by(Event::SsoProviderChanged), id, entity_id)
+        }
+        Happening::ProviderRemoved { id, entity_id } => {
+            provider(by(Event::SsoProviderRemoved), id, entity_id)
+        }
+        Happening::ProviderKeysChanged { id, entity_id, before, after } => {
+            provider(by(Event::SsoKeysChanged), id, entity_id).change("keys", before, after)
+        }
         Happening::ApiKeyRevoked { id } => by(Event::KeyRevoked).about(format!("key:{id}")),
     }
+}
+
+fn provider(entry: Entry, id: Uuid, entity_id: &str) -> Entry {
+    entry.about(format!("sso_provider:{id}")).detail("entity_id", entity_id)
 }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::session::{Grant, Opening, Way};
 use crate::user::User;
-use crate::{Auth, Error, Visit, events, sql};
+use crate::{Auth, Error, Visit, events, sql, sso};
 
 /// A flow to begin.
 pub struct NewFlow<'a> {
@@ -174,7 +174,9 @@ impl Auth {
         }
         let way = Way::named(&flow.method).unwrap_or(Way::Otp);
         let opening = Opening::through(way, &flow.provider);
+        let (opening, there) = sso::arrival_opening(&mut tx, flow.id, opening).await?;
         let opened = self.open_session(&mut tx, user, opening, visit).await?;
+        sso::arrival_opened(&mut tx, opened.session(), there).await?;
         self.commit_session(tx, opened).await
     }
 

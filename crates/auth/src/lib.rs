@@ -28,6 +28,7 @@ mod rules;
 mod session;
 pub mod settings;
 pub mod sql;
+pub mod sso;
 mod user;
 
 pub use accounts::{SignUp, UserChange};
@@ -89,6 +90,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
     },
     pg::Migration {
         owner: "auth",
+        version: 50,
+        name: "saml",
+        sql: include_str!("../migrations/0050_saml.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
         version: 60,
         name: "key_limits",
         sql: include_str!("../migrations/0060_key_limits.sql"),
@@ -106,6 +113,9 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         sql: include_str!("../migrations/0070_uid.sql"),
     },
 ];
+
+/// Reconcilers of this crate.
+pub const RECONCILERS: &[jobs::Kept] = &[jobs::Kept::of::<sso::KeepProviders>()];
 
 /// What auth is built from.
 pub struct Parts {

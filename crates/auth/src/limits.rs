@@ -112,3 +112,17 @@ pub const REDIRECT_BYTES_MAX: Limit =
 /// Spellings that the braces of one entry of the allow-list may stand for.
 pub const ALLOW_PATTERN_SPELLINGS_MAX: Limit =
     Limit::new("allow_pattern_spellings_max", 64, "braces multiply, and every request tries each");
+
+/// Most SAML identity providers that are listed.
+pub const SSO_PROVIDERS_MAX: Limit =
+    Limit::new("sso_providers_max", 1_000, "a company has a few, a service for companies one each");
+
+/// Most domains or hosts of one provider.
+pub const SSO_DOMAINS_MAX: Limit = Limit::new("sso_domains_max", 100, "a company has a few");
+
+/// Most attributes taken of an assertion.
+pub const SSO_CLAIMS_MAX: Limit = Limit::new("sso_claims_max", 50, "they travel in every token");
+
+/// Longest value taken of an assertion.
+pub const SSO_VALUE_BYTES_MAX: Limit =
+    Limit::new("sso_value_bytes_max", 1_024, "a display name is a line; more is not meant for people");

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use saml_rs::crypto::{verify_message_signature, verify_signature_with_limits};
 
 use crate::response::{is_over, is_to_come, read_instant, status, xml_limits};
-use crate::tree::{ASSERTION, At, PROTOCOL, parse};
+use crate::tree::{ASSERTION, At, PROTOCOL, parse, root};
 use crate::{Error, Peer, ServiceProvider, is_plain, limits, shape, text};
 
 /// A provider asks to end a person's sessions.
@@ -37,19 +37,8 @@ pub fn read_logout_redirect(
     sp: &ServiceProvider,
     now: Timestamp,
 ) -> Result<LogoutAnswer, Error> {
-    let once = |name: &str| {
-        let mut found =
-            query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(key, _)| *key == name);
-        match (found.next(), found.next()) {
-            (_, Some(_)) => Err(Error::Shape("a parameter that is given twice")),
-            (one, None) => Ok(one.map(|(_, value)| value)),
-        }
-    };
-    let (name, raw) = match (once("SAMLRequest")?, once("SAMLResponse")?) {
-        (Some(raw), None) => ("SAMLRequest", raw),
-        (None, Some(raw)) => ("SAMLResponse", raw),
-        _ => return Err(Error::Shape("not one message")),
-    };
+    let (name, raw) = message_of(query)?;
+    let once = |name| once(query, name);
     let algorithm = once("SigAlg")?.ok_or(Error::Signature("the message is not signed"))?;
     let signature = decoded(once("Signature")?.ok_or(Error::Signature("the message is not signed"))?)?;
     let plain_algorithm = decoded(algorithm)?;
@@ -83,6 +72,46 @@ pub fn read_logout_post(
         Ok((true, Some(_))) => Ok(found),
         Ok(_) => Err(Error::Signature("not by a pinned key")),
         Err(error) => Err(Error::Refused(error.to_string())),
+    }
+}
+
+/// Who a redirect claims to be from. Nothing of it is to be believed.
+pub fn logout_issuer_of_redirect(query: &str) -> Result<String, Error> {
+    let (_, raw) = message_of(query)?;
+    let bytes = text::inflate(&text::decode(&decoded(raw)?, &limits::INFLATED_BYTES_MAX)?)?;
+    claimed_issuer(&text::admit(bytes)?)
+}
+
+/// Who a form claims to be from. Nothing of it is to be believed.
+pub fn logout_issuer_of_form(encoded: &str) -> Result<String, Error> {
+    claimed_issuer(&text::admit(text::decode(encoded, &limits::MESSAGE_BYTES_MAX)?)?)
+}
+
+/// `RelayState` of a redirect.
+pub fn relay_state_of_redirect(query: &str) -> Result<Option<String>, Error> {
+    once(query, "RelayState")?.map(decoded).transpose()
+}
+
+fn claimed_issuer(xml: &str) -> Result<String, Error> {
+    let tree = parse(xml)?;
+    root(&tree)?.only((ASSERTION, "Issuer"), "not one Issuer")?.text()
+}
+
+/// The one message of a query, still encoded.
+fn message_of(query: &str) -> Result<(&'static str, &str), Error> {
+    match (once(query, "SAMLRequest")?, once(query, "SAMLResponse")?) {
+        (Some(raw), None) => Ok(("SAMLRequest", raw)),
+        (None, Some(raw)) => Ok(("SAMLResponse", raw)),
+        _ => Err(Error::Shape("not one message")),
+    }
+}
+
+/// A parameter, still encoded; twice is refused, since two readers could take different ones.
+fn once<'q>(query: &'q str, name: &str) -> Result<Option<&'q str>, Error> {
+    let mut found = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(key, _)| *key == name);
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(Error::Shape("a parameter that is given twice")),
+        (one, None) => Ok(one.map(|(_, value)| value)),
     }
 }
 

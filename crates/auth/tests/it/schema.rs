@@ -7,7 +7,7 @@ async fn every_statement_can_be_prepared() {
     let world = World::new().await;
     let client = world.db.admin().await;
     client.batch_execute("set role palisade_system").await.unwrap();
-    for sql in auth::sql::ALL {
+    for sql in auth::sql::ALL.iter().chain(auth::sso::sql::ALL) {
         client.prepare(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 }
@@ -43,6 +43,11 @@ async fn callers_read_no_row_of_ours() {
             "palisade.admin_links",
             "palisade.session_marks",
             "palisade.issuers",
+            "palisade.saml_keys",
+            "palisade.saml_pins",
+            "palisade.saml_assertions",
+            "palisade.saml_sessions",
+            "palisade.saml_arrivals",
         ] {
             assert!(
                 client.query(&format!("select * from {table}"), &[]).await.is_err(),

@@ -4,6 +4,7 @@
 //! request's name.
 
 use ::auth::Error;
+use ::auth::sso::SsoRefusal;
 use base::{Failure, Kind};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Value, json};
@@ -61,7 +62,7 @@ fn matches_trigger(failure: &Failure) -> bool {
     matches!(failure.downcast_ref::<Error>(), Some(Error::Trigger { .. }))
 }
 
-fn of_auth(error: &Error) -> (StatusCode, &'static str) {
+pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
     use StatusCode as S;
     const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
     match error {
@@ -105,9 +106,36 @@ fn of_auth(error: &Error) -> (StatusCode, &'static str) {
             Kind::Invalid => (S::BAD_REQUEST, "validation_failed"),
             kind => of_kind(kind),
         },
-        Error::Unsafe { .. } | Error::Trigger { .. } => (S::INTERNAL_SERVER_ERROR, "unexpected_failure"),
+        Error::Sso(refusal) => of_sso(*refusal),
+        Error::SamlMessage(_) => (S::BAD_REQUEST, "validation_failed"),
+        Error::Fetch(_) => (S::BAD_REQUEST, "saml_metadata_fetch_failed"),
+        Error::Unsafe { .. } | Error::Setting { .. } | Error::Trigger { .. } => {
+            (S::INTERNAL_SERVER_ERROR, "unexpected_failure")
+        }
         Error::Database(error) => of_kind(base::Fault::kind(error)),
         Error::Audit(error) => of_kind(base::Fault::kind(error)),
+    }
+}
+
+fn of_sso(refusal: SsoRefusal) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match refusal {
+        SsoRefusal::Off => (S::NOT_FOUND, "saml_provider_disabled"),
+        SsoRefusal::ProviderNotFound | SsoRefusal::NoProviderForDomain => {
+            (S::NOT_FOUND, "sso_provider_not_found")
+        }
+        SsoRefusal::ProviderDisabled => (S::NOT_FOUND, "sso_provider_disabled"),
+        SsoRefusal::RelayStateNotFound => (S::NOT_FOUND, "saml_relay_state_not_found"),
+        SsoRefusal::RelayStateExpired => (S::UNPROCESSABLE_ENTITY, "saml_relay_state_expired"),
+        SsoRefusal::IdpNotFound | SsoRefusal::IdpInitiated => (S::NOT_FOUND, "saml_idp_not_found"),
+        SsoRefusal::Replayed => (S::BAD_REQUEST, "validation_failed"),
+        SsoRefusal::NoUserId => (S::BAD_REQUEST, "saml_assertion_no_user_id"),
+        SsoRefusal::NoEmail | SsoRefusal::ForeignDomain => (S::BAD_REQUEST, "saml_assertion_no_email"),
+        SsoRefusal::MetadataFetch => (S::BAD_REQUEST, "saml_metadata_fetch_failed"),
+        SsoRefusal::MetadataInsecure => (S::BAD_REQUEST, "validation_failed"),
+        SsoRefusal::IdpExists => (S::UNPROCESSABLE_ENTITY, "saml_idp_already_exists"),
+        SsoRefusal::DomainExists => (S::BAD_REQUEST, "sso_domain_already_exists"),
+        SsoRefusal::EntityIdMismatch => (S::BAD_REQUEST, "saml_entity_id_mismatch"),
     }
 }
 

@@ -11,10 +11,12 @@ mod off;
 mod service;
 mod setup;
 mod shape;
+mod sso;
 mod token;
 
 use std::sync::Arc;
 
+use ::auth::sso::Sso;
 use ::auth::{Auth, Visit};
 use base::{Owed, Secret};
 use http::Method;
@@ -25,6 +27,8 @@ use web::{Area, Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route, RouteIn
 pub struct State {
     /// Accounts, sessions, keys.
     pub auth: Auth,
+    /// Signing in through SAML.
+    pub sso: Sso,
 }
 
 /// The routes, at each of `prefixes`.
@@ -43,7 +47,7 @@ pub fn table(prefix: &str) -> Vec<RouteInfo> {
 
 fn routes() -> Vec<Route<State>> {
     let off = off::ROUTES.map(|route| route.summary("Not here yet: answers as upstream does with it off"));
-    ROUTES.into_iter().chain(off).collect()
+    ROUTES.into_iter().chain(sso::ROUTES).chain(off).collect()
 }
 
 /// Anybody may ask; what they send along is not even read, so that a stale token cannot keep somebody from signing in.

@@ -22,7 +22,6 @@ off! {
     no_mail = "email_provider_disabled", "Email logins are disabled: this server cannot send mail yet";
     no_code = "otp_expired", "Token has expired or is invalid";
     no_provider = "validation_failed", "Unsupported provider: provider is not enabled";
-    no_saml = "saml_provider_disabled", "SAML 2.0 is disabled";
     no_passkeys = "passkey_disabled", "Passkeys are disabled";
     no_oauth_server = "feature_disabled", "OAuth server is disabled";
     no_linking = "manual_linking_disabled", "Manual linking is disabled";
@@ -31,7 +30,7 @@ off! {
     no_identity = "identity_not_found", "Identity doesn't exist";
 }
 
-pub(super) const ROUTES: [Route<State>; 30] = [
+pub(super) const ROUTES: [Route<State>; 26] = [
     open(Method::POST, "/otp", no_mail),
     open(Method::POST, "/magiclink", no_mail),
     open(Method::POST, "/recover", no_mail).rate(Rate::PasswordReset).account(fields::account),
@@ -41,9 +40,6 @@ pub(super) const ROUTES: [Route<State>; 30] = [
     open(Method::GET, "/authorize", no_provider),
     open(Method::GET, "/callback", no_provider),
     open(Method::POST, "/callback", no_provider),
-    open(Method::POST, "/sso", no_saml),
-    open(Method::GET, "/sso/saml/metadata", no_saml),
-    open(Method::POST, "/sso/saml/acs", no_saml),
     open(Method::POST, "/passkeys/authentication/options", no_passkeys),
     open(Method::POST, "/passkeys/authentication/verify", no_passkeys),
     open(Method::GET, "/.well-known/oauth-authorization-server", no_oauth_server),
@@ -61,5 +57,4 @@ pub(super) const ROUTES: [Route<State>; 30] = [
     signed_in(Method::DELETE, "/user/identities/{id}", no_identity),
     for_admins(Method::POST, "/invite", no_mail),
     for_admins(Method::POST, "/admin/generate_link", no_mail),
-    for_admins(Method::GET, "/admin/sso/providers", no_saml),
 ];

@@ -55,16 +55,19 @@ pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     let mut external: serde_json::Map<String, Value> =
         OFF.iter().map(|name| ((*name).to_owned(), json!(false))).collect();
     external.insert("email".into(), json!(true));
-    told(json!({
+    let mut told = json!({
         "external": external,
         "disable_signup": !(rules.signup && rules.autoconfirm),
         "mailer_autoconfirm": rules.autoconfirm,
         "phone_autoconfirm": false,
         "sms_provider": "",
-        "saml_enabled": false,
         "saml_private_key_next_configured": false,
         "passkeys_enabled": false,
-    }))
+    });
+    Box::pin(async move {
+        told["saml_enabled"] = json!(state.sso.is_offered().await?);
+        Ok(Reply::untouched(Answer::json(&told), NO_DATA))
+    })
 }
 
 /// `GET /.well-known/jwks.json`.

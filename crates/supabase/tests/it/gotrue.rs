@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::auth::sso::Sso;
 use ::auth::{Auth, Credentials, Parts, Visit};
 use audit::Audit;
 use base::{Caller, Failure, MockClock, Profile, Rng, Secret, Settings};
@@ -21,6 +22,9 @@ pub const PASSWORD: &str = "Correct-horse*1";
 pub struct GoTrue {
     _db: Database,
     pub auth: Auth,
+    pub sso: Sso,
+    /// How many keys each alert named.
+    pub alerts: Arc<std::sync::Mutex<Vec<usize>>>,
     pub clock: MockClock,
     pg: Pg,
     mounts: Vec<Mount>,
@@ -88,7 +92,7 @@ impl GoTrue {
             pg: pg.clone(),
             audit,
             root,
-            settings,
+            settings: settings.clone(),
             profile,
             public_url: "http://127.0.0.1:8000".into(),
             can_mail: false,
@@ -99,8 +103,22 @@ impl GoTrue {
         .await
         .unwrap();
         let prefixes = ["/auth/v1".to_owned(), "/gotrue".to_owned()];
-        let mounts = mounts(Arc::new(State { auth: auth.clone() }), &prefixes);
-        GoTrue { _db: db, auth, clock, pg, mounts, stop, _data: data }
+        let outbound = outbound::Outbound::open(outbound::Parts {
+            settings: settings.clone(),
+            resolver: outbound::system_resolver(),
+            on_refusal: Arc::new(|_| ()),
+        })
+        .unwrap();
+        let alerts = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let told = alerts.clone();
+        let alert: ::auth::sso::Alert = Arc::new(move |_, changed| {
+            told.lock().unwrap().push(changed.keys.len());
+            Box::pin(async { Ok(()) })
+        });
+        let parts = ::auth::sso::Parts { auth: auth.clone(), outbound, settings, alert };
+        let sso = Sso::open(parts).unwrap();
+        let mounts = mounts(Arc::new(State { auth: auth.clone(), sso: sso.clone() }), &prefixes);
+        GoTrue { _db: db, auth, sso, alerts, clock, pg, mounts, stop, _data: data }
     }
 
     /// A request with `body` as JSON (null: none) and the bearer token, if any.

@@ -9,3 +9,4 @@
 mod auth;
 mod gotrue;
 mod rest;
+mod saml;

@@ -1,0 +1,358 @@
+//! An identity provider's answer: is it ours, is it new, whose is it, where does the browser go.
+
+use ::saml::{Assertion, Expected, Peer};
+use audit::Event;
+use jiff::Timestamp;
+use pg::{Reason, Reply, Row, SystemTx};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::mapping::lasting_name;
+use super::{Mapping, Provider, Sso, SsoRefusal, sql};
+use crate::accounts::{read_email, require_small, trigger};
+use crate::events::{self, Happening};
+use crate::session::{Opening, Way};
+use crate::user::User;
+use crate::{Error, Redirect, Visit};
+
+/// What a browser brought.
+pub struct Arrived<'a> {
+    /// `SAMLResponse`.
+    pub response: &'a str,
+    /// `RelayState`.
+    pub relay_state: &'a str,
+}
+
+/// Where the browser goes.
+#[derive(Debug)]
+pub struct Landed {
+    /// With tokens in its fragment, or a code in its query.
+    pub url: String,
+}
+
+/// A sign-in that was begun here.
+struct Begun {
+    provider: Uuid,
+    request_id: String,
+    back_to: Option<String>,
+    created_at: Option<Timestamp>,
+    flow: Option<Uuid>,
+}
+
+impl Begun {
+    fn read(row: Row<'_>) -> Result<Self, Error> {
+        Ok(Begun {
+            provider: row.get("sso_provider_id")?,
+            request_id: row.get("request_id")?,
+            back_to: row.get("redirect_to")?,
+            created_at: row.get("created_at")?,
+            flow: row.get("flow_state_id")?,
+        })
+    }
+}
+
+impl Sso {
+    /// Takes an answer. Whatever is refused is recorded; what was begun is spent either way.
+    pub async fn accept(&self, arrived: Arrived<'_>, visit: &Visit) -> Result<Reply<Landed>, Error> {
+        self.require_on()?;
+        let accepted = self.try_accept(&arrived, visit).await;
+        if let Err(error) = &accepted {
+            events::refused(&self.0.auth, visit, Event::SsoRefused, error, "");
+        }
+        accepted
+    }
+
+    async fn try_accept(&self, arrived: &Arrived<'_>, visit: &Visit) -> Result<Reply<Landed>, Error> {
+        let begun = match Uuid::try_parse(arrived.relay_state) {
+            Ok(relay) => Some(self.begun(relay).await?),
+            Err(_) => None,
+        };
+        let provider = match &begun {
+            Some(begun) => self.provider_of(begun).await?,
+            None => self.unasked(arrived.response).await?,
+        };
+        let us = self.us().await?;
+        let peer = self.peer_for(&provider, arrived.response)?;
+        let expected = Expected {
+            peer: &peer,
+            sp: us,
+            request_id: begun.as_ref().map(|begun| begun.request_id.as_str()),
+            now: self.0.auth.0.clock.now(),
+        };
+        let said = ::saml::verify(arrived.response, &expected)?;
+        let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
+        self.take_once(&mut tx, &provider, &said, &peer).await?;
+        let user = self.account(&mut tx, &provider, &said, visit).await?;
+        match begun {
+            Some(Begun { flow: Some(flow), back_to, .. }) => {
+                self.land_with_code(tx, &provider, &said, user, flow, back_to.as_deref()).await
+            }
+            Some(Begun { back_to, .. }) => {
+                let back_to = self.allowed(&provider, &[back_to.as_deref()]);
+                self.land_with_tokens(tx, &provider, &said, user, back_to, visit).await
+            }
+            None => {
+                let back_to = self.allowed(&provider, &[Some(arrived.relay_state)]);
+                self.land_with_tokens(tx, &provider, &said, user, back_to, visit).await
+            }
+        }
+    }
+
+    /// What was begun under this name. It is spent by asking.
+    async fn begun(&self, relay: Uuid) -> Result<Begun, Error> {
+        let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
+        let rows = tx.query(sql::TAKE_RELAY, [relay.into()]).await?;
+        tx.commit(()).await?.into_inner();
+        let begun = rows.first().map(Begun::read).transpose()?.ok_or(SsoRefusal::RelayStateNotFound)?;
+        match self.0.auth.is_within(begun.created_at, self.0.relay_seconds) {
+            true => Ok(begun),
+            false => Err(SsoRefusal::RelayStateExpired.into()),
+        }
+    }
+
+    async fn provider_of(&self, begun: &Begun) -> Result<Provider, Error> {
+        let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
+        let provider = self.live(&mut tx, begun.provider).await?;
+        Ok(tx.commit(provider).await?.into_inner())
+    }
+
+    /// The provider of an answer nobody asked for. Nothing is parsed where no provider may send any (control 35).
+    async fn unasked(&self, response: &str) -> Result<Provider, Error> {
+        let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
+        if tx.query(sql::ANY_IDP_INITIATED, []).await?.is_empty() {
+            return Err(SsoRefusal::IdpInitiated.into());
+        }
+        let issuer = ::saml::peek(response)?.issuer;
+        let found =
+            self.find(&mut tx, sql::PROVIDER_BY_ISSUER, issuer).await?.ok_or(SsoRefusal::IdpNotFound)?;
+        if found.disabled {
+            return Err(SsoRefusal::ProviderDisabled.into());
+        }
+        match found.allow_idp_initiated {
+            true => Ok(tx.commit(found).await?.into_inner()),
+            false => Err(SsoRefusal::IdpInitiated.into()),
+        }
+    }
+
+    /// What is trusted; a provider that was given without a name has the one it says, until it is learnt for good.
+    fn peer_for(&self, provider: &Provider, response: &str) -> Result<Peer, Error> {
+        let peer = provider.peer()?;
+        match provider.learns_issuer {
+            true => Ok(Peer { entity_id: ::saml::peek(response)?.issuer, ..peer }),
+            false => Ok(peer),
+        }
+    }
+
+    /// An assertion is taken once, and a name that was not known is learnt from the first one that verified.
+    async fn take_once(
+        &self,
+        tx: &mut SystemTx,
+        provider: &Provider,
+        said: &Assertion,
+        peer: &Peer,
+    ) -> Result<(), Error> {
+        let now = self.0.auth.0.clock.now();
+        tx.execute(sql::FORGET_ASSERTIONS, [now.into()]).await?;
+        let row = [provider.id.into(), (&said.id).into(), said.usable_until.into()];
+        if tx.execute(sql::TAKE_ASSERTION, row).await? == 0 {
+            return Err(SsoRefusal::Replayed.into());
+        }
+        if provider.learns_issuer {
+            let learnt = [provider.id.into(), (&said.issuer).into(), peer.to_metadata().into()];
+            tx.execute(sql::LEARN_ISSUER, learnt).await?;
+        }
+        Ok(())
+    }
+
+    /// The account that this provider owns for the person, made on first sight.
+    async fn account(
+        &self,
+        tx: &mut SystemTx,
+        provider: &Provider,
+        said: &Assertion,
+        visit: &Visit,
+    ) -> Result<User, Error> {
+        let auth = &self.0.auth;
+        let name = lasting_name(said).ok_or(SsoRefusal::NoUserId)?;
+        let mapping = Mapping::read(&provider.attribute_mapping);
+        let email = mapping.email(said).and_then(|text| read_email(&text).ok()).ok_or(SsoRefusal::NoEmail)?;
+        self.require_own_domain(tx, provider, &email).await?;
+        let claims = claims(&mapping, said, &name, &email);
+        require_small(&claims)?;
+        let (now, of) = (auth.0.clock.now(), provider.identity_provider());
+        let known = tx.query(sql::IDENTITY, [(&name).into(), (&of).into()]).await?;
+        let id = match known.first() {
+            Some(row) => {
+                let id: Uuid = row.get("user_id")?;
+                let said = Value::Object(claims);
+                let identity = [name.into(), of.into(), (&said).into(), now.into()];
+                tx.execute(sql::UPDATE_IDENTITY, identity).await?;
+                let user = [id.into(), email.into(), said.into(), now.into()];
+                tx.execute(sql::UPDATE_USER, user).await.map_err(|error| trigger(error, "updating user"))?;
+                id
+            }
+            None => {
+                if !auth.rules().signup {
+                    return Err(Error::SignupDisabled);
+                }
+                let id = auth.0.rng.uuid();
+                let app = json!({ "provider": &of, "providers": [&of] });
+                let said = Value::Object(claims);
+                let user = [
+                    id.into(),
+                    (&auth.rules().audience).into(),
+                    (&auth.rules().default_role).into(),
+                    email.into(),
+                    now.into(),
+                    app.into(),
+                    (&said).into(),
+                ];
+                tx.execute(sql::INSERT_USER, user)
+                    .await
+                    .map_err(|error| trigger(error, "saving new user"))?;
+                let identity =
+                    [auth.0.rng.uuid().into(), name.into(), id.into(), said.into(), of.into(), now.into()];
+                tx.execute(crate::sql::INSERT_IDENTITY, identity).await?;
+                id
+            }
+        };
+        let rows = tx.query(crate::sql::USER_BY_ID, [id.into()]).await?;
+        let user = rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)?;
+        if known.is_empty() {
+            events::record(tx, auth, visit, Happening::Signup { user: &user }).await?;
+        }
+        Ok(user)
+    }
+
+    /// One company's provider must not speak for the addresses of another's.
+    async fn require_own_domain(
+        &self,
+        tx: &mut SystemTx,
+        provider: &Provider,
+        email: &str,
+    ) -> Result<(), Error> {
+        let domain = email.rsplit('@').next().unwrap_or_default();
+        let owner = tx.query(sql::DOMAIN_OWNER, [domain.into()]).await?;
+        match owner.first().map(|row| row.get::<Uuid>("sso_provider_id")).transpose()? {
+            Some(owner) if owner != provider.id => Err(SsoRefusal::ForeignDomain.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn land_with_code(
+        &self,
+        mut tx: SystemTx,
+        provider: &Provider,
+        said: &Assertion,
+        user: User,
+        flow: Uuid,
+        back_to: Option<&str>,
+    ) -> Result<Reply<Landed>, Error> {
+        let auth = &self.0.auth;
+        if user.is_banned(auth.0.clock.now()) {
+            return Err(Error::Banned);
+        }
+        auth.returned_flow(&mut tx, flow).await?;
+        let row = [
+            flow.into(),
+            provider.id.into(),
+            (&said.name_id).into(),
+            said.name_id_format.as_ref().into(),
+            said.session_index.as_ref().into(),
+            said.session_ends_at.into(),
+            auth.0.clock.now().into(),
+        ];
+        tx.execute(sql::INSERT_ARRIVAL, row).await?;
+        let code = auth.issue_code(&mut tx, flow, user.id, Way::Saml.name()).await?;
+        let back_to = self.allowed(provider, &[back_to]);
+        let url = back_to.with_query(&[("code", code.expose())]);
+        Ok(tx.commit(Landed { url }).await?)
+    }
+
+    async fn land_with_tokens(
+        &self,
+        mut tx: SystemTx,
+        provider: &Provider,
+        said: &Assertion,
+        user: User,
+        back_to: Redirect,
+        visit: &Visit,
+    ) -> Result<Reply<Landed>, Error> {
+        let auth = &self.0.auth;
+        let opening = Opening {
+            not_after: said.session_ends_at,
+            ..Opening::through(Way::Saml, &provider.identity_provider())
+        };
+        let opened = auth.open_session(&mut tx, user, opening, visit).await?;
+        let row = [
+            opened.session().into(),
+            provider.id.into(),
+            (&said.name_id).into(),
+            said.name_id_format.as_ref().into(),
+            said.session_index.as_ref().into(),
+        ];
+        tx.execute(sql::INSERT_SESSION, row).await?;
+        Ok(auth.commit_session(tx, opened).await?.map(|grant| {
+            let (expires_at, expires_in) = (grant.expires_at.to_string(), grant.expires_in.to_string());
+            let url = back_to.with_fragment(&[
+                ("access_token", grant.access_token.expose()),
+                ("expires_at", &expires_at),
+                ("expires_in", &expires_in),
+                ("refresh_token", grant.refresh_token.expose()),
+                ("sb", ""),
+                ("token_type", "bearer"),
+            ]);
+            Landed { url }
+        }))
+    }
+}
+
+/// What is kept of what was said: GoTrue's names, and the mapped attributes below `custom_claims`.
+fn claims(mapping: &Mapping, said: &Assertion, name: &str, email: &str) -> Map<String, Value> {
+    let mut claims = Map::new();
+    claims.insert("iss".into(), said.issuer.as_str().into());
+    claims.insert("sub".into(), name.into());
+    claims.insert("email".into(), email.into());
+    claims.insert("email_verified".into(), true.into());
+    claims.insert("phone_verified".into(), false.into());
+    if let Some(name) = mapping.display_name(said) {
+        claims.insert("name".into(), name.as_str().into());
+        claims.insert("full_name".into(), name.into());
+    }
+    claims.insert("custom_claims".into(), Value::Object(mapping.claims(said)));
+    claims
+}
+
+/// A code that is exchanged ends what an assertion began: the session ends when the provider's does.
+pub(crate) async fn arrival_opening(
+    tx: &mut SystemTx,
+    flow: Uuid,
+    opening: Opening,
+) -> Result<(Opening, Option<Vec<pg::Param>>), Error> {
+    if opening.way != Way::Saml {
+        return Ok((opening, None));
+    }
+    let rows = tx.query(sql::TAKE_ARRIVAL, [flow.into()]).await?;
+    let Some(row) = rows.first() else { return Ok((opening, None)) };
+    let there: Vec<pg::Param> = vec![
+        row.get::<Uuid>("sso_provider_id")?.into(),
+        row.get::<String>("name_id")?.into(),
+        row.get::<Option<String>>("name_id_format")?.into(),
+        row.get::<Option<String>>("session_index")?.into(),
+    ];
+    Ok((Opening { not_after: row.get("ends_at")?, ..opening }, Some(there)))
+}
+
+/// Ties the session that was opened to the one at the provider.
+pub(crate) async fn arrival_opened(
+    tx: &mut SystemTx,
+    session: Uuid,
+    there: Option<Vec<pg::Param>>,
+) -> Result<(), Error> {
+    let Some(there) = there else { return Ok(()) };
+    let row: Vec<pg::Param> = std::iter::once(session.into()).chain(there).collect();
+    if let Ok(row) = <[pg::Param; 5]>::try_from(row) {
+        tx.execute(sql::INSERT_SESSION, row).await?;
+    }
+    Ok(())
+}

@@ -332,5 +332,10 @@ fn taken(error: pg::Error) -> Error {
 
 /// Nobody asked: the house itself.
 fn system_visit() -> Visit {
-    Visit { caller: Arc::new(Caller::operator()), user_agent: None, request_id: "saml-providers".into() }
+    Visit {
+        caller: Arc::new(Caller::operator()),
+        user_agent: None,
+        request_id: "saml-providers".into(),
+        devices: Vec::new(),
+    }
 }

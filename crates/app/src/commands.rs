@@ -143,7 +143,13 @@ async fn log_level(level: &str, at: &At) -> Done {
 }
 
 fn gate_line(closed: &Value) -> String {
-    format!("{}.{}: {}", text(&closed["schema"]), text(&closed["name"]), text(&closed["reason"]))
+    let name = format!("{}.{}", text(&closed["schema"]), text(&closed["name"]));
+    let reason = text(&closed["reason"]);
+    match (closed["acknowledged"].as_str(), closed["fix"].as_str()) {
+        (Some(word), _) => format!("{name}: served on its owner's word ({word}), although {reason}"),
+        (None, Some(fix)) => format!("{name}: not served: {reason}. Fix: {fix};"),
+        (None, None) => format!("{name}: not served: {reason}"),
+    }
 }
 
 fn text(value: &Value) -> &str {

@@ -1,14 +1,17 @@
-//! The gate: a relation that row level security does not bind is not served (controls 40 and 41).
+//! The gate: what row level security does not bind is not served (controls 40 and 41, attack rows 57 and 60).
 //!
-//! Decided once per snapshot. To the caller a refused relation does not exist; the operator reads the reason here.
-//! Invariant: what is not known to be protected is refused.
+//! Decided once per snapshot. To the caller what is refused does not exist; the operator reads the reason here, and may
+//! take it on: `COMMENT ON VIEW v IS '@palisade serve: why'`. That holds for what cannot have policies of its own (views
+//! with their owner's rights, materialised views, foreign tables, functions with their owner's rights), never for a
+//! table. Invariant: what is not known to be protected or acknowledged is refused.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Relation, RelationKind, Scope, Served};
+use crate::catalog::{Catalog, Function, Relation, RelationKind, Scope, Served};
+use crate::sql::ident;
 
-/// A relation in an exposed schema that is not served.
+/// What is in an exposed schema and not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Its schema.
@@ -16,9 +19,74 @@ pub struct Refusal {
     /// Its name.
     pub name: Arc<str>,
     /// Why.
-    pub why: Served,
+    pub why: Why,
     /// The one statement that changes it, when there is one.
     pub fix: Option<String>,
+}
+
+/// What is served because its owner says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Its schema.
+    pub schema: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Why it would not be served.
+    pub why: Why,
+    /// What its owner says.
+    pub reason: Arc<str>,
+}
+
+/// Why something is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A relation.
+    Relation(Served),
+    /// A function.
+    Function(Unsafe),
+}
+
+/// Why a function that runs with its owner's rights is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsafe {
+    /// Its names mean what its caller's search path says.
+    NoSearchPath,
+    /// Callers may create what its names mean.
+    OpenSearchPath,
+    /// Row level security does not bind its owner.
+    PowerfulOwner,
+    /// Anybody may call it.
+    ForAnybody,
+}
+
+impl Why {
+    /// In words, for the operator.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Why::Relation(served) => served.reason(),
+            Why::Function(why) => why.reason(),
+        }
+    }
+}
+
+impl Unsafe {
+    /// In words, for the operator.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Unsafe::NoSearchPath => {
+                "it runs with its owner's rights and has no search path of its own: its caller decides what its names mean"
+            }
+            Unsafe::OpenSearchPath => {
+                "it runs with its owner's rights and looks names up in a schema that callers may create in"
+            }
+            Unsafe::PowerfulOwner => {
+                "it runs with the rights of an owner whom row level security does not bind, and its comment does not say `@palisade serve: why`"
+            }
+            Unsafe::ForAnybody => {
+                "anybody may call it with its owner's rights, and its comment does not say `@palisade serve: why`"
+            }
+        }
+    }
 }
 
 impl Served {
@@ -40,32 +108,130 @@ impl Served {
     }
 }
 
-/// What is in the exposed schemas and yet not served, with the reason: for posture and `palisade doctor`.
+impl Refusal {
+    /// Whether it is of this name.
+    pub(crate) fn is(&self, schema: &str, name: &str) -> bool {
+        &*self.schema == schema && &*self.name == name
+    }
+}
+
+/// What is in the exposed schemas and yet not served, with the reason: for posture and `palisade gate`.
 pub fn report(catalog: &Catalog) -> Vec<Refusal> {
     let refused = |relation: &&Relation| {
         !matches!(relation.served, Served::Yes | Served::NotExposed | Served::Partition)
     };
-    catalog
-        .relations
-        .iter()
-        .filter(refused)
-        .map(|relation| Refusal {
-            schema: relation.schema.clone(),
-            name: relation.name.clone(),
-            why: relation.served,
-            fix: fix(relation),
+    let relations = catalog.relations.iter().filter(refused).map(|relation| Refusal {
+        schema: relation.schema.clone(),
+        name: relation.name.clone(),
+        why: Why::Relation(relation.served),
+        fix: fix(relation),
+    });
+    relations.chain(catalog.closed.iter().cloned()).collect()
+}
+
+/// What is served only because its owner says so.
+pub fn acknowledged(catalog: &Catalog) -> Vec<Acknowledged> {
+    let relations =
+        catalog.relations.iter().filter(|relation| relation.served == Served::Yes).filter_map(|one| {
+            let (reason, why) = (one.acknowledged.clone()?, unbound(one)?);
+            Some(Acknowledged {
+                schema: one.schema.clone(),
+                name: one.name.clone(),
+                why: Why::Relation(why),
+                reason,
+            })
+        });
+    let functions = catalog.functions.values().flatten().filter_map(|one| {
+        let (reason, why) = (one.acknowledged.clone()?, acknowledgeable(one)?);
+        Some(Acknowledged {
+            schema: one.schema.clone(),
+            name: one.name.clone(),
+            why: Why::Function(why),
+            reason,
         })
-        .collect()
+    });
+    relations.chain(functions).collect()
 }
 
 fn fix(relation: &Relation) -> Option<String> {
-    let name = format!("{}.{}", crate::sql::ident(&relation.schema), crate::sql::ident(&relation.name));
+    let name = format!("{}.{}", ident(&relation.schema), ident(&relation.name));
     match relation.served {
         Served::RowSecurityOff | Served::RowSecurityNotForced => {
             Some(format!("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"))
         }
         Served::DefinerView => Some(format!("ALTER VIEW {name} SET (security_invoker = true)")),
         _ => None,
+    }
+}
+
+/// What begins a line of a comment that is meant for us.
+const TAG: &str = "@palisade ";
+
+/// The owner's word in a comment, and the comment without the lines that are meant for us: it may be shown to callers.
+pub(crate) fn read_comment(comment: Option<Arc<str>>) -> (Option<Arc<str>>, Option<Arc<str>>) {
+    let Some(comment) = comment else { return (None, None) };
+    if !comment.contains(TAG) {
+        return (None, Some(comment));
+    }
+    let ours = |line: &&str| line.trim_start().starts_with(TAG);
+    let said = comment.lines().filter_map(word).find(|reason| !reason.is_empty()).map(Arc::from);
+    let rest: Vec<&str> = comment.lines().filter(|line| !ours(line)).collect();
+    let rest = rest.join("\n");
+    (said, (!rest.trim().is_empty()).then(|| rest.trim_end().into()))
+}
+
+fn word(line: &str) -> Option<&str> {
+    line.trim_start().strip_prefix(TAG)?.strip_prefix("serve:").map(str::trim)
+}
+
+/// Takes out the functions that are not served, wherever they are: a relationship may be a function of any schema.
+pub(crate) fn decide_functions(all: Vec<Function>, scope: &Scope) -> (Vec<Function>, Vec<Refusal>) {
+    let (mut served, mut closed) = (Vec::with_capacity(all.len()), Vec::new());
+    for function in all {
+        match unsafe_to_serve(&function).filter(|_| scope.gate) {
+            None => served.push(function),
+            Some(why) if scope.exposes(&function.schema) => closed.push(Refusal {
+                schema: function.schema.clone(),
+                name: function.name.clone(),
+                why: Why::Function(why),
+                fix: None,
+            }),
+            Some(_) => {}
+        }
+    }
+    (served, closed)
+}
+
+fn unsafe_to_serve(function: &Function) -> Option<Unsafe> {
+    if !function.security_definer {
+        return None;
+    }
+    match function.settings.iter().find(|(name, _)| &**name == "search_path") {
+        None => Some(Unsafe::NoSearchPath),
+        Some((_, path)) if function.open_path || path.contains("$user") => Some(Unsafe::OpenSearchPath),
+        Some(_) => acknowledgeable(function).filter(|_| function.acknowledged.is_none()),
+    }
+}
+
+/// What the owner of a function with a safe search path may take on.
+fn acknowledgeable(function: &Function) -> Option<Unsafe> {
+    match (function.security_definer, function.owner_bypasses, function.anybody) {
+        (true, true, _) => Some(Unsafe::PowerfulOwner),
+        (true, false, true) => Some(Unsafe::ForAnybody),
+        _ => None,
+    }
+}
+
+/// What is not bound by policies and cannot have any of its own.
+fn unbound(relation: &Relation) -> Option<Served> {
+    match relation.kind {
+        RelationKind::Materialized => Some(Served::Materialized),
+        RelationKind::Foreign => Some(Served::Foreign),
+        RelationKind::View if !relation.security_invoker && relation.owner_bypasses => {
+            Some(Served::DefinerView)
+        }
+        RelationKind::View => Some(Served::UnprotectedSource),
+        RelationKind::Table | RelationKind::Partitioned => None,
     }
 }
 
@@ -79,6 +245,7 @@ pub(crate) fn decide(relations: &mut [Relation], sources: &HashMap<u32, Vec<u32>
             Served::Partition => Served::Partition,
             _ if !scope.exposes(&relation.schema) => Served::NotExposed,
             _ if !scope.gate => Served::Yes,
+            _ if relation.acknowledged.is_some() && unbound(relation).is_some() => Served::Yes,
             _ => judge.relation(relation, &mut HashSet::new()),
         })
         .collect();
@@ -107,10 +274,10 @@ impl Judge<'_> {
             }
             RelationKind::Materialized => Served::Materialized,
             RelationKind::Foreign => Served::Foreign,
-            RelationKind::View if !relation.security_invoker && relation.owner_bypasses => {
-                Served::DefinerView
-            }
-            RelationKind::View => self.view(relation, seen),
+            RelationKind::View => match unbound(relation) {
+                Some(Served::DefinerView) => Served::DefinerView,
+                _ => self.view(relation, seen),
+            },
         }
     }
 
@@ -190,5 +357,34 @@ mod tests {
         let expected =
             [Served::Yes, Served::Yes, Served::DefinerView, Served::UnprotectedSource, Served::Yes];
         assert_eq!(decided(relations, sources, true), expected);
+    }
+
+    #[test]
+    fn the_owners_word_is_taken_for_what_cannot_have_policies_and_for_nothing_else() {
+        let word = |relation: &mut Relation| relation.acknowledged = Some("reviewed".into());
+        let relations = vec![
+            relation(1, RelationKind::Table, word),
+            relation(2, RelationKind::Materialized, word),
+            relation(3, RelationKind::View, |view| {
+                view.owner_bypasses = true;
+                word(view);
+            }),
+            relation(4, RelationKind::View, |view| view.security_invoker = true),
+        ];
+        let expected = [Served::RowSecurityOff, Served::Yes, Served::Yes, Served::UnprotectedSource];
+        assert_eq!(decided(relations, &[(4, &[3])], true), expected, "and not for what stands on it");
+    }
+
+    #[test]
+    fn a_word_for_us_is_not_shown_to_callers() {
+        let read = |text: &str| {
+            let (said, shown) = read_comment(Some(text.into()));
+            (said.map(|said| said.to_string()), shown.map(|shown| shown.to_string()))
+        };
+        assert_eq!(read("Notes"), (None, Some("Notes".into())));
+        let tagged = read("Totals\n@palisade serve: sums only");
+        assert_eq!(tagged, (Some("sums only".into()), Some("Totals".into())));
+        assert_eq!(read("@palisade serve:  "), (None, None), "a reason is asked for");
+        assert_eq!(read("mail me@palisade serve: no"), (None, Some("mail me@palisade serve: no".into())));
     }
 }

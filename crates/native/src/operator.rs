@@ -240,9 +240,14 @@ pub(crate) fn visit(cx: &Cx) -> auth::Visit {
 
 fn gate(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     Box::pin(async move {
-        let closed = data::gate::report(&state.data.catalog());
-        let line = |refusal: &data::gate::Refusal| json!({ "schema": &*refusal.schema, "name": &*refusal.name, "reason": refusal.why.reason() });
-        let lines: Vec<Value> = closed.iter().map(line).collect();
+        let catalog = state.data.catalog();
+        let closed = data::gate::report(&catalog).into_iter().map(|one| {
+            json!({ "schema": &*one.schema, "name": &*one.name, "reason": one.why.reason(), "fix": one.fix })
+        });
+        let taken_on = data::gate::acknowledged(&catalog).into_iter().map(|one| {
+            json!({ "schema": &*one.schema, "name": &*one.name, "reason": one.why.reason(), "acknowledged": &*one.reason })
+        });
+        let lines: Vec<Value> = closed.chain(taken_on).collect();
         Ok(Reply::untouched(Answer::json(&lines), "reads the snapshot in memory"))
     })
 }

@@ -80,6 +80,12 @@ pub struct Function {
     pub owner_bypasses: bool,
     /// Settings it runs under.
     pub settings: Vec<(Arc<str>, Arc<str>)>,
+    /// Whether `anon` may call it.
+    pub anybody: bool,
+    /// Whether its search path has a schema that callers may create in.
+    pub open_path: bool,
+    /// Why its owner wants it served although it runs with their rights.
+    pub acknowledged: Option<Arc<str>>,
     /// What its comment says.
     pub comment: Option<Arc<str>>,
     /// Whether each parameter has a name, or the only one can take a whole body.

@@ -171,6 +171,7 @@ fn read_relation(row: Row<'_>, raw: &mut Raw) -> Result<(), Error> {
     let Some(kind) = RelationKind::from_relkind(&row.at::<String>(3)?) else { return Ok(()) };
     let writable: u32 = row.at(11)?;
     let partition = flag(row, 5)?;
+    let (acknowledged, comment) = gate::read_comment(maybe_name(row, 12)?);
     // Bits as in PostgreSQL's CmdType: update 2, insert 3, delete 4.
     raw.relations.push(Relation {
         oid: row.at(0)?,
@@ -186,7 +187,8 @@ fn read_relation(row: Row<'_>, raw: &mut Raw) -> Result<(), Error> {
         updatable: writable & 4 != 0,
         insertable: writable & 8 != 0,
         deletable: writable & 16 != 0,
-        comment: maybe_name(row, 12)?,
+        acknowledged,
+        comment,
         policies: row.at(13)?,
         served: if partition { Served::Partition } else { Served::NotExposed },
         ..Relation::default()
@@ -271,6 +273,7 @@ fn read_function(row: Row<'_>) -> Result<RawFunction, Error> {
     let takes_body = |only: &Parameter| {
         matches!(only.type_oid, oid::BYTEA | oid::JSON | oid::JSONB | oid::TEXT | oid::XML)
     };
+    let (acknowledged, comment) = gate::read_comment(maybe_name(row, 16)?);
     let function = Function {
         oid: row.at(0)?,
         schema: name(row, 1)?,
@@ -287,7 +290,10 @@ fn read_function(row: Row<'_>) -> Result<RawFunction, Error> {
         return_type: row.at(7)?,
         returns: Returns::Void,
         settings: settings.iter().filter_map(split).collect(),
-        comment: maybe_name(row, 16)?,
+        anybody: flag(row, 17)?,
+        open_path: flag(row, 18)?,
+        acknowledged,
+        comment,
         callable: unnamed == 0
             || (unnamed == 1 && parameters.iter().find(|one| one.name.is_empty()).is_some_and(takes_body)),
         parameters,
@@ -332,6 +338,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
             ..raw.function
         })
         .collect();
+    let (functions, closed) = gate::decide_functions(functions, scope);
     let handlers = raw
         .handlers
         .into_iter()
@@ -343,6 +350,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
             };
             Some(Handler { target, ..handler })
         })
+        .filter(|handler: &Handler| !closed.iter().any(|one| one.is(&handler.schema, &handler.name)))
         .collect();
     let computed: Vec<&Function> =
         functions.iter().filter(|function| function.parameters.len() == 1).collect();
@@ -365,6 +373,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         types,
         representations: raw.representations,
         handlers,
+        closed,
         comments: raw.comments,
         functions_answer: raw.functions_answer,
         reads_leave: raw.reads_leave,

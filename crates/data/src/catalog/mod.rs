@@ -63,6 +63,8 @@ pub struct Catalog {
     pub representations: HashMap<(u32, u32), (Arc<str>, Arc<str>)>,
     /// Functions that make a media type.
     pub handlers: Vec<Handler>,
+    /// Functions that are not served.
+    pub closed: Vec<crate::gate::Refusal>,
     /// Comments of schemas.
     pub comments: HashMap<Arc<str>, Arc<str>>,
     /// Whether any function could set `response.headers` or `response.status`.

@@ -127,6 +127,8 @@ pub struct Relation {
     pub updatable: bool,
     /// Rows can be deleted.
     pub deletable: bool,
+    /// Why its owner wants it served although policies do not bind it.
+    pub acknowledged: Option<Arc<str>>,
     /// What its comment says.
     pub comment: Option<Arc<str>>,
     /// Whether it is served.

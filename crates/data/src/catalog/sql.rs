@@ -102,7 +102,14 @@ select p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, p.proretset, p.p
        pg_catalog.to_json(coalesce(p.proallargtypes, p.proargtypes::oid[])) as types,
        pg_catalog.to_json(p.proargmodes) as modes, pg_catalog.to_json(p.proargnames) as names,
        pg_catalog.to_json(p.proconfig) as settings,
-       pg_catalog.obj_description(p.oid, 'pg_proc') as comment
+       pg_catalog.obj_description(p.oid, 'pg_proc') as comment,
+       coalesce((select pg_catalog.has_function_privilege(a.oid, p.oid, 'EXECUTE') from pg_catalog.pg_roles a
+                 where a.rolname = 'anon'), false) as anybody,
+       exists (select 1 from pg_catalog.unnest(p.proconfig) setting, pg_catalog.pg_roles a, pg_catalog.pg_namespace s
+               where setting like 'search_path=%' and a.rolname in ('anon', 'authenticated')
+                 and s.nspname = any(pg_catalog.string_to_array(
+                   pg_catalog.translate(pg_catalog.split_part(setting, '=', 2), '\" ', ''), ','))
+                 and pg_catalog.has_schema_privilege(a.oid, s.oid, 'CREATE')) as open_path
 from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 join pg_catalog.pg_roles r on r.oid = p.proowner

@@ -1,7 +1,7 @@
 //! What is not protected is not served.
 
 use data::Error;
-use data::gate::report;
+use data::gate::{acknowledged, report};
 
 use crate::house::{House, run};
 
@@ -47,4 +47,100 @@ async fn views_with_their_owners_rights_and_copies_of_rows_are_refused() {
     for name in ["copy", "open_door"] {
         assert!(matches!(house.get(name).await, Err(Error::NoRelation { .. })), "{name}");
     }
+}
+
+/// What each function says of itself, and the reason it is refused for; none when it is served.
+const FUNCTIONS: &[(&str, &str, Option<&str>)] = &[
+    ("plain", "LANGUAGE sql", None),
+    ("loose", "LANGUAGE sql SECURITY DEFINER", Some("no search path")),
+    (
+        "open",
+        "LANGUAGE sql SECURITY DEFINER SET search_path = playground, pg_temp",
+        Some("callers may create"),
+    ),
+    ("own", "LANGUAGE sql SECURITY DEFINER SET search_path = \"$user\", public", Some("callers may create")),
+    ("strong", "LANGUAGE sql SECURITY DEFINER SET search_path = ''", Some("does not bind")),
+    ("said", "LANGUAGE sql SECURITY DEFINER SET search_path = ''", None),
+    ("loose_said", "LANGUAGE sql SECURITY DEFINER", Some("no search path")),
+];
+
+#[tokio::test]
+async fn functions_with_their_owners_rights_are_served_only_on_their_owners_word() {
+    let house = House::new().await;
+    let admin = house.database.admin().await;
+    run(&admin, "CREATE SCHEMA playground; GRANT USAGE, CREATE ON SCHEMA playground TO authenticated").await;
+    for (name, how, _) in FUNCTIONS {
+        let sql = format!(
+            "CREATE FUNCTION {name}() RETURNS bigint {how} AS 'SELECT count(*) FROM public.people';
+             ALTER FUNCTION {name}() OWNER TO palisade_owner; GRANT EXECUTE ON FUNCTION {name}() TO service_role"
+        );
+        run(&admin, &sql).await;
+    }
+    run(
+        &admin,
+        "COMMENT ON FUNCTION said() IS 'Counts.
+@palisade serve: a number, no rows'",
+    )
+    .await;
+    run(&admin, "COMMENT ON FUNCTION loose_said() IS '@palisade serve: but unsafe'").await;
+    run(&admin, "CREATE FUNCTION weak() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = '' AS 'SELECT 1'").await;
+    run(&admin, "ALTER FUNCTION weak() OWNER TO readonly; REVOKE ALL ON FUNCTION weak() FROM PUBLIC, anon")
+        .await;
+    run(&admin, "CREATE FUNCTION weak_open() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = '' AS 'SELECT 1'").await;
+    run(
+        &admin,
+        "ALTER FUNCTION weak_open() OWNER TO readonly; GRANT EXECUTE ON FUNCTION weak_open() TO anon",
+    )
+    .await;
+    run(&admin, "CREATE FUNCTION stolen(people) RETURNS SETOF tasks LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS 'SELECT * FROM public.tasks'").await;
+    house.data.reload().await.unwrap();
+    let refused = report(&house.catalog());
+    let why = |name: &str| refused.iter().find(|one| &*one.name == name).map(|one| one.why.reason());
+    for (name, _, expected) in FUNCTIONS {
+        match expected {
+            None => {
+                assert_eq!(why(name), None, "{name}");
+                assert_eq!(house.rpc(name).await, "3", "{name}");
+            }
+            Some(expected) => {
+                assert!(why(name).is_some_and(|why| why.contains(expected)), "{name}: {:?}", why(name));
+                assert!(house.rpc(name).await.contains("Could not find the function"), "{name}");
+            }
+        }
+    }
+    assert_eq!(why("weak"), None, "an owner whom policies bind, and not for anybody");
+    assert!(why("weak_open").is_some_and(|why| why.contains("anybody")));
+    assert!(house.get("people?select=id,stolen(id)").await.is_err(), "a relationship past the policies");
+    let word: Vec<_> = acknowledged(&house.catalog()).into_iter().map(|one| (one.name, one.reason)).collect();
+    assert_eq!(word, [("said".into(), "a number, no rows".into())]);
+    let catalog = house.catalog();
+    assert_eq!(
+        catalog.functions("public", "said")[0].comment.as_deref(),
+        Some("Counts."),
+        "not told to callers"
+    );
+}
+
+#[tokio::test]
+async fn a_view_past_policies_and_a_copy_are_served_on_their_owners_word_until_it_is_taken_back() {
+    let house = House::new().await;
+    let admin = house.database.admin().await;
+    run(
+        &admin,
+        "CREATE MATERIALIZED VIEW copy AS SELECT id FROM teams; GRANT SELECT ON copy TO service_role;
+         CREATE VIEW totals WITH (security_invoker = false) AS SELECT count(*) FROM people;
+         GRANT SELECT ON totals TO service_role;
+         COMMENT ON MATERIALIZED VIEW copy IS '@palisade serve: ids only'; COMMENT ON VIEW totals IS '@palisade serve: a number';
+         CREATE TABLE said (id int); COMMENT ON TABLE said IS '@palisade serve: please'; ALTER TABLE said DISABLE ROW LEVEL SECURITY",
+    )
+    .await;
+    house.data.reload().await.unwrap();
+    for name in ["copy", "totals"] {
+        house.get(name).await.unwrap();
+    }
+    assert!(matches!(house.get("said").await, Err(Error::NoRelation { .. })), "a table can have policies");
+    assert_eq!(acknowledged(&house.catalog()).len(), 2);
+    run(&admin, "COMMENT ON VIEW totals IS 'a number'").await;
+    house.data.reload().await.unwrap();
+    assert!(matches!(house.get("totals").await, Err(Error::NoRelation { .. })));
 }

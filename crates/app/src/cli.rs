@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::migrate::Migrate;
-use crate::policies::Policies;
+use crate::policies::{ExplainAccess, Policies};
 use crate::roles::Roles;
 
 /// A self-hosted backend in one program that is secure by default, and proves it.
@@ -100,6 +100,8 @@ pub enum Command {
         #[command(subcommand)]
         what: Roles,
     },
+    /// Say why somebody can or cannot see, make, change or remove a row, policy by policy. Exit 1 when they cannot.
+    ExplainAccess(ExplainAccess),
     /// The application's own migrations: plain SQL files, applied once, in order.
     Migrate {
         /// What to do.

@@ -29,6 +29,7 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Lint { report } => crate::policies::lint(report).await,
         Command::Policies { what } => crate::policies::run(what).await,
         Command::Roles { what } => crate::roles::run(what).await,
+        Command::ExplainAccess(asked) => crate::policies::explain_access(asked).await,
         Command::Migrate { what } => crate::migrate::run(what).await,
         Command::Log { at } => log(at).await,
         Command::LogLevel { level, at } => log_level(level, at).await,

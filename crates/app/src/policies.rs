@@ -1,6 +1,6 @@
 //! `palisade lint` and `palisade policies …`: asks the running server, prints what it says.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -26,6 +26,64 @@ pub enum Policies {
         #[command(flatten)]
         report: Report,
     },
+    /// Try all four verbs on a table in somebody's place; everything is rolled back.
+    Test {
+        /// The table.
+        table: String,
+        /// Who.
+        #[command(flatten)]
+        whom: Whom,
+        /// The row to insert, as JSON.
+        #[arg(long, default_value = "{}")]
+        row: String,
+        /// Where the server is.
+        #[command(flatten)]
+        report: Report,
+    },
+}
+
+/// In whose place.
+#[derive(Args, Clone)]
+pub struct Whom {
+    /// The account's id. Default: somebody who has not signed in.
+    #[arg(long)]
+    pub user: Option<String>,
+    /// As if they had proven two factors.
+    #[arg(long)]
+    pub aal2: bool,
+}
+
+/// What is done to a row.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum Verb {
+    /// Seen.
+    Select,
+    /// Made.
+    Insert,
+    /// Changed.
+    Update,
+    /// Removed.
+    Delete,
+}
+
+/// `palisade explain-access`
+#[derive(Args, Clone)]
+pub struct ExplainAccess {
+    /// Who.
+    #[command(flatten)]
+    pub whom: Whom,
+    /// The row: `public.notes:17`, keys of several columns with commas; for an insert the table alone.
+    #[arg(long)]
+    pub row: String,
+    /// What is done to it.
+    #[arg(long, default_value = "select")]
+    pub verb: Verb,
+    /// As JSON: what an update changes, what an insert has.
+    #[arg(long, default_value = "{}")]
+    pub set: String,
+    /// Where the server is.
+    #[command(flatten)]
+    pub report: Report,
 }
 
 /// Runs one.
@@ -37,7 +95,81 @@ pub async fn run(what: &Policies) -> Result<Exit, Error> {
                 control::ask(&report.at.data, Method::POST, "/policies/generate", Some(&asked)).await?;
             generated(&answer, report.json)
         }
+        Policies::Test { table, whom, row, report } => {
+            let asked = json!({ "user": whom.user, "aal2": whom.aal2, "table": table, "row": object(row)? });
+            let answer = control::ask(&report.at.data, Method::POST, "/access/try", Some(&asked)).await?;
+            tried(&answer, report.json)
+        }
     }
+}
+
+fn object(text: &str) -> Result<Value, Error> {
+    let value: Value = serde_json::from_str(text)?;
+    match value.is_object() {
+        true => Ok(value),
+        false => {
+            Err(Error::Refused { message: format!("{text} is not a JSON object of columns and values") })
+        }
+    }
+}
+
+fn outcome(value: &Value) -> String {
+    match value.get("refused") {
+        Some(refused) => format!("refused: {} {}", text(refused, "code"), text(refused, "message")),
+        None => value.as_str().unwrap_or_default().replace('_', " "),
+    }
+}
+
+fn tried(answer: &Value, as_json: bool) -> Result<Exit, Error> {
+    if as_json {
+        say(&answer.to_string());
+        return Ok(Exit::Success);
+    }
+    let of = |name| text(answer, name);
+    say(&format!("{} (role {}) on {}, {} rows:", of("who"), of("role"), of("table"), answer["rows"]));
+    for attempt in list(&answer["attempts"]) {
+        let (verb, outcome) = (text(attempt, "verb"), outcome(&attempt["outcome"]));
+        say(&format!("  {verb:7} {} rows, {outcome}", attempt["rows"]));
+    }
+    Ok(Exit::Success)
+}
+
+/// `palisade explain-access`: exit 1 when it is refused.
+pub async fn explain_access(asked: &ExplainAccess) -> Result<Exit, Error> {
+    let verb = match asked.verb {
+        Verb::Select => "select",
+        Verb::Insert => "insert",
+        Verb::Update => "update",
+        Verb::Delete => "delete",
+    };
+    let ExplainAccess { whom, row, set, report, .. } = asked;
+    let question =
+        json!({ "user": whom.user, "aal2": whom.aal2, "row": row, "verb": verb, "values": object(set)? });
+    let answer = control::ask(&report.at.data, Method::POST, "/access/explain", Some(&question)).await?;
+    let exit = if answer["allowed"] == true { Exit::Success } else { Exit::Failed };
+    if report.json {
+        say(&answer.to_string());
+        return Ok(exit);
+    }
+    let can = if exit == Exit::Success { "can" } else { "cannot" };
+    let of = |name| text(&answer, name);
+    say(&format!("{} (role {}) {can} {verb} {row}: {}", of("who"), of("role"), of("because")));
+    list(&answer["policies"]).iter().for_each(say_policy);
+    say(&format!("  carried out and rolled back: {}", outcome(&answer["executed"])));
+    Ok(exit)
+}
+
+fn say_policy(policy: &Value) {
+    let holds = match (&policy["error"], &policy["holds"]) {
+        (Value::String(error), _) => format!("fails: {error}"),
+        (_, Value::Bool(true)) => "true".to_owned(),
+        (_, Value::Bool(false)) => "false".to_owned(),
+        _ => "unknown, which lets nothing through".to_owned(),
+    };
+    let kind = if policy["permissive"] == true { "policy" } else { "restrictive policy" };
+    say(&format!("  {kind} {} on the {}: {holds}", text(policy, "policy"), text(policy, "asked")));
+    say(&format!("    {} {}", text(policy, "clause"), text(policy, "expression")));
+    say(&format!("    with {}", policy["bound"]));
 }
 
 fn generated(answer: &Value, as_json: bool) -> Result<Exit, Error> {

@@ -66,6 +66,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Roles { .. }
         | Command::Lint { .. }
         | Command::Policies { .. }
+        | Command::ExplainAccess(_)
         | Command::Migrate { .. }
         | Command::Log { .. }
         | Command::LogLevel { .. } => Exit::Success,

@@ -214,6 +214,9 @@ events! {
     /// A key known from demos and documentation was found and refused.
     DemoKeyRefused "key.demo_refused" Critical May;
 
+    /// The operator asked what somebody can reach, or tried it in their place.
+    AccessTried "admin.access_tried" Warn Must;
+
     // The edge.
     /// A rate limit was reached.
     RateLimited "rate.limited" Warn May;

@@ -29,6 +29,7 @@ mod session;
 pub mod settings;
 pub mod sql;
 pub mod sso;
+mod stand_in;
 mod user;
 
 pub use accounts::{SignUp, UserChange};

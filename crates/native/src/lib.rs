@@ -71,6 +71,8 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::GATE,
     policies::LINT,
     policies::GENERATE,
+    policies::EXPLAIN,
+    policies::TRY,
     migrations::STATUS,
     migrations::UP,
     migrations::DOWN,

@@ -4,6 +4,7 @@
 //! Knows no HTTP, and whom to ask about is told by whoever calls. Invariant: nothing here changes the database; what
 //! writes runs in a transaction that is rolled back.
 
+pub mod access;
 pub mod error;
 pub mod facts;
 pub mod generate;
@@ -14,7 +15,9 @@ pub mod text;
 
 use std::sync::Arc;
 
+use base::Caller;
 use pg::{Pg, Reason};
+use serde_json::{Map, Value};
 
 pub use error::Error;
 pub use facts::Facts;
@@ -38,5 +41,26 @@ impl Policies {
         let facts = Facts::read(&mut tx, &self.exposed).await?;
         tx.roll_back().await?;
         Ok(facts)
+    }
+
+    /// Why `caller` can or cannot do `verb` to a row: `public.notes:17`, or a table for an insert.
+    pub async fn explain(
+        &self,
+        caller: &Caller,
+        row: &str,
+        verb: access::Verb,
+        values: &Map<String, Value>,
+    ) -> Result<access::Explanation, Error> {
+        access::explain(&self.pg, caller, &self.facts().await?, row, verb, values).await
+    }
+
+    /// What `caller` reaches of a table by all four verbs.
+    pub async fn try_all(
+        &self,
+        caller: &Caller,
+        table: &str,
+        new: &Map<String, Value>,
+    ) -> Result<access::Trial, Error> {
+        access::try_all(&self.pg, caller, &self.facts().await?, table, new).await
     }
 }

@@ -166,6 +166,18 @@ select coalesce(pg_catalog.bool_or(pg_catalog.has_schema_privilege(n.oid, 'USAGE
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'storage' and c.relname = 'buckets'";
 
+/// As a caller: the roles whose policies apply to them, and whether they pass by row level security.
+pub const STANDING: &str = "
+select coalesce((select pg_catalog.json_agg(o.rolname) from pg_catalog.pg_roles o
+                 where pg_catalog.pg_has_role(r.oid, o.oid, 'USAGE')), '[]')::text, r.rolsuper or r.rolbypassrls
+from pg_catalog.pg_roles r where r.rolname = current_user";
+
+/// As a caller: whether they have a right on a table.
+pub const MAY_TABLE: &str = "select pg_catalog.has_table_privilege($1::oid, $2)";
+
+/// As a caller: whether they have a right on a column.
+pub const MAY_COLUMN: &str = "select pg_catalog.has_column_privilege($1::oid, $2::text, $3)";
+
 /// The fact queries with `$1`, in the order [`crate::facts`] reads them.
 pub const FACTS: &[&str] =
     &[RELATIONS, COLUMNS, CONSTRAINTS, INDEXES, POLICIES, FUNCTIONS, TRIGGERS, EXTENSIONS];
@@ -184,4 +196,7 @@ pub const ALL: &[&str] = &[
     TRIGGERS,
     EXTENSIONS,
     HAS_BUCKETS,
+    STANDING,
+    MAY_TABLE,
+    MAY_COLUMN,
 ];

@@ -57,3 +57,32 @@ async fn row_59_half_a_policy_is_refused_by_the_generator_and_named_by_the_linte
     let (exit, said) = palisade(&app, &["lint"]).await;
     assert!(exit == 1 && said.contains("P001 policy_without_check"), "{exit} {said}");
 }
+
+#[tokio::test]
+async fn an_operator_learns_why_a_row_is_not_seen_and_asking_is_recorded() {
+    let app = TestApp::start().await;
+    app.owner(NOTES).await;
+    app.owner("create policy own on public.notes to authenticated using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()))").await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let note = serde_json::json!({ "user_id": ann.id, "body": "mine" });
+    ann.client.post("/rest/v1/notes", note).await.expect(201);
+    let ask = async |user: &str, verb: &str, set: &str| {
+        let row = "public.notes:1";
+        palisade(&app, &["explain-access", "--user", user, "--row", row, "--verb", verb, "--set", set]).await
+    };
+    let (exit, said) = ask(&ann.id, "select", "{}").await;
+    assert!(exit == 0 && said.contains("can select") && said.contains("policy own lets"), "{exit} {said}");
+    let (exit, said) = ask(&bob.id, "select", "{}").await;
+    assert!(exit == 1 && said.contains("cannot select"), "{exit} {said}");
+    assert!(said.contains(&bob.id) && said.contains(&ann.id), "{said}");
+    let (exit, said) = ask(&ann.id, "update", &format!("{{\"user_id\": \"{}\"}}", bob.id)).await;
+    assert!(exit == 1 && said.contains("WITH CHECK") && said.contains("42501"), "{exit} {said}");
+    let (exit, said) = palisade(&app, &["explain-access", "--row", "notes:1"]).await;
+    assert!(exit == 1 && said.contains("role anon"), "{exit} {said}");
+    let (exit, said) = palisade(&app, &["policies", "test", "notes", "--user", &ann.id]).await;
+    assert!(exit == 0 && said.contains("select  1 rows, done"), "{exit} {said}");
+    assert!(said.contains("delete  1 rows, done"), "{said}");
+    assert!(app.audited("admin.access_tried").await);
+    let left = ann.client.get("/rest/v1/notes?select=id").await.value();
+    assert_eq!(left.as_array().unwrap().len(), 1, "nothing stayed");
+}

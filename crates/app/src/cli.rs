@@ -223,6 +223,15 @@ pub enum Admin {
         #[command(flatten)]
         at: At,
     },
+    /// Take every second factor, passkey and recovery code from somebody who lost them, and end their sessions. An
+    /// administrator then needs a new link (`palisade admin create`).
+    ResetFactors {
+        /// Their address.
+        email: String,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
 }
 
 /// `palisade audit …`

@@ -25,6 +25,7 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Audit { what: Audit::Export { which, at } } => audit_export(which, at).await,
         Command::Admin { what: Admin::Create { email, at } } => admin_create(email, at).await,
         Command::Keys { what } => crate::keys::run(what).await,
+        Command::Admin { what: Admin::ResetFactors { email, at } } => reset_factors(email, at).await,
         Command::Gate { at } => lines(at, "/gate", gate_line).await,
         Command::Lint { report } => crate::policies::lint(report).await,
         Command::Policies { what } => crate::policies::run(what).await,
@@ -113,6 +114,16 @@ async fn admin_create(email: &str, at: &At) -> Done {
         "{email} becomes an administrator with this link, once, within {} minutes:\n  {}",
         answer["minutes"],
         text(&answer["link"])
+    ));
+    Ok(Exit::Success)
+}
+
+async fn reset_factors(email: &str, at: &At) -> Done {
+    let answer =
+        control::ask(&at.data, Method::POST, "/factors/reset", Some(&json!({ "email": email }))).await?;
+    say(&format!(
+        "{email} has no second factor any more ({} removed) and is signed out everywhere",
+        answer["removed"]
     ));
     Ok(Exit::Success)
 }

@@ -25,6 +25,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     auth::SETTINGS,
     auth::settings::PASSWORD_SETTINGS,
     auth::sso::settings::SETTINGS,
+    auth::MFA_SETTINGS,
     data::SETTINGS,
     edge::SETTINGS,
     jobs::SETTINGS,

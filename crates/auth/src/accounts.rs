@@ -135,6 +135,9 @@ impl Auth {
     ) -> Result<Reply<User>, Error> {
         let user = self.own_user(id).await?.into_inner();
         let email = self.check_own_change(&user, &change, visit)?;
+        if change.password.is_some() || email.is_some() || change.phone.is_some() {
+            self.require_step_up_or_password(&user, change.current_password.as_ref(), visit).await?;
+        }
         let hash = match &change.password {
             Some(password) => {
                 self.require_password(password).await?;
@@ -183,10 +186,8 @@ impl Auth {
         }
         let email = change.email.as_deref().map(read_email).transpose()?;
         let email = email.filter(|email| user.email.as_deref() != Some(email));
-        let has_factor =
-            user.factors.iter().any(|factor| factor.get("status").is_some_and(|is| is == "verified"));
         let sensitive = change.password.is_some() || email.is_some() || change.phone.is_some();
-        if sensitive && has_factor && visit.caller.level < base::Level::Aal2 {
+        if sensitive && user.has_factor() && visit.caller.level < base::Level::Aal2 {
             return Err(Error::InsufficientLevel);
         }
         if change.phone.is_some() {

@@ -69,6 +69,7 @@ pub struct Pages {
 impl Auth {
     /// Makes an account. No mail is sent.
     pub async fn admin_create(&self, fields: UserFields, visit: &Visit) -> Result<Reply<User>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx_fields = self.check_fields(&fields)?;
         if tx_fields.email.is_none() && tx_fields.phone.is_none() {
             return Err(Error::invalid("Cannot create a user without either an email or phone"));
@@ -146,6 +147,7 @@ impl Auth {
         fields: UserFields,
         visit: &Visit,
     ) -> Result<Reply<User>, Error> {
+        self.require_admin_step_up(visit)?;
         let checked = self.check_fields(&fields)?;
         let hash = self.hash_of(&fields).await?;
         let now = self.0.clock.now();
@@ -207,6 +209,7 @@ impl Auth {
 
     /// Removes an account: wholly, or so that only its id is left for those who refer to it.
     pub async fn admin_delete(&self, id: Uuid, soft: bool, visit: &Visit) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let rows = tx.query(sql::USER_BY_ID_LOCKED, [id.into()]).await?;
         let user = rows.first().map(User::read).transpose()?.ok_or(Error::UserNotFound)?;
@@ -286,7 +289,7 @@ async fn end_all(tx: &mut SystemTx, user: Uuid) -> Result<Vec<Uuid>, Error> {
 }
 
 /// E.164 without the plus, as upstream stores it.
-fn read_phone(text: &str) -> Result<String, Error> {
+pub(crate) fn read_phone(text: &str) -> Result<String, Error> {
     let digits: Cow<'_, str> = text.trim().trim_start_matches('+').replace(' ', "").into();
     let is_number = (6..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_number && !digits.starts_with('0') {

@@ -59,7 +59,7 @@ pub(crate) fn read(
         None if &*role == "anon" => Who::Anonymous,
         None => Who::Service { key: api_key.clone().unwrap_or_else(|| "jwt".into()) },
     };
-    let caller = Caller {
+    let mut caller = Caller {
         who,
         role: role_of(&role),
         claimed_role: role,
@@ -75,8 +75,16 @@ pub(crate) fn read(
         // Written anew, so that a claim given twice is read the same by us and by policies.
         claims: Value::Object(claims.clone()).to_string().into(),
     };
+    caller.owes = owed_by(&caller, rules);
     let session = session.zip(subject);
     Ok(Known { caller, expires_at: seconds(&claims, "exp")?, session, api_key, addresses: Arc::new([]) })
+}
+
+/// A session of one proof, of somebody who must give two (controls 24, 25). Administrators always must.
+fn owed_by(caller: &Caller, rules: &Rules) -> Option<Owed> {
+    let is_session = caller.signed_in().is_some_and(|person| person.session.is_some());
+    let must = rules.mfa.required || caller.is_administrator();
+    (is_session && must && caller.level < Level::Aal2).then_some(Owed::SecondFactor)
 }
 
 /// Control 47, the guide's map exactly.

@@ -158,6 +158,10 @@ pub enum Error {
         fix: &'static str,
     },
 
+    /// Second factors and passkeys.
+    #[error(transparent)]
+    Mfa(#[from] crate::mfa::Error),
+
     // Below us.
     /// A user's trigger or constraint refused the account.
     #[error("Database error {doing}")]
@@ -248,6 +252,7 @@ impl Fault for Error {
             Error::Sso(error) => error.kind(),
             Error::SamlMessage(error) => error.kind(),
             Error::Fetch(_) => Kind::Invalid,
+            Error::Mfa(error) => error.kind(),
             Error::Database(error) => error.kind(),
             Error::Audit(error) => error.kind(),
             Error::Seal(error) => error.kind(),
@@ -301,6 +306,7 @@ impl Fault for Error {
             Error::SamlMessage(error) => error.code(),
             Error::Fetch(_) => "auth.fetch",
             Error::Trigger { .. } => "auth.trigger",
+            Error::Mfa(error) => error.code(),
             Error::Database(error) => error.code(),
             Error::Audit(error) => error.code(),
             Error::Seal(error) => error.code(),
@@ -320,8 +326,16 @@ impl Fault for Error {
         }
     }
 
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Error::Mfa(error) => error.hint(),
+            _ => None,
+        }
+    }
+
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
+            Error::Mfa(error) => error.retry_after(),
             Error::Seal(error) => error.retry_after(),
             Error::LockedOut { retry_after } => Some(*retry_after),
             _ => None,

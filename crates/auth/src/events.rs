@@ -7,6 +7,7 @@ use audit::{Entry, Event};
 use pg::SystemTx;
 use uuid::Uuid;
 
+use crate::mfa::FactorType;
 use crate::new_key::NewKey;
 use crate::user::User;
 use crate::{Auth, Error, Visit};
@@ -31,6 +32,15 @@ pub(crate) enum Happening<'a> {
     SetupLinkCreated { email: &'a str },
     SetupLinkUsed { user: Uuid },
     AdministratorMade { user: Uuid },
+    FactorEnrolled { user: Uuid, factor: Uuid, kind: FactorType },
+    FactorChallenged { user: Uuid, factor: Uuid },
+    FactorVerified { user: Uuid, session: Uuid, factor: Uuid, kind: FactorType, first: bool },
+    FactorChanged { user: Uuid, factor: Uuid },
+    FactorRemoved { user: Uuid, factor: Uuid, kind: FactorType },
+    RecoveryCodesMade { user: Uuid },
+    RecoveryCodesRemoved { user: Uuid },
+    RecoveryCodeUsed { user: Uuid, left: usize },
+    SteppedUp { user: Uuid, session: Uuid, method: &'a str },
     SigningKeysRotated,
     SigningKeyRetired { kid: &'a str },
     ProviderCreated { id: Uuid, entity_id: &'a str },
@@ -56,6 +66,12 @@ pub(crate) async fn record(
 pub(crate) fn refused(auth: &Auth, visit: &Visit, event: Event, error: &Error, account: &str) {
     let entry = Entry::by(&visit.caller, event).refused(base::Fault::code(error)).request(&visit.request_id);
     auth.0.audit.refused(entry.about(pseudonym(auth, account)));
+}
+
+/// Records a refusal of somebody who is known, without waiting.
+pub(crate) fn refused_of(auth: &Auth, visit: &Visit, event: Event, error: &Error, user: Uuid) {
+    let entry = Entry::by(&visit.caller, event).refused(base::Fault::code(error)).request(&visit.request_id);
+    auth.0.audit.refused(entry.about(format!("user:{user}")));
 }
 
 /// The same address is always the same name in the log, and the log is no address book.
@@ -110,6 +126,36 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
         Happening::SetupLinkCreated { email } => by(Event::SetupLinkCreated).detail("email", email),
         Happening::SetupLinkUsed { user } => about(by(Event::SetupLinkUsed), user),
         Happening::AdministratorMade { user } => about(by(Event::AdminCreate), user),
+        Happening::FactorEnrolled { user, factor, kind } => about(by(Event::FactorEnrolled), user)
+            .detail("factor", factor.to_string())
+            .detail("type", kind.name()),
+        Happening::FactorChallenged { user, factor } => {
+            about(by(Event::FactorChallenged), user).detail("factor", factor.to_string())
+        }
+        Happening::FactorVerified { user, session, factor, kind, first } => {
+            about(by(Event::FactorVerified).in_session(session), user)
+                .detail("factor", factor.to_string())
+                .detail("type", kind.name())
+                .detail("first", first)
+        }
+        Happening::FactorChanged { user, factor } => {
+            about(by(Event::UserUpdate), user).detail("factor", factor.to_string())
+        }
+        Happening::FactorRemoved { user, factor, kind } => about(by(Event::FactorRemoved), user)
+            .detail("factor", factor.to_string())
+            .detail("type", kind.name()),
+        Happening::RecoveryCodesMade { user } => {
+            about(by(Event::FactorEnrolled), user).detail("type", "recovery_code")
+        }
+        Happening::RecoveryCodesRemoved { user } => {
+            about(by(Event::FactorRemoved), user).detail("type", "recovery_code")
+        }
+        Happening::RecoveryCodeUsed { user, left } => {
+            about(by(Event::FactorVerified), user).detail("type", "recovery_code").detail("left", left)
+        }
+        Happening::SteppedUp { user, session, method } => {
+            about(by(Event::StepUp).in_session(session), user).detail("method", method)
+        }
         Happening::SigningKeysRotated => by(Event::SigningKeyRotated),
         Happening::SigningKeyRetired { kid } => by(Event::SigningKeyRevoked).about(format!("key:{kid}")),
         Happening::ApiKeyMade { id, new } => by(Event::KeyCreated)

@@ -19,6 +19,7 @@ mod keys;
 mod lent_key;
 pub mod limits;
 mod lockout;
+pub mod mfa;
 mod new_key;
 pub mod outside;
 mod passwords;
@@ -34,12 +35,14 @@ mod user;
 
 pub use accounts::{SignUp, UserChange};
 pub use admin::{Page, Pages, UserFields};
+pub use admins::AdminSetup;
 pub use error::Error;
 pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
 pub use identify::{Credentials, Identified};
 pub use key_list::KeyInfo;
 pub use keys::{DefaultKeys, KeyKind, check_settings};
 pub use lockout::{DEVICE_COOKIE, DeviceToken};
+pub use mfa::settings::SETTINGS as MFA_SETTINGS;
 pub use new_key::{MadeKey, NewKey};
 pub use passwords::PasswordPolicy;
 pub use revocation::{CHANNEL, Notice, Revocations};
@@ -76,6 +79,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 2,
         name: "keys",
         sql: include_str!("../migrations/0002_keys.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 20,
+        name: "factors",
+        sql: include_str!("../migrations/0020_factors.sql"),
     },
     pg::Migration {
         owner: "auth",

@@ -3,6 +3,7 @@
 use base::{Profile, Settings};
 
 use crate::flow::Redirects;
+use crate::mfa::MfaRules;
 use crate::new_key::network;
 use crate::passwords::{DAY_SECONDS, PasswordPolicy, max_age_days};
 use crate::settings;
@@ -43,6 +44,8 @@ pub struct Rules {
     pub redirects: Redirects,
     /// Where secret keys may be used from; empty for everywhere.
     pub service_addresses: Vec<ipnet::IpNet>,
+    /// What holds for second factors.
+    pub mfa: MfaRules,
     /// What a password must be.
     pub password: PasswordPolicy,
     /// After how many seconds it must be changed.
@@ -95,6 +98,7 @@ impl Rules {
                 &given.get(&settings::URI_ALLOW_LIST),
             ),
             service_addresses: networks(&given.get(&settings::SERVICE_ROLE_ADDRESSES)),
+            mfa: MfaRules::from_settings(given, &public_url),
             password: PasswordPolicy::from_settings(given),
             password_age_seconds: max_age_days(given).map(|days| i64::from(days) * DAY_SECONDS),
             password_history: given.get(&settings::PASSWORD_HISTORY),

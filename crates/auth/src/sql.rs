@@ -218,12 +218,18 @@ pub(crate) const DROP_LENT_KEYS: &str =
 pub(crate) const REVOKE_API_KEY: &str =
     "update palisade.api_keys set revoked_at = $2 where id = $1 and revoked_at is null";
 
-pub(crate) const INSERT_ADMIN_LINK: &str =
-    "insert into palisade.admin_links (token_hash, email, created_at, expires_at) values ($1, $2, $3, $4)";
+pub(crate) const INSERT_ADMIN_LINK: &str = "insert into palisade.admin_links (token_hash, email, created_at, expires_at, factor_id, \
+     factor_secret) values ($1, $2, $3, $4, $5, $6)";
 
-/// Takes the link: of two that use it at once, one finds it used.
-pub(crate) const USE_ADMIN_LINK: &str = "update palisade.admin_links set used_at = $2 \
-     where token_hash = $1 and used_at is null and expires_at > $2 returning email";
+/// Locks the link: of two that use it at once, one finds it used. Too many wrong codes end it.
+pub(crate) const ADMIN_LINK: &str = "select email, factor_id, factor_secret from palisade.admin_links where token_hash = $1 \
+     and used_at is null and expires_at > $2 and failures < $3::int and factor_secret is not null for update";
+
+pub(crate) const USE_ADMIN_LINK: &str =
+    "update palisade.admin_links set used_at = $2, factor_secret = null where token_hash = $1";
+
+pub(crate) const MISS_ADMIN_LINK: &str =
+    "update palisade.admin_links set failures = failures + 1 where token_hash = $1";
 
 /// A new link replaces the older ones for the same address.
 pub(crate) const DROP_ADMIN_LINKS: &str =
@@ -304,7 +310,9 @@ pub const ALL: &[&str] = &[
     DROP_LENT_KEYS,
     REVOKE_API_KEY,
     INSERT_ADMIN_LINK,
+    ADMIN_LINK,
     USE_ADMIN_LINK,
+    MISS_ADMIN_LINK,
     DROP_ADMIN_LINKS,
     FORGET_FLOWS,
     INSERT_FLOW,

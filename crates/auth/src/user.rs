@@ -96,6 +96,11 @@ impl User {
         self.banned_until.is_some_and(|until| until > now)
     }
 
+    /// Whether a second factor of its owner was ever shown.
+    pub fn has_factor(&self) -> bool {
+        self.factors.iter().any(|factor| factor.get("status").is_some_and(|status| status == "verified"))
+    }
+
     /// Its address, empty when it has none: tokens and clients expect a text.
     pub fn email_or_empty(&self) -> &str {
         self.email.as_deref().unwrap_or_default()

@@ -65,6 +65,7 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::AUDIT_LIST,
     operator::AUDIT_EXPORT,
     operator::ADMIN_CREATE,
+    operator::FACTORS_RESET,
     operator::KEYS_LIST,
     operator::KEYS_CREATE,
     operator::KEYS_REVOKE,

@@ -46,6 +46,13 @@ pub const AUDIT_EXPORT: Route<State> =
 /// An administrator's link.
 pub const ADMIN_CREATE: Route<State> =
     route(Method::POST, "/admins", admin_create, "Makes a one-time link: `palisade admin create`");
+/// Factors of whoever lost them.
+pub const FACTORS_RESET: Route<State> = route(
+    Method::POST,
+    "/factors/reset",
+    factors_reset,
+    "Takes every second factor from somebody: `palisade admin reset-factors`",
+);
 /// API keys.
 pub const KEYS_LIST: Route<State> =
     route(Method::GET, "/keys", keys_list, "API keys without their secrets: `palisade keys list`");
@@ -192,6 +199,14 @@ fn admin_create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let token = state.auth.create_admin_link(&email, &visit(&cx)).await?;
         let link = |token: base::Secret| json!({ "link": format!("{}/auth/v1/setup?token={}", state.url, token.expose()), "minutes": 15 });
         Ok(token.map(|token| Answer::json(&link(token))))
+    })
+}
+
+fn factors_reset(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let NewAdmin { email } = ask.json()?;
+        let removed = state.auth.reset_factors(&email, &visit(&cx)).await?;
+        Ok(removed.map(|count| Answer::json(&json!({ "removed": count }))))
     })
 }
 

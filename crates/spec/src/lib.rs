@@ -13,11 +13,13 @@
 
 pub mod app;
 pub mod clients;
+pub mod factors;
 pub mod http;
 pub mod person;
 pub mod program;
 
 pub use app::{TestApp, TestAppBuilder};
+pub use factors::Authenticator;
 pub use http::{Client, Seen};
 pub use person::Person;
 pub use program::{Palisade, Ready};

@@ -41,6 +41,13 @@ impl Person {
             .await
     }
 
+    /// The same person with another session of theirs, as the server answers it.
+    pub fn again(&self, session: &Value) -> Person {
+        let mut stranger = self.client.clone();
+        stranger.headers.retain(|(name, _)| name != "authorization");
+        Person { password: self.password.clone(), ..Self::from(&stranger, &self.email, session) }
+    }
+
     /// From a session as the server answers it.
     pub fn from(stranger: &Client, email: &str, session: &Value) -> Person {
         let text = |name: &str| {

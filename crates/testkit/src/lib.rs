@@ -6,18 +6,20 @@
 //!
 //! This crate panics on purpose: a kit that fails is a test that fails. It is never part of the product.
 
-#![expect(clippy::panic, reason = "a test kit that cannot work fails the test it is in")]
+#![expect(clippy::panic, clippy::expect_used, reason = "a test kit that cannot work fails the test it is in")]
 
 mod cluster;
 mod database;
 mod eventually;
 mod killed;
+mod totp;
 
 pub use base::{Clock, MockClock};
 pub use cluster::Cluster;
 pub use database::Database;
 pub use eventually::{eventually, eventually_within};
 pub use killed::killed_after;
+pub use totp::{totp, wrong_totp};
 
 /// A stopped clock in the middle of an unremarkable day (2026-01-15 12:00 UTC).
 pub fn mock_clock() -> MockClock {

@@ -3,7 +3,6 @@
 //! The second kind only shrinks. When a crate builds a capability it declares the setting in its own `settings.rs` and
 //! the line here goes; the test of `docs/reference/not-yet-effective.md` keeps count.
 
-mod accounts;
 mod edge;
 mod graphql;
 mod storage;
@@ -29,7 +28,7 @@ const PROGRAM: &[&Definition] = &[&STRICT_ENV.definition, &LOGGING_LEVEL.definit
 
 /// All that this module declares.
 pub(super) const SETTINGS: &[&[&Definition]] =
-    &[PROGRAM, accounts::SETTINGS, graphql::SETTINGS, storage::SETTINGS, edge::SETTINGS];
+    &[PROGRAM, graphql::SETTINGS, storage::SETTINGS, edge::SETTINGS];
 
 const fn appflowy(name: &'static str) -> Alias {
     Alias::same(name, Guide::AppFlowy)

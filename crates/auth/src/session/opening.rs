@@ -15,7 +15,7 @@ use super::{Grant, Proof, Stored, agent_of, ids, key_place};
 use crate::events::{self, Happening};
 use crate::lockout::DeviceToken;
 use crate::user::User;
-use crate::{Auth, Error, Visit, claims, limits, sql};
+use crate::{Auth, Error, Visit, claims, limits, mfa, sql};
 
 /// How somebody proved who they are: the names `amr` has for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -197,8 +197,8 @@ impl Auth {
             return Err(Error::Banned);
         }
         let Opening { way, provider, not_after, client, owes } = opening;
-        let (session, key) = (rng.uuid(), Secret::new(rng.bytes::<32>().to_vec()));
-        let sealed = URL_SAFE_NO_PAD.encode(self.0.root.seal(key.expose(), &key_place(session))?);
+        let session = rng.uuid();
+        let (key, sealed) = self.new_session_key(session)?;
         let (client_id, scopes) = client.clone().unzip();
         let row: [Param; 10] = [
             session.into(),
@@ -244,7 +244,9 @@ impl Auth {
         })
     }
 
-    /// Adds a proof to a session of `user` and gives it its next tokens: the way from one factor to two.
+    /// Adds a proof to a session of `user` and gives it its next tokens: the way from one factor to two. They are made
+    /// with a new key: whoever stole a refresh token before does not rise with the session. When the level rises, the
+    /// person's other sessions of one factor end, as upstream.
     pub async fn raise_session(
         &self,
         tx: &mut SystemTx,
@@ -271,7 +273,14 @@ impl Auth {
         stored.proofs.insert(0, Proof { method: way.name().to_owned(), at: now });
         let counter = stored.counter + 1;
         self.advance(tx, &stored, counter, now, visit).await?;
-        let key = stored.key(self)?;
+        let (key, sealed) = self.new_session_key(session)?;
+        tx.execute(mfa::sql::REKEY_SESSION, [session.into(), sealed.into()]).await?;
+        let ended = match way.level() {
+            Level::Aal1 => Vec::new(),
+            Level::Aal2 => {
+                ids(&tx.query(mfa::sql::END_LOWER_SESSIONS, [user.id.into(), session.into()]).await?)?
+            }
+        };
         Ok(Opened {
             user,
             session,
@@ -281,10 +290,17 @@ impl Auth {
             client: stored.client,
             owes: stored.owes,
             proofs: stored.proofs,
-            ended: Vec::new(),
+            ended,
             weak_password: None,
             device: None,
         })
+    }
+
+    /// A key for the refresh tokens of a session, and the same sealed for its row.
+    fn new_session_key(&self, session: Uuid) -> Result<(Secret<Vec<u8>>, String), Error> {
+        let key = Secret::new(self.0.rng.bytes::<32>().to_vec());
+        let sealed = URL_SAFE_NO_PAD.encode(self.0.root.seal(key.expose(), &key_place(session))?);
+        Ok((key, sealed))
     }
 
     /// One session where only one may be; else at most as many as a person can look through.

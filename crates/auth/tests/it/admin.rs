@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use auth::{Error, Page, UserFields};
-use base::Secret;
+use auth::{Error, Page, UserFields, mfa};
+use base::{Owed, Secret};
 use serde_json::json;
+use testkit::{totp, wrong_totp};
 
 use crate::world::{PASSWORD, World, object};
 
@@ -127,9 +128,13 @@ async fn only_whoever_holds_the_link_becomes_an_administrator_and_only_once() {
     let old = world.auth.create_admin_link("root@example.com", &visit).await.unwrap().into_inner();
     let link = world.auth.create_admin_link("root@example.com", &visit).await.unwrap().into_inner();
     let password = Secret::from(PASSWORD);
+    let setup = world.auth.look_at_admin_link(link.expose()).await.unwrap().into_inner();
+    let app = setup.totp.secret.expose();
+    let (code, wrong) = (Secret::new(totp(app, world.now())), Secret::new(wrong_totp(app, world.now())));
+    assert_eq!(setup.email, "root@example.com");
     for guess in ["", "guess", old.expose()] {
         assert!(
-            matches!(world.auth.use_admin_link(guess, &password, &visit).await, Err(Error::SetupLink)),
+            matches!(world.auth.use_admin_link(guess, &password, &code, &visit).await, Err(Error::SetupLink)),
             "{guess}"
         );
     }
@@ -138,20 +143,56 @@ async fn only_whoever_holds_the_link_becomes_an_administrator_and_only_once() {
         1,
         "a new link replaces the old one"
     );
-    let weak = world.auth.use_admin_link(link.expose(), &Secret::from("short"), &visit).await;
+    let weak = world.auth.use_admin_link(link.expose(), &Secret::from("short"), &code, &visit).await;
     assert!(matches!(weak, Err(Error::WeakPassword { .. })), "a weak password does not spend the link");
+    let missed = world.auth.use_admin_link(link.expose(), &password, &wrong, &visit).await;
+    assert!(matches!(missed, Err(Error::Mfa(mfa::Error::WrongCode(_)))), "nor does a wrong code");
+    assert_eq!(world.count("select count(*) from auth.users").await, 0, "no administrator without a factor");
     let (one, other) = tokio::join!(
-        world.auth.use_admin_link(link.expose(), &password, &visit),
-        world.auth.use_admin_link(link.expose(), &password, &visit),
+        world.auth.use_admin_link(link.expose(), &password, &code, &visit),
+        world.auth.use_admin_link(link.expose(), &password, &code, &visit),
     );
     assert!(one.is_ok() != other.is_ok(), "of two at once one wins");
+    let codes = one.or(other).unwrap().into_inner().codes;
     let root = world.sign_in("root@example.com", PASSWORD).await.unwrap();
-    assert_eq!(world.bearer(root.access_token.expose()).await.unwrap().caller.role.name(), "service_role");
+    let caller = world.bearer(root.access_token.expose()).await.unwrap().caller;
+    assert_eq!((caller.role.name(), caller.owes), ("service_role", Some(Owed::SecondFactor)));
+    let visit_of_root = world.visit_of(&root).await;
+    let raised = world.auth.use_recovery_code(&codes[0], &visit_of_root).await.unwrap().into_inner();
+    assert_eq!(world.bearer(raised.access_token.expose()).await.unwrap().caller.owes, None);
 
     let late = world.auth.create_admin_link("late@example.com", &visit).await.unwrap().into_inner();
     world.clock.advance(Duration::from_secs(15 * 60));
     assert!(matches!(
-        world.auth.use_admin_link(late.expose(), &password, &visit).await,
+        world.auth.use_admin_link(late.expose(), &password, &code, &visit).await,
         Err(Error::SetupLink)
     ));
+}
+
+#[tokio::test]
+async fn a_set_up_link_dies_of_wrong_codes_and_takes_away_what_strangers_left() {
+    let world = World::new().await;
+    let visit = world.visit();
+    let link = world.auth.create_admin_link("root@example.com", &visit).await.unwrap().into_inner();
+    let setup = world.auth.look_at_admin_link(link.expose()).await.unwrap().into_inner();
+    let (app, password) = (setup.totp.secret.expose(), Secret::from(PASSWORD));
+    let wrong = Secret::new(wrong_totp(app, world.now()));
+    for _ in 0..mfa::limits::WRONG_CODES_MAX.value {
+        let missed = world.auth.use_admin_link(link.expose(), &password, &wrong, &visit).await;
+        assert!(matches!(missed, Err(Error::Mfa(mfa::Error::WrongCode(_)))));
+    }
+    let code = Secret::new(totp(app, world.now()));
+    let dead = world.auth.use_admin_link(link.expose(), &password, &code, &visit).await;
+    assert!(matches!(dead, Err(Error::SetupLink)));
+
+    // A stranger had the address first, with a factor and a session of theirs.
+    let stranger = world.sign_up("boss@example.com").await;
+    let (raised, theirs) = crate::mfa::with_totp(&world, &stranger).await;
+    let link = world.auth.create_admin_link("boss@example.com", &visit).await.unwrap().into_inner();
+    let setup = world.auth.look_at_admin_link(link.expose()).await.unwrap().into_inner();
+    let code = Secret::new(totp(setup.totp.secret.expose(), world.now()));
+    world.auth.use_admin_link(link.expose(), &password, &code, &visit).await.unwrap().into_inner();
+    assert!(matches!(world.bearer(raised.access_token.expose()).await, Err(Error::TokenRevoked)));
+    let left = format!("select count(*) from auth.mfa_factors where id = '{}'", theirs.id);
+    assert_eq!(world.count(&left).await, 0);
 }

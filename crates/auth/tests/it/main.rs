@@ -8,6 +8,7 @@ mod flow;
 mod identify;
 mod keys;
 mod lockout;
+mod mfa;
 mod passwords;
 mod refresh;
 mod schema;

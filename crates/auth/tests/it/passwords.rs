@@ -84,7 +84,7 @@ async fn the_last_passwords_do_not_come_back() {
     let ann = world.sign_up("ann@example.com").await;
     let visit = world.visit_of(&ann).await;
     let change = async |password: &str| {
-        world.clock.advance(Duration::from_secs(60));
+        world.clock.advance(Duration::from_secs(20));
         world.auth.change_own(ann.user.id, to(password), &visit).await.map(pg::Reply::into_inner)
     };
     change("Another-horse*2").await.unwrap();

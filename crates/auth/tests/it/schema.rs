@@ -7,7 +7,7 @@ async fn every_statement_can_be_prepared() {
     let world = World::new().await;
     let client = world.db.admin().await;
     client.batch_execute("set role palisade_system").await.unwrap();
-    for sql in auth::sql::ALL.iter().chain(auth::sso::sql::ALL) {
+    for sql in auth::sql::ALL.iter().chain(auth::sso::sql::ALL).chain(auth::mfa::sql::ALL) {
         client.prepare(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 }

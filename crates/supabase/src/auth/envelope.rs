@@ -100,6 +100,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::FlowNotFound => (S::NOT_FOUND, "flow_state_not_found"),
         Error::FlowExpired => (UNPROCESSABLE, "flow_state_expired"),
         Error::CodeVerifier => (S::BAD_REQUEST, "bad_code_verifier"),
+        Error::Mfa(error) => of_mfa(error),
         Error::SetupLink => (S::FORBIDDEN, "otp_expired"),
         Error::Seal(seal) => match base::Fault::kind(seal) {
             Kind::TooMany => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
@@ -136,6 +137,33 @@ fn of_sso(refusal: SsoRefusal) -> (StatusCode, &'static str) {
         SsoRefusal::IdpExists => (S::UNPROCESSABLE_ENTITY, "saml_idp_already_exists"),
         SsoRefusal::DomainExists => (S::BAD_REQUEST, "sso_domain_already_exists"),
         SsoRefusal::EntityIdMismatch => (S::BAD_REQUEST, "saml_entity_id_mismatch"),
+    }
+}
+
+fn of_mfa(error: &::auth::mfa::Error) -> (StatusCode, &'static str) {
+    use ::auth::mfa::{Error, FactorType};
+    use StatusCode as S;
+    const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+    match error {
+        Error::EnrolOff(FactorType::Totp) => (UNPROCESSABLE, "mfa_totp_enroll_not_enabled"),
+        Error::EnrolOff(FactorType::Phone) => (UNPROCESSABLE, "mfa_phone_enroll_not_enabled"),
+        Error::EnrolOff(FactorType::WebAuthn) => (UNPROCESSABLE, "mfa_webauthn_enroll_not_enabled"),
+        Error::NameTaken(_) => (UNPROCESSABLE, "mfa_factor_name_conflict"),
+        Error::TooMany => (UNPROCESSABLE, "too_many_enrolled_mfa_factors"),
+        Error::NotFound => (S::NOT_FOUND, "mfa_factor_not_found"),
+        Error::NoChallenge => (UNPROCESSABLE, "mfa_factor_not_found"),
+        Error::ChallengeExpired => (UNPROCESSABLE, "mfa_challenge_expired"),
+        Error::OtherAddress => (UNPROCESSABLE, "mfa_ip_address_mismatch"),
+        Error::WrongCode(_) => (UNPROCESSABLE, "mfa_verification_failed"),
+        Error::EnrolLevel | Error::Stale { .. } => (S::FORBIDDEN, "insufficient_aal"),
+        Error::RemoveLevel => (UNPROCESSABLE, "insufficient_aal"),
+        Error::ReauthenticationNeeded => (S::BAD_REQUEST, "reauthentication_needed"),
+        Error::WrongRecoveryCode => (UNPROCESSABLE, "mfa_verification_failed"),
+        Error::RecoveryLocked { .. } => (S::TOO_MANY_REQUESTS, "mfa_recovery_codes_locked"),
+        Error::RecoveryAlone => (UNPROCESSABLE, "mfa_recovery_codes_sole_factor"),
+        Error::RecoveryThere => (UNPROCESSABLE, "mfa_factor_name_conflict"),
+        Error::Locked { .. } => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
+        Error::Anonymous => (S::FORBIDDEN, "no_authorization"),
     }
 }
 

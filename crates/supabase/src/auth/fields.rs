@@ -120,11 +120,11 @@ pub fn user_id(ask: &Ask) -> Result<Uuid, Error> {
     Uuid::try_parse(ask.params.get("id")).map_err(|_| Error::NotAnId("user_id must be an UUID"))
 }
 
-fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub(super) fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()))
 }
 
-fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret<String>>, D::Error> {
+pub(super) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret<String>>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(Secret::new))
 }
 

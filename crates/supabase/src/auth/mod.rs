@@ -7,6 +7,7 @@ mod account;
 mod admin;
 mod envelope;
 mod fields;
+mod mfa;
 mod off;
 mod service;
 mod setup;
@@ -47,7 +48,7 @@ pub fn table(prefix: &str) -> Vec<RouteInfo> {
 
 fn routes() -> Vec<Route<State>> {
     let off = off::ROUTES.map(|route| route.summary("Not here yet: answers as upstream does with it off"));
-    ROUTES.into_iter().chain(sso::ROUTES).chain(off).collect()
+    ROUTES.into_iter().chain(mfa::ROUTES).chain(sso::ROUTES).chain(off).collect()
 }
 
 /// Anybody may ask; what they send along is not even read, so that a stale token cannot keep somebody from signing in.
@@ -63,8 +64,10 @@ const fn for_admins(method: Method, path: &'static str, handler: web::Handler<St
     Route::new(method, path, Guard::Admin, handler).limits(Limits::AUTH)
 }
 
-/// What a session with an expired password still gets: its account, another password, the way out.
+/// What a session with an expired password still gets: another password.
 const PASSWORD: &[Owed] = &[Owed::NewPassword];
+/// What every session gets, whatever it owes: its account, whose factors clients look up there, and the way out.
+const ANY: &[Owed] = &[Owed::SecondFactor, Owed::NewPassword];
 
 const ROUTES: [Route<State>; 19] = [
     open(Method::GET, "/health", service::health).rate(Rate::Exempt).summary("Says that auth is there"),
@@ -81,12 +84,12 @@ const ROUTES: [Route<State>; 19] = [
         .budgeted(token::budget)
         .account(fields::account)
         .summary("Signs in with a password, or refreshes a session"),
-    signed_in(Method::GET, "/user", account::get_user).settles(PASSWORD).summary("The caller's account"),
+    signed_in(Method::GET, "/user", account::get_user).settles(ANY).summary("The caller's account"),
     signed_in(Method::PUT, "/user", account::put_user)
         .settles(PASSWORD)
         .summary("Changes the caller's account"),
     signed_in(Method::POST, "/logout", account::log_out)
-        .settles(PASSWORD)
+        .settles(ANY)
         .summary("Ends the caller's session, or every one they have"),
     for_admins(Method::GET, "/admin/users", admin::list).summary("Accounts, page by page"),
     for_admins(Method::POST, "/admin/users", admin::create).summary("Makes an account for somebody"),

@@ -25,12 +25,10 @@ off! {
     no_passkeys = "passkey_disabled", "Passkeys are disabled";
     no_oauth_server = "feature_disabled", "OAuth server is disabled";
     no_linking = "manual_linking_disabled", "Manual linking is disabled";
-    no_enrol = "mfa_totp_enroll_not_enabled", "MFA enroll is disabled for TOTP";
-    no_factor = "mfa_factor_not_found", "Factor not found";
     no_identity = "identity_not_found", "Identity doesn't exist";
 }
 
-pub(super) const ROUTES: [Route<State>; 26] = [
+pub(super) const ROUTES: [Route<State>; 22] = [
     open(Method::POST, "/otp", no_mail),
     open(Method::POST, "/magiclink", no_mail),
     open(Method::POST, "/recover", no_mail).rate(Rate::PasswordReset).account(fields::account),
@@ -47,10 +45,6 @@ pub(super) const ROUTES: [Route<State>; 26] = [
     open(Method::GET, "/oauth/authorize", no_oauth_server),
     open(Method::POST, "/oauth/token", no_oauth_server),
     signed_in(Method::GET, "/reauthenticate", no_mail),
-    signed_in(Method::POST, "/factors", no_enrol),
-    signed_in(Method::POST, "/factors/{id}/challenge", no_factor),
-    signed_in(Method::POST, "/factors/{id}/verify", no_factor),
-    signed_in(Method::DELETE, "/factors/{id}", no_factor),
     signed_in(Method::GET, "/passkeys", no_passkeys),
     signed_in(Method::POST, "/passkeys/registration/options", no_passkeys),
     signed_in(Method::GET, "/user/identities/authorize", no_linking),

@@ -55,7 +55,15 @@ pub fn user(user: &User) -> Value {
 
 /// The factors of a user.
 pub fn factors(user: &User) -> Value {
-    user.factors.iter().cloned().map(Value::Object).collect()
+    user.factors.iter().cloned().map(|fields| factor(Value::Object(fields))).collect()
+}
+
+/// One factor: what is unset is left out.
+pub fn factor(fields: Value) -> Value {
+    match fields {
+        Value::Object(fields) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        other => other,
+    }
 }
 
 fn identity(identity: &Identity) -> Value {

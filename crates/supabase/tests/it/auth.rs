@@ -250,20 +250,40 @@ async fn the_set_up_page_makes_an_administrator_of_whoever_holds_the_link() {
     for _ in 0..5 {
         let page = gotrue.call("GET", &look, None, Value::Null).await.expect(200);
         assert_eq!(page.headers["referrer-policy"], "no-referrer");
-        assert!(page.text.contains("<form"), "looking spends nothing");
+        assert!(page.text.contains("<form") && page.text.contains("<svg"), "looking spends nothing");
     }
-    let send = async |token: &str, password: &str| {
-        let body = format!("token={token}&password={}", password.replace('*', "%2A"));
+    let page = gotrue.call("GET", &look, None, Value::Null).await;
+    let secret = page.text.split("type <code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let (code, wrong) = (
+        testkit::totp(&secret, gotrue.clock.now().as_second()),
+        testkit::wrong_totp(&secret, gotrue.clock.now().as_second()),
+    );
+    let send = async |token: &str, password: &str, code: &str| {
+        let body = format!("token={token}&code={code}&password={}", password.replace('*', "%2A"));
         gotrue.send("POST", "/auth/v1/setup", None, &[], body).await
     };
-    send("guess", PASSWORD).await.expect(400);
-    send(link.expose(), "short").await.expect(400);
-    send(link.expose(), PASSWORD).await.expect(200);
-    send(link.expose(), PASSWORD).await.expect(400);
+    send("guess", PASSWORD, &code).await.expect(400);
+    send(link.expose(), "short", &code).await.expect(400);
+    send(link.expose(), PASSWORD, "").await.expect(400);
+    send(link.expose(), PASSWORD, &wrong).await.expect(400);
+    let done = send(link.expose(), PASSWORD, &code).await.expect(200);
+    assert_eq!(done.text.matches("<li><code>").count(), 10, "recovery codes, told once");
+    send(link.expose(), PASSWORD, &code).await.expect(400);
+    gotrue.call("GET", "/auth/v1/setup?token=guess", None, Value::Null).await.expect(400);
     let body = json!({ "email": "root@example.com", "password": PASSWORD });
     let root = gotrue.call("POST", "/auth/v1/token?grant_type=password", None, body).await.expect(200).json();
-    gotrue
-        .call("GET", "/auth/v1/admin/users", Some(text(&root, "access_token")), Value::Null)
-        .await
-        .expect(200);
+    let low =
+        gotrue.call("GET", "/auth/v1/admin/users", Some(text(&root, "access_token")), Value::Null).await;
+    low.refused(403, "insufficient_aal");
+    let token = Some(text(&root, "access_token"));
+    let factor = root["user"]["factors"][0]["id"].as_str().unwrap();
+    let at = |what: &str| format!("/auth/v1/factors/{factor}/{what}");
+    let challenge = gotrue.call("POST", &at("challenge"), token, json!({})).await.expect(200).json();
+    gotrue.clock.advance(std::time::Duration::from_secs(30));
+    let code = testkit::totp(&secret, gotrue.clock.now().as_second());
+    let shown = json!({ "challenge_id": challenge["id"], "code": code });
+    let root = gotrue.call("POST", &at("verify"), token, shown).await.expect(200).json();
+    let high =
+        gotrue.call("GET", "/auth/v1/admin/users", Some(text(&root, "access_token")), Value::Null).await;
+    high.expect(200);
 }

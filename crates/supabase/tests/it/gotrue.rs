@@ -178,7 +178,7 @@ impl GoTrue {
         let bearer = bearer.filter(|_| route.credentials == web::Credentials::KeyAndBearer).map(Secret::from);
         let credentials = Credentials { bearer, ..Credentials::default() };
         let known = self.auth.identify(&credentials, Some([192, 0, 2, 7].into())).await?;
-        route.guard.admit(&known.caller, known.has_credential, &self.clock.clock())?;
+        route.admit(&known.caller, known.has_credential, &self.clock.clock())?;
         let cx = Cx {
             pg: self.pg.clone(),
             caller: known.caller,

@@ -3,6 +3,7 @@
 mod accounts;
 mod data;
 mod edge;
+mod factors;
 mod keys;
 mod limits;
 mod migrations;

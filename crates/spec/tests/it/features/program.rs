@@ -78,8 +78,11 @@ async fn an_administrator_is_made_by_a_link_that_works_once() {
     for _ in 0..3 {
         client(&palisade).get(&link).await.expect(200);
     }
+    let page = client(&palisade).get(&link).await.expect(200).text();
+    let secret = page.split("type <code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let code = testkit::totp(&secret, base::Clock::system().unix_seconds());
     let (path, token) = link.split_once("?token=").unwrap();
-    let form = format!("token={token}&password={}", "Correct-Horse-7-Battery%21");
+    let form = format!("token={token}&code={code}&password={}", "Correct-Horse-7-Battery%21");
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let send = async || client(&palisade).send(http::Method::POST, path, &headers, form.clone().into()).await;
     send().await.expect(200);

@@ -1,0 +1,198 @@
+//! A factor is challenged, and its answer makes the session one of two proofs.
+
+use base::Secret;
+use jiff::Timestamp;
+use pg::{Param, Reason, Reply, SystemTx};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Error, Factor, FactorType, Held, limits, sql, totp};
+use crate::events::{self, Happening};
+use crate::{Auth, Error as AuthError, Grant, Visit};
+
+/// A challenge that waits for its answer.
+pub struct Challenge {
+    /// Its row.
+    pub id: Uuid,
+    /// The factor's kind.
+    pub kind: FactorType,
+    /// The second from which it is dead.
+    pub expires_at: i64,
+    /// What the browser is asked, for security keys: `create` or `request`, and the options.
+    pub webauthn: Option<(&'static str, Value)>,
+}
+
+/// What somebody shows.
+pub enum Answer {
+    /// A code.
+    Code(Secret<String>),
+    /// What the browser made of the challenge.
+    Credential(Value),
+}
+
+/// A challenge as its row has it.
+pub(super) struct Asked {
+    pub id: Uuid,
+}
+
+impl Auth {
+    /// Begins to verify a factor of whoever asks.
+    pub async fn challenge_factor(&self, factor: Uuid, visit: &Visit) -> Result<Reply<Challenge>, AuthError> {
+        let user = self.session_user(visit)?;
+        let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
+        let held = self.hold_known(&mut tx, user).await?;
+        let known = held.factor(factor)?;
+        let challenge = match known.kind {
+            FactorType::Totp => self.insert_challenge(&mut tx, known, visit, None, None, None).await?,
+            FactorType::Phone | FactorType::WebAuthn => return Err(Error::EnrolOff(known.kind).into()),
+        };
+        let happening = Happening::FactorChallenged { user, factor };
+        events::record(&mut tx, self, visit, happening).await?;
+        Ok(tx.commit(challenge).await?)
+    }
+
+    pub(super) async fn insert_challenge(
+        &self,
+        tx: &mut SystemTx,
+        factor: &Factor,
+        visit: &Visit,
+        code_hash: Option<String>,
+        ceremony: Option<Value>,
+        webauthn: Option<(&'static str, Value)>,
+    ) -> Result<Challenge, AuthError> {
+        let (id, now) = (self.0.rng.uuid(), self.0.clock.now());
+        let row: [Param; 6] = [
+            id.into(),
+            factor.id.into(),
+            now.into(),
+            address_of(visit).into(),
+            code_hash.into(),
+            ceremony.into(),
+        ];
+        tx.execute(sql::INSERT_CHALLENGE, row).await?;
+        let dead = self.seconds_ago(limits::CHALLENGE_SECONDS_MAX);
+        let most = limits::CHALLENGES_PER_FACTOR_MAX.value.to_string();
+        tx.execute(sql::DROP_CHALLENGES, [factor.id.into(), dead.into(), most.into(), id.into()]).await?;
+        tx.execute(sql::TOUCH_CHALLENGED, [factor.id.into(), now.into()]).await?;
+        let life = i64::try_from(limits::CHALLENGE_SECONDS_MAX.value).unwrap_or(0);
+        Ok(Challenge { id, kind: factor.kind, expires_at: now.as_second() + life, webauthn })
+    }
+
+    /// Takes the answer to a challenge. A right one raises the session; a wrong one is counted and told.
+    pub async fn verify_factor(
+        &self,
+        factor: Uuid,
+        challenge: Uuid,
+        answer: &Answer,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, AuthError> {
+        let user = self.session_user(visit)?;
+        let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
+        let held = self.hold_known(&mut tx, user).await?;
+        let known = held.factor(factor)?;
+        let guesses = match answer {
+            Answer::Code(_) => Some(self.may_guess(&mut tx, user).await),
+            // Nobody guesses a signature, and nobody's wrong codes lock out the owner's key.
+            Answer::Credential(_) => None,
+        };
+        let guesses = match guesses {
+            None => None,
+            Some(Ok(guesses)) => Some(guesses),
+            Some(Err(error)) => {
+                events::refused_of(self, visit, audit::Event::FactorRefused, &error, user);
+                return Err(error);
+            }
+        };
+        let asked = self.find_challenge(&mut tx, known, challenge, visit).await?;
+        if let Err(error) = self.check_answer(&mut tx, known, &asked, answer).await {
+            if let (Some(guesses), AuthError::Mfa(Error::WrongCode(_))) = (&guesses, &error) {
+                self.count_guess(&mut tx, guesses).await?;
+                tx.commit(()).await?.into_inner();
+            }
+            events::refused_of(self, visit, audit::Event::FactorRefused, &error, user);
+            return Err(error);
+        }
+        if let Some(guesses) = &guesses {
+            self.forget_guesses(&mut tx, guesses).await?;
+        }
+        tx.execute(sql::REMOVE_CHALLENGE, [asked.id.into()]).await?;
+        self.shown(tx, held, factor, visit).await
+    }
+
+    /// A factor was shown: it is verified from now on, and so is the session.
+    async fn shown(
+        &self,
+        mut tx: SystemTx,
+        held: Held,
+        factor: Uuid,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, AuthError> {
+        let session =
+            visit.caller.signed_in().and_then(|person| person.session).ok_or(AuthError::TokenRevoked)?;
+        let (user, known) = (held.user.id, held.factor(factor)?);
+        if !known.verified {
+            tx.execute(sql::VERIFY_FACTOR, [factor.into(), self.0.clock.now().into()]).await?;
+            let others = [user.into(), known.kind.name().into(), factor.into()];
+            tx.execute(sql::DROP_OTHER_UNVERIFIED, others).await?;
+        }
+        let rows = tx.query(crate::sql::USER_BY_ID, [user.into()]).await?;
+        let now = rows.first().map(crate::User::read).transpose()?.ok_or(AuthError::UserGone)?;
+        let way = known.kind.way();
+        let opened = self.raise_session(&mut tx, session, now, way, Some(factor), visit).await?;
+        let first = !known.verified;
+        let happening = Happening::FactorVerified { user, session, factor, kind: known.kind, first };
+        events::record(&mut tx, self, visit, happening).await?;
+        self.commit_session(tx, opened).await
+    }
+
+    async fn find_challenge(
+        &self,
+        tx: &mut SystemTx,
+        factor: &Factor,
+        challenge: Uuid,
+        visit: &Visit,
+    ) -> Result<Asked, AuthError> {
+        let rows = tx.query(sql::CHALLENGE, [challenge.into(), factor.id.into()]).await?;
+        let row = rows.first().ok_or(Error::NoChallenge)?;
+        if row.get::<Timestamp>("created_at")? <= self.seconds_ago(limits::CHALLENGE_SECONDS_MAX) {
+            return Err(Error::ChallengeExpired.into());
+        }
+        if row.get::<std::net::IpAddr>("ip_address")?.to_string() != address_of(visit) {
+            return Err(Error::OtherAddress.into());
+        }
+        Ok(Asked { id: challenge })
+    }
+
+    async fn check_answer(
+        &self,
+        tx: &mut SystemTx,
+        factor: &Factor,
+        _asked: &Asked,
+        answer: &Answer,
+    ) -> Result<(), AuthError> {
+        match (factor.kind, answer) {
+            (FactorType::Totp, Answer::Code(code)) => self.check_totp(tx, factor, code).await,
+            (kind, _) => Err(Error::WrongCode(kind).into()),
+        }
+    }
+
+    /// A code of a step that was not taken before.
+    pub(super) async fn check_totp(
+        &self,
+        tx: &mut SystemTx,
+        factor: &Factor,
+        code: &Secret<String>,
+    ) -> Result<(), AuthError> {
+        let wrong = || AuthError::from(Error::WrongCode(FactorType::Totp));
+        let secret = factor.secret(&self.0.root)?;
+        let now = self.0.clock.now();
+        let step = totp::step_of(secret.expose(), code.expose(), now.as_second()).ok_or_else(wrong)?;
+        let taken = tx.execute(sql::TAKE_STEP, [factor.id.into(), step.into(), now.into()]).await?;
+        if taken == 0 { Err(wrong()) } else { Ok(()) }
+    }
+}
+
+/// Where somebody asks from; a fixed word when that is not known.
+pub(super) fn address_of(visit: &Visit) -> String {
+    visit.caller.address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.to_string())
+}

@@ -1,0 +1,179 @@
+//! Second factors under attack (rows 13 to 16).
+
+use http::Method;
+use serde_json::json;
+use spec::{Authenticator, Client, Person, TestApp};
+
+fn now(app: &TestApp) -> i64 {
+    app.clock.now().as_second()
+}
+
+async fn signed_in(app: &TestApp, person: &Person) -> Person {
+    let session = Person::sign_in(&app.stranger(), &person.email, &person.password).await.expect(200).value();
+    let session = Person::from(&app.stranger(), &person.email, &session);
+    Person { password: person.password.clone(), ..session }
+}
+
+#[tokio::test]
+async fn row_13_a_recovery_code_works_once_and_is_no_text_in_the_database() {
+    let app = TestApp::builder().unlimited().start().await;
+    let (ann, _) = Authenticator::with(&app.person("ann").await, now(&app)).await;
+    let made = ann.client.post("/auth/v1/factors/recovery-codes", json!({})).await.expect(200).value();
+    let codes: Vec<String> =
+        made["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect();
+    assert_eq!(codes.len(), 10);
+    let kept = app.database.admin().await;
+    let kept = kept.query_one("select codes::text from auth.mfa_recovery_code_sets", &[]).await.unwrap();
+    let kept: String = kept.get(0);
+    for code in &codes {
+        assert!(!kept.contains(code) && !kept.contains(&code.replace('-', "")), "a code can be read");
+    }
+    let spend = async |client: &Client, code: &str| {
+        client.post("/auth/v1/factors/recovery-codes/verify", json!({ "code": code })).await
+    };
+    let low = signed_in(&app, &ann).await;
+    let spoken = codes[0].to_lowercase().replace('-', " ");
+    spend(&low.client, &spoken).await.expect(200);
+    let low = signed_in(&app, &ann).await;
+    assert_eq!(
+        spend(&low.client, &codes[0]).await.expect(422).field("error_code"),
+        "mfa_verification_failed"
+    );
+    let tries: Vec<_> = (0..20)
+        .map(|_| {
+            let (client, code) = (low.client.clone(), codes[1].clone());
+            tokio::spawn(async move {
+                client.post("/auth/v1/factors/recovery-codes/verify", json!({ "code": code })).await
+            })
+        })
+        .collect();
+    let mut taken = 0;
+    for tried in tries {
+        taken += usize::from(tried.await.unwrap().status == 200);
+    }
+    assert_eq!(taken, 1, "twenty at once, one is let in");
+}
+
+#[tokio::test]
+async fn row_14_a_code_is_refused_in_its_own_step_and_in_the_next() {
+    let app = TestApp::builder().unlimited().start().await;
+    let ann = app.person("ann").await;
+    let phone = Authenticator::enrol(&ann).await;
+    let (code, before) = (phone.code(now(&app)), phone.code(now(&app) - 30));
+    phone.show(&ann.client, &code).await.expect(200);
+    let thief = signed_in(&app, &ann).await;
+    for seen in [&code, &before] {
+        let refused = phone.show(&thief.client, seen).await.expect(422);
+        assert_eq!(refused.field("error_code"), "mfa_verification_failed");
+    }
+    app.clock.advance(std::time::Duration::from_secs(30));
+    phone.show(&thief.client, &code).await.expect(422);
+    phone.show(&thief.client, &phone.code(now(&app))).await.expect(200);
+}
+
+/// 10,000 guesses over every way to vary them: sessions, addresses, endpoints, challenges.
+#[tokio::test]
+async fn row_15_guesses_stop_at_ten_whatever_is_varied() {
+    let app = TestApp::builder().unlimited().start().await;
+    let (ann, phone) = Authenticator::with(&app.person("ann").await, now(&app)).await;
+    let second = {
+        let body = json!({ "factor_type": "totp", "friendly_name": "tablet" });
+        let enrolled = ann.client.post("/auth/v1/factors", body).await.expect(200).value();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let tablet = Authenticator { id: text(&enrolled["id"]), secret: text(&enrolled["totp"]["secret"]) };
+        tablet.show(&ann.client, &tablet.code(now(&app))).await.expect(200);
+        tablet
+    };
+    let sessions = [signed_in(&app, &ann).await, signed_in(&app, &ann).await, signed_in(&app, &ann).await];
+    let mut waiting = Vec::new();
+    for app in [&phone, &second] {
+        let challenged =
+            sessions[0].client.post(&format!("/auth/v1/factors/{}/challenge", app.id), json!({})).await;
+        waiting.push(challenged.expect(200).field("id"));
+    }
+    let guess = |at: usize| {
+        let waiting = waiting.clone();
+        let (app, session) = ([&phone, &second][at % 2].clone(), sessions[at % 3].client.clone());
+        let session = session.at(&sessions[0].client.from.to_string());
+        let from = format!("127.{}.{}.{}", 200 + at % 3, at / 250 % 250, 1 + at % 250);
+        let code = app.wrong(now_of(at));
+        async move {
+            let client = session.clone().at(&from);
+            let seen = match at % 5 {
+                4 => {
+                    let code = json!({ "code": format!("{at:05}-AAAAA") });
+                    client.post("/auth/v1/factors/recovery-codes/verify", code).await
+                }
+                // A challenge made anew, at an address nobody had before; else one that waits.
+                0 => app.show(&client, &code).await,
+                _ => {
+                    let body = json!({ "challenge_id": waiting[at % 2], "code": code });
+                    session.post(&format!("/auth/v1/factors/{}/verify", app.id), body).await
+                }
+            };
+            let wrong = seen.status == 422 && seen.field("error_code") == "mfa_verification_failed";
+            (seen.status.as_u16(), wrong)
+        }
+    };
+    fn now_of(_: usize) -> i64 {
+        testkit::mock_clock().now().as_second()
+    }
+    let mut looked_at = 0;
+    for chunk in (0..10_000).collect::<Vec<usize>>().chunks(50) {
+        let tries: Vec<_> = chunk.iter().map(|at| tokio::spawn(guess(*at))).collect();
+        for tried in tries {
+            let (status, wrong) = tried.await.unwrap();
+            assert!([422, 429].contains(&status), "a guess was answered {status}");
+            looked_at += usize::from(wrong);
+        }
+    }
+    assert!((1..=10).contains(&looked_at), "{looked_at} guesses were looked at");
+    let right = phone.show(&sessions[0].client, &phone.code(now(&app))).await;
+    assert_eq!(right.status, 429, "a right code waits too");
+    assert!(right.headers.contains_key("retry-after"));
+    // Somebody else is not held up by it.
+    Authenticator::with(&app.person("bob").await, now(&app)).await;
+}
+
+#[tokio::test]
+async fn row_16_no_side_path_lifts_a_session() {
+    let app = TestApp::builder().with("mfa.required", "true").unlimited().start().await;
+    app.owner(
+        "create table public.notes (id int); alter table public.notes enable row level security; \
+         create policy everybody on public.notes for select to authenticated using (true); \
+         grant select on public.notes to authenticated; insert into public.notes values (1)",
+    )
+    .await;
+    let (ann, phone) = Authenticator::with(&app.person("ann").await, now(&app)).await;
+    let low = signed_in(&app, &ann).await;
+    let closed = async |client: &Client, how: &str| {
+        let seen = client.get("/rest/v1/notes").await;
+        assert_eq!(seen.status, 403, "{how}: {}", seen.text());
+        let changed = client.json(Method::PUT, "/auth/v1/user", json!({ "data": { "a": 1 } })).await;
+        assert_eq!(changed.status, 403, "{how}: {}", changed.text());
+    };
+    closed(&low.client, "the password").await;
+    let body = json!({ "refresh_token": low.refresh_token });
+    let refreshed = app.stranger().post("/auth/v1/token?grant_type=refresh_token", body).await.expect(200);
+    let refreshed = low.again(&refreshed.value());
+    closed(&refreshed.client, "a refresh").await;
+    let fresh = refreshed.client.post("/auth/v1/reauthenticate", json!({ "password": ann.password })).await;
+    let fresh = refreshed.again(&fresh.expect(200).value());
+    closed(&fresh.client, "the password twice").await;
+    let mut with_secret = fresh.client.clone();
+    with_secret.headers.retain(|(name, _)| name != "apikey");
+    let with_secret = with_secret.with("apikey", app.running.keys.secret.expose());
+    closed(&with_secret, "a secret key beside the token").await;
+    let another = json!({ "factor_type": "totp", "friendly_name": "mine" });
+    let refused = fresh.client.post("/auth/v1/factors", another).await.expect(403);
+    assert_eq!(refused.field("error_code"), "insufficient_aal", "a thief enrols no factor of their own");
+    let removed =
+        fresh.client.json(Method::DELETE, &format!("/auth/v1/factors/{}", phone.id), json!({})).await;
+    assert_eq!(removed.expect(422).field("error_code"), "insufficient_aal");
+    // The refresh token from before the second factor was shown does not rise with the session.
+    app.clock.advance(std::time::Duration::from_secs(30));
+    let raised = phone.show(&fresh.client, &phone.code(now(&app))).await.expect(200).value();
+    let body = json!({ "refresh_token": fresh.refresh_token });
+    app.stranger().post("/auth/v1/token?grant_type=refresh_token", body).await.expect(400);
+    fresh.again(&raised).client.get("/rest/v1/notes").await.expect(200);
+}

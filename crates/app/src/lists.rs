@@ -26,6 +26,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     auth::settings::PASSWORD_SETTINGS,
     auth::sso::settings::SETTINGS,
     auth::MFA_SETTINGS,
+    auth::settings::WAY_SETTINGS,
     data::SETTINGS,
     edge::SETTINGS,
     jobs::SETTINGS,

@@ -3,6 +3,7 @@
 //! Invariant: whether an account exists costs nothing and tells nothing: the same statements, the same hashes and the
 //! same words for a stranger's guess and a wrong password (control 126, attack row 19).
 
+mod anonymous;
 mod email;
 mod sign_in;
 
@@ -183,6 +184,9 @@ impl Auth {
         if let Some(password) = &change.password {
             // What costs nothing first; the lists come with the hash.
             self.0.rules.password.require(password.expose())?;
+        }
+        if change.password.is_some() && user.is_anonymous && user.email.is_none() && user.phone.is_none() {
+            return Err(Error::AnonymousPassword);
         }
         let email = change.email.as_deref().map(read_email).transpose()?;
         let email = email.filter(|email| user.email.as_deref() != Some(email));

@@ -233,6 +233,60 @@ impl Auth {
         self.commit_ended(tx, ended, ()).await
     }
 
+    /// Takes one way in from an account, never the last one.
+    pub async fn admin_remove_identity(
+        &self,
+        user: Uuid,
+        identity: Uuid,
+        visit: &Visit,
+    ) -> Result<Reply<()>, Error> {
+        let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
+        let rows = tx.query(sql::USER_BY_ID_LOCKED, [user.into()]).await?;
+        let account = rows.first().map(User::read).transpose()?.ok_or(Error::UserNotFound)?;
+        if !account.identities.iter().any(|known| known.identity_id == identity) {
+            return Err(Error::NoIdentity);
+        }
+        if account.identities.len() < 2 {
+            return Err(Error::LastIdentity);
+        }
+        tx.query(sql::REMOVE_IDENTITY, [user.into(), identity.into()]).await?;
+        events::record(&mut tx, self, visit, Happening::AdminRemovedIdentity { user }).await?;
+        // Whoever came in by it leaves.
+        let ended = end_all(&mut tx, user).await?;
+        self.commit_ended(tx, ended, ()).await
+    }
+
+    /// A page of the audit log, newest first, and how many entries there are (at least, where a filter is given).
+    pub async fn admin_audit(
+        &self,
+        filter: audit::Filter,
+        page: u64,
+        size: u64,
+        visit: &Visit,
+    ) -> Result<Reply<(Vec<audit::Recorded>, u64)>, Error> {
+        let most = limits::AUDIT_ENTRIES_MAX.value;
+        let size = size.clamp(1, limits::USERS_PER_PAGE_MAX.value);
+        let skip = page.saturating_sub(1).saturating_mul(size).min(most);
+        let everything = filter.event.is_none() && filter.actor.is_none();
+        self.0.audit.settle().await?;
+        let mut found: Vec<audit::Recorded> = Vec::new();
+        while (found.len() as u64) < (skip + size + 1).min(most) {
+            let before = found.last().map(|entry| entry.seq);
+            let more = self.0.audit.find(&filter, before, u32::MAX).await?;
+            if more.is_empty() {
+                break;
+            }
+            found.extend(more);
+        }
+        let newest = found.first().and_then(|entry| u64::try_from(entry.seq).ok()).unwrap_or(0);
+        let total = if everything { newest } else { found.len() as u64 };
+        let (skip, size) = (usize::try_from(skip).unwrap_or(usize::MAX), usize::try_from(size).unwrap_or(1));
+        let entries = found.into_iter().skip(skip).take(size).collect();
+        let entry = audit::Entry::by(&visit.caller, audit::Event::AuditRead).request(&visit.request_id);
+        self.0.audit.record_alone(entry).await?;
+        Ok(Reply::untouched((entries, total), "the log closed its own transactions"))
+    }
+
     fn check_fields(&self, fields: &UserFields) -> Result<Checked, Error> {
         if fields.password.is_some() && fields.password_hash.is_some() {
             return Err(Error::invalid("Only a password or a password hash should be provided"));

@@ -81,6 +81,21 @@ pub enum Error {
         /// When a try will be taken again.
         retry_after: std::time::Duration,
     },
+    /// The session that is asked for is not there, or not the caller's.
+    #[error("Session not found")]
+    SessionNotFound,
+    /// The caller's own account is banned.
+    #[error("User is banned")]
+    CallerBanned,
+    /// An account without an address cannot have a password.
+    #[error("Updating password of an anonymous user without an email or phone is not allowed")]
+    AnonymousPassword,
+    /// The last way into an account is not taken away.
+    #[error("User must have at least 1 identity after unlinking")]
+    LastIdentity,
+    /// There is no such identity.
+    #[error("Identity doesn't exist")]
+    NoIdentity,
     /// The new password is one of the last.
     #[error("New password should be different from your last passwords.")]
     UsedPassword,
@@ -236,6 +251,9 @@ impl Fault for Error {
             | Error::WeakPassword { .. }
             | Error::SamePassword
             | Error::UsedPassword
+            | Error::AnonymousPassword
+            | Error::LastIdentity
+            | Error::NoIdentity
             | Error::CurrentPasswordMissing
             | Error::CurrentPassword
             | Error::Validation(_)
@@ -246,6 +264,8 @@ impl Fault for Error {
             | Error::RefreshMalformed
             | Error::SessionExpired(_)
             | Error::RefreshBanned => Kind::Invalid,
+            Error::SessionNotFound => Kind::NotFound,
+            Error::CallerBanned => Kind::Forbidden,
             Error::LockedOut { .. } => Kind::TooMany,
             Error::BreachedList(_) => Kind::Unavailable,
             Error::Unsafe { .. } | Error::Setting { .. } | Error::Trigger { .. } => Kind::Bug,
@@ -281,6 +301,11 @@ impl Fault for Error {
             Error::WeakPassword { .. } => "auth.password.weak",
             Error::SamePassword => "auth.password.same",
             Error::UsedPassword => "auth.password.used",
+            Error::SessionNotFound => "auth.session.not_found",
+            Error::CallerBanned => "auth.user.caller_banned",
+            Error::AnonymousPassword => "auth.password.anonymous",
+            Error::LastIdentity => "auth.identity.last",
+            Error::NoIdentity => "auth.identity.not_found",
             Error::LockedOut { .. } => "auth.locked_out",
             Error::BreachedList(_) => "auth.password.breached_list",
             Error::CurrentPasswordMissing => "auth.password.current_missing",

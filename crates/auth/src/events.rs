@@ -28,6 +28,9 @@ pub(crate) enum Happening<'a> {
     AdminUpdated { user: Uuid, fields: Vec<String> },
     AdminRole { user: Uuid, before: &'a str, after: &'a str },
     AdminBanned { user: Uuid, until: Option<jiff::Timestamp> },
+    AnonymousSignup { user: &'a User },
+    AdminEndedSessions { user: Uuid, sessions: usize },
+    AdminRemovedIdentity { user: Uuid },
     AdminDeleted { user: Uuid, soft: bool },
     SetupLinkCreated { email: &'a str },
     SetupLinkUsed { user: Uuid },
@@ -122,6 +125,13 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
             about(by(Event::UserBan), user).detail("until", until)
         }
         Happening::AdminBanned { user, until: None } => about(by(Event::UserUnban), user),
+        Happening::AnonymousSignup { user } => {
+            about(person(user.id, Event::AnonymousSignup), user.id).detail("role", &*user.role)
+        }
+        Happening::AdminEndedSessions { user, sessions } => {
+            about(by(Event::SessionsEnd), user).detail("sessions", sessions)
+        }
+        Happening::AdminRemovedIdentity { user } => about(by(Event::IdentityUnlinked), user),
         Happening::AdminDeleted { user, soft } => about(by(Event::UserDelete), user).detail("soft", soft),
         Happening::SetupLinkCreated { email } => by(Event::SetupLinkCreated).detail("email", email),
         Happening::SetupLinkUsed { user } => about(by(Event::SetupLinkUsed), user),

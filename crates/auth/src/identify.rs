@@ -12,6 +12,7 @@ use base::{Caller, DbRole, Level, Owed, Secret, Who};
 use ipnet::IpNet;
 use pg::Reason;
 use seal::sha256;
+use uuid::Uuid;
 
 use crate::claims::{self, Known};
 use crate::keys::KeyKind;
@@ -147,7 +148,7 @@ impl Auth {
         let Some((session, user)) = known.session else { return Ok(false) };
         let revoked = &self.0.revocations;
         if revoked.has(&session) {
-            return Err(Error::TokenRevoked);
+            return Err(self.why_dead(user, now).await?);
         }
         if !ask && revoked.is_sure() {
             return Ok(known.caller.owes == Some(Owed::NewPassword));
@@ -159,9 +160,18 @@ impl Auth {
         tx.commit(()).await?.into_inner();
         // It may have ended while the answer was on its way.
         let Some(lives) = lives.first().filter(|_| !revoked.has(&session)) else {
-            return Err(Error::TokenRevoked);
+            return Err(self.why_dead(user, now).await?);
         };
         Ok(lives.get::<Option<String>>("duty")?.as_deref().and_then(read_duty).is_some())
+    }
+
+    /// A ban ends sessions; the banned are told that it is one.
+    async fn why_dead(&self, user: Uuid, now: i64) -> Result<Error, Error> {
+        let at = jiff::Timestamp::from_second(now).unwrap_or(jiff::Timestamp::MAX);
+        let mut tx = self.0.pg.begin_system(Reason::Revocation).await?;
+        let banned = !tx.query(sql::USER_BANNED, [user.into(), at.into()]).await?.is_empty();
+        tx.commit(()).await?.into_inner();
+        Ok(if banned { Error::CallerBanned } else { Error::TokenRevoked })
     }
 
     /// Keys that changed elsewhere are read again before the next credential; while nothing can be heard, every second.

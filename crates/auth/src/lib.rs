@@ -48,7 +48,7 @@ pub use passwords::PasswordPolicy;
 pub use revocation::{CHANNEL, Notice, Revocations};
 pub use roles::AppRole;
 pub use rules::Rules;
-pub use session::{Grant, Opened, Opening, Proof, Scope, Way};
+pub use session::{Grant, Opened, Opening, Proof, Scope, SessionInfo, Way};
 pub use settings::SETTINGS;
 pub use user::{Identity, User};
 
@@ -97,6 +97,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 31,
         name: "passwords",
         sql: include_str!("../migrations/0031_passwords.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 32,
+        name: "anonymous",
+        sql: include_str!("../migrations/0032_anonymous.sql"),
     },
     pg::Migration {
         owner: "auth",

@@ -98,6 +98,10 @@ pub const DEVICE_DAYS_MAX: Limit =
 pub const PLACES_PER_ACCOUNT_MAX: Limit =
     Limit::new("places_per_account_max", 20, "where a person signs in from, give or take");
 
+/// Entries of the audit log that the admin API pages through; `palisade audit export` has them all.
+pub const AUDIT_ENTRIES_MAX: Limit =
+    Limit::new("audit_entries_max", 10_000, "each page is read from the newest on");
+
 /// Longest credential in a header.
 pub const CREDENTIAL_BYTES_MAX: Limit =
     Limit::new("credential_bytes_max", 16 * 1024, "tokens of ours are a tenth of it");

@@ -32,6 +32,8 @@ pub struct Rules {
     pub single_session: bool,
     /// Whether anybody may make an account.
     pub signup: bool,
+    /// Whether accounts may be made without an address.
+    pub anonymous: bool,
     /// Whether new accounts are confirmed at once.
     pub autoconfirm: bool,
     /// Whether mail can be sent.
@@ -88,6 +90,7 @@ impl Rules {
             session_seconds: seconds(&settings::SESSION_MAX),
             grace_seconds: seconds(&settings::REFRESH_TOKEN_GRACE),
             single_session: given.get(&settings::SINGLE_SESSION),
+            anonymous: given.get(&settings::ANONYMOUS_USERS),
             signup: !given.get(&settings::DISABLE_SIGNUP),
             autoconfirm: relaxed || given.get(&settings::AUTOCONFIRM),
             can_mail,

@@ -8,10 +8,12 @@
 //! than the grace ends the family.
 
 mod opening;
+mod own;
 mod token;
 
 pub(crate) use opening::read_duty;
 pub use opening::{Opened, Opening, Way};
+pub use own::SessionInfo;
 
 use base::{Level, Owed, Secret};
 use base64::Engine;

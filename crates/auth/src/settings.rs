@@ -1,8 +1,10 @@
 //! What an operator can set about accounts, sessions and keys.
 
 mod passwords;
+mod ways;
 
 pub use passwords::*;
+pub use ways::*;
 
 use std::time::Duration;
 

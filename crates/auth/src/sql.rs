@@ -126,6 +126,26 @@ pub(crate) const SESSION_LIVES: &str = "select (select k.duty from palisade.sess
 
 pub(crate) const END_SESSION: &str = "delete from auth.sessions where id = $1 returning id";
 
+pub(crate) const END_SESSION_OF_USER: &str =
+    "delete from auth.sessions where user_id = $1 and id = $2 returning id";
+
+pub(crate) const SESSIONS_OF_USER: &str = "select s.id, s.created_at, s.refreshed_at at time zone 'utc' as refreshed_at, s.aal, s.user_agent, \
+     host(s.ip) as ip, s.oauth_client_id, s.not_after, \
+     coalesce((select string_agg(m.authentication_method, ' ' order by m.updated_at desc) \
+         from auth.mfa_amr_claims m where m.session_id = s.id), '') as methods \
+     from auth.sessions s where s.user_id = $1 order by s.created_at desc, s.id limit $2";
+
+/// Nobody's address: no identity either.
+pub(crate) const INSERT_ANONYMOUS: &str = "insert into auth.users (instance_id, id, aud, role, raw_app_meta_data, raw_user_meta_data, \
+     created_at, updated_at, is_anonymous, confirmation_token, recovery_token, email_change_token_new, email_change) \
+     values ('00000000-0000-0000-0000-000000000000', $1, $2, $3, '{}', $4, $5, $5, true, '', '', '', '')";
+
+pub(crate) const USER_BANNED: &str =
+    "select 1 as banned from auth.users where id = $1 and banned_until > $2 and deleted_at is null";
+
+pub(crate) const REMOVE_IDENTITY: &str =
+    "delete from auth.identities where user_id = $1 and id = $2 returning id";
+
 pub(crate) const END_SESSIONS_OF_USER: &str = "delete from auth.sessions where user_id = $1 returning id";
 
 pub(crate) const END_OTHER_SESSIONS: &str =
@@ -290,6 +310,11 @@ pub const ALL: &[&str] = &[
     SESSION_LIVES,
     END_SESSION,
     END_SESSIONS_OF_USER,
+    END_SESSION_OF_USER,
+    SESSIONS_OF_USER,
+    INSERT_ANONYMOUS,
+    USER_BANNED,
+    REMOVE_IDENTITY,
     END_OTHER_SESSIONS,
     TELL,
     LOAD_SIGNING_KEYS,

@@ -27,7 +27,7 @@ pub fn list(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
     })
 }
 
-fn read_page(ask: &Ask) -> Result<Page, Error> {
+pub(super) fn read_page(ask: &Ask) -> Result<Page, Error> {
     let number = |name: &str, default: u64| match ask.query_param(name).filter(|text| !text.is_empty()) {
         None => Ok(default),
         Some(text) => match text.parse::<u64>() {
@@ -51,7 +51,7 @@ fn read_page(ask: &Ask) -> Result<Page, Error> {
 }
 
 /// `page=` comes first: auth-js takes what follows the first `=`.
-fn links(path: &str, page: &Page, total: u64) -> String {
+pub(super) fn links(path: &str, page: &Page, total: u64) -> String {
     let last = total.div_ceil(page.size).max(1);
     let link =
         |number: u64, rel: &str| format!("<{path}?page={number}&per_page={}>; rel=\"{rel}\"", page.size);
@@ -94,6 +94,17 @@ pub fn remove(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let id = fields::user_id(&ask)?;
         let asked = if ask.body.is_empty() { fields::Removal::default() } else { ask.json()? };
         let removed = state.auth.admin_delete(id, asked.should_soft_delete, &visit(&cx, &ask)).await?;
+        Ok(removed.map(|()| Answer::json(&json!({}))))
+    })
+}
+
+/// `DELETE /admin/users/{id}/identities/{identity}`: `{}`.
+pub fn remove_identity(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let id = fields::user_id(&ask)?;
+        let identity = uuid::Uuid::try_parse(ask.params.get("identity"))
+            .map_err(|_| Error::NotAnId("identity_id must be an UUID"))?;
+        let removed = state.auth.admin_remove_identity(id, identity, &visit(&cx, &ask)).await?;
         Ok(removed.map(|()| Answer::json(&json!({}))))
     })
 }

@@ -5,11 +5,13 @@
 
 mod account;
 mod admin;
+mod audit;
 mod envelope;
 mod fields;
 mod mfa;
 mod off;
 mod service;
+mod sessions;
 mod setup;
 mod shape;
 mod sso;
@@ -48,7 +50,14 @@ pub fn table(prefix: &str) -> Vec<RouteInfo> {
 
 fn routes() -> Vec<Route<State>> {
     let off = off::ROUTES.map(|route| route.summary("Not here yet: answers as upstream does with it off"));
-    ROUTES.into_iter().chain(mfa::ROUTES).chain(sso::ROUTES).chain(off).collect()
+    ROUTES
+        .into_iter()
+        .chain(sessions::ROUTES)
+        .chain(audit::ROUTES)
+        .chain(mfa::ROUTES)
+        .chain(sso::ROUTES)
+        .chain(off)
+        .collect()
 }
 
 /// Anybody may ask; what they send along is not even read, so that a stale token cannot keep somebody from signing in.
@@ -69,7 +78,7 @@ const PASSWORD: &[Owed] = &[Owed::NewPassword];
 /// What every session gets, whatever it owes: its account, whose factors clients look up there, and the way out.
 const ANY: &[Owed] = &[Owed::SecondFactor, Owed::NewPassword];
 
-const ROUTES: [Route<State>; 19] = [
+const ROUTES: [Route<State>; 20] = [
     open(Method::GET, "/health", service::health).rate(Rate::Exempt).summary("Says that auth is there"),
     open(Method::GET, "/settings", service::settings).summary("Which ways of signing in are on"),
     open(Method::GET, "/.well-known/jwks.json", service::jwks)
@@ -97,6 +106,8 @@ const ROUTES: [Route<State>; 19] = [
     for_admins(Method::PUT, "/admin/users/{id}", admin::change).summary("Changes an account"),
     for_admins(Method::DELETE, "/admin/users/{id}", admin::remove)
         .summary("Removes an account, wholly or softly"),
+    for_admins(Method::DELETE, "/admin/users/{id}/identities/{identity}", admin::remove_identity)
+        .summary("Takes one way in from an account, never the last"),
     for_admins(Method::GET, "/admin/users/{id}/factors", admin::factors)
         .summary("Second factors of an account"),
     open(Method::GET, "/setup", setup::page)

@@ -24,8 +24,7 @@ pub fn health(_: Arc<State>, _: Cx, _: Ask) -> Handled {
 
 /// `GET /settings`.
 pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
-    const OFF: [&str; 25] = [
-        "anonymous_users",
+    const OFF: [&str; 24] = [
         "apple",
         "azure",
         "bitbucket",
@@ -55,6 +54,7 @@ pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     let mut external: serde_json::Map<String, Value> =
         OFF.iter().map(|name| ((*name).to_owned(), json!(false))).collect();
     external.insert("email".into(), json!(true));
+    external.insert("anonymous_users".into(), json!(rules.anonymous));
     let mut told = json!({
         "external": external,
         "disable_signup": !(rules.signup && rules.autoconfirm),

@@ -8,5 +8,6 @@
 
 mod auth;
 mod gotrue;
+mod people;
 mod rest;
 mod saml;

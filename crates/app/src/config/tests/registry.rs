@@ -9,6 +9,7 @@ use super::*;
 
 /// Settings that protect nothing: where things are and what they are called.
 const WITHOUT_CONTROL: &[&str] = &[
+    "auth.anonymous_users",
     "auth.autoconfirm",
     "auth.disable_signup",
     "auth.external_url",

@@ -82,7 +82,8 @@ fn piece(rng: &Rng, text: &str) -> (usize, usize) {
 /// A whole element: from `<name` to its `</name>`.
 fn element(rng: &Rng, text: &str) -> (usize, usize) {
     let (start, fallback) = piece(rng, text);
-    let name: String = text[start + 1..].chars().take_while(|c| c.is_alphanumeric() || *c == ':').collect();
+    let name: String =
+        text[start..].chars().skip(1).take_while(|c| c.is_alphanumeric() || *c == ':').collect();
     match text[start..].find(&format!("</{name}>")) {
         Some(end) if !name.is_empty() => (start, start + end + name.len() + 3),
         _ => (start, fallback),
@@ -90,6 +91,9 @@ fn element(rng: &Rng, text: &str) -> (usize, usize) {
 }
 
 fn change(rng: &Rng, text: &str, other: &str) -> String {
+    if text.is_empty() || other.is_empty() {
+        return TOKENS[at(rng, TOKENS.len())].to_owned();
+    }
     let insert = |at: usize, what: &str| format!("{}{what}{}", &text[..at], &text[at..]);
     match rng.below(12) {
         0 => insert(place(rng, text), TOKENS[at(rng, TOKENS.len())]),

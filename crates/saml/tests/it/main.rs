@@ -8,6 +8,7 @@
 
 mod attacks;
 mod conditions;
+mod corpus;
 mod fuzz;
 mod logout;
 mod peers;

@@ -4,5 +4,6 @@ mod edge;
 mod factors;
 mod guards;
 mod rows;
+mod saml;
 mod sign_in;
 mod tokens;

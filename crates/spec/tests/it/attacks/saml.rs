@@ -1,0 +1,287 @@
+//! SAML under attack, at a running instance (rows 48, 49, 52 to 55). The parser's own tests have every variant; here the
+//! same messages come through a browser's form.
+
+use http::Method;
+use saml::pretend::{Pretender, Says, Signed, deflate, encode};
+use saml::{KeyPair, ServiceProvider};
+use serde_json::{Value, json};
+use spec::{Client, Seen, TestApp};
+
+#[path = "../../../../saml/tests/it/corpus.rs"]
+mod corpus;
+
+use corpus::{all_wrappings, element, in_signature, inside, pieces};
+
+/// An instance with one identity provider, and what it says.
+struct World {
+    app: TestApp,
+    idp: Pretender,
+    attacker: Pretender,
+    sp: ServiceProvider,
+    provider: String,
+}
+
+impl World {
+    async fn new() -> World {
+        let app = TestApp::builder().unlimited().start().await;
+        let clock = app.clock.clock();
+        let idp = Pretender::new("https://idp.example/metadata", &clock).unwrap();
+        let attacker = Pretender { keys: KeyPair::make("x", &clock).unwrap(), ..idp.clone() };
+        let body =
+            json!({ "type": "saml", "metadata_xml": idp.peer("https://idp.example").unwrap().to_metadata() });
+        let made = app.service().post("/auth/v1/admin/sso/providers", body).await.expect(201);
+        let base = format!("http://{}/auth/v1", app.running.address);
+        let sp = ServiceProvider {
+            entity_id: format!("{base}/sso/saml/metadata"),
+            acs_url: format!("{base}/sso/saml/acs"),
+            slo_url: format!("{base}/sso/saml/slo"),
+            keys: idp.keys.clone(),
+        };
+        World { provider: made.field("id"), app, idp, attacker, sp }
+    }
+
+    /// Begins a sign-in and makes what the provider would say to it.
+    async fn asked(&self) -> (Says, String) {
+        let body = json!({ "provider_id": self.provider, "skip_http_redirect": true });
+        let url = self.app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url");
+        let param = |name: &str| {
+            let (_, rest) = url.split_once(&format!("{name}=")).unwrap();
+            web::decode_form(rest.split('&').next().unwrap())
+        };
+        let bytes = saml::text::decode(&param("SAMLRequest"), &saml::limits::MESSAGE_BYTES_MAX).unwrap();
+        let xml = String::from_utf8(saml::text::inflate(&bytes).unwrap()).unwrap();
+        let id = xml.split_once(" ID=\"").unwrap().1.split('"').next().unwrap().to_owned();
+        (self.says(Some(&id)), param("RelayState"))
+    }
+
+    fn says(&self, request: Option<&str>) -> Says {
+        let (clock, rng) = (self.app.clock.clock(), base::Rng::system());
+        self.idp.honest(&self.sp, request, "ann@example.com", &clock, &rng)
+    }
+
+    async fn post(&self, encoded: &str, relay: &str) -> Seen {
+        post_to(&self.app.stranger(), encoded, relay).await
+    }
+
+    /// Nobody comes in with `xml`, made of an honest answer to a request that is open.
+    async fn refused(&self, signed: Signed, name: &str, change: impl Fn(&str) -> String) {
+        let (says, relay) = self.asked().await;
+        let xml = self.idp.xml(&says, signed).unwrap();
+        let changed = change(&xml);
+        assert_ne!(changed, xml, "{name} changes nothing");
+        not_in(name, &self.post(&encode(&changed), &relay).await);
+    }
+
+    /// And the legitimate neighbour does.
+    async fn honest_comes_in(&self) {
+        let (says, relay) = self.asked().await;
+        let seen = self.post(&self.idp.encoded(&says, Signed::Assertion).unwrap(), &relay).await.expect(302);
+        let token = fragment(&seen, "access_token").unwrap();
+        let user = self.app.stranger().with("authorization", &format!("Bearer {token}"));
+        assert_eq!(user.get("/auth/v1/user").await.expect(200).field("email"), "ann@example.com");
+        self.nobody_else_exists().await;
+    }
+
+    async fn nobody_else_exists(&self) {
+        let users = self.app.service().get("/auth/v1/admin/users").await.expect(200).value();
+        let emails: Vec<&str> =
+            users["users"].as_array().unwrap().iter().filter_map(|user| user["email"].as_str()).collect();
+        assert!(emails.iter().all(|email| *email == "ann@example.com"), "{emails:?}");
+    }
+}
+
+async fn post_to(client: &Client, encoded: &str, relay: &str) -> Seen {
+    let escape = |text: &str| text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let body = format!("SAMLResponse={}&RelayState={}", escape(encoded), escape(relay));
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    client.send(Method::POST, "/auth/v1/sso/saml/acs", &headers, body.into()).await
+}
+
+fn fragment(seen: &Seen, name: &str) -> Option<String> {
+    let (_, fragment) = seen.header("location").split_once('#')?;
+    fragment.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned)
+}
+
+#[track_caller]
+fn not_in(name: &str, seen: &Seen) {
+    assert!([303, 400, 413].contains(&seen.status.as_u16()), "{name}: {} {}", seen.status, seen.text());
+    assert!(fragment(seen, "access_token").is_none(), "{name} came in");
+    assert!(!seen.header("location").contains("code=ey"), "{name} came in");
+}
+
+#[tokio::test]
+async fn row_48_a_wrapped_signature_signs_nobody_in() {
+    let world = World::new().await;
+    let names = all_wrappings(&pieces(&world.idp.xml(&world.says(None), Signed::Assertion).unwrap())).len();
+    for signed in [Signed::Assertion, Signed::Both] {
+        for at in 0..names {
+            let one = |xml: &str| all_wrappings(&pieces(xml)).swap_remove(at).1;
+            world.refused(signed, &format!("variant {at} of {signed:?}"), one).await;
+        }
+    }
+    for signed in [Signed::Response, Signed::Both] {
+        let taken_apart = |xml: &str| {
+            let issuer_end = xml.find("</saml:Issuer>").unwrap() + "</saml:Issuer>".len();
+            let signature = element(&xml[issuer_end..], "<ds:Signature ", "</ds:Signature>");
+            let original = xml.replacen(&signature, "", 1);
+            let evil =
+                original.replace("ann@example.com", "admin@example.com").replacen(" ID=\"", " ID=\"_evil", 1);
+            (signature, original, evil)
+        };
+        world
+            .refused(signed, "xsw1", |xml| {
+                let (signature, original, evil) = taken_apart(xml);
+                in_signature(&evil, &inside(&signature, "</ds:Signature>", &original))
+            })
+            .await;
+        world
+            .refused(signed, "xsw2", |xml| {
+                let (signature, original, evil) = taken_apart(xml);
+                in_signature(&evil, &format!("{signature}{original}"))
+            })
+            .await;
+    }
+    world.honest_comes_in().await;
+}
+
+#[tokio::test]
+async fn row_49_what_two_parsers_could_read_differently_is_not_read() {
+    let world = World::new().await;
+    let replaced = |by: &'static str| move |xml: &str| xml.replacen("ann@example.com", by, 1);
+    world.refused(Signed::Assertion, "comment", replaced("ann@example.com<!---->.evil.example")).await;
+    world.refused(Signed::Assertion, "CDATA", replaced("<![CDATA[ann@example.com]]>")).await;
+    world.refused(Signed::Assertion, "entity", replaced("&x;")).await;
+    world.refused(Signed::Assertion, "doctype", |xml| format!("<!DOCTYPE x [<!ENTITY x 'y'>]>{xml}")).await;
+    world.refused(Signed::Assertion, "two roots", |xml| format!("{xml}{xml}")).await;
+    world
+        .refused(Signed::Assertion, "namespace", |xml| {
+            xml.replace("<saml:Assertion ", "<saml:Assertion xmlns:saml=\"urn:evil\" ")
+        })
+        .await;
+    world
+        .refused(Signed::Assertion, "attribute twice", |xml| {
+            xml.replace("<saml:Assertion ", "<saml:Assertion ID=\"_evil\" ")
+        })
+        .await;
+    world.honest_comes_in().await;
+}
+
+#[tokio::test]
+async fn row_52_no_entity_is_expanded_and_no_transform_computes() {
+    let world = World::new().await;
+    for doctype in [
+        "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>",
+        "<!DOCTYPE x [<!ENTITY % e SYSTEM \"http://127.0.0.1:9/x\"> %e;]>",
+        "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY e \"&b;&b;&b;&b;&b;&b;&b;&b;\">]>",
+    ] {
+        world
+            .refused(Signed::Assertion, doctype, |xml| {
+                format!("{doctype}{}", xml.replacen("ann@", "&e;@", 1))
+            })
+            .await;
+    }
+    let enveloped = "<ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/>";
+    for algorithm in
+        ["http://www.w3.org/TR/1999/REC-xslt-19991116", "http://www.w3.org/TR/1999/REC-xpath-19991116"]
+    {
+        let added = format!("{enveloped}<ds:Transform Algorithm=\"{algorithm}\"/>");
+        world.refused(Signed::Assertion, algorithm, |xml| xml.replace(enveloped, &added)).await;
+    }
+    world.honest_comes_in().await;
+}
+
+#[tokio::test]
+async fn row_53_only_a_pinned_key_and_a_signed_assertion_count() {
+    let world = World::new().await;
+    for signed in [Signed::Nothing, Signed::Response] {
+        let (says, relay) = world.asked().await;
+        not_in("unsigned assertion", &world.post(&world.idp.encoded(&says, signed).unwrap(), &relay).await);
+    }
+    for signed in [Signed::Assertion, Signed::Both] {
+        let (says, relay) = world.asked().await;
+        not_in("attacker's key", &world.post(&world.attacker.encoded(&says, signed).unwrap(), &relay).await);
+    }
+    for weak in
+        ["http://www.w3.org/2000/09/xmldsig#rsa-sha1", "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"]
+    {
+        let strong = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+        world.refused(Signed::Assertion, weak, |xml| xml.replace(strong, weak)).await;
+    }
+    world
+        .refused(Signed::Both, "stripped", |xml| {
+            let p = pieces(xml);
+            p.whole.replace(&p.signature, "")
+        })
+        .await;
+    world.honest_comes_in().await;
+}
+
+#[tokio::test]
+async fn row_54_an_assertion_is_for_us_of_now_in_answer_to_us_and_taken_once() {
+    let world = World::new().await;
+    let changes: [(&str, fn(&mut Says)); 7] = [
+        ("audience", |says| says.audience = "https://other.example".into()),
+        ("recipient", |says| says.recipient = "https://other.example/acs".into()),
+        ("destination", |says| says.destination = "https://other.example/acs".into()),
+        ("issuer", |says| says.issuer = "https://other.example".into()),
+        ("request", |says| says.in_response_to = Some("_other".into())),
+        ("no request", |says| says.in_response_to = None),
+        ("expired", |says| says.not_on_or_after = says.not_before - jiff::SignedDuration::from_mins(5)),
+    ];
+    for (name, change) in changes {
+        let (mut says, relay) = world.asked().await;
+        change(&mut says);
+        not_in(name, &world.post(&world.idp.encoded(&says, Signed::Assertion).unwrap(), &relay).await);
+    }
+    let (says, relay) = world.asked().await;
+    let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
+    world.post(&encoded, &relay).await.expect(302);
+    not_in("replay", &world.post(&encoded, &relay).await);
+    let (mut again, relay) = world.asked().await;
+    again.assertion_id = says.assertion_id;
+    not_in(
+        "assertion replayed",
+        &world.post(&world.idp.encoded(&again, Signed::Assertion).unwrap(), &relay).await,
+    );
+    let unasked = world.idp.encoded(&world.says(None), Signed::Assertion).unwrap();
+    for relay in ["", "https://app.example.com/"] {
+        not_in("IdP-initiated", &world.post(&unasked, relay).await);
+    }
+    assert!(world.app.audited("sso.refused").await);
+    world.honest_comes_in().await;
+}
+
+#[tokio::test]
+async fn row_55_a_bomb_stops_at_its_limit() {
+    let world = World::new().await;
+    let bomb = deflate(&vec![b' '; 512 << 20]).unwrap();
+    let small = deflate(&vec![b' '; 8 << 20]).unwrap();
+    let base64 = |bytes: &[u8]| {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(bytes)
+    };
+    let began = std::time::Instant::now();
+    let (_, relay) = world.asked().await;
+    not_in("in a form", &world.post(&base64(&bomb), &relay).await);
+    let escaped = base64(&small).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let query = format!("/auth/v1/sso/saml/slo?SAMLRequest={escaped}&SigAlg=x&Signature=y");
+    let seen = world.app.stranger().get(&query).await;
+    assert!(seen.status.is_client_error(), "{} {}", seen.status, seen.text());
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    world.honest_comes_in().await;
+}
+
+/// Row 16 for SAML: whoever has a second factor is at level one after signing in through their company.
+#[tokio::test]
+async fn row_16_saml_gives_level_one_only() {
+    let world = World::new().await;
+    let (says, relay) = world.asked().await;
+    let seen = world.post(&world.idp.encoded(&says, Signed::Assertion).unwrap(), &relay).await.expect(302);
+    let token = fragment(&seen, "access_token").unwrap();
+    use base64::Engine;
+    let claims =
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["aal"], "aal1");
+    assert_eq!(claims["role"], "authenticated");
+}

@@ -30,6 +30,8 @@ pub fn public(
     let accounts = Arc::new(supabase::auth::State { auth: services.auth.clone(), sso: services.sso.clone() });
     let mut mounts = supabase::auth::mounts(accounts, &prefixes);
     mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount(REST.0, REST.1));
+    let fluxbase = fluxbase::State { auth: services.auth.clone(), sso: services.sso.clone() };
+    mounts.extend(fluxbase::mounts(Arc::new(fluxbase)));
     mounts.push(native::mount(native.clone(), native::PUBLIC));
     mounts.push(native::mount(native.clone(), native::ADMIN).area(Area::Accounts));
     if profile == Profile::Dev {
@@ -52,6 +54,7 @@ pub fn tables(profile: Profile) -> Vec<Table> {
     let mut tables = vec![
         Table { title: "Accounts and sessions", routes: supabase::auth::table(AUTH_PREFIX) },
         Table { title: "Data", routes: supabase::rest::table(REST.0, REST.1) },
+        Table { title: "Accounts, as Fluxbase speaks", routes: fluxbase::table() },
         Table { title: "Health", routes: native::table(native::PUBLIC) },
         Table { title: "Application roles", routes: native::table(native::ADMIN) },
     ];

@@ -4,6 +4,7 @@
 //! operator's commands, SQL as the
 //! database's administrator, the files of the data directory, the processes of the machine, and the program itself.
 
+pub mod company;
 pub mod http;
 pub mod program;
 pub mod sockets;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use base::{Clock, Rng, Secret};
 use tokio::sync::{Mutex, OnceCell};
 
+pub use company::Company;
 pub use http::{Answer, Ask};
 pub use tenant::{Person, Session, Tenant};
 

@@ -15,6 +15,7 @@ mod passwords;
 mod rates;
 mod roles;
 mod rows;
+mod saml;
 mod secrets;
 
 use futures_util::future::BoxFuture;
@@ -57,6 +58,14 @@ probes! {
     29 => accounts::reused_refresh_token_ends_the_family;
     30 => accounts::signed_out_token_is_dead;
     31 => passwords::guessing_is_paused;
+    32 => saml::people_sign_in_through_their_company;
+    33 => saml::keys_are_pinned_and_other_keys_are_told;
+    34 => saml::name_address_and_certificate_are_honoured;
+    35 => saml::only_what_was_asked_for_is_taken_and_once;
+    36 => saml::an_assertion_is_for_us_and_of_now;
+    37 => saml::browsers_go_where_is_listed;
+    38 => saml::metadata_needs_tls;
+    39 => saml::what_a_provider_says_is_made_harmless;
     40 => rows::new_tables_are_protected;
     41 => rows::owners_obey_their_policies;
     46 => rows::requests_run_as_the_caller;

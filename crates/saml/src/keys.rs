@@ -24,6 +24,13 @@ impl KeyPair {
         Self::with_certificate(&key, entity_id, clock)
     }
 
+    /// A key for messages that nobody will believe later: as short as is still believed now, since it is made often.
+    pub fn make_for_once(entity_id: &str, clock: &Clock) -> Result<Self, Error> {
+        let key = RcgenKey::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)
+            .map_err(|error| Error::Library(error.to_string()))?;
+        Self::with_certificate(&key, entity_id, clock)
+    }
+
     /// A key given as PEM (PKCS#8 or PKCS#1) or as base64 of its DER, the form of `GOTRUE_SAML_PRIVATE_KEY`.
     pub fn read(given: &Secret<String>, entity_id: &str, clock: &Clock) -> Result<Self, Error> {
         let text = given.expose().trim();

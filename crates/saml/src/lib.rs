@@ -26,8 +26,8 @@ pub use clean::{clean_line, is_plain};
 pub use error::Error;
 pub use keys::{KeyPair, certificate_fingerprint, certificate_key_is_strong};
 pub use logout::{
-    LogoutAnswer, LogoutAsked, logout_issuer_of_form, logout_issuer_of_redirect, read_logout_post,
-    read_logout_redirect, relay_state_of_redirect,
+    LogoutAnswer, LogoutAsked, is_signed_redirect, logout_issuer_of_form, logout_issuer_of_redirect,
+    read_logout_post, read_logout_redirect, relay_state_of_redirect,
 };
 pub use peer::Peer;
 pub use response::{Assertion, Attribute, Expected, Peek, peek, verify};

@@ -38,21 +38,7 @@ pub fn read_logout_redirect(
     now: Timestamp,
 ) -> Result<LogoutAnswer, Error> {
     let (name, raw) = message_of(query)?;
-    let once = |name| once(query, name);
-    let algorithm = once("SigAlg")?.ok_or(Error::Signature("the message is not signed"))?;
-    let signature = decoded(once("Signature")?.ok_or(Error::Signature("the message is not signed"))?)?;
-    let plain_algorithm = decoded(algorithm)?;
-    if !shape::is_signature_method(&plain_algorithm) {
-        return Err(Error::Signature("another algorithm than RSA with SHA-2"));
-    }
-    let relay = once("RelayState")?.map(|relay| format!("&RelayState={relay}")).unwrap_or_default();
-    let octets = format!("{name}={raw}{relay}&SigAlg={algorithm}");
-    let by_pinned_key = peer.certificates.iter().any(|certificate| {
-        matches!(verify_message_signature(&octets, &signature, certificate, &plain_algorithm), Ok(true))
-    });
-    if !by_pinned_key {
-        return Err(Error::Signature("not by a pinned key"));
-    }
+    signed_by(query, &peer.certificates)?;
     let bytes = text::inflate(&text::decode(&decoded(raw)?, &limits::INFLATED_BYTES_MAX)?)?;
     let xml = text::admit(bytes)?;
     read(&xml, name == "SAMLRequest", false, peer, sp, now)
@@ -73,6 +59,28 @@ pub fn read_logout_post(
         Ok(_) => Err(Error::Signature("not by a pinned key")),
         Err(error) => Err(Error::Refused(error.to_string())),
     }
+}
+
+/// Whether a redirect's query is signed by the key of `certificate`.
+pub fn is_signed_redirect(query: &str, certificate: &str) -> bool {
+    signed_by(query, std::slice::from_ref(&certificate.to_owned())).is_ok()
+}
+
+/// Checks the signature of a redirect, which is over the query as it came.
+fn signed_by(query: &str, certificates: &[String]) -> Result<(), Error> {
+    let (name, raw) = message_of(query)?;
+    let algorithm = once(query, "SigAlg")?.ok_or(Error::Signature("the message is not signed"))?;
+    let signature = once(query, "Signature")?.ok_or(Error::Signature("the message is not signed"))?;
+    let (signature, plain_algorithm) = (decoded(signature)?, decoded(algorithm)?);
+    if !shape::is_signature_method(&plain_algorithm) {
+        return Err(Error::Signature("another algorithm than RSA with SHA-2"));
+    }
+    let relay = once(query, "RelayState")?.map(|relay| format!("&RelayState={relay}")).unwrap_or_default();
+    let octets = format!("{name}={raw}{relay}&SigAlg={algorithm}");
+    let by_one = certificates.iter().any(|certificate| {
+        matches!(verify_message_signature(&octets, &signature, certificate, &plain_algorithm), Ok(true))
+    });
+    if by_one { Ok(()) } else { Err(Error::Signature("not by a pinned key")) }
 }
 
 /// Who a redirect claims to be from. Nothing of it is to be believed.

@@ -70,7 +70,7 @@ pub enum Signed {
 impl Pretender {
     /// With new keys.
     pub fn new(entity_id: &str, clock: &Clock) -> Result<Self, Error> {
-        Ok(Pretender { entity_id: entity_id.to_owned(), keys: KeyPair::make(entity_id, clock)? })
+        Ok(Pretender { entity_id: entity_id.to_owned(), keys: KeyPair::make_for_once(entity_id, clock)? })
     }
 
     /// As a service provider would pin it.

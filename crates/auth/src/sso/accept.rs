@@ -11,7 +11,7 @@ use super::mapping::lasting_name;
 use super::{Mapping, Provider, Sso, SsoRefusal, sql};
 use crate::accounts::{read_email, require_small, trigger};
 use crate::events::{self, Happening};
-use crate::session::{Opening, Way};
+use crate::session::{Grant, Opening, Way};
 use crate::user::User;
 use crate::{Error, Redirect, Visit};
 
@@ -24,10 +24,11 @@ pub struct Arrived<'a> {
 }
 
 /// Where the browser goes.
-#[derive(Debug)]
 pub struct Landed {
     /// With tokens in its fragment, or a code in its query.
     pub url: String,
+    /// The session, unless the browser has only a code for it.
+    pub grant: Option<Grant>,
 }
 
 /// A sign-in that was begun here.
@@ -266,7 +267,7 @@ impl Sso {
         let code = auth.issue_code(&mut tx, flow, user.id, Way::Saml.name()).await?;
         let back_to = self.allowed(provider, &[back_to]);
         let url = back_to.with_query(&[("code", code.expose())]);
-        Ok(tx.commit(Landed { url }).await?)
+        Ok(tx.commit(Landed { url, grant: None }).await?)
     }
 
     async fn land_with_tokens(
@@ -302,7 +303,7 @@ impl Sso {
                 ("sb", ""),
                 ("token_type", "bearer"),
             ]);
-            Landed { url }
+            Landed { url, grant: Some(grant) }
         }))
     }
 }

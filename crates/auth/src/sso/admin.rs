@@ -44,6 +44,18 @@ impl Sso {
         Ok(tx.commit(all).await?)
     }
 
+    /// Those that anybody may sign in through: what a sign-in page shows.
+    pub async fn offered(&self) -> Result<Reply<Vec<Provider>>, Error> {
+        if self.require_on().is_err() {
+            return Ok(Reply::untouched(Vec::new(), "SAML is off"));
+        }
+        Ok(self.providers().await?.map(|all| {
+            let is_ours =
+                |one: &Provider| one.resource_id.as_deref().is_some_and(|name| name.starts_with("probe_"));
+            all.into_iter().filter(|one| !one.disabled && !is_ours(one)).collect()
+        }))
+    }
+
     /// One, by its id or `resource_<name>`.
     pub async fn provider(&self, named: &str) -> Result<Reply<Provider>, Error> {
         self.require_on()?;

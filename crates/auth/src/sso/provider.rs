@@ -103,6 +103,16 @@ impl Provider {
         format!("sso:{}", self.id)
     }
 
+    /// Where its sign-in requests go.
+    pub fn sso_url(&self) -> Option<String> {
+        self.peer().ok().map(|peer| peer.sso_url)
+    }
+
+    /// Where its logout requests go.
+    pub fn slo_url(&self) -> Option<String> {
+        self.peer().ok()?.logout_url
+    }
+
     /// What is trusted of it.
     pub(super) fn peer(&self) -> Result<Peer, Error> {
         Ok(Peer::from_metadata(&self.pinned)?)

@@ -99,6 +99,16 @@ impl Ask<'_> {
         self.header("content-type", "application/json")
     }
 
+    /// With a form, as a browser sends it.
+    pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
+        let escape =
+            |text: &str| text.replace('%', "%25").replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+        let pairs: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+        self.body = pairs.join("&").into_bytes();
+        self.header("content-type", "application/x-www-form-urlencoded")
+    }
+
     /// From this client address.
     pub fn from(mut self, address: Option<IpAddr>) -> Self {
         self.from = address;

@@ -111,6 +111,7 @@ const SWEEP: &str = "DO $$ DECLARE found record; BEGIN
                     AND proname ~ '^palisade_probe_[0-9a-f]{16}_(whoami|slow|fail)$' LOOP
         EXECUTE format('DROP FUNCTION public.%I()', found.proname);
     END LOOP;
+    DELETE FROM auth.sso_providers WHERE resource_id ~ '^probe_[0-9a-f]{16}$';
     DELETE FROM auth.users WHERE email LIKE 'p________________@probe.palisade.invalid';
 END $$";
 

@@ -5,6 +5,7 @@ mod keys;
 mod logs;
 mod passwords;
 mod roles;
+mod saml;
 mod start;
 
 use std::io::Write as _;

@@ -4,6 +4,7 @@ mod accounts;
 mod data;
 mod edge;
 mod factors;
+mod fluxbase;
 mod keys;
 mod limits;
 mod migrations;

@@ -1,0 +1,77 @@
+//! `/api/v1/auth`: accounts, sessions, second factors and SAML as the Fluxbase SDK calls them (wire/fluxbase.md 2.1).
+
+mod account;
+mod config;
+mod saml;
+mod session;
+mod shape;
+mod two_factor;
+
+use ::auth::sso::Sso;
+use ::auth::{Auth, Visit};
+use base::{Failure, Secret, SignedIn};
+use http::Method;
+use http::header::USER_AGENT;
+use web::{Ask, Credentials, Cx, Guard, Limits, Rate, Route};
+
+/// What the handlers work with.
+pub struct State {
+    /// Accounts, sessions, keys.
+    pub auth: Auth,
+    /// Signing in through SAML.
+    pub sso: Sso,
+}
+
+/// Its routes.
+pub fn routes() -> Vec<Route<State>> {
+    ROUTES.into_iter().collect()
+}
+
+const fn open(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {
+    Route::new(method, path, Guard::Open, handler).credentials(Credentials::None).limits(Limits::SMALL)
+}
+
+const fn signed_in(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {
+    Route::new(method, path, Guard::SignedIn, handler).limits(Limits::SMALL)
+}
+
+const ROUTES: [Route<State>; 15] = [
+    open(Method::POST, "/signup", account::sign_up)
+        .rate(Rate::Signup)
+        .account(account::email_of)
+        .summary("Makes an account"),
+    open(Method::POST, "/signin", session::sign_in)
+        .rate(Rate::Login)
+        .account(account::email_of)
+        .summary("Signs in with a password"),
+    open(Method::POST, "/refresh", session::refresh).summary("Exchanges a refresh token for new tokens"),
+    signed_in(Method::POST, "/signout", session::sign_out).summary("Ends the caller's session"),
+    signed_in(Method::GET, "/user", account::get_user).summary("The caller's account"),
+    signed_in(Method::PATCH, "/user", account::change_user).summary("Changes the caller's account"),
+    signed_in(Method::GET, "/user/identities", account::identities).summary("The caller's ways in"),
+    open(Method::GET, "/config", config::config).summary("Which ways of signing in are on"),
+    open(Method::GET, "/captcha/config", config::captcha).summary("Whether a captcha is asked for"),
+    signed_in(Method::GET, "/2fa/status", two_factor::status).summary("The caller's second factors"),
+    open(Method::GET, "/saml/providers", saml::providers).summary("SAML identity providers"),
+    open(Method::GET, "/saml/login/{provider}", saml::begin)
+        .summary("Sends somebody to a SAML identity provider"),
+    open(Method::POST, "/saml/acs", saml::accept)
+        .limits(Limits::AUTH)
+        .summary("Takes a SAML identity provider's answer that an application was given"),
+    open(Method::GET, "/saml/metadata/{provider}", saml::metadata)
+        .summary("Our SAML metadata, for identity providers"),
+    signed_in(Method::GET, "/saml/logout/{provider}", saml::log_out)
+        .summary("Ends the caller's session, and says where their identity provider's can be ended"),
+];
+
+fn person(cx: &Cx) -> Result<SignedIn, Failure> {
+    cx.caller.signed_in().cloned().ok_or_else(|| web::Error::NotSignedIn.into())
+}
+
+/// Who asks, as the feature wants to know it.
+fn visit(cx: &Cx, ask: &Ask) -> Visit {
+    let user_agent =
+        ask.parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+    let devices = web::cookies(&ask.parts.headers, ::auth::DEVICE_COOKIE).map(Secret::new).collect();
+    Visit { caller: cx.caller.clone(), user_agent, devices, request_id: cx.request_id.0.clone() }
+}

@@ -1,0 +1,74 @@
+//! How Fluxbase words a refusal: `{error, code, message, hint, request_id}`. Its SDK shows `error`.
+
+use ::auth::Error;
+use base::{Failure, Kind};
+use http::{HeaderName, StatusCode};
+use serde_json::json;
+use web::{Answer, Refused, status_of};
+
+/// Words a fault.
+pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
+    let fault = failure.fault();
+    let (status, code) = of(failure);
+    let message = match fault.kind().is_ours() {
+        true => "An unexpected error occurred".into(),
+        false => fault.message(),
+    };
+    let shown = match fault.kind().is_ours() {
+        true => "Internal server error",
+        false => &message,
+    };
+    let mut body =
+        json!({ "error": shown, "code": code, "message": message, "request_id": &*refused.request_id.0 });
+    if let Some(hint) = fault.hint() {
+        body["hint"] = hint.into();
+    }
+    if let Some(Error::WeakPassword { reasons, .. }) = failure.downcast_ref::<Error>() {
+        body["details"] = json!({ "reasons": reasons });
+    }
+    let retry_after = fault.retry_after().map(|after| after.as_secs().max(1));
+    if let Some(seconds) = retry_after {
+        body["retry_after"] = json!(seconds);
+    }
+    let answer = Answer::json_with(status, &body);
+    match retry_after {
+        Some(seconds) => answer.with(HeaderName::from_static("retry-after"), &seconds.to_string()),
+        None => answer,
+    }
+}
+
+/// Status and code as its clients know them; a token that was revoked says so with 401, as the guide's own code checks.
+fn of(failure: &Failure) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    if let Some(error) = failure.downcast_ref::<Error>() {
+        match error {
+            Error::InvalidCredentials => return (S::UNAUTHORIZED, "INVALID_CREDENTIALS"),
+            Error::EmailNotConfirmed => return (S::FORBIDDEN, "EMAIL_NOT_VERIFIED"),
+            Error::LockedOut { .. } | Error::Banned => return (S::FORBIDDEN, "ACCOUNT_LOCKED"),
+            Error::TokenRevoked => return (S::UNAUTHORIZED, "TOKEN_REVOKED"),
+            Error::WeakPassword { .. } => return (S::BAD_REQUEST, "WEAK_PASSWORD"),
+            Error::UserExists | Error::EmailExists => return (S::CONFLICT, "USER_EXISTS"),
+            Error::SignupDisabled => return (S::FORBIDDEN, "SIGNUP_DISABLED"),
+            Error::RefreshNotFound
+            | Error::RefreshUsed
+            | Error::RefreshMalformed
+            | Error::SessionExpired(_)
+            | Error::RefreshBanned => return (S::UNAUTHORIZED, "INVALID_REFRESH_TOKEN"),
+            _ => {}
+        }
+    }
+    let kind = failure.fault().kind();
+    let code = match kind {
+        Kind::Invalid => "VALIDATION_FAILED",
+        Kind::Unauthenticated => "UNAUTHENTICATED",
+        Kind::StepUp => "SECOND_FACTOR_REQUIRED",
+        Kind::Forbidden => "FORBIDDEN",
+        Kind::NotFound => "NOT_FOUND",
+        Kind::Conflict => "CONFLICT",
+        Kind::TooLarge => "TOO_LARGE",
+        Kind::TooMany => "RATE_LIMITED",
+        Kind::Unsupported => "UNSUPPORTED",
+        Kind::Unavailable | Kind::Timeout | Kind::Bug => "INTERNAL_ERROR",
+    };
+    (status_of(kind), code)
+}

@@ -57,12 +57,13 @@ pub async fn run(process: &Process) -> Result<(), StartError> {
 
     let outside = Arc::new(Outside::new(&config.outside).map_err(|error| refuse(&error.to_string()))?);
     let clock = Clock::system();
-    let mount =
-        Rest::new(config, data, clock.clone()).with_outside(outside.clone()).mount("/rest/v1", Guard::Open);
+    let graphql = graphql::Engine::new(graphql::Style::Relay, graphql::Config::conformance(), data.clone());
+    let rest = Rest::new(config, data, clock.clone()).with_outside(outside.clone());
+    let mounts = vec![rest.mount("/rest/v1", Guard::Open), graphql.mount("/graphql/v1", Guard::Open)];
     let edge = Edge::new(
         &process.loaded.settings,
         EdgeConfig {
-            mounts: vec![mount],
+            mounts,
             identify: identify(outside, clock.clone()),
             recognise: Arc::new(|_, _, _| Box::pin(async { None })),
             on_refusal: Arc::new(|_| {}),

@@ -51,6 +51,9 @@ pub enum StartError {
     /// The shared limiter.
     #[error("rate_limiting.redis_url cannot be used: {0}")]
     Limits(String),
+    /// The list of GraphQL documents cannot be read.
+    #[error("{0}")]
+    Documents(#[from] graphql::Unreadable),
     /// A profile asked for where it may not be.
     #[error("{0}")]
     Profile(String),
@@ -65,6 +68,7 @@ impl StartError {
             | StartError::Consent { .. }
             | StartError::Profile(_)
             | StartError::Outbound(_)
+            | StartError::Documents(_)
             | StartError::Limits(_) => Exit::Configuration,
             StartError::Auth(auth::Error::Unsafe { .. }) => Exit::Configuration,
             StartError::Database(pg::Error::Refused(_)) => Exit::Configuration,

@@ -29,6 +29,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     auth::settings::WAY_SETTINGS,
     data::SETTINGS,
     edge::SETTINGS,
+    graphql::SETTINGS,
     jobs::SETTINGS,
     mail::SETTINGS,
     outbound::SETTINGS,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use auth::{Auth, Credentials, Visit};
 use base::{Caller, Clock, Failure, Profile, Secret, Settings};
 use edge::{Identified, Identify, Recognise};
+use graphql::Style;
 use supabase::rest::{Rest, RestConfig};
 use web::{Area, Guard, Mount, RouteInfo};
 
@@ -14,6 +15,11 @@ use crate::start::Services;
 const AUTH_PREFIX: &str = "/auth/v1";
 /// Where supabase-js looks for rows, and whom it lets in.
 const REST: (&str, Guard) = ("/rest/v1", Guard::Key);
+
+/// Where the guide's clients look for GraphQL, and where pg_graphql's do, and whom both let in: the same as
+/// the data API.
+const GRAPHQL: [(&str, Style, Guard); 2] =
+    [("/api/v1/graphql", Style::Plain, Guard::Key), ("/graphql/v1", Style::Relay, Guard::Key)];
 
 /// The public API.
 pub fn public(
@@ -32,6 +38,12 @@ pub fn public(
     mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount(REST.0, REST.1));
     let fluxbase = fluxbase::State { auth: services.auth.clone(), sso: services.sso.clone() };
     mounts.extend(fluxbase::mounts(Arc::new(fluxbase)));
+    if settings.get(&graphql::settings::ENABLED) {
+        for (prefix, style, guard) in GRAPHQL {
+            let config = graphql::Config::from_settings(settings, services.documents.clone());
+            mounts.push(graphql::Engine::new(style, config, services.data.clone()).mount(prefix, guard));
+        }
+    }
     mounts.push(native::mount(native.clone(), native::PUBLIC));
     mounts.push(native::mount(native.clone(), native::ADMIN).area(Area::Accounts));
     if profile == Profile::Dev {
@@ -55,6 +67,13 @@ pub fn tables(profile: Profile) -> Vec<Table> {
         Table { title: "Accounts and sessions", routes: supabase::auth::table(AUTH_PREFIX) },
         Table { title: "Data", routes: supabase::rest::table(REST.0, REST.1) },
         Table { title: "Accounts, as Fluxbase speaks", routes: fluxbase::table() },
+        Table {
+            title: "GraphQL",
+            routes: GRAPHQL
+                .iter()
+                .flat_map(|(prefix, _, guard)| graphql::http::table(prefix, *guard))
+                .collect(),
+        },
         Table { title: "Health", routes: native::table(native::PUBLIC) },
         Table { title: "Application roles", routes: native::table(native::ADMIN) },
     ];

@@ -56,6 +56,8 @@ pub struct Services {
     pub migrations: migrate::Migrations,
     /// What is said about row level security.
     pub policies: policies::Policies,
+    /// GraphQL documents that are sent by their hash.
+    pub documents: graphql::Persisted,
     /// Mail.
     pub outbox: mail::Outbox,
     /// The one way out of the house.
@@ -106,6 +108,10 @@ pub async fn open(
     .await?;
     let keys = auth.default_keys()?;
     let data = data::Data::open(pg.clone(), data::Scope::from_settings(&basics.settings)).await?;
+    let documents = graphql::Persisted::read(
+        &basics.settings.get(&graphql::settings::PERSISTED),
+        basics.settings.get(&graphql::settings::DOCUMENTS).as_deref(),
+    )?;
     let posture = Posture::new(pg.clone(), place(basics, database, &keys, &audit)).with_keys(lent(&auth));
     let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
     let sso = sso(basics, &auth, &outbound, &outbox, &jobs)?;
@@ -119,6 +125,7 @@ pub async fn open(
             auth,
             sso,
             data,
+            documents,
             migrations,
             policies,
             outbox,

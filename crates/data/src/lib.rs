@@ -7,6 +7,7 @@ pub mod catalog;
 mod encode;
 pub mod error;
 pub mod gate;
+pub mod graph;
 pub mod limits;
 pub mod permitted;
 mod pipe;

@@ -8,6 +8,7 @@ mod audit;
 mod connection;
 mod cross_origin;
 mod errors;
+mod graphql;
 mod headers;
 mod keys;
 mod logs;
@@ -68,6 +69,9 @@ probes! {
     39 => saml::what_a_provider_says_is_made_harmless;
     40 => rows::new_tables_are_protected;
     41 => rows::owners_obey_their_policies;
+    43 => graphql::depth_is_limited;
+    44 => graphql::cost_is_limited;
+    45 => graphql::the_schema_is_not_told;
     46 => rows::requests_run_as_the_caller;
     47 => rows::roles_map_as_the_guide_says;
     50 => roles::login_roles_can_do_nothing;

@@ -24,6 +24,11 @@ pub use http::{Client, Seen};
 pub use person::Person;
 pub use program::{Palisade, Ready};
 
+/// SHA-256 in hexadecimal: how a document is named.
+pub fn sha256(text: &str) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
+}
+
 /// HMAC-SHA256, to forge tokens with.
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     seal::keyed_mac(key, message)

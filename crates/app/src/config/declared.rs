@@ -4,7 +4,6 @@
 //! the line here goes; the test of `docs/reference/not-yet-effective.md` keeps count.
 
 mod edge;
-mod graphql;
 mod storage;
 
 use base::Setting;
@@ -27,8 +26,7 @@ pub static LOGGING_LEVEL: Setting<String> = Setting::new("logging.level", "info"
 const PROGRAM: &[&Definition] = &[&STRICT_ENV.definition, &LOGGING_LEVEL.definition];
 
 /// All that this module declares.
-pub(super) const SETTINGS: &[&[&Definition]] =
-    &[PROGRAM, graphql::SETTINGS, storage::SETTINGS, edge::SETTINGS];
+pub(super) const SETTINGS: &[&[&Definition]] = &[PROGRAM, storage::SETTINGS, edge::SETTINGS];
 
 const fn appflowy(name: &'static str) -> Alias {
     Alias::same(name, Guide::AppFlowy)

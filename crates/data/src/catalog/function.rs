@@ -88,6 +88,8 @@ pub struct Function {
     pub acknowledged: Option<Arc<str>>,
     /// What its comment says.
     pub comment: Option<Arc<str>>,
+    /// The defaults of its last parameters, as SQL with commas between.
+    pub defaults: Option<Arc<str>>,
     /// Whether each parameter has a name, or the only one can take a whole body.
     pub callable: bool,
 }

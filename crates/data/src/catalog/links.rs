@@ -193,6 +193,7 @@ fn fill_primary_keys(
         };
         let mut names: Vec<Arc<str>> =
             key.columns.iter().filter_map(|number| relation.column_name(*number).cloned()).collect();
+        relation.key_order.clone_from(&names);
         names.sort();
         relation.primary_key = names;
     }

@@ -29,6 +29,8 @@ pub struct RawKey {
     pub referenced_relation: u32,
     /// Columns there.
     pub referenced: Vec<i16>,
+    /// What its comment says.
+    pub comment: Option<Arc<str>>,
 }
 
 /// A function before its return type is understood.
@@ -127,6 +129,7 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
             referenced_relation: row.at(3)?,
             columns: array(row, 4)?,
             referenced: array(row, 5)?,
+            comment: maybe_name(row, 6)?,
         });
     }
     for row in ask(open, sql::VIEWS, &schemas).await?.iter() {
@@ -242,6 +245,7 @@ fn read_type(row: Row<'_>) -> Result<Type, Error> {
         default: maybe_name(row, 9)?,
         labels: array::<Name>(row, 10)?.into_iter().map(|label| label.0).collect(),
         json_cast: flag(row, 11)?,
+        comment: maybe_name(row, 12)?,
     })
 }
 
@@ -294,6 +298,7 @@ fn read_function(row: Row<'_>) -> Result<RawFunction, Error> {
         open_path: flag(row, 18)?,
         acknowledged,
         comment,
+        defaults: maybe_name(row, 19)?,
         callable: unnamed == 0
             || (unnamed == 1 && parameters.iter().find(|one| one.name.is_empty()).is_some_and(takes_body)),
         parameters,
@@ -375,6 +380,10 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         handlers,
         closed,
         comments: raw.comments,
+        key_comments: keys
+            .iter()
+            .filter_map(|key| Some(((key.relation, key.name.clone()), key.comment.clone()?)))
+            .collect(),
         functions_answer: raw.functions_answer,
         reads_leave: raw.reads_leave,
         request_is_read: raw.request_is_read,

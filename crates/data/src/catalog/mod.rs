@@ -67,6 +67,8 @@ pub struct Catalog {
     pub closed: Vec<crate::gate::Refusal>,
     /// Comments of schemas.
     pub comments: HashMap<Arc<str>, Arc<str>>,
+    /// Comments of foreign keys, by `pg_class.oid` and name.
+    pub key_comments: HashMap<(u32, Arc<str>), Arc<str>>,
     /// Whether any function could set `response.headers` or `response.status`.
     pub functions_answer: bool,
     /// Whether code that a read reaches may leave something in the session: then the session is cleaned behind it.

@@ -109,6 +109,8 @@ pub struct Relation {
     pub columns: Vec<Column>,
     /// The primary key's columns; of a view, the columns that show one.
     pub primary_key: Vec<Arc<str>>,
+    /// The same in the key's own order; empty for views.
+    pub key_order: Vec<Arc<str>>,
     /// Row level security is enabled.
     pub row_security: bool,
     /// It binds the owner too.

@@ -52,7 +52,8 @@ order by a.attrelid, a.attnum";
 /// Keys: primary, unique, foreign. A partition's copies of its parent's foreign keys are left out.
 pub const KEYS: &str = "
 select c.conname, c.contype, c.conrelid, c.confrelid, pg_catalog.to_json(c.conkey) as columns,
-       pg_catalog.to_json(c.confkey) as referenced
+       pg_catalog.to_json(c.confkey) as referenced,
+       case when c.contype = 'f' then pg_catalog.obj_description(c.oid, 'pg_constraint') end as comment
 from pg_catalog.pg_constraint c
 where c.contype in ('p', 'u', 'f') and c.conrelid >= 16384 and c.conparentid = 0
 order by c.conrelid, c.conname";
@@ -85,7 +86,8 @@ select t.oid, n.nspname, t.typname, t.typtype, t.typbasetype, t.typrelid, t.typn
        (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e
         where e.enumtypid = t.oid) as labels,
        exists (select 1 from pg_catalog.pg_cast k where k.castsource = t.oid and k.castmethod = 'f'
-               and k.casttarget = 'pg_catalog.json'::pg_catalog.regtype) as json_cast
+               and k.casttarget = 'pg_catalog.json'::pg_catalog.regtype) as json_cast,
+       case when t.typtype = 'e' then pg_catalog.obj_description(t.oid, 'pg_type') end as comment
 from pg_catalog.pg_type t
 join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 left join pg_catalog.pg_type e on e.oid = t.typelem and t.typcategory = 'A'
@@ -109,7 +111,8 @@ select p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, p.proretset, p.p
                where setting like 'search_path=%' and a.rolname in ('anon', 'authenticated')
                  and s.nspname = any(pg_catalog.string_to_array(
                    pg_catalog.translate(pg_catalog.split_part(setting, '=', 2), '\" ', ''), ','))
-                 and pg_catalog.has_schema_privilege(a.oid, s.oid, 'CREATE')) as open_path
+                 and pg_catalog.has_schema_privilege(a.oid, s.oid, 'CREATE')) as open_path,
+       pg_catalog.pg_get_expr(p.proargdefaults, 0) as defaults
 from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 join pg_catalog.pg_roles r on r.oid = p.proowner

@@ -53,6 +53,8 @@ pub struct Type {
     pub labels: Vec<Arc<str>>,
     /// Whether somebody defined how it becomes json.
     pub json_cast: bool,
+    /// What an enum's comment says.
+    pub comment: Option<Arc<str>>,
 }
 
 /// How a value in PostgreSQL's text format becomes JSON.

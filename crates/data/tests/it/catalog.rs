@@ -10,7 +10,7 @@ use crate::house::{House, run};
 async fn every_statement_of_the_catalog_prepares() {
     let house = House::new().await;
     let system = house.database.login(&house.database.logins().system).await;
-    for statement in sql::ALL {
+    for statement in sql::ALL.iter().chain(&[data::permitted::PERMITTED, data::graph::rights::RIGHTS]) {
         system.prepare(statement).await.unwrap_or_else(|error| panic!("{error:?}\n{statement}"));
     }
 }

@@ -10,5 +10,6 @@
 
 mod attacks;
 mod features;
+mod graphql;
 mod posture;
 mod sdk;

@@ -33,7 +33,7 @@ fn bench(app: &TestApp) -> Bench {
     })
 }
 
-async fn look(app: &TestApp, control: u16) -> Finding {
+pub(crate) async fn look(app: &TestApp, control: u16) -> Finding {
     look_from(bench(app), control).await
 }
 
@@ -44,13 +44,13 @@ async fn look_from(mut bench: Bench, control: u16) -> Finding {
 }
 
 #[track_caller]
-fn is(finding: &Finding, state: State, what: &str) {
+pub(crate) fn is(finding: &Finding, state: State, what: &str) {
     assert_eq!(finding.state, state, "{what}:\n{}", finding.evidence);
 }
 
 /// Red because the protection was missed, not because the probe could not look.
 #[track_caller]
-fn misses(finding: &Finding, what: &str) {
+pub(crate) fn misses(finding: &Finding, what: &str) {
     is(finding, State::Failing, what);
     assert!(!finding.evidence.starts_with("could not be tried"), "{what}:\n{}", finding.evidence);
 }

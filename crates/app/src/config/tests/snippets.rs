@@ -72,14 +72,14 @@ fn the_fluxbase_guide_is_in_force_or_refused_by_name() {
         &effective,
         "auth.password_min_length auth.password_require_uppercase auth.password_require_lowercase auth.password_require_number
          auth.password_require_special auth.password_max_age_days auth.require_2fa_for_admins auth.require_2fa_for_sensitive_ops auth.access_token_expiry auth.refresh_token_expiry auth.refresh_token_rotation
-         auth.max_login_attempts auth.lockout_duration auth.lockout_type auth.jwt_secret auth.saml_providers database.url database.max_connections database.ssl_mode server.port server.cors.allowed_origins server.cors.allowed_methods server.cors.allowed_headers
+         auth.max_login_attempts auth.lockout_duration auth.lockout_type auth.jwt_secret auth.saml_providers graphql.enabled graphql.max_depth graphql.max_complexity graphql.introspection database.url database.max_connections database.ssl_mode server.port server.cors.allowed_origins server.cors.allowed_methods server.cors.allowed_headers
          server.cors.allow_credentials server.cors.max_age rate_limiting.enabled rate_limiting.per_minute
          rate_limiting.per_hour rate_limiting.endpoints security.headers.content_security_policy
          security.headers.x_frame_options email.smtp_password logging.level logging.audit_enabled logging.audit_log_file logging.audit_events",
     );
     list(
         &refused,
-        "graphql.enabled graphql.max_depth graphql.max_complexity graphql.introspection          server.tls.enabled server.tls.cert_file server.tls.key_file
+        "server.tls.enabled server.tls.cert_file server.tls.key_file
          server.tls.min_version security.headers.strict_transport_security alerts.failed_logins.threshold alerts.failed_logins.window
          alerts.failed_logins.action alerts.unusual_api_activity.threshold alerts.unusual_api_activity.window
          alerts.unusual_api_activity.action alerts.admin_actions.threshold alerts.admin_actions.window

@@ -1,0 +1,142 @@
+//! Changes: one statement each, which gives the number of rows touched and the JSON of what is given back.
+//!
+//! Invariant: the rows given back are those that were written; what is nested in them is read as it was before.
+
+use super::ask::{Act, Change, Given, Gives, Object, Text, Value};
+use super::build::{Build, Compiled, ROW, json_object, where_};
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::sql::ident;
+
+/// The name of the rows written.
+const WRITTEN: &str = "m";
+
+/// A change, compiled.
+#[derive(Clone, Debug)]
+pub struct CompiledChange {
+    /// The statement: one row of a count and a JSON value.
+    pub statement: Compiled,
+    /// Most rows that may be touched.
+    pub at_most: Option<i64>,
+}
+
+/// Compiles one change; or a call of a function that may write, which counts nothing.
+pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Error> {
+    let mut build = Build::new(catalog);
+    let relation = build.relation(&change.relation)?;
+    let mut written = build.level(&change.relation)?;
+    let count = format!("(SELECT pg_catalog.count(*) FROM {})", ident(WRITTEN));
+    let given = match &change.gives {
+        Gives::Count => count.clone(),
+        Gives::First(object) => build.given(&mut written, object, true)?,
+        Gives::All(object) => build.given(&mut written, object, false)?,
+        Gives::About(about) => {
+            let mut values = Vec::new();
+            for (key, one) in about {
+                let value = match one {
+                    Given::Known(json) => build.known(json),
+                    Given::Affected => count.clone(),
+                    Given::Records(object) => build.given(&mut written, object, false)?,
+                };
+                values.push((key, value));
+            }
+            json_object(&values)
+        }
+    };
+    let mut target = build.level(&change.relation)?;
+    let alias = ident(&target.alias);
+    let name = format!("{}.{}", ident(&relation.schema), ident(&relation.name));
+    let act = match &change.act {
+        Act::Insert { columns, rows } => {
+            let mut tuples = Vec::with_capacity(rows.len());
+            for row in rows {
+                let values: Vec<String> = row.iter().map(|value| build.written(value.as_ref())).collect();
+                tuples.push(format!("({})", values.join(", ")));
+            }
+            for column in columns {
+                target.column(column)?;
+            }
+            let list: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+            if columns.is_empty() {
+                format!("INSERT INTO {name} AS {alias} DEFAULT VALUES")
+            } else {
+                format!("INSERT INTO {name} AS {alias} ({}) VALUES {}", list.join(", "), tuples.join(", "))
+            }
+        }
+        Act::Update { set, filters } => {
+            let mut sets = Vec::new();
+            for (column, value) in set {
+                target.column(column)?;
+                sets.push(format!("{} = {}", ident(column), build.written(Some(value))));
+            }
+            let mut conditions = Vec::new();
+            for filter in filters {
+                conditions.push(build.logic(filter, &mut target)?);
+            }
+            format!("UPDATE {name} AS {alias} SET {}{}", sets.join(", "), where_(&conditions))
+        }
+        Act::Delete { filters } => {
+            let mut conditions = Vec::new();
+            for filter in filters {
+                conditions.push(build.logic(filter, &mut target)?);
+            }
+            format!("DELETE FROM {name} AS {alias}{}", where_(&conditions))
+        }
+    };
+    let mut returned: Vec<String> =
+        written.needs.iter().map(|column| format!("{alias}.{}", ident(column))).collect();
+    if written.row {
+        returned.push(format!("{alias} AS {}", ident(ROW)));
+    }
+    if returned.is_empty() {
+        returned.push("1 AS \"~one\"".to_owned());
+    }
+    let sql = format!(
+        "WITH {} AS ({act} RETURNING {}) SELECT {count} AS \"n\", pg_catalog.to_json({given}) AS \"v\"",
+        ident(WRITTEN),
+        returned.join(", ")
+    );
+    let statement = Compiled { sql: sql.into(), params: build.params, calls: false };
+    Ok(CompiledChange { statement, at_most: change.at_most })
+}
+
+/// Compiles a call of a function that may write.
+pub fn call(value: &Value, catalog: &Catalog) -> Result<CompiledChange, Error> {
+    let mut statement = super::read(std::slice::from_ref(value), catalog)?;
+    statement.sql =
+        format!("SELECT 0::bigint AS \"n\", \"x\".\"c0\" AS \"v\" FROM ({}) AS \"x\"", statement.sql).into();
+    Ok(CompiledChange { statement, at_most: None })
+}
+
+impl<'a> Build<'a> {
+    /// A value for a column: a parameter that PostgreSQL reads as the column's type.
+    fn written(&mut self, value: Option<&Option<Text>>) -> String {
+        match value {
+            None => "DEFAULT".to_owned(),
+            Some(None) => "NULL".to_owned(),
+            Some(Some(text)) => self.text(text),
+        }
+    }
+
+    /// The rows written, as objects.
+    fn given(
+        &mut self,
+        level: &mut super::build::Level<'a>,
+        object: &Object,
+        first: bool,
+    ) -> Result<String, Error> {
+        let joins = std::mem::take(&mut level.joins);
+        let listed = self.list(level, object)?;
+        let joined = std::mem::replace(&mut level.joins, joins);
+        let from = format!("{} AS {}{joined}", ident(WRITTEN), ident(&level.alias));
+        Ok(if first {
+            format!(
+                "(SELECT {} FROM (SELECT {} FROM {from} LIMIT 1) AS \"r\")",
+                listed.object("r"),
+                listed.text
+            )
+        } else {
+            format!("(SELECT {} FROM (SELECT {} FROM {from}) AS \"r\")", listed.objects("r"), listed.text)
+        })
+    }
+}

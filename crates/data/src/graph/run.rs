@@ -1,0 +1,64 @@
+//! Carrying out what was compiled, as the caller.
+//!
+//! Invariant: reads are one statement, so that every root field sees the same snapshot; changes are one transaction, and
+//! one that touches too many rows leaves nothing of any.
+
+use base::Caller;
+use bytes::Bytes;
+use pg::{Lane, Mode, Once, Param, Pg, Reply, Rows, Setup};
+
+use super::{Compiled, CompiledChange};
+use crate::catalog::Catalog;
+use crate::error::Error;
+
+/// Reads: the JSON of each root field.
+pub async fn read(
+    pg: &Pg,
+    caller: &Caller,
+    catalog: &Catalog,
+    mut setup: Setup,
+    compiled: &Compiled,
+    slots: &[Param],
+) -> Result<Reply<Vec<Bytes>>, Error> {
+    setup.leaves_nothing = setup.before.is_none() && !catalog.reads_leave && !compiled.calls;
+    let lane = if compiled.calls { Lane::Own } else { Lane::Short };
+    let ask = Once { statement: compiled.statement(slots), mode: Mode::Read, lane, setup };
+    pg.once(caller, ask).await?.try_map(|rows| {
+        let row = rows.first().ok_or(Error::Bug("a statement without a row"))?;
+        Ok(row.fields().map(json).collect())
+    })
+}
+
+/// Changes, in order, all or none: the JSON of each. Also says how many rows each touched, for the one that was too many.
+pub async fn write(
+    pg: &Pg,
+    caller: &Caller,
+    setup: Setup,
+    changes: &[(CompiledChange, Vec<Param>)],
+    roll_back: bool,
+) -> Result<Reply<Vec<Bytes>>, Error> {
+    let mut tx = pg.begin(caller, Mode::Write, setup).await?;
+    let mut answers = Vec::with_capacity(changes.len());
+    for (change, slots) in changes {
+        let rows = tx.run(change.statement.statement(slots)).await?;
+        let (touched, answer) = outcome(&rows)?;
+        if change.at_most.is_some_and(|most| touched > most) {
+            return Err(Error::MaxAffected { rows: touched });
+        }
+        answers.push(answer);
+    }
+    if roll_back {
+        tx.roll_back().await?;
+        return Ok(Reply::untouched(answers, "the caller asked for a rollback"));
+    }
+    Ok(tx.commit(answers).await?)
+}
+
+fn outcome(rows: &Rows) -> Result<(i64, Bytes), Error> {
+    let row = rows.first().ok_or(Error::Bug("a change without a row"))?;
+    Ok((row.at(0)?, json(row.field(1))))
+}
+
+fn json(field: Option<&[u8]>) -> Bytes {
+    field.map_or_else(|| Bytes::from_static(b"null"), Bytes::copy_from_slice)
+}

@@ -1,0 +1,207 @@
+//! From text to a [`Document`]: apollo-parser's syntax tree, made ours.
+//!
+//! Invariant: bytes, tokens and nesting are bounded before and while the text is read, so that the recursion below is.
+
+use std::sync::Arc;
+
+use apollo_parser::Parser;
+use apollo_parser::cst;
+
+use crate::doc::{
+    Directive, Document, Field, Fragment, Operation, OperationKind, Selection, Value, Variable,
+};
+use crate::error::Error;
+use crate::limits::{
+    Bounds, DIRECTIVES_PER_PLACE_MAX, FRAGMENTS_MAX, LIST_ITEMS_MAX, NESTING_MAX, OPERATIONS_MAX,
+    VARIABLES_MAX,
+};
+use crate::schema::TypeRef;
+
+type Arguments = Vec<(Arc<str>, Value)>;
+
+/// Reads a document within its bounds.
+pub fn parse(text: &str, bounds: &Bounds) -> Result<Document, Error> {
+    Error::within("document_bytes_max", text.len() as u64, bounds.bytes)?;
+    let tokens = usize::try_from(bounds.tokens).unwrap_or(usize::MAX);
+    let tree = Parser::new(text).token_limit(tokens).recursion_limit(NESTING_MAX.size()).parse();
+    let (token_count, nesting) = (tree.token_limit().high, tree.recursion_limit().high);
+    if let Some(error) = tree.errors().next() {
+        if error.is_limit() {
+            Error::within("tokens_max", token_count as u64, bounds.tokens)?;
+            Error::within("nesting_max", nesting as u64, NESTING_MAX.value)?;
+            return Err(Error::Limit {
+                limit: "tokens_max",
+                measured: bounds.tokens.saturating_add(1),
+                allowed: bounds.tokens,
+            });
+        }
+        return Err(Error::Syntax { at: error.index(), why: error.message().to_owned() });
+    }
+    let mut document = Document::default();
+    for definition in tree.document().definitions() {
+        match definition {
+            cst::Definition::OperationDefinition(found) => document.operations.push(operation(&found)?),
+            cst::Definition::FragmentDefinition(found) => document.fragments.push(fragment(&found)?),
+            other => {
+                return Err(Error::invalid(format!("A request cannot hold a {}", other.kind())));
+            }
+        }
+    }
+    Error::within(OPERATIONS_MAX.name, document.operations.len() as u64, OPERATIONS_MAX.value)?;
+    Error::within(FRAGMENTS_MAX.name, document.fragments.len() as u64, FRAGMENTS_MAX.value)?;
+    Ok(document)
+}
+
+fn missing() -> Error {
+    Error::Syntax { at: 0, why: "something is missing".to_owned() }
+}
+
+fn name(found: Option<cst::Name>) -> Result<Arc<str>, Error> {
+    found.map(|name| Arc::from(&*name.text())).ok_or_else(missing)
+}
+
+fn operation(found: &cst::OperationDefinition) -> Result<Operation, Error> {
+    let kind = match found.operation_type() {
+        Some(kind) if kind.mutation_token().is_some() => OperationKind::Mutation,
+        Some(kind) if kind.subscription_token().is_some() => OperationKind::Subscription,
+        _ => OperationKind::Query,
+    };
+    let mut variables = Vec::new();
+    for one in found.variable_definitions().into_iter().flat_map(|all| all.variable_definitions()) {
+        variables.push(Variable {
+            name: name(one.variable().and_then(|variable| variable.name()))?,
+            of: type_ref(&one.ty().ok_or_else(missing)?)?,
+            default: one
+                .default_value()
+                .and_then(|default| default.value())
+                .map(|v| value(&v))
+                .transpose()?,
+        });
+    }
+    Error::within(VARIABLES_MAX.name, variables.len() as u64, VARIABLES_MAX.value)?;
+    Ok(Operation {
+        kind,
+        name: found.name().map(|name| Arc::from(&*name.text())),
+        variables,
+        directives: directives(found.directives())?,
+        selections: selections(found.selection_set())?,
+    })
+}
+
+fn fragment(found: &cst::FragmentDefinition) -> Result<Fragment, Error> {
+    Ok(Fragment {
+        name: name(found.fragment_name().and_then(|name| name.name()))?,
+        on: condition(found.type_condition())?.ok_or_else(missing)?,
+        directives: directives(found.directives())?,
+        selections: selections(found.selection_set())?,
+    })
+}
+
+fn condition(found: Option<cst::TypeCondition>) -> Result<Option<Arc<str>>, Error> {
+    found.map(|on| name(on.named_type().and_then(|named| named.name()))).transpose()
+}
+
+fn selections(found: Option<cst::SelectionSet>) -> Result<Vec<Selection>, Error> {
+    found.into_iter().flat_map(|set| set.selections()).map(|one| selection(&one)).collect()
+}
+
+fn selection(found: &cst::Selection) -> Result<Selection, Error> {
+    Ok(match found {
+        cst::Selection::Field(field) => Selection::Field(Field {
+            alias: field.alias().map(|alias| name(alias.name())).transpose()?,
+            name: name(field.name())?,
+            arguments: arguments(field.arguments())?,
+            directives: directives(field.directives())?,
+            selections: selections(field.selection_set())?,
+        }),
+        cst::Selection::FragmentSpread(spread) => Selection::Spread {
+            name: name(spread.fragment_name().and_then(|name| name.name()))?,
+            directives: directives(spread.directives())?,
+        },
+        cst::Selection::InlineFragment(inline) => Selection::Inline {
+            on: condition(inline.type_condition())?,
+            directives: directives(inline.directives())?,
+            selections: selections(inline.selection_set())?,
+        },
+    })
+}
+
+fn arguments(found: Option<cst::Arguments>) -> Result<Arguments, Error> {
+    let mut all: Arguments = Vec::new();
+    for one in found.into_iter().flat_map(|set| set.arguments()) {
+        all.push((name(one.name())?, value(&one.value().ok_or_else(missing)?)?));
+    }
+    match repeated(&all) {
+        Some(called) => Err(Error::invalid(format!("There can be only one argument named \"{called}\""))),
+        None => Ok(all),
+    }
+}
+
+/// The first name that comes twice. Sorted, because a list of a thousand names is an attack.
+fn repeated(all: &Arguments) -> Option<&str> {
+    let mut names: Vec<&str> = all.iter().map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    names.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(*one),
+        _ => None,
+    })
+}
+
+fn directives(found: Option<cst::Directives>) -> Result<Vec<Directive>, Error> {
+    let mut all = Vec::new();
+    for one in found.into_iter().flat_map(|set| set.directives()) {
+        all.push(Directive { name: name(one.name())?, arguments: arguments(one.arguments())? });
+        let limit = DIRECTIVES_PER_PLACE_MAX;
+        Error::within(limit.name, all.len() as u64, limit.value)?;
+    }
+    Ok(all)
+}
+
+fn value(found: &cst::Value) -> Result<Value, Error> {
+    let text = |token: Option<String>| token.map(Arc::from).ok_or_else(missing);
+    Ok(match found {
+        cst::Value::Variable(variable) => Value::Variable(name(variable.name())?),
+        cst::Value::StringValue(string) => Value::String(Arc::from(String::from(string))),
+        cst::Value::FloatValue(number) => {
+            Value::Float(text(number.float_token().map(|token| token.text().to_owned()))?)
+        }
+        cst::Value::IntValue(number) => {
+            Value::Int(text(number.int_token().map(|token| token.text().to_owned()))?)
+        }
+        cst::Value::BooleanValue(word) => Value::Boolean(word.true_token().is_some()),
+        cst::Value::NullValue(_) => Value::Null,
+        cst::Value::EnumValue(word) => Value::Enum(name(word.name())?),
+        cst::Value::ListValue(list) => {
+            let items = list.values().map(|item| value(&item)).collect::<Result<Vec<_>, Error>>()?;
+            Error::within(LIST_ITEMS_MAX.name, items.len() as u64, LIST_ITEMS_MAX.value)?;
+            Value::List(items)
+        }
+        cst::Value::ObjectValue(object) => {
+            let mut fields: Arguments = Vec::new();
+            for field in object.object_fields() {
+                fields.push((name(field.name())?, value(&field.value().ok_or_else(missing)?)?));
+            }
+            if let Some(called) = repeated(&fields) {
+                return Err(Error::invalid(format!("There can be only one input field named \"{called}\"")));
+            }
+            Value::Object(fields)
+        }
+    })
+}
+
+fn type_ref(found: &cst::Type) -> Result<TypeRef, Error> {
+    let named = |named: cst::NamedType| Ok(TypeRef::Named(name(named.name())?));
+    let list = |list: cst::ListType| Ok(TypeRef::List(Box::new(type_ref(&list.ty().ok_or_else(missing)?)?)));
+    match found {
+        cst::Type::NamedType(inner) => named(inner.clone()),
+        cst::Type::ListType(inner) => list(inner.clone()),
+        cst::Type::NonNullType(inner) => {
+            let inner = match (inner.named_type(), inner.list_type()) {
+                (Some(inner), _) => named(inner)?,
+                (None, Some(inner)) => list(inner)?,
+                (None, None) => return Err(missing()),
+            };
+            Ok(TypeRef::NonNull(Box::new(inner)))
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Answers in GraphQL's form: `data` and `errors`, put together from JSON that is never parsed again.
+//!
+//! Invariant: what the database says of its own troubles is not passed on, nor any SQL; what it says of the caller's
+//! values is, in its own words, as REST does.
+
+use base::{Fault, Kind};
+use bytes::Bytes;
+use gql::Bounds;
+use serde_json::{Value as Json, json};
+
+use crate::error::Error;
+use crate::plan::{Answer, Plan, Weighed};
+
+/// One thing that is wrong, as it stands in the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem(Json);
+
+impl Problem {
+    /// In words.
+    pub fn words(message: &str) -> Self {
+        Problem(json!({ "message": message }))
+    }
+
+    /// In words, with a code that clients know.
+    pub fn coded(message: &str, code: &str) -> Self {
+        Problem(json!({ "message": message, "extensions": { "code": code } }))
+    }
+}
+
+impl From<gql::Error> for Problem {
+    fn from(error: gql::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            gql::Error::Limit { limit, measured, allowed } => Problem(json!({
+                "message": message,
+                "extensions": { "code": "LIMIT", "limit": limit, "measured": measured, "allowed": allowed },
+            })),
+            gql::Error::Syntax { .. } | gql::Error::Cycle | gql::Error::Invalid(_) => {
+                Problem::words(&message)
+            }
+        }
+    }
+}
+
+/// Nothing was asked: there is no `data`.
+pub fn refused(problem: Problem) -> Bytes {
+    json!({ "errors": [problem.0] }).to_string().into()
+}
+
+/// The answer of a plan that ran.
+pub fn put(plan: &Plan, values: &[Bytes], cost: Option<(&Weighed, &Bounds)>) -> Bytes {
+    let mut out: Vec<u8> = Vec::with_capacity(64 + values.iter().map(Bytes::len).sum::<usize>());
+    out.extend_from_slice(b"{\"data\":");
+    if plan.answers.is_empty() {
+        out.extend_from_slice(b"null");
+    } else {
+        for (at, (key, answer)) in plan.answers.iter().enumerate() {
+            out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"\":");
+            match answer {
+                Answer::Known(json) => out.extend_from_slice(json.as_bytes()),
+                Answer::Read(at) | Answer::Changed(at) => {
+                    out.extend_from_slice(values.get(*at).map_or(b"null", |value| value));
+                }
+            }
+        }
+        out.push(b'}');
+    }
+    if !plan.errors.is_empty() {
+        let errors: Vec<Json> = plan.errors.iter().map(|message| json!({ "message": message })).collect();
+        out.extend_from_slice(format!(",\"errors\":{}", Json::from(errors)).as_bytes());
+    }
+    if let Some((weighed, bounds)) = cost {
+        let extensions = json!({ "cost": {
+            "complexity": weighed.complexity,
+            "maxComplexity": bounds.complexity,
+            "depth": weighed.measured.depth,
+            "maxDepth": bounds.depth,
+        }});
+        out.extend_from_slice(format!(",\"extensions\":{extensions}").as_bytes());
+    }
+    out.push(b'}');
+    out.into()
+}
+
+/// The answer of a plan that the database refused; what is our own trouble is no answer.
+pub fn failed(plan: &Plan, error: data::Error, outspoken: bool) -> Result<Bytes, Error> {
+    let message = match &error {
+        data::Error::MaxAffected { .. } => {
+            let word = plan.changes.iter().find(|(change, _)| change.at_most.is_some());
+            format!("{} impacts too many records", word.map_or("update", |(_, word)| *word))
+        }
+        data::Error::Database(inner) => match inner.database() {
+            Some(said) if outspoken || is_about_values(&said.sqlstate) => said.message.clone(),
+            _ if error.kind().is_ours() && error.kind() != Kind::Timeout => return Err(error.into()),
+            _ => error.message().into_owned(),
+        },
+        other if other.kind().is_ours() => return Err(error.into()),
+        other => other.message().into_owned(),
+    };
+    let mut errors: Vec<Json> = plan.errors.iter().map(|message| json!({ "message": message })).collect();
+    errors.push(json!({ "message": message }));
+    Ok(json!({ "data": null, "errors": errors }).to_string().into())
+}
+
+/// Whether an SQLSTATE is about what the caller sent or may do, rather than about the statement or the server.
+fn is_about_values(sqlstate: &str) -> bool {
+    matches!(sqlstate, "42501" | "25006" | "40001" | "40P01" | "44000")
+        || ["22", "23", "P0"].iter().any(|class| sqlstate.starts_with(class))
+}

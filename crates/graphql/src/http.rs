@@ -1,0 +1,110 @@
+//! The endpoints: one path for each convention, POST for everything, GET for queries.
+//!
+//! Invariant: a refusal inside a document is an answer with status 200, as GraphQL over HTTP has it; everything else is
+//! worded in the same form with its own status.
+
+use std::sync::Arc;
+
+use base::Failure;
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode};
+use pg::Setup;
+use serde_json::json;
+use web::{
+    Answer, Area, Ask, Cx, Guard, Handled, Limits, Mount, Refused, Reply, Route, RouteInfo, status_of,
+};
+
+use crate::engine::{Engine, Place};
+use crate::error::Error;
+use crate::request::{self, Request, Requests};
+
+/// A request with a document and its variables.
+const LIMITS: Limits = Limits { body_bytes_max: 1024 * 1024, duration_ms_max: 60_000 };
+
+impl Engine {
+    /// Its routes at `prefix`, for callers that `guard` admits.
+    pub fn mount(self, prefix: &str, guard: Guard) -> Mount {
+        Mount::new(prefix, envelope, Arc::new(self), &routes(guard)).area(Area::Data)
+    }
+}
+
+/// What the reference says of the routes, at `prefix`.
+pub fn table(prefix: &str, guard: Guard) -> Vec<RouteInfo> {
+    routes(guard).iter().map(|route| route.info(prefix)).collect()
+}
+
+fn routes(guard: Guard) -> Vec<Route<Engine>> {
+    vec![
+        Route::new(Method::POST, "", guard, answer).limits(LIMITS).summary("Queries and mutations"),
+        Route::new(Method::GET, "", guard, answer).limits(LIMITS).summary("Queries only"),
+    ]
+}
+
+fn answer(engine: Arc<Engine>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let requests = request::read(&ask).map_err(Failure::from)?;
+        let mut spent = 0;
+        match requests {
+            Requests::One(request) => {
+                let reply = one(&engine, &cx, &ask, &request, &mut spent).await.map_err(Failure::from)?;
+                Ok(reply.map(json_answer))
+            }
+            Requests::Several(all) => {
+                let mut bodies: Vec<Bytes> = Vec::with_capacity(all.len());
+                for request in &all {
+                    let reply = one(&engine, &cx, &ask, request, &mut spent).await.map_err(Failure::from)?;
+                    bodies.push(reply.into_inner());
+                }
+                let body = [b"[", bodies.join(&b","[..]).as_slice(), b"]"].concat();
+                Ok(Reply::untouched(json_answer(body.into()), "each operation was a transaction of its own"))
+            }
+        }
+    })
+}
+
+async fn one(
+    engine: &Engine,
+    cx: &Cx,
+    ask: &Ask,
+    request: &Request,
+    spent: &mut u64,
+) -> Result<Reply<Bytes>, Error> {
+    let place = Place {
+        pg: &cx.pg,
+        caller: &cx.caller,
+        admin: Guard::Admin.admit(&cx.caller, true, &cx.clock).is_ok(),
+        setup: setup(engine, ask),
+        may_change: ask.parts.method == Method::POST,
+    };
+    engine.answer(request, place, spent).await
+}
+
+/// What SQL sees of the request, where any code of the database looks at it.
+fn setup(engine: &Engine, ask: &Ask) -> Setup {
+    let mut setup = Setup::default();
+    if engine.data().catalog().request_is_read {
+        setup.more.push(("request.method".into(), ask.parts.method.as_str().into()));
+        setup.more.push(("request.path".into(), ask.parts.uri.path().into()));
+    }
+    setup
+}
+
+fn json_answer(body: Bytes) -> Answer {
+    Answer::bytes(StatusCode::OK, Some(HeaderValue::from_static("application/json")), body)
+}
+
+/// Words a failure in GraphQL's form.
+pub fn envelope(failure: &Failure, refused: &Refused<'_>) -> Answer {
+    let fault = failure.fault();
+    let status = match fault.code() {
+        "graphql.content_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        _ => status_of(fault.kind()),
+    };
+    let mut extensions = json!({ "code": fault.code(), "request_id": &*refused.request_id.0 });
+    if let Some(hint) = fault.hint() {
+        extensions["hint"] = hint.into();
+    }
+    let body = json!({ "errors": [{ "message": fault.message(), "extensions": extensions }] });
+    let answer = Answer::json_with(status, &body);
+    if fault.code() == "graphql.method" { answer.with(http::header::ALLOW, "POST") } else { answer }
+}

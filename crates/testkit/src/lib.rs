@@ -11,6 +11,7 @@
 mod cluster;
 mod database;
 mod eventually;
+pub mod fuzz;
 mod killed;
 mod totp;
 

@@ -134,6 +134,16 @@ impl House {
         self.call(CallAsk { function, arguments, read_only: true, level, terms: Terms::default() }).await
     }
 
+    /// A call by `GET`, for its rows or its error.
+    pub async fn call_rows(&self, url: &str) -> Result<Outcome, Error> {
+        let (function, query) = parse(url, Reading::Arguments);
+        let (level, _) = query.level(query.page(None).unwrap(), true).unwrap();
+        let arguments = Arguments::Texts(query.arguments.clone());
+        let ask = CallAsk { function, arguments, read_only: true, level, terms: Terms::default() };
+        let reply = self.data.call(&self.pg, &self.caller, &ask, &self.rules, Setup::default()).await?;
+        Ok(reply.into_inner())
+    }
+
     /// A call by `POST`.
     pub async fn post(&self, url: &str, json: &str) -> String {
         let (function, query) = parse(url, Reading::Filters);

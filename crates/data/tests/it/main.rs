@@ -6,6 +6,7 @@ mod calls;
 mod catalog;
 mod differential;
 mod effects;
+mod fuzz;
 mod gate;
 mod house;
 mod reads;

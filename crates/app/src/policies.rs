@@ -26,6 +26,15 @@ pub enum Policies {
         #[command(flatten)]
         report: Report,
     },
+    /// Prove that people never reach each other's rows, over every small database, or show how they do as SQL. Exit 1 when
+    /// they do. Whose rows are whose is read from foreign keys and comments (`@palisade owner: user_id`).
+    Prove {
+        /// One table. Default: every served table whose rows belong to somebody.
+        table: Option<String>,
+        /// Where the server is.
+        #[command(flatten)]
+        report: Report,
+    },
     /// Try all four verbs on a table in somebody's place; everything is rolled back.
     Test {
         /// The table.
@@ -95,12 +104,53 @@ pub async fn run(what: &Policies) -> Result<Exit, Error> {
                 control::ask(&report.at.data, Method::POST, "/policies/generate", Some(&asked)).await?;
             generated(&answer, report.json)
         }
+        Policies::Prove { table, report } => {
+            let asked = json!({ "table": table });
+            let answer = control::ask(&report.at.data, Method::POST, "/policies/prove", Some(&asked)).await?;
+            proved(&answer, report.json)
+        }
         Policies::Test { table, whom, row, report } => {
             let asked = json!({ "user": whom.user, "aal2": whom.aal2, "table": table, "row": object(row)? });
             let answer = control::ask(&report.at.data, Method::POST, "/access/try", Some(&asked)).await?;
             tried(&answer, report.json)
         }
     }
+}
+
+fn proved(answer: &Value, as_json: bool) -> Result<Exit, Error> {
+    let proofs = list(answer);
+    let refuted = proofs.iter().any(|proof| !proof["verdict"]["refuted"].is_null());
+    let exit = if refuted { Exit::Failed } else { Exit::Success };
+    if as_json {
+        say(&answer.to_string());
+        return Ok(exit);
+    }
+    if proofs.is_empty() {
+        say(
+            "nothing says whose rows are whose: no foreign key leads to auth.users, and no comment says `@palisade owner: …`",
+        );
+    }
+    for proof in proofs {
+        let (object, verdict, cases) = (text(proof, "object"), &proof["verdict"], &proof["cases"]);
+        let refuted = &verdict["refuted"];
+        if !refuted.is_null() {
+            say(&format!(
+                "REFUTED {object}: {}. To see it, in a database without rows:\n{}",
+                text(refuted, "what"),
+                text(refuted, "sql")
+            ));
+        } else if verdict == "proven" {
+            say(&format!(
+                "proven  {object}: {} ({cases} cases: every database of up to 3 rows a table)",
+                text(proof, "claim")
+            ));
+        } else {
+            let because: Vec<&str> =
+                list(&verdict["tested"]["because"]).iter().filter_map(Value::as_str).collect();
+            say(&format!("tested  {object} with {cases} cases, which is no proof: {}", because.join("; ")));
+        }
+    }
+    Ok(exit)
 }
 
 fn object(text: &str) -> Result<Value, Error> {

@@ -55,6 +55,18 @@ impl Migrations {
     }
 }
 
+impl Migrations {
+    /// A copy of the database without its rows, for whoever has to fill and empty tables; [`Migrations::drop_copy`] ends it.
+    pub async fn copy_schema(&self) -> Result<Target, Error> {
+        make(&self.parts, true).await
+    }
+
+    /// Drops a copy.
+    pub async fn drop_copy(&self, copy: &Target) -> Result<(), Error> {
+        drop_database(&self.parts.admin, &copy.database).await
+    }
+}
+
 async fn on_copy(parts: &Parts, copy: &Target, steps: &[Step], ask: &Ask) -> Result<Rehearsal, Error> {
     let client = copy.connect().await?;
     let before = crate::snapshot::take(&client).await?;

@@ -74,6 +74,7 @@ pub const OPERATOR: &[Route<State>] = &[
     policies::GENERATE,
     policies::EXPLAIN,
     policies::TRY,
+    policies::PROVE,
     migrations::STATUS,
     migrations::UP,
     migrations::DOWN,

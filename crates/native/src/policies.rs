@@ -33,6 +33,14 @@ pub const EXPLAIN: Route<State> = route(
 pub const TRY: Route<State> =
     route(Method::POST, "/access/try", try_all, "Tries all four verbs as somebody: `palisade policies test`");
 
+/// Whether people are kept apart.
+pub const PROVE: Route<State> = route(
+    Method::POST,
+    "/policies/prove",
+    prove,
+    "Proves isolation on a copy without rows: `palisade policies prove`",
+);
+
 fn lint(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     Box::pin(async move {
         let findings = lint::run(&state.policies.facts().await?);
@@ -124,5 +132,20 @@ fn try_all(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
         whom.record(&state, &table).await?;
         let tried = state.policies.try_all(&caller, &table, &row).await?;
         Ok(Reply::untouched(Answer::json(&tried), "what was tried was rolled back"))
+    })
+}
+
+#[derive(Deserialize)]
+struct Claimed {
+    table: Option<String>,
+}
+
+fn prove(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let Claimed { table } = ask.json()?;
+        let copy = state.migrations.copy_schema().await?;
+        let proofs = state.policies.prove_on(&copy, table.as_deref()).await;
+        state.migrations.drop_copy(&copy).await?;
+        Ok(Reply::untouched(Answer::json(&proofs?), "played on a copy without rows, which is gone"))
     })
 }

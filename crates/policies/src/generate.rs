@@ -21,7 +21,7 @@ pub struct Proposal {
 
 /// How a table's rows belong to somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Belongs {
+pub(crate) enum Belongs {
     /// A column names the owner.
     Owner(String),
     /// The table says who belongs to what: nobody may write themselves into it.
@@ -84,7 +84,7 @@ fn find<'a>(facts: &'a Facts, name: &str) -> Result<&'a Relation, Error> {
 }
 
 /// Follows foreign keys, at most three deep.
-fn belongs(facts: &Facts, table: &Relation, deep: usize) -> Option<Belongs> {
+pub(crate) fn belongs(facts: &Facts, table: &Relation, deep: usize) -> Option<Belongs> {
     if let Some(owner) = owner(facts, table) {
         let junction = other_key(facts, table).is_some();
         return Some(if junction { Belongs::Membership { user: owner } } else { Belongs::Owner(owner) });

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod generate;
 pub mod limits;
 pub mod lint;
+pub mod prove;
 pub mod sql;
 pub mod text;
 
@@ -62,5 +63,23 @@ impl Policies {
         new: &Map<String, Value>,
     ) -> Result<access::Trial, Error> {
         access::try_all(&self.pg, caller, &self.facts().await?, table, new).await
+    }
+
+    /// Proves or refutes that people never reach each other's rows, on `copy`: an administrator's way into a copy of the
+    /// database without rows. Nothing stays there either.
+    pub async fn prove_on(
+        &self,
+        copy: &pg::admin::Target,
+        table: Option<&str>,
+    ) -> Result<Vec<prove::Proof>, Error> {
+        let client = copy.connect().await?;
+        client.batch_execute("BEGIN").await?;
+        let facts = Facts::read_as(&client, &self.exposed).await?;
+        let proofs = prove::prove(&client, &facts, table).await;
+        // When this fails the connection is gone, and with it the transaction.
+        let ended = client.batch_execute("ROLLBACK").await;
+        let proofs = proofs?;
+        ended?;
+        Ok(proofs)
     }
 }

@@ -17,5 +17,18 @@ pub const BLOAT_PERCENT_MAX: Limit =
 pub const TRIAL_ROWS_MAX: Limit =
     Limit::new("trial_rows_max", 1000, "what is tried is rolled back, but its rows are locked until then");
 
+/// Rows of each table in a database that a proof looks at.
+pub const PROOF_ROWS: Limit =
+    Limit::new("proof_rows", 3, "two rows that agree and one that does not: what goes wrong shows in that");
+
+/// Rows of one table that a proof tells apart.
+pub const PROOF_CANDIDATES: Limit =
+    Limit::new("proof_candidates", 800, "more are too many to combine; the answer is then no proof");
+
+/// Databases that a proof looks at, for each caller.
+pub const PROOF_WORLDS: Limit =
+    Limit::new("proof_worlds", 3000, "some take a tenth of a millisecond; the answer is then no proof");
+
 /// Every bound, for the reference.
-pub const LIMITS: &[&Limit] = &[&BLOAT_BYTES_MAX, &BLOAT_PERCENT_MAX, &TRIAL_ROWS_MAX];
+pub const LIMITS: &[&Limit] =
+    &[&BLOAT_BYTES_MAX, &BLOAT_PERCENT_MAX, &TRIAL_ROWS_MAX, &PROOF_ROWS, &PROOF_CANDIDATES, &PROOF_WORLDS];

@@ -178,6 +178,12 @@ pub const MAY_TABLE: &str = "select pg_catalog.has_table_privilege($1::oid, $2)"
 /// As a caller: whether they have a right on a column.
 pub const MAY_COLUMN: &str = "select pg_catalog.has_column_privilege($1::oid, $2::text, $3)";
 
+/// Columns of a table that a role may update.
+pub const UPDATABLE: &str = "
+select a.attname::text from pg_catalog.pg_attribute a
+where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+  and pg_catalog.has_column_privilege($2::text::name, a.attrelid, a.attnum, 'UPDATE')";
+
 /// The fact queries with `$1`, in the order [`crate::facts`] reads them.
 pub const FACTS: &[&str] =
     &[RELATIONS, COLUMNS, CONSTRAINTS, INDEXES, POLICIES, FUNCTIONS, TRIGGERS, EXTENSIONS];
@@ -199,4 +205,5 @@ pub const ALL: &[&str] = &[
     STANDING,
     MAY_TABLE,
     MAY_COLUMN,
+    UPDATABLE,
 ];

@@ -11,6 +11,9 @@ mod policies;
 mod recursion;
 mod server;
 
+pub(crate) use policies::{called_by, reached};
+pub(crate) use recursion::selects_from;
+
 use serde::Serialize;
 
 use crate::Facts;

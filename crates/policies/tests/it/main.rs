@@ -1,8 +1,9 @@
 //! Policies against a real PostgreSQL: findings, proposals, verdicts and proofs.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod access;
 mod cases;
 mod generate;
 mod lint;
+mod prove;

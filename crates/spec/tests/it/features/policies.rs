@@ -86,3 +86,25 @@ async fn an_operator_learns_why_a_row_is_not_seen_and_asking_is_recorded() {
     let left = ann.client.get("/rest/v1/notes?select=id").await.value();
     assert_eq!(left.as_array().unwrap().len(), 1, "nothing stayed");
 }
+
+#[tokio::test]
+async fn isolation_is_proven_or_refuted_with_a_script() {
+    let app = TestApp::start().await;
+    app.owner(NOTES).await;
+    let own = "using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()))";
+    app.owner(&format!("create policy own on public.notes to authenticated {own}")).await;
+    let (exit, said) = palisade(&app, &["policies", "prove"]).await;
+    assert!(exit == 0 && said.contains("proven  public.notes"), "{exit} {said}");
+    app.owner("create policy open on public.notes for select using (body is null)").await;
+    let (exit, said) = palisade(&app, &["policies", "prove", "notes"]).await;
+    assert!(exit == 1 && said.contains("REFUTED public.notes"), "{exit} {said}");
+    // The script runs as it is printed.
+    let script = said.split_once("rows:\n").unwrap().1;
+    let admin = app.database.admin().await;
+    let rows = admin.simple_query(script.split("ROLLBACK").next().unwrap()).await.unwrap();
+    let seen = rows.iter().any(
+        |row| matches!(row, tokio_postgres::SimpleQueryMessage::Row(row) if row.columns().iter().any(|column| column.name() == "user_id")),
+    );
+    admin.batch_execute("ROLLBACK").await.unwrap();
+    assert!(seen, "{script}");
+}

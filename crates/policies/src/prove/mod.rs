@@ -1,0 +1,97 @@
+//! The small-scope prover: "A never sees or changes a row of B", for every small database, or a counter-example.
+//!
+//! For each table whose rows belong to somebody ([`claim`]) it lists every row that the constants of its policies can
+//! tell apart, and every content of up to three rows of each table that the policies look into. In each of these
+//! databases PostgreSQL itself, as A, evaluates the policies for every row. What they let through and should not is
+//! carried out for real before it counts: a refutation always comes with SQL that replays it. What the method cannot
+//! decide (time, counting, JSON, triggers, too many databases) is said to be tested, never proven.
+//!
+//! It works on an administrator's connection to a database that may be filled and emptied: a copy without rows.
+//! Invariant: everything happens behind a savepoint and is rolled back.
+
+mod claim;
+mod domain;
+mod judge;
+mod passage;
+mod replay;
+mod scope;
+mod stage;
+mod world;
+
+pub use claim::{Claim, Owner, claims};
+pub use replay::Counterexample;
+
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use crate::facts::{Facts, Relation};
+use crate::{Error, limits};
+
+/// What is known of one table, view or function.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proof {
+    /// What it is about.
+    pub object: String,
+    /// What was claimed: whose rows are whose.
+    pub claim: String,
+    /// The answer.
+    pub verdict: Verdict,
+    /// How many cases (databases, callers, rows) were looked at.
+    pub cases: u64,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nobody reaches what is not theirs, in every database of up to three rows a table.
+    Proven,
+    /// Nobody did in the cases looked at, which are not all that matter.
+    Tested {
+        /// Why it is no proof.
+        because: Vec<String>,
+    },
+    /// Somebody does.
+    Refuted(Box<Counterexample>),
+}
+
+/// Proves or refutes every claim of the served tables, or of one.
+pub async fn prove(client: &Client, facts: &Facts, only: Option<&str>) -> Result<Vec<Proof>, Error> {
+    let chosen = match only {
+        Some(name) => Some(facts.named(name).ok_or_else(|| Error::NoTable { name: name.to_owned() })?.oid),
+        None => None,
+    };
+    let mut proofs = Vec::new();
+    for claim in claims(facts).into_iter().filter(|claim| chosen.is_none_or(|oid| claim.table == oid)) {
+        let Some(table) = facts.relation(claim.table) else { continue };
+        proofs.push(table_proof(client, facts, table, &claim).await?);
+        for passage in passage::find(facts, table) {
+            if let Some(proof) = passage::proof(client, facts, table, &claim, &passage).await? {
+                proofs.push(proof);
+            }
+        }
+    }
+    Ok(proofs)
+}
+
+async fn table_proof(
+    client: &Client,
+    facts: &Facts,
+    table: &Relation,
+    claim: &Claim,
+) -> Result<Proof, Error> {
+    let begun = std::time::Instant::now();
+    client.batch_execute("SAVEPOINT palisade_proof").await?;
+    let looked = judge::look(client, facts, table, claim).await;
+    client.batch_execute("ROLLBACK TO SAVEPOINT palisade_proof; RELEASE SAVEPOINT palisade_proof").await?;
+    let (verdict, cases) = looked?;
+    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Proof { object: table.title(), claim: claim.words(facts), verdict, cases, milliseconds })
+}
+
+/// A proof's bound on rows of a table.
+pub(crate) fn rows_max() -> usize {
+    limits::PROOF_ROWS.size()
+}

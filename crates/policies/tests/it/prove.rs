@@ -1,0 +1,126 @@
+//! The prover on a corpus: every flaw is found with a counter-example that replays, and no right schema is accused.
+
+use policies::Facts;
+use policies::prove::{self, Proof, Verdict};
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::cases::{self, Case};
+
+const FLAWED: &str = include_str!("corpus/flawed.sql");
+const RIGHT: &str = include_str!("corpus/right.sql");
+
+/// Milliseconds that a schema may take where every core is busy with other tests; on an idle machine none takes two seconds.
+const SLOW: u64 = 6_000;
+
+/// What a case leaves unsaid: its tables have row level security and the usual grants.
+const USUAL: &str = "
+DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT c.oid::regclass AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+               AND coalesce(obj_description(c.oid), '') NOT LIKE '%@open%' LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', one.name);
+  END LOOP; END $$";
+
+async fn set(admin: &Client, case: &Case) {
+    let begin =
+        "BEGIN; ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated;";
+    let sql = format!("{begin} {} {USUAL}", case.sql);
+    admin.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
+}
+
+async fn judged(admin: &Client, case: &Case) -> Vec<Proof> {
+    set(admin, case).await;
+    let facts = Facts::read_as(admin, &["public".to_owned()]).await.unwrap();
+    let proofs = prove::prove(admin, &facts, None).await;
+    admin.batch_execute("ROLLBACK").await.unwrap();
+    let proofs = proofs.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
+    assert!(!proofs.is_empty(), "{}: nothing says whose rows they are", case.name);
+    proofs
+}
+
+fn slowest(proofs: &[Proof]) -> u64 {
+    proofs.iter().map(|proof| proof.milliseconds).sum()
+}
+
+/// The script of a counter-example, in the case's database, by itself: what its last statement gives.
+async fn replay(admin: &Client, case: &Case, sql: &str) -> (bool, u64) {
+    set(admin, case).await;
+    admin.batch_execute("DO $$ DECLARE found record; BEGIN
+        FOR found IN SELECT c.oid::regclass AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') LOOP
+          EXECUTE format('TRUNCATE %s CASCADE', found.name); END LOOP; END $$").await.unwrap();
+    let script = sql.strip_prefix("BEGIN;\n").unwrap().strip_suffix("ROLLBACK;\n").unwrap();
+    let answer = admin.simple_query(script).await;
+    let failed = answer.is_err();
+    let touched = answer.unwrap_or_default().iter().fold(0, |_, message| match message {
+        SimpleQueryMessage::CommandComplete(rows) => *rows,
+        _ => 0,
+    });
+    admin.batch_execute("ROLLBACK").await.unwrap();
+    (failed, touched)
+}
+
+#[tokio::test]
+async fn every_flaw_is_found_with_a_counter_example_that_replays() {
+    let (_database, admin) = cases::administrator().await;
+    let (mut wrong, mut slow) = (Vec::new(), 0);
+    let corpus = cases::read(FLAWED);
+    assert!(corpus.len() >= 60, "{}", corpus.len());
+    for case in &corpus {
+        let proofs = judged(&admin, case).await;
+        slow = slow.max(slowest(&proofs));
+        let found = proofs.iter().find_map(|proof| match &proof.verdict {
+            Verdict::Refuted(found) => Some((proof, found)),
+            Verdict::Proven | Verdict::Tested { .. } => None,
+        });
+        let Some((proof, found)) = found else {
+            wrong.push(format!("{}: {proofs:?}", case.name));
+            continue;
+        };
+        let kind = serde_json::to_value(found.kind).unwrap();
+        let said = format!("{} {}", proof.object.trim_start_matches("public."), kind.as_str().unwrap());
+        let expected: Vec<&str> = case.notes("flaw").collect();
+        if !expected.iter().any(|one| said.starts_with(one)) {
+            wrong.push(format!("{}: said {said}\n{}", case.name, found.sql));
+        }
+        let (failed, touched) = replay(&admin, case, &found.sql).await;
+        if failed != (kind == "fails") || (touched == 0 && !failed) {
+            wrong.push(format!("{}: does not replay\n{}", case.name, found.sql));
+        }
+    }
+    assert!(slow < SLOW, "one schema took {slow} ms");
+    println!("{} flaws, the slowest schema took {slow} ms", corpus.len());
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), corpus.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn no_right_schema_is_accused_and_most_are_proven() {
+    let (_database, admin) = cases::administrator().await;
+    let (mut wrong, mut slow, mut proven) = (Vec::new(), 0, 0);
+    let corpus = cases::read(RIGHT);
+    assert!(corpus.len() >= 60, "{}", corpus.len());
+    for case in &corpus {
+        let proofs = judged(&admin, case).await;
+        slow = slow.max(slowest(&proofs));
+        let decidable = case.notes("tested").next().is_none();
+        for proof in &proofs {
+            match &proof.verdict {
+                Verdict::Refuted(found) => {
+                    wrong.push(format!("{}: {}\n{}", case.name, found.what, found.sql))
+                }
+                Verdict::Proven => {
+                    proven += usize::from(decidable);
+                    if !decidable && case.notes("tested").any(|object| proof.object.ends_with(object)) {
+                        wrong.push(format!("{}: {} cannot be proven", case.name, proof.object));
+                    }
+                }
+                Verdict::Tested { because } if decidable => {
+                    wrong.push(format!("{}: {} is only tested: {because:?}", case.name, proof.object));
+                }
+                Verdict::Tested { .. } => {}
+            }
+            assert!(proof.cases > 0, "{}: {} was decided without a case", case.name, proof.object);
+        }
+    }
+    assert!(slow < SLOW, "one schema took {slow} ms");
+    println!("{} right schemas, {proven} proofs, the slowest schema took {slow} ms", corpus.len());
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), corpus.len(), wrong.join("\n"));
+}

@@ -29,6 +29,11 @@ impl Dice {
         &of[self.below(of.len())]
     }
 
+    /// One of several words.
+    pub fn word(&mut self, of: &[&'static str]) -> &'static str {
+        of[self.below(of.len())]
+    }
+
     /// Once in `n`.
     pub fn rarely(&mut self, n: usize) -> bool {
         self.below(n) == 0
@@ -65,7 +70,7 @@ fn condition(dice: &mut Dice, at: usize) -> String {
         3 => "flag".to_owned(),
         4 => format!("(num > {} OR owner = {SUB})", dice.below(8)),
         5 => "team IN (1, 2)".to_owned(),
-        6 => format!("word <> {}", quoted(*dice.one(WORDS))),
+        6 => format!("word <> {}", quoted(dice.word(WORDS))),
         7 => ["true", "flag IS NOT TRUE", "team IS NULL", "NOT (flag AND num < 5)"][dice.below(4)].to_owned(),
         8 => format!("parent IN (SELECT o.id FROM f{} o)", at - 1),
         9 => format!("EXISTS (SELECT FROM f{0} o WHERE o.team = f{at}.team AND o.flag)", dice.below(at)),
@@ -93,10 +98,10 @@ fn value(dice: &mut Dice, column: &str, table: usize, rows: usize) -> String {
     match column {
         "parent" if table == 0 => "NULL".to_owned(),
         "parent" => (dice.below(rows) + 1).to_string(),
-        "owner" => quoted(*dice.one(PEOPLE)),
+        "owner" => quoted(dice.word(PEOPLE)),
         "team" => (dice.below(3) + 1).to_string(),
         "flag" => ["true", "false"][dice.below(2)].to_owned(),
-        "word" => quoted(*dice.one(WORDS)),
+        "word" => quoted(dice.word(WORDS)),
         _ => dice.below(9).to_string(),
     }
 }

@@ -29,9 +29,9 @@
 //!
 //! # Streaming
 //!
-//! A result is held whole, up to [`limits::RESULT_BYTES`]. To stream one, a batch on an own connection would answer
-//! through a bounded channel instead of a oneshot: the task stops reading the socket while the channel is full, and
-//! PostgreSQL stops writing. Short connections never stream, since a slow reader there would hold up the others.
+//! [`Pg::once`] holds a result whole, up to [`limits::RESULT_BYTES`]. [`Pg::flow`] gives rows as they come, through a channel
+//! of a few chunks: the connection's task stops reading the socket while that is full, and PostgreSQL stops writing. Short
+//! connections never stream, since a slow reader there would hold up the others.
 
 pub mod admin;
 pub mod binaries;
@@ -39,6 +39,7 @@ pub mod bootstrap;
 pub mod config;
 mod connect;
 pub mod error;
+mod flow;
 mod lanes;
 pub mod limits;
 pub mod managed;
@@ -53,6 +54,7 @@ mod wire;
 
 pub use config::{Caps, Config, Login, Server, Timeouts, Tls};
 pub use error::{DbError, Error, SetupError};
+pub use flow::Flow;
 pub use lanes::counters::{LaneStats, Stats};
 pub use reply::Reply;
 pub use rows::{Column, FromText, Row, Rows};
@@ -63,7 +65,8 @@ pub use tx::{Open, SystemTx, Tx};
 use std::sync::Arc;
 
 use base::Caller;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::PollSender;
 
 use connect::Connector;
 use lanes::batch::{Batch, Cleaning, Ending, Opening, State, Work};
@@ -125,12 +128,34 @@ impl Pg {
             ending: Ending::Stay,
             then,
             reply: None,
+            sink: None,
         };
         let outcome = if shared { self.share(batch).await? } else { self.alone(batch).await? };
         if outcome.state != State::Idle {
             return Err(Error::Bug("a statement left its own transaction open".into()));
         }
         Ok(Reply::committed(outcome.first))
+    }
+
+    /// Runs one read as `caller` on a connection of its own and gives its rows as they come. The statement is not over
+    /// when this returns: an error may still come after rows. Whoever stops looking stops the statement.
+    pub async fn flow(&self, caller: &Caller, ask: Once) -> Result<Flow, Error> {
+        let Once { statement, mut setup, .. } = ask;
+        setup.claims = Claims::All;
+        let prelude = self.prelude(caller, true, setup)?;
+        let (sink, chunks) = mpsc::channel(limits::FLOW_CHUNKS.size());
+        let batch = Batch {
+            role: prelude.role.shared(),
+            opening: Opening::Implicit(prelude),
+            work: Work::One(statement),
+            ending: Ending::Stay,
+            then: Cleaning::AfterRead,
+            reply: None,
+            sink: Some(PollSender::new(sink)),
+        };
+        let loan = Loan(Some(self.0.own.lease().await?));
+        let end = loan.0.as_ref().ok_or_else(Error::gone)?.post(batch)?;
+        Ok(Flow { chunks, end: Some(end), loan })
     }
 
     async fn share(&self, mut batch: Batch) -> lanes::batch::Answer {
@@ -146,14 +171,7 @@ impl Pg {
             Some(lease) => lease.send(batch).await,
             None => Err(Error::gone()),
         };
-        // Answered: the cleaning is behind it in the same write, and the next owner's batch comes behind that.
-        if let Some(lease) = loan.0.take()
-            && answer
-                .as_ref()
-                .map_or_else(|error| error.database().is_some(), |outcome| outcome.state == State::Idle)
-        {
-            lease.give_back();
-        }
+        loan.settle(&answer);
         answer
     }
 
@@ -214,7 +232,20 @@ impl Pg {
 }
 
 /// A lease whose owner may vanish: then what runs on it is stopped, and the session cleaned before the next owner.
-struct Loan(Option<Lease>);
+pub(crate) struct Loan(Option<Lease>);
+
+impl Loan {
+    /// Answered: the cleaning is behind it in the same write, and the next owner's batch comes behind that.
+    pub(crate) fn settle(&mut self, answer: &lanes::batch::Answer) {
+        if let Some(lease) = self.0.take()
+            && answer
+                .as_ref()
+                .map_or_else(|error| error.database().is_some(), |outcome| outcome.state == State::Idle)
+        {
+            lease.give_back();
+        }
+    }
+}
 
 impl Drop for Loan {
     fn drop(&mut self) {

@@ -47,6 +47,10 @@ pub const SETTINGS_MORE: Limit =
 pub const RESULT_BYTES: Limit =
     Limit::new("result_bytes_max", 256 << 20, "a result is held whole; larger ones are drained and refused");
 
+/// Chunks of a streamed result that wait for their reader.
+pub const FLOW_CHUNKS: Limit =
+    Limit::new("flow_chunks_max", 4, "each is what one read of the socket gave, 32 KiB or one larger row");
+
 /// Bytes written to a socket in one go.
 pub const WRITE_BYTES: Limit =
     Limit::new("write_bytes_max", 128 << 10, "joins queued batches without starving the reading side");

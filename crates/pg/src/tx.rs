@@ -84,7 +84,8 @@ impl Open {
     async fn send(&mut self, opening: Opening, work: Work, ending: Ending) -> Result<Outcome, Error> {
         let Some(lease) = &self.lease else { return Err(Error::Poisoned) };
         let then = if ending == Ending::Stay { Cleaning::None } else { Cleaning::Full };
-        let batch = Batch { opening, work, ending, role: Arc::clone(&self.role), then, reply: None };
+        let batch =
+            Batch { opening, work, ending, role: Arc::clone(&self.role), then, reply: None, sink: None };
         self.asking = true;
         let answer = lease.send(batch).await;
         self.asking = false;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio_util::sync::PollSender;
 
 use super::prelude::Prelude;
-use crate::{Error, Rows, Statement};
+use crate::{Column, Error, Rows, Statement};
 
 /// What goes in front of the statements.
 pub(crate) enum Opening {
@@ -75,6 +77,9 @@ pub(crate) enum Cleaning {
     Full,
 }
 
+/// Some rows of a result, with its columns.
+pub(crate) type Chunk = (Arc<[Column]>, Vec<Bytes>);
+
 /// A message to a connection's task.
 pub(crate) struct Batch {
     pub(crate) opening: Opening,
@@ -85,6 +90,8 @@ pub(crate) struct Batch {
     /// What cleans the session behind it.
     pub(crate) then: Cleaning,
     pub(crate) reply: Option<oneshot::Sender<Answer>>,
+    /// Where its rows go as they come, when they are not held until the end.
+    pub(crate) sink: Option<PollSender<Chunk>>,
 }
 
 impl Batch {

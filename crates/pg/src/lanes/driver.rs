@@ -154,6 +154,10 @@ impl Driver {
             if closed && self.flights.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            // While a reader of a stream is slow nothing more is read, and PostgreSQL stops writing.
+            if self.flights.front_mut().is_some_and(|flight| flight.pour(cx).is_pending()) {
+                return Poll::Pending;
+            }
             if self.read.capacity() - self.read.len() < 4 << 10 {
                 self.read.reserve(32 << 10);
             }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -33,6 +34,8 @@ pub(crate) struct Flight {
     tag: Option<Bytes>,
     error: Option<(Error, usize)>,
     cleaning: bool,
+    /// Some of its rows have been handed over: it cannot be sent again.
+    poured: bool,
 }
 
 /// What ReadyForQuery makes of a batch.
@@ -62,6 +65,7 @@ impl Flight {
             tag: None,
             error: None,
             cleaning: false,
+            poured: false,
         }
     }
 
@@ -74,6 +78,7 @@ impl Flight {
             role: Arc::from(""),
             then: Cleaning::None,
             reply: None,
+            sink: None,
         };
         Flight { cleaning: true, ..Flight::new(batch, false) }
     }
@@ -86,6 +91,31 @@ impl Flight {
     /// Whether something of it was refused so far.
     pub(crate) fn failed(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// Hands the rows that are there to whoever takes them as they come; pending while they have no room for more. Rows
+    /// nobody wants any longer are dropped: their owner has gone, and a cancel is on its way.
+    pub(crate) fn pour(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(columns) = self.current().and_then(|prepared| prepared.columns.get()).map(Arc::clone) else {
+            return Poll::Ready(());
+        };
+        let Some(sink) = &mut self.batch.sink else { return Poll::Ready(()) };
+        if self.rows.raw.is_empty() || self.error.is_some() {
+            return Poll::Ready(());
+        }
+        match sink.poll_reserve(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(reserved) => {
+                let rows = std::mem::take(&mut self.rows.raw);
+                self.bytes = 0;
+                self.poured = true;
+                if reserved.is_ok() {
+                    // It was reserved: there is room.
+                    let _sent = sink.send_item((columns, rows));
+                }
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Notes the next statement of the batch.
@@ -196,7 +226,7 @@ impl Flight {
             return Landing::Done;
         };
         let again = self.gone_stale(&error, at, cache) || self.looked_for_claims(&error);
-        if again && self.batch.is_whole() && !self.retried {
+        if again && self.batch.is_whole() && !self.retried && !self.poured {
             return Landing::Again(Box::new(self.batch));
         }
         self.batch.answer(Err(error));

@@ -157,13 +157,18 @@ impl Drop for Queued<'_> {
 
 impl Lease {
     /// Sends a batch and waits for its answer.
-    pub(crate) async fn send(&self, mut batch: Batch) -> Answer {
+    pub(crate) async fn send(&self, batch: Batch) -> Answer {
+        self.post(batch)?.await.unwrap_or_else(|_| Err(Error::gone()))
+    }
+
+    /// Sends a batch; its answer comes later.
+    pub(crate) fn post(&self, mut batch: Batch) -> Result<oneshot::Receiver<Answer>, Error> {
         let (reply, answer) = oneshot::channel();
         batch.reply = Some(reply);
         let Some(conn) = &self.conn else { return Err(Error::gone()) };
         conn.gauge.take_on();
         conn.inbox.send(batch).map_err(|_| Error::gone())?;
-        answer.await.unwrap_or_else(|_| Err(Error::gone()))
+        Ok(answer)
     }
 
     /// Gives the connection back. Its session must be idle, and its cleaning on the way.
@@ -202,6 +207,7 @@ impl Lease {
                 role: Arc::from(""),
                 then: Cleaning::Full,
                 reply: None,
+                sink: None,
             };
             match self.send(batch).await {
                 Ok(outcome) if outcome.state == State::Idle => self.give_back(),

@@ -11,6 +11,7 @@ mod bleed;
 mod bootstrap;
 mod encrypted;
 mod external;
+mod flow;
 mod gate;
 mod lanes;
 mod managed;

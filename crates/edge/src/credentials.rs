@@ -58,8 +58,8 @@ fn bearer(line: &str) -> Result<String, Error> {
     let Some((scheme, token)) = line.split_once(' ') else {
         return Err(malformed("The Authorization header must be `Bearer` and a token".to_owned()));
     };
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
-    if !scheme.eq_ignore_ascii_case("bearer") || !token.chars().all(is_token) {
+    let is_token = |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    if !scheme.eq_ignore_ascii_case("bearer") || !token.bytes().all(is_token) {
         return Err(malformed("The Authorization header must be `Bearer` and one token".to_owned()));
     }
     Ok(token.to_owned())

@@ -7,6 +7,11 @@ use percent_encoding::percent_decode_str;
 
 /// Whether matching may look at `path` at all. A trailing slash is the caller's business with the route.
 pub(crate) fn is_plain(path: &str) -> bool {
+    // Most are of letters that mean one thing to everybody.
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-');
+    if path.starts_with('/') && path.bytes().all(harmless) {
+        return !path.contains("//");
+    }
     let lower = path.to_ascii_lowercase();
     let suspicious = ["//", "\\", "%2f", "%5c", "%00", "%2e%2e", "%2e/", "/%2e"];
     let decodes = percent_decode_str(path).decode_utf8();
@@ -18,6 +23,9 @@ pub(crate) fn is_plain(path: &str) -> bool {
 
 /// One path parameter, decoded.
 pub(crate) fn decode(segment: &str) -> String {
+    if !segment.contains('%') {
+        return segment.to_owned();
+    }
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 

@@ -2,10 +2,15 @@
 //! the last lines are kept in memory for the operator.
 //!
 //! Invariant: what is kept is what was written, after the level; nothing reaches the operator that the log does not say.
+//! Lines below a warning are gathered for [`GATHER`] and written together; a warning is written at once, with all before it.
+
+mod json;
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use base::{Limit, Profile};
 use native::Recent;
@@ -14,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use crate::config::LOGGING_LEVEL;
+use json::JsonLines;
 
 /// Lines kept for `palisade log`.
 pub const LOG_LINES_MAX: Limit = Limit::new(
@@ -24,6 +30,15 @@ pub const LOG_LINES_MAX: Limit = Limit::new(
 /// The longest of them; the rest of a longer one is on standard error only.
 pub const LOG_LINE_BYTES_MAX: Limit =
     Limit::new("app_log_line_bytes_max", 4_096, "a thousand of them are four megabytes");
+
+/// How long a line may wait for company on its way to standard error.
+const GATHER: Duration = Duration::from_millis(2);
+/// Bytes that may wait; whoever logs more writes them.
+pub const LOG_WAITING_BYTES_MAX: Limit = Limit::new(
+    "app_log_waiting_bytes_max",
+    64 << 10,
+    "a reader of the log that is slow slows the program down, it does not make it grow",
+);
 
 /// The log of the running program. Clones share it.
 #[derive(Clone)]
@@ -56,6 +71,13 @@ impl native::Log for Log {
     }
 }
 
+impl Log {
+    /// Writes what still waits. Called at the end of the program.
+    pub fn finish(&self) {
+        self.kept.flush_all();
+    }
+}
+
 /// Starts logging. Called once, by the binary; tests that build the program in-process do without.
 pub fn start(profile: Profile, level: &str) -> Option<Log> {
     let (filter, handle) = reload::Layer::new(filter(level));
@@ -71,7 +93,11 @@ pub fn start(profile: Profile, level: &str) -> Option<Log> {
             registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()
         }
         Profile::Serve | Profile::Conformance => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(to)).try_init()
+            let started = registry.with(JsonLines(kept.clone())).try_init();
+            if started.is_ok() {
+                kept.gather();
+            }
+            started
         }
     };
     let level = Arc::new(Mutex::new(level.to_owned()));
@@ -85,20 +111,75 @@ fn filter(level: &str) -> EnvFilter {
 
 /// Writes each line to standard error and keeps the last ones.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Lines>>);
+struct Kept(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    lines: Mutex<Lines>,
+    /// Held by whoever writes, so that lines stay in order.
+    writing: Mutex<()>,
+    /// Somebody writes what is gathered.
+    is_gathering: AtomicBool,
+    waiting: Condvar,
+}
 
 #[derive(Default)]
 struct Lines {
     /// How many there ever were: the number of the last one.
     written: u64,
     last: VecDeque<String>,
+    /// Not written yet.
+    gathered: Vec<u8>,
 }
 
 impl Kept {
+    /// Takes one whole line.
+    fn line(&self, line: &[u8], is_urgent: bool) {
+        self.keep(line);
+        let (is_first, is_full) = {
+            let mut lines = self.lines();
+            lines.gathered.extend_from_slice(line);
+            (lines.gathered.len() == line.len(), lines.gathered.len() > LOG_WAITING_BYTES_MAX.size())
+        };
+        if is_urgent || is_full || !self.0.is_gathering.load(Ordering::Relaxed) {
+            self.flush_all();
+        } else if is_first {
+            self.0.waiting.notify_one();
+        }
+    }
+
+    fn flush_all(&self) {
+        let _writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let gathered = std::mem::take(&mut self.lines().gathered);
+        // There is nowhere to tell that standard error is gone.
+        let _unsaid = std::io::stderr().lock().write_all(&gathered);
+    }
+
+    /// Begins to gather lines, and to write them from a thread of its own.
+    fn gather(&self) {
+        let kept = self.clone();
+        let write = move || {
+            loop {
+                let lines = kept.lines();
+                let waited = kept.0.waiting.wait_while(lines, |lines| lines.gathered.is_empty());
+                let lines = waited.unwrap_or_else(PoisonError::into_inner);
+                // Nobody calls while something is gathered: this is the time others have to join.
+                drop(kept.0.waiting.wait_timeout(lines, GATHER));
+                kept.flush_all();
+            }
+        };
+        let is_gathering = std::thread::Builder::new().name("log".to_owned()).spawn(write).is_ok();
+        self.0.is_gathering.store(is_gathering, Ordering::Relaxed);
+    }
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn keep(&self, line: &[u8]) {
         let line = line.get(..LOG_LINE_BYTES_MAX.size().min(line.len())).unwrap_or_default();
         let line = String::from_utf8_lossy(line).trim_end().to_owned();
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines();
         if lines.last.len() >= LOG_LINES_MAX.size() {
             lines.last.pop_front();
         }
@@ -107,7 +188,7 @@ impl Kept {
     }
 
     fn after(&self, after: u64) -> Recent {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines();
         let new = usize::try_from(lines.written.saturating_sub(after)).unwrap_or(usize::MAX);
         let skipped = lines.last.len().saturating_sub(new);
         Recent { written: lines.written, lines: lines.last.iter().skip(skipped).cloned().collect() }
@@ -117,8 +198,7 @@ impl Kept {
 impl Write for Kept {
     /// The formatter hands over one whole line.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.keep(line);
-        std::io::stderr().lock().write_all(line)?;
+        self.line(line, true);
         Ok(line.len())
     }
 

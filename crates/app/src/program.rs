@@ -84,7 +84,12 @@ async fn server(how: Serve, profile: Profile, surroundings: Surroundings) -> Exi
     let pgrst = pgrst.map(|(name, value)| (name.clone(), value.clone())).collect();
     let file = how.config.clone();
     let reload = Box::new(move || load(file.as_deref(), &surroundings));
-    serve::run(serve::Process { serve: how, loaded, reload, pgrst, log }, profile).await
+    let at_the_end = log.clone();
+    let exit = serve::run(serve::Process { serve: how, loaded, reload, pgrst, log }, profile).await;
+    if let Some(log) = at_the_end {
+        log.finish();
+    }
+    exit
 }
 
 /// Reads the settings from everything they are made of.

@@ -19,5 +19,6 @@ pub mod sql;
 
 pub use catalog::Scope;
 pub use error::{Called, Candidate, Error};
-pub use pipe::Data;
+pub use pipe::{Data, Prepared};
+pub use run::{Begun, Stream};
 pub use settings::SETTINGS;

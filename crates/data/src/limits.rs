@@ -2,6 +2,13 @@
 
 use base::Limit;
 
+/// Rows a read must be allowed to have for its answer to be sent as they come.
+pub const FLOW_ROWS_MIN: Limit = Limit::new(
+    "flow_rows_min",
+    5_000,
+    "a shorter answer is made whole: it is cheaper, and its range is known before its head is sent",
+);
+
 /// Embeds in embeds, conditions in conditions.
 pub const QUERY_DEPTH_MAX: Limit =
     Limit::new("query_depth_max", 32, "bounds the stack a query string can take");

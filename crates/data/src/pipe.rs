@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use base::Caller;
-use pg::{Claims, Pg, Reason, Reply, Setup};
+use pg::{Claims, Param, Pg, Reason, Reply, Setup};
 
 use crate::ask::{CallAsk, MutateAsk, Outcome, ReadAsk, Rules};
 use crate::catalog::{self, Catalog, Scope};
 use crate::error::Error;
+use crate::limits::FLOW_ROWS_MIN;
 use crate::plan::{self, Plan};
-use crate::{run, sql};
+use crate::run;
+use crate::sql::{self, Compiled};
 
 /// The data API's state. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +26,16 @@ struct Inner {
     version: AtomicU64,
     /// Held while a snapshot is taken, so that an older one never replaces a newer.
     taking: tokio::sync::Mutex<()>,
+}
+
+/// A read that was planned and written for one snapshot of the catalog, with places for values.
+pub struct Prepared {
+    plan: Plan,
+    compiled: Compiled,
+    /// The parameter of each value.
+    places: Vec<usize>,
+    schema: String,
+    version: u64,
 }
 
 impl Data {
@@ -79,7 +91,77 @@ impl Data {
     ) -> Result<Reply<Outcome>, Error> {
         let catalog = self.taken()?;
         let plan = plan::read(ask, &catalog, rules)?;
-        self.run(pg, caller, setup, &ask.relation.schema, &plan, &catalog).await
+        self.run(pg, caller, setup, &ask.relation.schema, (&plan, sql::compile(&plan)), &catalog).await
+    }
+
+    /// Reads rows as they come, where the ask allows more than [`FLOW_ROWS_MIN`] and nothing needs to be known of them
+    /// before; `None` for [`Data::read`].
+    pub async fn stream(
+        &self,
+        pg: &Pg,
+        caller: &Caller,
+        ask: &ReadAsk,
+        rules: &Rules,
+        setup: Setup,
+    ) -> Result<Option<run::Begun>, Error> {
+        let catalog = self.taken()?;
+        let most = [ask.level.limit, rules.max_rows].into_iter().flatten().min();
+        if setup.before.is_some() || most.is_some_and(|most| most <= FLOW_ROWS_MIN.value as i64) {
+            return Ok(None);
+        }
+        let plan = plan::read(ask, &catalog, rules)?;
+        let compiled = sql::compile(&plan);
+        if !run::flows(&plan, &compiled, catalog.functions_answer) {
+            return Ok(None);
+        }
+        let mut setup = self.fitted(setup, &ask.relation.schema, &plan, &catalog);
+        setup.more.extend(run::settings(&plan));
+        run::flow(pg, caller, setup, &plan, compiled).await.map(Some)
+    }
+
+    /// A read whose ask has marks for values ([`crate::query::shape`]), ready for any values; `None` where some mark has
+    /// no place of its own, or rows are to be explained or guessed at.
+    pub fn prepare(&self, ask: &ReadAsk, rules: &Rules, values: usize) -> Result<Option<Prepared>, Error> {
+        let catalog = self.taken()?;
+        let plan = plan::read(ask, &catalog, rules)?;
+        let compiled = sql::compile(&plan);
+        let flows = run::flows(&plan, &compiled, catalog.functions_answer);
+        if compiled.guess.is_some() || plan.terms.explain.is_some() || flows {
+            return Ok(None);
+        }
+        let mut places = Vec::with_capacity(values);
+        for index in 0..values {
+            let mark = Param::from(crate::query::mark(index));
+            let mut found = compiled.main.params.iter().enumerate().filter(|(_, param)| **param == mark);
+            match (found.next(), found.next()) {
+                (Some((at, _)), None) => places.push(at),
+                _ => return Ok(None),
+            }
+        }
+        let schema = ask.relation.schema.clone();
+        Ok(Some(Prepared { plan, compiled, places, schema, version: catalog.version }))
+    }
+
+    /// Reads rows as prepared; `None` when the catalog is another by now.
+    pub async fn read_prepared(
+        &self,
+        pg: &Pg,
+        caller: &Caller,
+        prepared: &Prepared,
+        values: Vec<String>,
+        setup: Setup,
+    ) -> Result<Option<Reply<Outcome>>, Error> {
+        let catalog = self.taken()?;
+        if catalog.version != prepared.version || values.len() != prepared.places.len() {
+            return Ok(None);
+        }
+        let mut compiled = prepared.compiled.clone();
+        for (at, value) in prepared.places.iter().zip(values) {
+            if let Some(param) = compiled.main.params.get_mut(*at) {
+                *param = value.into();
+            }
+        }
+        self.run(pg, caller, setup, &prepared.schema, (&prepared.plan, compiled), &catalog).await.map(Some)
     }
 
     /// Writes rows.
@@ -93,7 +175,7 @@ impl Data {
     ) -> Result<Reply<Outcome>, Error> {
         let catalog = self.taken()?;
         let plan = plan::mutate(ask, &catalog, rules)?;
-        self.run(pg, caller, setup, &ask.relation.schema, &plan, &catalog).await
+        self.run(pg, caller, setup, &ask.relation.schema, (&plan, sql::compile(&plan)), &catalog).await
     }
 
     /// Calls a function.
@@ -107,7 +189,7 @@ impl Data {
     ) -> Result<Reply<Outcome>, Error> {
         let catalog = self.taken()?;
         let plan = plan::call(ask, &catalog, rules)?;
-        self.run(pg, caller, setup, &ask.function.schema, &plan, &catalog).await
+        self.run(pg, caller, setup, &ask.function.schema, (&plan, sql::compile(&plan)), &catalog).await
     }
 
     fn taken(&self) -> Result<Arc<Catalog>, Error> {
@@ -119,11 +201,17 @@ impl Data {
         &self,
         pg: &Pg,
         caller: &Caller,
-        mut setup: Setup,
+        setup: Setup,
         schema: &str,
-        plan: &Plan,
+        (plan, compiled): (&Plan, Compiled),
         catalog: &Catalog,
     ) -> Result<Reply<Outcome>, Error> {
+        let setup = self.fitted(setup, schema, plan, catalog);
+        run::run(pg, caller, setup, plan, compiled, catalog.functions_answer).await
+    }
+
+    /// What surrounds a plan, without what nobody there looks at.
+    fn fitted(&self, mut setup: Setup, schema: &str, plan: &Plan, catalog: &Catalog) -> Setup {
         if setup.search_path.is_none() {
             setup.search_path = Some(self.search_path(schema));
         }
@@ -136,7 +224,7 @@ impl Data {
                 setup.more.retain(|(name, _)| !OF_THE_REQUEST.contains(&&**name));
             }
         }
-        run::run(pg, caller, setup, plan, catalog.functions_answer).await
+        setup
     }
 
     /// The schema asked for, then the extra path.

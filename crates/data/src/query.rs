@@ -9,8 +9,10 @@ mod grammar;
 mod names;
 mod parameters;
 mod scan;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 pub use attach::{LegacyNames, NotEmbedded};
 pub use parameters::{Page, Query, Reading, Unreadable, WrongRange, parse};
+pub use shape::{Canonical, Shape, mark, shape};

@@ -3,17 +3,19 @@
 //! Invariant: whatever may still refuse the answer (one row wanted, too many touched) is checked before the commit, and
 //! an outcome leaves here only inside a [`Reply`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base::Caller;
 use bytes::Bytes;
-use pg::{Lane, Mode, Once, Pg, Reply, Rows, Setup, Statement};
+use pg::{Flow, Lane, Mode, Once, Pg, Reply, Rows, Setup, Statement};
 
 use crate::ask::{Count, Outcome};
-use crate::encode;
+use crate::encode::{self, Growing};
 use crate::error::Error;
+use crate::limits::FLOW_ROWS_MIN;
 use crate::plan::{Act, BodyShape, Change, Plan};
-use crate::sql::{self, Compiled, Form};
+use crate::sql::{Compiled, Form};
 
 /// What user code may have set, and how many rows an insert updated.
 pub const TAIL: &str = "select nullif(pg_catalog.current_setting('response.headers', true), ''), \
@@ -23,17 +25,17 @@ pub const TAIL: &str = "select nullif(pg_catalog.current_setting('response.heade
 /// Makes a rolled back answer tell of violations that only a commit would have found.
 pub const CHECK_DEFERRED: &str = "set constraints all immediate";
 
-/// Runs `plan`. `answers` says that some function in the database could set the answer's headers or status.
+/// Runs `plan`, written as `compiled`. `answers` says that some function in the database could set the answer's headers or status.
 pub async fn run(
     pg: &Pg,
     caller: &Caller,
     setup: Setup,
     plan: &Plan,
+    compiled: Compiled,
     answers: bool,
 ) -> Result<Reply<Outcome>, Error> {
     let mut setup = setup;
-    setup.more.extend(plan.settings.iter().map(|(name, value)| (name.to_string().into(), Arc::clone(value))));
-    let compiled = sql::compile(plan);
+    setup.more.extend(settings(plan));
     let explained = plan.terms.explain.is_some();
     let tail = !explained && (answers || setup.before.is_some() || compiled.counts_updates);
     let terms = &plan.terms;
@@ -75,6 +77,82 @@ pub async fn run(
         return Ok(Reply::untouched(outcome, "the caller asked for a rollback"));
     }
     Ok(tx.commit(outcome).await?)
+}
+
+/// Settings of the function called.
+pub fn settings(plan: &Plan) -> impl Iterator<Item = (Cow<'static, str>, Arc<str>)> {
+    plan.settings.iter().map(|(name, value)| (name.to_string().into(), Arc::clone(value)))
+}
+
+/// Whether the body can be sent while rows still come: a read of many rows, of which nothing must be known before.
+pub fn flows(plan: &Plan, compiled: &Compiled, answers: bool) -> bool {
+    let many = plan.root.limit.is_none_or(|most| most > FLOW_ROWS_MIN.value as i64);
+    let plain = matches!(plan.act, Act::Read) && compiled.form == Form::Rows && compiled.guess.is_none();
+    let terms = &plan.terms;
+    let free = !terms.singular && terms.max_affected.is_none() && !terms.roll_back && terms.explain.is_none();
+    many && !plan.root.is_one_row
+        && plain
+        && free
+        && terms.count.is_none()
+        && !answers
+        && Growing::of(&plan.body).is_some()
+}
+
+/// Rows of a plan that [`flows`], and the body they grow into.
+pub struct Stream {
+    flow: Flow,
+    body: Growing,
+    /// The first rows, until they are sent.
+    first: Option<Rows>,
+}
+
+/// A read that was begun.
+pub enum Begun {
+    /// It was soon over.
+    Whole(Reply<Outcome>),
+    /// There is more to come.
+    Stream(Box<Stream>),
+}
+
+/// Runs a plan that [`flows`] until it is over or has many rows.
+pub async fn flow(
+    pg: &Pg,
+    caller: &Caller,
+    mut setup: Setup,
+    plan: &Plan,
+    compiled: Compiled,
+) -> Result<Begun, Error> {
+    setup.leaves_nothing = false;
+    let form = compiled.form;
+    let body = Growing::of(&plan.body).ok_or(Error::Bug("this body cannot be begun early"))?;
+    let once = Once { statement: compiled.main, mode: Mode::Read, lane: Lane::Own, setup };
+    let mut flow = pg.flow(caller, once).await?;
+    let mut first = Rows::default();
+    while first.len() <= FLOW_ROWS_MIN.size() {
+        let Some(mut rows) = flow.next().await? else {
+            let outcome = outcome(plan, form, &first)?;
+            return Ok(Begun::Whole(Reply::untouched(outcome, "its transaction ended with its last row")));
+        };
+        first.columns = rows.columns;
+        first.raw.append(&mut rows.raw);
+    }
+    Ok(Begun::Stream(Box::new(Stream { flow, body, first: Some(first) })))
+}
+
+impl Stream {
+    /// The next bytes; `None` when that was all.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let rows = match self.first.take() {
+            Some(rows) => Some(rows),
+            None => self.flow.next().await?,
+        };
+        Ok(rows.map(|rows| self.body.add(&rows)))
+    }
+
+    /// What stands behind the last of them.
+    pub fn end(&self) -> Bytes {
+        Bytes::from_static(self.body.end())
+    }
 }
 
 fn is_put(plan: &Plan) -> bool {

@@ -8,11 +8,13 @@ mod browsers;
 mod call;
 pub mod config;
 pub mod error;
+mod flowing;
 mod media;
 mod negotiate;
 mod openapi;
 mod options;
 mod prefer;
+pub mod recipes;
 mod relation;
 mod request;
 mod respond;
@@ -41,6 +43,7 @@ use negotiate::Chosen;
 pub struct Rest {
     config: RestConfig,
     data: Data,
+    recipes: recipes::Recipes,
     /// Verifies outside tokens, where the conformance profile brings some.
     outside: Option<Arc<Outside>>,
     clock: Clock,
@@ -49,7 +52,7 @@ pub struct Rest {
 impl Rest {
     /// The data API over `data`.
     pub fn new(config: RestConfig, data: Data, clock: Clock) -> Self {
-        Rest { config, data, outside: None, clock }
+        Rest { config, data, recipes: recipes::Recipes::default(), outside: None, clock }
     }
 
     /// With the verifier of the conformance profile, whose time the answers tell.

@@ -11,25 +11,37 @@ pub(super) fn table<'a>(
 ) {
     let mut rows = rows.peekable();
     if rows.peek().is_some() {
-        for (at, column) in columns.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            header(out, column.name.as_bytes());
-        }
+        header_line(out, columns);
+    } else {
+        out.push(b'\n');
     }
-    out.push(b'\n');
     for (at, row) in rows.enumerate() {
         if at > 0 {
             out.push(b'\n');
         }
-        for (at, field) in row.fields().skip(lead).enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            if let Some(field) = field {
-                value(out, field);
-            }
+        line(out, row, lead);
+    }
+}
+
+/// The columns' names, and the end of their line.
+pub(super) fn header_line(out: &mut Vec<u8>, columns: &[Column]) {
+    for (at, column) in columns.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        header(out, column.name.as_bytes());
+    }
+    out.push(b'\n');
+}
+
+/// One row.
+pub(super) fn line(out: &mut Vec<u8>, row: Row<'_>, lead: usize) {
+    for (at, field) in row.fields().skip(lead).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        if let Some(field) = field {
+            value(out, field);
         }
     }
 }

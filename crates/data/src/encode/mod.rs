@@ -47,6 +47,61 @@ pub fn rows(rows: &Rows, lead: usize, shape: &BodyShape) -> Result<Bytes, Error>
     Ok(out.into())
 }
 
+/// A body made of rows as they come: chunk by chunk the same bytes as [`rows`] makes of all.
+pub struct Growing {
+    csv: bool,
+    keys: Vec<Vec<u8>>,
+    began: bool,
+    any: bool,
+}
+
+impl Growing {
+    /// For the shapes that can be begun before the last row is known.
+    pub fn of(shape: &BodyShape) -> Option<Self> {
+        match shape {
+            BodyShape::Rows { strip_nulls: false } => Some(false),
+            BodyShape::Csv { .. } => Some(true),
+            _ => None,
+        }
+        .map(|csv| Growing { csv, keys: Vec::new(), began: false, any: false })
+    }
+
+    /// What some rows add.
+    pub fn add(&mut self, rows: &Rows) -> Bytes {
+        let size: usize = rows.raw.iter().map(|raw| raw.len() + rows.columns.len() * 8 + 8).sum();
+        let mut out = Vec::with_capacity(size + 64);
+        if !std::mem::replace(&mut self.began, true) {
+            self.keys = json::keys(&rows.columns);
+            if !self.csv {
+                out.push(b'[');
+            }
+        }
+        if self.csv && !self.any && !rows.is_empty() {
+            csv::header_line(&mut out, &rows.columns);
+        }
+        for row in rows.iter() {
+            if std::mem::replace(&mut self.any, true) {
+                out.extend_from_slice(if self.csv { b"\n" } else { b", \n " });
+            }
+            if self.csv {
+                csv::line(&mut out, row, 0);
+            } else {
+                json::object(&mut out, row, 0, &rows.columns, &self.keys);
+            }
+        }
+        out.into()
+    }
+
+    /// What is left to say behind the last row.
+    pub fn end(&self) -> &'static [u8] {
+        match (self.csv, self.any) {
+            (false, _) => b"]",
+            (true, false) => b"\n",
+            (true, true) => b"",
+        }
+    }
+}
+
 /// The body the server made of all rows.
 pub fn whole(row: Row<'_>, at: usize, columns: &[Column]) -> Result<Bytes, Error> {
     match row.field(at) {

@@ -72,8 +72,8 @@ impl<'a> Planner<'a> {
         let mut node = self.level(source, alias, &columns, select, level, 0)?;
         node.limit = self.capped(level.limit);
         // One row at most is within any limit, and PostgreSQL has a node less to run.
-        if node.limit.is_some_and(|most| most > 0) && node.offset == 0 && is_one_row(&node, &columns) {
-            node.limit = None;
+        if node.limit.is_none_or(|most| most > 0) && node.offset == 0 && is_one_row(&node, &columns) {
+            (node.limit, node.is_one_row) = (None, true);
         }
         Ok(node)
     }
@@ -144,6 +144,7 @@ impl<'a> Planner<'a> {
             order,
             limit: level.limit,
             offset: level.offset.max(0),
+            is_one_row: false,
         })
     }
 

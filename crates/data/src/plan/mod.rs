@@ -120,6 +120,8 @@ pub struct Node {
     pub limit: Option<i64>,
     /// Rows skipped.
     pub offset: i64,
+    /// Whether the conditions leave one row at most.
+    pub is_one_row: bool,
 }
 
 /// Where the rows of a node come from.

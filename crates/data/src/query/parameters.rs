@@ -216,7 +216,7 @@ fn pair(text: &str) -> (String, Option<String>) {
 }
 
 /// Percent-decoding as browsers write queries: `+` is a space, a stray `%` stays as it is.
-fn decode(text: &str) -> String {
+pub(super) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     if !bytes.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return text.to_owned();
@@ -265,7 +265,7 @@ fn canonical(pairs: &[(String, Option<String>)]) -> String {
     out
 }
 
-fn encode(text: &str, out: &mut String) {
+pub(super) fn encode(text: &str, out: &mut String) {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),

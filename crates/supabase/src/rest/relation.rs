@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use data::ask::{Change, Level, MutateAsk, Name, Outcome, ReadAsk, Returning, Shape};
 use data::query::{LegacyNames, Page, Reading};
+use data::{Begun, Stream};
 use http::{Method, StatusCode};
 use web::{Answer, Ask, Cx, Handled, Reply};
 
@@ -38,6 +39,9 @@ pub(super) fn write(rest: Arc<Rest>, cx: Cx, ask: Ask) -> Handled {
 }
 
 async fn read_rows(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Refusal> {
+    if let Some(answered) = super::recipes::answer(rest, cx, ask).await {
+        return answered;
+    }
     let mut stages = Stages::begin(rest, ask);
     let config = &rest.config;
     let heading = Heading::read(config, ask, Reading::Filters)?;
@@ -52,18 +56,15 @@ async fn read_rows(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Ref
     (terms.singular, terms.explain, terms.max_affected) = (chosen.singular, chosen.explain.clone(), None);
     let data_ask = ReadAsk { relation: name, level, terms };
     stages.planned();
-    let reply = rest
-        .data
-        .read(
-            &cx.pg,
-            &cx.caller,
-            &data_ask,
-            &config.rules,
-            setup(config, &rest.data.catalog(), ask, &heading),
-        )
-        .await?;
+    let surroundings = || setup(config, &rest.data.catalog(), ask, &heading);
+    let begun = rest.data.stream(&cx.pg, &cx.caller, &data_ask, &config.rules, surroundings()).await?;
+    let whole = match begun {
+        None => rest.data.read(&cx.pg, &cx.caller, &data_ask, &config.rules, surroundings()).await?,
+        Some(Begun::Whole(reply)) => reply,
+        Some(Begun::Stream(rows)) => return Ok(flowing(rest, (&heading, &chosen, page, &legacy), ask, rows)),
+    };
     stages.ran();
-    reply.try_map(|outcome| {
+    whole.try_map(|outcome| {
         let draft = if chosen.explain.is_some() {
             Draft::new(StatusCode::OK).body(&heading, &chosen.media, outcome.body.clone())
         } else {
@@ -85,6 +86,22 @@ async fn read_rows(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Ref
         };
         rest.warned(draft, &legacy).with_some("server-timing", stages.header()).finish(&outcome)
     })
+}
+
+/// The answer whose rows are on their way.
+fn flowing(
+    rest: &Rest,
+    (heading, chosen, page, legacy): (&Heading, &Chosen, Page, &LegacyNames),
+    ask: &Ask,
+    rows: Box<Stream>,
+) -> Reply<Answer> {
+    let draft = Draft::new(StatusCode::OK)
+        .with("content-range", content_range(page.offset, page.offset - 1, None))
+        .with("content-location", content_location(ask.params.get("relation"), &heading.query.canonical))
+        .typed(heading, &chosen.media)
+        .with_some("preference-applied", heading.prefer.applied(Applied::Read));
+    let answer = rest.warned(draft, legacy).flowing(super::flowing::body(rows));
+    Reply::untouched(answer, "a read that is not over: its rows are on their way")
 }
 
 /// Beyond the end: the error, with the headers of the page it would have been.

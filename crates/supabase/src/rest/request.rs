@@ -21,6 +21,8 @@ use super::prefer::{Ending, Preferences};
 /// The parts of a request that all endpoints share.
 pub(super) struct Heading {
     pub(super) schema: String,
+    /// `search_path` for a request on it.
+    path: Arc<str>,
     /// Whether the answer names the schema.
     pub(super) names_schema: bool,
     pub(super) prefer: Preferences,
@@ -32,14 +34,20 @@ pub(super) struct Heading {
 
 impl Heading {
     pub(super) fn read(config: &RestConfig, ask: &Ask, reading: Reading) -> Result<Self, Refusal> {
+        Heading::of(config, ask, &without_key(ask.query()), reading)
+    }
+
+    /// With another query than the request's own.
+    pub(super) fn of(config: &RestConfig, ask: &Ask, query: &str, reading: Reading) -> Result<Self, Refusal> {
         let headers = &ask.parts.headers;
         let (schema, names_schema) = schema(config, &ask.parts.method, headers)?;
-        let query = data::query::parse(&without_key(ask.query()), reading)?;
+        let query = data::query::parse(query, reading)?;
         let range = match ask.parts.method == Method::GET {
             true => ask.header("range").and_then(range),
             false => None,
         };
         Ok(Heading {
+            path: config.search_path(&schema).into(),
             schema,
             names_schema,
             prefer: Preferences::read(headers, config.ending_allowed),
@@ -79,7 +87,7 @@ fn schema(config: &RestConfig, method: &Method, headers: &HeaderMap) -> Result<(
 }
 
 /// `apikey=` belongs to the edge, which read it already; as a filter it would be a mistake.
-fn without_key(query: &str) -> Cow<'_, str> {
+pub(super) fn without_key(query: &str) -> Cow<'_, str> {
     if !query.split('&').any(|pair| pair.starts_with("apikey=")) {
         return query.into();
     }
@@ -114,7 +122,7 @@ pub(super) fn setup(config: &RestConfig, catalog: &Catalog, ask: &Ask, heading: 
     }
     more.extend(config.app_settings.iter().map(|(name, value)| (name.clone().into(), value.as_str().into())));
     Setup {
-        search_path: Some(config.search_path(&heading.schema).into()),
+        search_path: Some(Arc::clone(&heading.path)),
         more,
         before: config.pre_request.as_deref().map(Into::into),
         ..Setup::default()

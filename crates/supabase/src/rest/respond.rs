@@ -8,7 +8,7 @@ use data::ask::Outcome;
 use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
-use web::Answer;
+use web::{Answer, Body};
 
 use super::error::Refusal;
 use super::media::Media;
@@ -24,7 +24,7 @@ pub(super) struct Draft {
 impl Draft {
     /// A status, nothing else yet.
     pub(super) fn new(status: StatusCode) -> Self {
-        Draft { status, headers: Vec::new(), body: Bytes::new() }
+        Draft { status, headers: Vec::with_capacity(8), body: Bytes::new() }
     }
 
     /// With one more header; a value that cannot be one is left out.
@@ -43,6 +43,18 @@ impl Draft {
         }
     }
 
+    /// With one more header that is one already, if there is a value.
+    pub(super) fn with_value(mut self, name: HeaderName, value: Option<HeaderValue>) -> Self {
+        self.headers.extend(value.map(|value| (name, value)));
+        self
+    }
+
+    /// With a body whose type is among the headers.
+    pub(super) fn with_body(mut self, body: Bytes) -> Self {
+        self.body = body;
+        self
+    }
+
     /// With a body of a type.
     pub(super) fn body(self, heading: &Heading, media: &Media, body: Bytes) -> Self {
         let mut draft = self.typed(heading, media);
@@ -54,6 +66,13 @@ impl Draft {
     pub(super) fn typed(self, heading: &Heading, media: &Media) -> Self {
         let profile = heading.names_schema.then_some(heading.schema.as_str());
         self.with("content-type", media.content_type()).with_some("content-profile", profile)
+    }
+
+    /// The answer, with a body that comes piece by piece.
+    pub(super) fn flowing(self, body: Body) -> Answer {
+        let mut answer = self.plain();
+        *answer.0.body_mut() = body;
+        answer
     }
 
     /// The answer, with what user code set on top.

@@ -4,3 +4,4 @@ mod answers;
 mod description;
 mod house;
 mod refusals;
+mod shapes;

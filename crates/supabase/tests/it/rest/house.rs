@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::{Caller, Clock, DbRole, Rng, Who};
 use data::{Data, Scope};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use supabase::rest::{Rest, RestConfig};
 use testkit::Database;
@@ -34,7 +35,8 @@ CREATE POLICY all_tasks ON tasks TO authenticated USING (true) WITH CHECK (true)
 
 /// The application.
 pub struct House {
-    _database: Database,
+    database: Database,
+    data: Data,
     mount: Mount,
     pg: pg::Pg,
 }
@@ -59,8 +61,14 @@ impl House {
         let data = Data::open(pg.clone(), scope.clone()).await.unwrap();
         let mut config = RestConfig::over(&scope, RestConfig::default().rules);
         change(&mut config);
-        let mount = Rest::new(config, data, Clock::system()).mount("/rest/v1", Guard::Key);
-        House { _database: database, mount, pg }
+        let mount = Rest::new(config, data.clone(), Clock::system()).mount("/rest/v1", Guard::Key);
+        House { database, data, mount, pg }
+    }
+
+    /// Changes the schema or its rows, as its owner.
+    pub async fn change(&self, sql: &str) {
+        self.database.owner().await.batch_execute(sql).await.unwrap();
+        self.data.reload().await.unwrap();
     }
 
     /// Sends a request as `caller`.
@@ -103,7 +111,7 @@ impl House {
             },
             web::Reply::into_inner,
         );
-        Got::from(answer)
+        Got::of(answer).await
     }
 
     /// A `GET` as a member.
@@ -127,13 +135,25 @@ pub struct Got {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
+    /// Whether it came piece by piece.
+    pub is_streamed: bool,
+    /// Whether it ended with an error.
+    pub broke_off: bool,
 }
 
 impl Got {
-    fn from(answer: Answer) -> Got {
-        let (head, body) = answer.0.into_parts();
-        let Body::Whole(bytes) = body else { panic!("a streamed answer") };
-        Got { status: head.status, headers: head.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    async fn of(answer: Answer) -> Got {
+        let (head, mut body) = answer.0.into_parts();
+        let is_streamed = matches!(body, Body::Stream(_));
+        let (mut bytes, mut broke_off) = (Vec::new(), false);
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => bytes.extend_from_slice(&frame.into_data().unwrap()),
+                Err(_) => broke_off = true,
+            }
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        Got { status: head.status, headers: head.headers, text, is_streamed, broke_off }
     }
 
     pub fn json(&self) -> Value {

@@ -1,4 +1,6 @@
-//! `cargo xtask bench [seconds]`: what a request costs, beside what the database alone costs, in one run.
+//! `cargo xtask bench [seconds] [sections]`: what a request costs, beside what the database alone costs, in one run.
+//!
+//! The sections ([`sections::SECTIONS`], or `all`) compare more, each as a ratio.
 //!
 //! The load generator is this process and its CPU is not counted. What is counted is the server's, and that of
 //! PostgreSQL over its whole process tree. Both sides ask the same rows of the same server on the same machine.
@@ -6,6 +8,7 @@
 mod database;
 mod load;
 mod process;
+mod sections;
 mod server;
 
 use std::time::Duration;
@@ -29,15 +32,18 @@ const SIGNED_IN: usize = 100;
 const IN_TURN: u64 = 500;
 
 pub fn run(words: &[&str]) -> Result<()> {
-    let seconds: u64 = match words {
+    let (numbers, names): (Vec<&str>, Vec<&str>) =
+        words.iter().partition(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let seconds: u64 = match numbers.as_slice() {
         [] => 5,
-        [number] => number.parse().context("bench takes a number of seconds per measurement")?,
-        _ => bail!("bench takes a number of seconds per measurement"),
+        [number] => number.parse().context("too many seconds")?,
+        _ => bail!("bench takes one number, of seconds per measurement"),
     };
+    let sections = sections::chosen(&names)?;
     let workspace = Workspace::find()?;
     let tools = setup::for_running(&workspace)?;
     let server = Server::start(&workspace, &tools)?;
-    println!("limits raised for this run: {}", server::RAISED.join(" "));
+    println!("raised for this run:\n{}", server::RAISED);
     let database = Database::of(&server, &tools)?;
     database.seed()?;
     let tokens = server.sign_in(SIGNED_IN)?;
@@ -45,9 +51,14 @@ pub fn run(words: &[&str]) -> Result<()> {
         Bench { server: &server, database: &database, tokens: &tokens, length: Duration::from_secs(seconds) };
     let rows = bench.measure()?;
     bench.print(&rows)?;
+    for section in sections {
+        println!("\n{}", section.what);
+        (section.run)(&bench)?;
+    }
     server.stop()
 }
 
+/// What is measured with.
 struct Bench<'a> {
     server: &'a Server,
     database: &'a Database,
@@ -57,7 +68,7 @@ struct Bench<'a> {
 
 /// One line of the table.
 struct Row {
-    what: &'static str,
+    what: String,
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -79,7 +90,7 @@ impl Bench<'_> {
     }
 
     /// Its round trips are known: one per line of the script.
-    fn pgbench(&self, what: &'static str, script: &str, round_trips: f64) -> Result<Row> {
+    fn pgbench(&self, what: &str, script: &str, round_trips: f64) -> Result<Row> {
         let before = self.usage()?;
         let outcome = self.database.pgbench(script, PGBENCH_CLIENTS, self.length.as_secs())?;
         let spent = self.usage()?.since(&before);
@@ -150,16 +161,10 @@ impl Bench<'_> {
     }
 }
 
-fn row(
-    what: &'static str,
-    outcome: &Outcome,
-    palisade_us: Option<u64>,
-    postgres_us: u64,
-    round_trips: f64,
-) -> Row {
+fn row(what: &str, outcome: &Outcome, palisade_us: Option<u64>, postgres_us: u64, round_trips: f64) -> Row {
     let each = |us: u64| us as f64 / outcome.requests.max(1) as f64;
     Row {
-        what,
+        what: what.to_owned(),
         per_second: outcome.per_second(),
         p50_ms: outcome.percentile_ms(0.50),
         p99_ms: outcome.percentile_ms(0.99),

@@ -2,6 +2,8 @@
 //!
 //! [`lists`] is the table of contents of the whole program; [`start`] builds everything once and takes it down again.
 
+#[cfg(feature = "bench")]
+mod bench;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -127,7 +127,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         settings: basics.settings.clone(),
     };
     later.spawn(&listener, &behind.tracker, &behind.stop);
-    let (edges, routes) = edges(&basics, &services, not_effective, log)?;
+    let (edges, routes) = edges(&basics, &services, &database, not_effective, log)?;
     let control = control::socket_path(&basics.data);
     let control_socket = control_socket(&control)?;
     let answering = &tasks.edges;
@@ -159,6 +159,7 @@ struct Edges {
 fn edges(
     basics: &Basics,
     services: &Services,
+    database: &Database,
     not_effective: Vec<String>,
     log: Option<Log>,
 ) -> Result<(Edges, Vec<web::Bound>), StartError> {
@@ -188,11 +189,24 @@ fn edges(
         log: log.map(|log| Arc::new(log) as Arc<dyn native::Log>),
         url: basics.url.clone(),
     });
-    let public = mounts::public(services, &native, *profile, settings, clock);
+    let mut public = mounts::public(services, &native, *profile, settings, clock);
+    public.extend(compared_with(database));
     let routes = public.iter().flat_map(|mount| mount.routes.clone()).collect();
     let public = Edge::new(settings, config(public, mounts::identify(services.auth.clone())))?;
     let operator = Edge::new(settings, config(mounts::operator(&native), mounts::operator_only()))?;
     Ok((Edges { public, operator }, routes))
+}
+
+/// What the bench compares us with.
+#[cfg(feature = "bench")]
+fn compared_with(database: &Database) -> Option<web::Mount> {
+    Some(crate::bench::mount(database.admin.login(&database.wanted.logins.authenticator)))
+}
+
+/// Nothing: this is no build for the bench.
+#[cfg(not(feature = "bench"))]
+fn compared_with(_: &Database) -> Option<web::Mount> {
+    None
 }
 
 impl Running {

@@ -33,6 +33,16 @@ select id, title, done, priority, tags, details, created_at from public.todos wh
 COMMIT;
 ";
 
+/// What Palisade sends for the same row: the settings and the row, one Sync.
+pub const PIPELINE: &str = "\
+\\set id random(1, 90000)
+\\set user (:id - 1) % 10000
+\\startpipeline
+select where set_config('role', 'authenticated', true) is null or set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-' || lpad((:user)::text, 12, '0'), true) is null;
+select id, title, done, priority, tags, details, created_at from public.todos where id = :id;
+\\endpipeline
+";
+
 /// The id of the bench's nth user.
 pub fn user_id(user: u64) -> String {
     format!("00000000-0000-4000-8000-{user:012}")

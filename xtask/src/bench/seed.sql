@@ -45,6 +45,11 @@ select n, ('00000000-0000-4000-8000-' || lpad(owner::text, 12, '0'))::uuid, owne
 from generate_series(1, 100000) n, lateral (select case when n <= 90000 then (n - 1) % 10000 else (n - 90001) / 100 end as owner) whose;
 select setval(pg_get_serial_sequence('public.todos', 'id'), 200000);
 
+-- A read that takes long without taking CPU.
+create view public.sleepy with (security_invoker = true) as
+    select t.id from (select id from public.todos order by id limit 1) t, lateral (select pg_sleep(0.2)) nap;
+grant select on public.sleepy to authenticated;
+
 reset role;
 create schema bench;
 create table bench.plain as select * from public.todos;

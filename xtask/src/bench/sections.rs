@@ -1,0 +1,140 @@
+//! Comparisons beyond the table, each a claim of ours and the ratio that was measured for it in this run.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, bail};
+
+use super::load::{self, Case, Until, Verb};
+use super::{Bench, CASES, CONNECTIONS, database, process};
+
+/// A comparison.
+pub struct Section {
+    /// The word that chooses it.
+    pub name: &'static str,
+    /// What it compares.
+    pub what: &'static str,
+    pub run: fn(&Bench<'_>) -> Result<()>,
+}
+
+/// All of them.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        name: "pipeline",
+        what: "Requests against pgbench's transactions of the same statements",
+        run: pipeline,
+    },
+    Section { name: "trips", what: "One round trip against four, in the same server", run: trips },
+    Section { name: "page", what: "JSON written by us against json_agg, in the same server", run: page },
+    Section { name: "slow", what: "Fast requests beside a slow one", run: slow },
+    Section { name: "growth", what: "Memory over a million requests", run: growth },
+];
+
+/// Those with one of the names; all for `all`, none without names.
+pub fn chosen(names: &[&str]) -> Result<Vec<&'static Section>> {
+    if let Some(odd) =
+        names.iter().find(|name| **name != "all" && !SECTIONS.iter().any(|one| one.name == **name))
+    {
+        let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
+        bail!("bench has no section {odd}; there are {} and all", known.join(", "));
+    }
+    Ok(SECTIONS.iter().filter(|one| names.contains(&"all") || names.contains(&one.name)).collect())
+}
+
+fn row_case() -> Result<&'static Case> {
+    CASES.first().ok_or_else(|| anyhow::anyhow!("no cases"))
+}
+
+fn share(what: &str, got: f64, of: f64, wanted: &str) {
+    println!("   {what}: {:.2} (wanted: {wanted})", got / of.max(f64::MIN_POSITIVE));
+}
+
+/// Its clients speak no HTTP and check no token.
+fn pipeline(bench: &Bench<'_>) -> Result<()> {
+    let theirs = bench.pgbench("pgbench: one pipeline, one Sync", database::PIPELINE, 1.0)?;
+    let ours = bench.palisade(row_case()?)?;
+    println!(
+        "   {:.0} transactions/s, {:.1} µs of PostgreSQL; {:.0} requests/s, {:.1} µs of PostgreSQL",
+        theirs.per_second, theirs.postgres_us, ours.per_second, ours.postgres_us
+    );
+    share("requests a second, of its transactions", ours.per_second, theirs.per_second, "0.50 or more");
+    Ok(())
+}
+
+const FOUR_TRIPS: Case = Case {
+    what: "four round trips of a general driver",
+    verb: Verb::Get,
+    path: |user, turn| format!("/bench/v1/four-trips/{}", 1 + user + turn % 9 * 10_000),
+};
+const JSON_AGG: Case =
+    Case { what: "json_agg", verb: Verb::Get, path: |_, _| "/bench/v1/json-agg".to_owned() };
+
+fn against(bench: &Bench<'_>, ours: &Case, theirs: &Case, wanted: &str) -> Result<()> {
+    let (them, us) = (bench.palisade(theirs)?, bench.palisade(ours)?);
+    for row in [&them, &us] {
+        println!(
+            "   {}: {:.0}/s, p99 {:.2} ms, palisade {:.1} µs, PostgreSQL {:.1} µs",
+            row.what,
+            row.per_second,
+            row.p99_ms,
+            row.palisade_us.unwrap_or_default(),
+            row.postgres_us
+        );
+    }
+    share("times as many requests a second", us.per_second, them.per_second, wanted);
+    Ok(())
+}
+
+fn trips(bench: &Bench<'_>) -> Result<()> {
+    against(bench, row_case()?, &FOUR_TRIPS, "3 or more")
+}
+
+fn page(bench: &Bench<'_>) -> Result<()> {
+    let Some(ours) = CASES.get(1) else { bail!("no page") };
+    against(bench, ours, &JSON_AGG, "1.8 or more")
+}
+
+const SLEEPY: Case =
+    Case { what: "a slow read", verb: Verb::Get, path: |_, _| "/rest/v1/sleepy?select=id".to_owned() };
+
+/// Half the connections, so that what is measured is waiting for the slow one and not for a CPU.
+fn slow(bench: &Bench<'_>) -> Result<()> {
+    let (address, case) = (bench.server.address(), row_case()?);
+    let measure = || load::run(address, case, bench.tokens, CONNECTIONS / 2, Until::Elapsed(bench.length));
+    measure()?;
+    let alone = measure()?;
+    let over = AtomicBool::new(false);
+    let (beside, slow) = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            let mut sent = 0;
+            while !over.load(Ordering::Relaxed) {
+                sent += load::run(address, &SLEEPY, bench.tokens, 1, Until::Requests(1))?.requests;
+            }
+            anyhow::Ok(sent)
+        });
+        let beside = measure();
+        over.store(true, Ordering::Relaxed);
+        (beside, slow.join())
+    });
+    let (beside, slow) = (beside?, slow.map_err(|_| anyhow::anyhow!("the slow one broke"))??);
+    println!(
+        "   p99 of a row by key: {:.2} ms alone, {:.2} ms beside {slow} reads of 200 ms, one after the other",
+        alone.percentile_ms(0.99),
+        beside.percentile_ms(0.99)
+    );
+    share("times the p99", beside.percentile_ms(0.99), alone.percentile_ms(0.99), "2 or less");
+    Ok(())
+}
+
+fn growth(bench: &Bench<'_>) -> Result<()> {
+    const TENTH: u64 = 100_000;
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        load::run(bench.server.address(), row_case()?, bench.tokens, CONNECTIONS, Until::Requests(TENTH))?;
+        seen.push(process::resident_kib(bench.server.pid())? as f64 / 1024.0);
+    }
+    let shown: Vec<String> = seen.iter().map(|mib| format!("{mib:.1}")).collect();
+    println!("   MiB after each 100,000: {}", shown.join(" "));
+    let (first, last) = (seen.first().copied().unwrap_or(1.0), seen.last().copied().unwrap_or(1.0));
+    share("times the memory after the first tenth", last, first, "1.0, give or take an allocator");
+    Ok(())
+}

@@ -60,6 +60,41 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A template that cannot be read or rendered.
+    #[error("the mail template {file} is wrong")]
+    Template {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        #[source]
+        source: minijinja::Error,
+    },
+    /// A file that is no template's.
+    #[error("{file} is not the name of a mail template: KIND.txt, KIND.LOCALE.txt or the same with html")]
+    TemplateName {
+        /// Which.
+        file: String,
+    },
+    /// A template for text without a subject.
+    #[error("the mail template {file} must begin with one line `Subject: …` and a blank line")]
+    TemplateSubject {
+        /// Which.
+        file: String,
+    },
+    /// A template that names what there is not.
+    #[error("the mail template {file} names {word}, which there is not")]
+    TemplateWord {
+        /// Which.
+        file: String,
+        /// What it names.
+        word: String,
+    },
+    /// The language of those who want none has no templates.
+    #[error("email.locale is {wanted}, in which there is no template")]
+    Locale {
+        /// Which.
+        wanted: String,
+    },
     /// There is no such mail.
     #[error("there is no such mail in the outbox")]
     NotFound,
@@ -76,6 +111,11 @@ impl Error {
             Error::Address { .. }
             | Error::TooLong { .. }
             | Error::Compose(_)
+            | Error::Template { .. }
+            | Error::TemplateName { .. }
+            | Error::TemplateSubject { .. }
+            | Error::TemplateWord { .. }
+            | Error::Locale { .. }
             | Error::NotFound
             | Error::Seal(_) => true,
             Error::Database(_) | Error::Timeout { .. } | Error::File { .. } | Error::NoSender => false,
@@ -91,7 +131,13 @@ impl Fault for Error {
             Error::NotFound => Kind::NotFound,
             Error::NoSender => Kind::Unsupported,
             Error::Timeout { .. } | Error::Smtp { .. } | Error::File { .. } => Kind::Unavailable,
-            Error::Seal(_) | Error::Compose(_) => Kind::Bug,
+            Error::Seal(_)
+            | Error::Compose(_)
+            | Error::Template { .. }
+            | Error::TemplateName { .. }
+            | Error::TemplateSubject { .. }
+            | Error::TemplateWord { .. }
+            | Error::Locale { .. } => Kind::Bug,
         }
     }
 
@@ -105,6 +151,11 @@ impl Fault for Error {
             Error::Smtp { .. } => "mail.smtp",
             Error::Timeout { .. } => "mail.timeout",
             Error::File { .. } => "mail.file",
+            Error::Template { .. } => "mail.template.wrong",
+            Error::TemplateName { .. } => "mail.template.name",
+            Error::TemplateSubject { .. } => "mail.template.subject",
+            Error::TemplateWord { .. } => "mail.template.word",
+            Error::Locale { .. } => "mail.template.locale",
             Error::NotFound => "mail.not_found",
             Error::NoSender => "mail.no_sender",
         }

@@ -14,6 +14,7 @@ mod sender;
 pub mod settings;
 mod smtp;
 pub mod sql;
+mod templates;
 
 pub use error::Error;
 pub use message::Message;
@@ -21,6 +22,7 @@ pub use outbox::{Attempt, Letter, Outbox, Parts, State, Summary};
 pub use sender::{Caught, Sender};
 pub use settings::SETTINGS;
 pub use smtp::Smtp;
+pub use templates::{Rendered, Template, Templates};
 
 /// The schema `mail`.
 pub const MIGRATIONS: &[pg::Migration] = &[pg::Migration {

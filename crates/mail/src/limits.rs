@@ -22,3 +22,9 @@ pub static TRANSCRIPT_LINE_BYTES: Limit = Limit::new(
 pub static PAGE: Limit = Limit::new("mail_page_max", 200, "one screen of the outbox");
 /// Mails the memory sender keeps.
 pub static CAUGHT: Limit = Limit::new("mail_caught_max", 1_000, "for tests; the oldest go first");
+/// One template.
+pub static TEMPLATE_BYTES: Limit =
+    Limit::new("mail_template_bytes_max", 262_144, "a mail is not longer than its template by much");
+/// Steps of rendering one template.
+pub static TEMPLATE_FUEL: Limit =
+    Limit::new("mail_template_steps_max", 100_000, "ours take a hundred; a loop without end takes this");

@@ -6,6 +6,8 @@ use std::time::Duration;
 use base::setting::{Alias, Definition, Guide};
 use base::{Secret, Setting};
 
+use crate::Template;
+
 /// The mail server.
 pub static SMTP_HOST: Setting<Option<String>> = Setting::unset("email.smtp_host")
     .also(&[Alias::same("GOTRUE_SMTP_HOST", Guide::Other)])
@@ -56,6 +58,55 @@ pub static OUTBOX_RETENTION: Setting<Duration> = Setting::new("email.outbox_rete
     .range("1h", "365d")
     .changes("how long recipient, subject and transcript of a settled mail are kept");
 
+/// Texts of one's own.
+pub static TEMPLATES_DIR: Setting<Option<PathBuf>> = Setting::unset("email.templates_dir")
+    .changes("a directory of files that take the place of our mails: KIND.txt, KIND.LOCALE.txt, and the same with html");
+
+/// The language of those who want none.
+pub static LOCALE: Setting<String> =
+    Setting::new("email.locale", "en").changes("the language of mails to people who have none of their own");
+
+/// Its subject.
+pub static SUBJECT_CONFIRMATION: Setting<Option<String>> = Setting::unset("email.subject_confirmation")
+    .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_CONFIRMATION", Guide::Other)])
+    .changes("the subject of mails of the kind confirmation, in every language; a template");
+
+/// Its subject.
+pub static SUBJECT_RECOVERY: Setting<Option<String>> = Setting::unset("email.subject_recovery")
+    .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_RECOVERY", Guide::Other)])
+    .changes("the subject of mails of the kind recovery, in every language; a template");
+
+/// Its subject.
+pub static SUBJECT_MAGIC_LINK: Setting<Option<String>> = Setting::unset("email.subject_magic_link")
+    .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_MAGIC_LINK", Guide::Other)])
+    .changes("the subject of mails of the kind magic_link, in every language; a template");
+
+/// Its subject.
+pub static SUBJECT_INVITE: Setting<Option<String>> = Setting::unset("email.subject_invite")
+    .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_INVITE", Guide::Other)])
+    .changes("the subject of mails of the kind invite, in every language; a template");
+
+/// Its subject.
+pub static SUBJECT_EMAIL_CHANGE: Setting<Option<String>> = Setting::unset("email.subject_email_change")
+    .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_EMAIL_CHANGE", Guide::Other)])
+    .changes("the subject of mails of the kind email_change, in every language; a template");
+
+/// Its subject.
+pub static SUBJECT_REAUTHENTICATION: Setting<Option<String>> =
+    Setting::unset("email.subject_reauthentication")
+        .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_REAUTHENTICATION", Guide::Other)])
+        .changes("the subject of mails of the kind reauthentication, in every language; a template");
+
+/// Subjects of one's own.
+pub(crate) const SUBJECTS: &[(Template, &Setting<Option<String>>)] = &[
+    (Template::Confirmation, &SUBJECT_CONFIRMATION),
+    (Template::Recovery, &SUBJECT_RECOVERY),
+    (Template::MagicLink, &SUBJECT_MAGIC_LINK),
+    (Template::Invite, &SUBJECT_INVITE),
+    (Template::EmailChange, &SUBJECT_EMAIL_CHANGE),
+    (Template::Reauthentication, &SUBJECT_REAUTHENTICATION),
+];
+
 /// This crate's settings.
 pub const SETTINGS: &[&Definition] = &[
     &SMTP_HOST.definition,
@@ -68,4 +119,12 @@ pub const SETTINGS: &[&Definition] = &[
     &FROM_NAME.definition,
     &FILE_DIR.definition,
     &OUTBOX_RETENTION.definition,
+    &TEMPLATES_DIR.definition,
+    &LOCALE.definition,
+    &SUBJECT_CONFIRMATION.definition,
+    &SUBJECT_RECOVERY.definition,
+    &SUBJECT_MAGIC_LINK.definition,
+    &SUBJECT_INVITE.definition,
+    &SUBJECT_EMAIL_CHANGE.definition,
+    &SUBJECT_REAUTHENTICATION.definition,
 ];

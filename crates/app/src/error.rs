@@ -25,6 +25,9 @@ pub enum StartError {
     /// The outbox could not be opened.
     #[error("{0}")]
     Mail(#[from] mail::Error),
+    /// Texts cannot be sent.
+    #[error("{0}")]
+    Texts(#[from] texts::Error),
     /// The way out of the house could not be opened.
     #[error("{0}")]
     Outbound(#[from] outbound::Error),
@@ -69,13 +72,13 @@ impl StartError {
             | StartError::Profile(_)
             | StartError::Outbound(_)
             | StartError::Documents(_)
+            | StartError::Texts(_)
+            | StartError::Mail(_)
             | StartError::Limits(_) => Exit::Configuration,
             StartError::Auth(auth::Error::Unsafe { .. }) => Exit::Configuration,
             StartError::Database(pg::Error::Refused(_)) => Exit::Configuration,
             StartError::Database(_) | StartError::Data(_) => Exit::Unavailable,
-            StartError::Keys(_) | StartError::Auth(_) | StartError::Audit(_) | StartError::Mail(_) => {
-                Exit::Failed
-            }
+            StartError::Keys(_) | StartError::Auth(_) | StartError::Audit(_) => Exit::Failed,
         }
     }
 

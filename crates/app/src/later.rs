@@ -10,10 +10,11 @@ use tokio_util::task::TaskTracker;
 
 use audit::{Audit, Entry, Event};
 use auth::sso::{KeepProviders, Sso};
+use auth::{Auth, SendLink};
 
 /// Everything a worker of this node can run.
-pub fn registry(outbox: &mail::Outbox) -> Registry {
-    Registry::new().with::<DeliverMail>(outbox.clone())
+pub fn registry(outbox: &mail::Outbox, auth: &Auth) -> Registry {
+    Registry::new().with::<DeliverMail>(outbox.clone()).with::<SendLink>(auth.clone())
 }
 
 /// Everything this node keeps as it should be.
@@ -33,6 +34,8 @@ pub struct Later {
     pub outbox: mail::Outbox,
     /// SAML providers, which are kept.
     pub sso: Sso,
+    /// Accounts, whose links jobs send.
+    pub auth: Auth,
     /// Where a job that is given up is recorded.
     pub audit: Audit,
     /// The time.
@@ -44,8 +47,8 @@ pub struct Later {
 impl Later {
     /// Starts both. On `stop` the worker ends what it is at, the reconcilers where they stand.
     pub fn spawn(self, listener: &Listener, tracker: &TaskTracker, stop: &CancellationToken) {
-        let Later { jobs, outbox, sso, audit, clock, settings } = self;
-        let worker = Worker::new(jobs, registry(&outbox), &settings, "node")
+        let Later { jobs, outbox, sso, auth, audit, clock, settings } = self;
+        let worker = Worker::new(jobs, registry(&outbox, &auth), &settings, "node")
             .woken_by(listener.subscribe())
             .on_dead(move |name, id, why| audit.refused(given_up(name, id, why)));
         tracker.spawn(worker.run(stop.clone()));
@@ -54,7 +57,8 @@ impl Later {
 }
 
 fn given_up(name: &str, id: uuid::Uuid, why: &str) -> Entry {
-    let event = if name == <DeliverMail as jobs::Job>::NAME { Event::MailFailed } else { Event::JobDead };
+    let is_mail = [<DeliverMail as jobs::Job>::NAME, <SendLink as jobs::Job>::NAME].contains(&name);
+    let event = if is_mail { Event::MailFailed } else { Event::JobDead };
     Entry::system(event)
         .failed("jobs.given_up")
         .about(format!("job:{id}"))
@@ -71,25 +75,66 @@ mod tests {
 
     use super::*;
 
-    /// An outbox over a database that nobody asks.
-    fn outbox() -> mail::Outbox {
-        let server = pg::Server::Socket { dir: "/nowhere".into(), port: 1 };
-        let login = pg::Login { name: "nobody".into(), password: None };
-        let parts = mail::Parts {
-            pg: pg::Pg::connect(pg::Config::new(server, "none", login, None)).expect("lanes"),
-            root: Arc::new(seal::RootKey::from_bytes([7; 32]).expect("a key")),
+    async fn outbox_and_auth(database: &testkit::Database) -> (mail::Outbox, Auth) {
+        let (pg, clock) = (database.pg(), Clock::system());
+        let root = Arc::new(seal::RootKey::from_bytes([7; 32]).expect("a key"));
+        let data = tempfile::tempdir().expect("a directory");
+        let (audit, _tasks) = Audit::open(audit::Parts {
+            pg: pg.clone(),
+            settings: Settings::default(),
+            data_dir: data.path().to_owned(),
+            node: "test".into(),
+            keys: audit::Keys::from_root(&root),
+            clock: clock.clone(),
+            rng: Rng::system(),
+        })
+        .await
+        .expect("opened");
+        let outbox = mail::Outbox::open(mail::Parts {
+            pg: pg.clone(),
+            root: root.clone(),
             settings: Settings::default(),
             sender: mail::Sender::Catch,
-            clock: Clock::system(),
+            clock: clock.clone(),
             rng: Rng::system(),
-        };
-        mail::Outbox::open(parts).expect("opened")
+        })
+        .expect("opened");
+        let outbound = outbound::Outbound::open(outbound::Parts {
+            settings: Settings::default(),
+            resolver: outbound::system_resolver(),
+            on_refusal: Arc::new(|_| {}),
+        })
+        .expect("opened");
+        let texts = texts::Texts::open(texts::Parts {
+            settings: Settings::default(),
+            outbound,
+            outbox: outbox.clone(),
+            clock: clock.clone(),
+            rng: Rng::system(),
+        })
+        .expect("opened");
+        let auth = Auth::open(auth::Parts {
+            jobs: Jobs::new(pg.clone(), clock.clone(), Rng::system()),
+            outbox: outbox.clone(),
+            limiter: limits::Limiter::in_memory(clock.clone()),
+            profile: base::Profile::Dev,
+            public_url: "http://127.0.0.1:8000".into(),
+            settings: Settings::default(),
+            rng: Rng::system(),
+            audit,
+            clock,
+            pg,
+            root,
+            texts,
+        });
+        (outbox, auth.await.expect("opened"))
     }
 
     #[tokio::test]
     async fn everything_listed_is_started_and_everything_started_is_listed() {
-        let outbox = outbox();
-        let started: BTreeSet<&str> = registry(&outbox).definitions().map(|job| job.name).collect();
+        let database = testkit::Database::new(&crate::lists::migrations()).await;
+        let (outbox, auth) = outbox_and_auth(&database).await;
+        let started: BTreeSet<&str> = registry(&outbox, &auth).definitions().map(|job| job.name).collect();
         let listed: BTreeSet<&str> = crate::lists::jobs().iter().map(|job| job.name).collect();
         assert_eq!(started, listed);
         let nothing = KeepProviders(Arc::new(|| Box::pin(async { Ok(()) })));

@@ -32,6 +32,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     graphql::SETTINGS,
     jobs::SETTINGS,
     mail::SETTINGS,
+    texts::SETTINGS,
     outbound::SETTINGS,
     crate::settings::SETTINGS,
 ];
@@ -43,7 +44,7 @@ pub fn settings() -> Vec<&'static Definition> {
 
 /// Jobs: things to do once, later. `crate::later::registry` gives each what it works with.
 pub fn jobs() -> Vec<jobs::Definition> {
-    jobs::JOBS.to_vec()
+    [auth::JOBS, jobs::JOBS].concat()
 }
 
 /// Reconcilers: what is kept as it should be. `crate::later::reconcilers` starts them.

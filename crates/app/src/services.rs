@@ -93,6 +93,8 @@ pub async fn open(
     let pg = database.pg.clone();
     let outbox = outbox(basics, &pg)?;
     let outbound = outbound(basics, &audit)?;
+    let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
+    let texts = texts(basics, &outbound, &outbox)?;
     let auth = Auth::open(auth::Parts {
         pg: pg.clone(),
         audit: audit.clone(),
@@ -100,7 +102,9 @@ pub async fn open(
         settings: basics.settings.clone(),
         profile: basics.profile,
         public_url: basics.url.clone(),
-        can_mail: outbox.takes_mail(),
+        outbox: outbox.clone(),
+        jobs: jobs.clone(),
+        texts,
         limiter: basics.limiter.clone(),
         clock: basics.clock.clone(),
         rng: basics.rng.clone(),
@@ -113,7 +117,6 @@ pub async fn open(
         basics.settings.get(&graphql::settings::DOCUMENTS).as_deref(),
     )?;
     let posture = Posture::new(pg.clone(), place(basics, database, &keys, &audit)).with_keys(lent(&auth));
-    let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
     let sso = sso(basics, &auth, &outbound, &outbox, &jobs)?;
     let connections = Connections::default();
     let migrations = migrations(basics, database, &audit);
@@ -218,6 +221,21 @@ fn outbound(basics: &Basics, audit: &Audit) -> Result<outbound::Outbound, StartE
         settings: basics.settings.clone(),
         resolver: outbound::system_resolver(),
         on_refusal: refusals::outbound(audit.clone()),
+    })?)
+}
+
+/// Texts to telephones; in `dev` they stay beside the caught mails.
+fn texts(
+    basics: &Basics,
+    outbound: &outbound::Outbound,
+    outbox: &mail::Outbox,
+) -> Result<texts::Texts, StartError> {
+    Ok(texts::Texts::open(texts::Parts {
+        settings: basics.settings.clone(),
+        outbound: outbound.clone(),
+        outbox: outbox.clone(),
+        clock: basics.clock.clone(),
+        rng: basics.rng.clone(),
     })?)
 }
 

@@ -122,6 +122,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         jobs: services.jobs.clone(),
         outbox: services.outbox.clone(),
         sso: services.sso.clone(),
+        auth: services.auth.clone(),
         audit: services.audit.clone(),
         clock: basics.clock.clone(),
         settings: basics.settings.clone(),

@@ -1,37 +1,30 @@
-//! What people do with their own account: make it, sign in, look, change.
+//! What people do with their own account: sign in, look, change. How they make it is [`sign_up`].
 //!
 //! Invariant: whether an account exists costs nothing and tells nothing: the same statements, the same hashes and the
 //! same words for a stranger's guess and a wrong password (control 126, attack row 19).
 
 mod anonymous;
 mod email;
+mod phone;
 mod sign_in;
+mod sign_up;
 
 pub(crate) use email::read_email;
+pub(crate) use phone::read_phone;
+pub use sign_up::{SignUp, SignedUp};
 
-use audit::Event;
 use base::Secret;
 use jiff::Timestamp;
 use pg::{Param, Reason, Reply, SystemTx};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::events::{self, Happening};
-use crate::session::{Grant, Opening, Way, ids};
+use crate::events::{self, Happening, LinkHappening};
+use crate::links::Along;
+use crate::post::Warning;
+use crate::session::ids;
 use crate::user::User;
-use crate::{Auth, Error, Visit, limits, sql};
-
-/// Who wants an account.
-pub struct SignUp {
-    /// With this address.
-    pub email: Option<String>,
-    /// Or this number.
-    pub phone: Option<String>,
-    /// And this password.
-    pub password: Option<Secret<String>>,
-    /// What they say about themselves.
-    pub data: Map<String, Value>,
-}
+use crate::{Auth, Error, Visit, limits, mfa, sql};
 
 /// What a person wants changed.
 #[derive(Default)]
@@ -42,6 +35,12 @@ pub struct UserChange {
     pub phone: Option<String>,
     /// Another password.
     pub password: Option<Secret<String>>,
+    /// A code that proves they are there, if they gave one.
+    pub nonce: Option<Secret<String>>,
+    /// Where the confirmation of another address leads.
+    pub along: Option<Along>,
+    /// Whether another number is reached through WhatsApp.
+    pub whatsapp: bool,
     /// The one in force, if they gave it.
     pub current_password: Option<Secret<String>>,
     /// Merged into what they said about themselves; null removes.
@@ -49,72 +48,6 @@ pub struct UserChange {
 }
 
 impl Auth {
-    /// Makes an account, confirmed at once: without a way to confirm addresses by mail, nobody else may sign up.
-    pub async fn sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<Grant>, Error> {
-        let (email, password) = self.check_sign_up(&ask)?;
-        self.require_password(&password).await?;
-        let hash = self.0.hasher.hash(&password).await?;
-        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let taken = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
-        let now = self.0.clock.now();
-        if !taken.is_empty() {
-            events::refused(self, visit, Event::SignupRefused, &Error::UserExists, &email);
-            return Err(Error::UserExists);
-        }
-        let new = NewUser {
-            id: self.0.rng.uuid(),
-            email: Some(email),
-            phone: None,
-            hash: Some(hash),
-            role: self.0.rules.default_role.clone(),
-            email_confirmed_at: Some(now),
-            phone_confirmed_at: None,
-            app_metadata: Map::new(),
-            user_metadata: ask.data,
-            banned_until: None,
-        };
-        let user = self.insert_user(&mut tx, new).await?;
-        events::record(&mut tx, self, visit, Happening::Signup { user: &user }).await?;
-        let opened = self.open_session(&mut tx, user, Opening::by(Way::Password), visit).await?;
-        self.commit_session(tx, opened).await
-    }
-
-    /// What can be refused without looking anybody up, in upstream's order.
-    fn check_sign_up(&self, ask: &SignUp) -> Result<(String, Secret<String>), Error> {
-        let rules = &self.0.rules;
-        if !rules.signup {
-            return Err(Error::SignupDisabled);
-        }
-        if ask.email.is_none() && ask.phone.is_none() {
-            return Err(Error::disabled("anonymous_provider_disabled", "Anonymous sign-ins are disabled"));
-        }
-        let password = ask.password.as_ref().filter(|password| !password.expose().is_empty());
-        let password = password.ok_or_else(|| Error::invalid("Signup requires a valid password"))?;
-        rules.password.require(password.expose())?;
-        let email = match (&ask.email, &ask.phone) {
-            (Some(_), Some(_)) => {
-                return Err(Error::invalid(
-                    "Only an email address or phone number should be provided on signup.",
-                ));
-            }
-            (None, _) => {
-                return Err(Error::disabled("phone_provider_disabled", "Phone signups are disabled"));
-            }
-            (Some(email), None) => email,
-        };
-        if !rules.autoconfirm {
-            return Err(match rules.can_mail {
-                false => Error::NoMail,
-                true => Error::disabled(
-                    "email_provider_disabled",
-                    "Email signups are disabled: confirming an address by mail is not available yet",
-                ),
-            });
-        }
-        require_small(&ask.data)?;
-        Ok((read_email(email)?, password.clone()))
-    }
-
     /// The account of a signed-in person.
     pub async fn own_user(&self, id: Uuid) -> Result<Reply<User>, Error> {
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
@@ -137,7 +70,12 @@ impl Auth {
         let user = self.own_user(id).await?.into_inner();
         let email = self.check_own_change(&user, &change, visit)?;
         if change.password.is_some() || email.is_some() || change.phone.is_some() {
-            self.require_step_up_or_password(&user, change.current_password.as_ref(), visit).await?;
+            let current = change.current_password.as_ref();
+            match (self.require_step_up_or_password(&user, current, visit).await, &change.nonce) {
+                // A code that was just sent is a proof too; it is spent with the change.
+                (Err(Error::Mfa(mfa::Error::ReauthenticationNeeded)), Some(_)) => {}
+                (answer, _) => answer?,
+            }
         }
         let hash = match &change.password {
             Some(password) => {
@@ -149,6 +87,9 @@ impl Auth {
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
         let locked = tx.query(sql::USER_BY_ID_LOCKED, [id.into()]).await?;
         let mut user = locked.first().map(User::read).transpose()?.ok_or(Error::UserGone)?;
+        if let Some(nonce) = &change.nonce {
+            self.take_nonce(&mut tx, &user, nonce).await?;
+        }
         let mut fields = Vec::new();
         let mut ended = Vec::new();
         if let Some(data) = change.data {
@@ -156,17 +97,30 @@ impl Auth {
             require_small(&user.user_metadata)?;
             fields.push("user_metadata".to_owned());
         }
-        if let Some(email) = email {
-            self.move_to(&mut tx, &mut user, email).await?;
-            events::record(&mut tx, self, visit, Happening::AddressChanged { user: id }).await?;
-        }
         if let Some(hash) = hash {
             self.set_password(&mut tx, &mut user, hash).await?;
             let session = visit.caller.signed_in().and_then(|person| person.session);
             ended = ids(&tx.query(sql::END_OTHER_SESSIONS, [id.into(), session.into()]).await?)?;
-            tx.execute(sql::DELETE_ONE_TIME_TOKENS, [id.into()]).await?;
-            let happening = Happening::PasswordChanged { user: id, sessions_ended: ended.len() };
-            events::record(&mut tx, self, visit, happening).await?;
+            self.drop_pending(&mut tx, id).await?;
+            let happening = LinkHappening::PasswordChanged { user: id, sessions_ended: ended.len() };
+            events::record_link(&mut tx, self, visit, happening).await?;
+            self.notify(&mut tx, &user, Warning::PasswordChanged, visit).await?;
+        }
+        let along = change.along.unwrap_or_else(|| self.along_to_site());
+        match email {
+            Some(email) if self.0.rules.autoconfirm => {
+                self.move_at_once(&mut tx, &user, &email, visit).await?;
+                self.move_to(&mut tx, &mut user, email).await?;
+                self.drop_pending(&mut tx, id).await?;
+                events::record_link(&mut tx, self, visit, LinkHappening::AddressChanged { user: id }).await?;
+            }
+            Some(email) => self.ask_email_change(&mut tx, &mut user, email, &along, visit).await?,
+            None => {}
+        }
+        if let Some(phone) = change.phone.as_deref().map(read_phone).transpose()?
+            && user.phone.as_ref() != Some(&phone)
+        {
+            self.ask_phone_change(&mut tx, &mut user, phone, &along, change.whatsapp, visit).await?;
         }
         if !fields.is_empty() {
             events::record(&mut tx, self, visit, Happening::UserUpdated { user: id, fields }).await?;
@@ -195,9 +149,9 @@ impl Auth {
             return Err(Error::InsufficientLevel);
         }
         if change.phone.is_some() {
-            return Err(Error::disabled("phone_provider_disabled", "Phone signups are disabled"));
+            self.require_texts("Phone signups are disabled")?;
         }
-        if email.is_some() && !self.0.rules.autoconfirm {
+        if email.is_some() && !self.0.rules.autoconfirm && !self.0.rules.can_mail {
             return Err(Error::disabled(
                 "email_provider_disabled",
                 "Email changes are disabled: this server cannot send mail to confirm an address",

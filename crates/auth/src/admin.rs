@@ -2,7 +2,6 @@
 //!
 //! Invariant: roles are set here and nowhere else (control 47), and whoever loses a right loses their sessions.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use base::Secret;
@@ -13,7 +12,7 @@ use seal::{Hasher, sha256};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::accounts::{NewUser, merge, read_email, require_small, trigger};
+use crate::accounts::{NewUser, merge, read_email, read_phone, require_small, trigger};
 use crate::events::{self, Happening};
 use crate::session::ids;
 use crate::user::User;
@@ -198,6 +197,9 @@ impl Auth {
                 changed.push(name);
             }
         }
+        if changed.contains(&"email") || changed.contains(&"password") {
+            self.drop_pending(&mut tx, id).await?;
+        }
         if !changed.is_empty() {
             let fields = changed.into_iter().map(str::to_owned).collect();
             events::record(&mut tx, self, visit, Happening::AdminUpdated { user: id, fields }).await?;
@@ -340,14 +342,4 @@ struct Checked {
 
 async fn end_all(tx: &mut SystemTx, user: Uuid) -> Result<Vec<Uuid>, Error> {
     ids(&tx.query(sql::END_SESSIONS_OF_USER, [user.into()]).await?)
-}
-
-/// E.164 without the plus, as upstream stores it.
-pub(crate) fn read_phone(text: &str) -> Result<String, Error> {
-    let digits: Cow<'_, str> = text.trim().trim_start_matches('+').replace(' ', "").into();
-    let is_number = (6..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number && !digits.starts_with('0') {
-        return Ok(digits.into_owned());
-    }
-    Err(Error::invalid("Invalid phone number format (E.164 required)"))
 }

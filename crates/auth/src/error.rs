@@ -159,6 +159,25 @@ pub enum Error {
     #[error("code challenge does not match previously saved code verifier")]
     CodeVerifier,
 
+    // Links and codes.
+    /// A code that is wrong, spent, too old, or guessed at too often.
+    #[error("Token has expired or is invalid")]
+    CodeInvalid,
+    /// A link that is wrong, spent or too old.
+    #[error("Email link is invalid or has expired")]
+    LinkInvalid,
+    /// The code that proves somebody's presence is not good.
+    #[error("Nonce has expired or is invalid")]
+    Nonce,
+    /// The address or number was written to a moment ago.
+    #[error("For security purposes, you can only request this after {} seconds.", wait.as_secs())]
+    TooSoon {
+        /// Whether it is a number.
+        is_text: bool,
+        /// How long it has to wait.
+        wait: std::time::Duration,
+    },
+
     /// A set-up link that was used, is too old, or never was.
     #[error("This set-up link is not valid any more: make a new one with `palisade admin create`")]
     SetupLink,
@@ -213,6 +232,15 @@ pub enum Error {
     /// Keys and hashes.
     #[error(transparent)]
     Seal(#[from] seal::Error),
+    /// Work for later.
+    #[error(transparent)]
+    Jobs(#[from] jobs::Error),
+    /// Mail.
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
+    /// Texts.
+    #[error(transparent)]
+    Texts(#[from] texts::Error),
 }
 
 impl Error {
@@ -237,7 +265,12 @@ impl Fault for Error {
             | Error::BadKey
             | Error::KeyElsewhere
             | Error::UserGone => Kind::Unauthenticated,
-            Error::SecretKeyInBrowser | Error::NotAdmin(_) | Error::SetupLink => Kind::Forbidden,
+            Error::SecretKeyInBrowser
+            | Error::NotAdmin(_)
+            | Error::SetupLink
+            | Error::CodeInvalid
+            | Error::LinkInvalid => Kind::Forbidden,
+            Error::TooSoon { .. } => Kind::TooMany,
             Error::InsufficientLevel => Kind::StepUp,
             Error::UserNotFound | Error::NotAnId(_) | Error::FlowNotFound => Kind::NotFound,
             Error::UserExists | Error::EmailExists | Error::PhoneExists => Kind::Conflict,
@@ -259,6 +292,7 @@ impl Fault for Error {
             | Error::Validation(_)
             | Error::FlowExpired
             | Error::CodeVerifier
+            | Error::Nonce
             | Error::RefreshNotFound
             | Error::RefreshUsed
             | Error::RefreshMalformed
@@ -276,6 +310,9 @@ impl Fault for Error {
             Error::Database(error) => error.kind(),
             Error::Audit(error) => error.kind(),
             Error::Seal(error) => error.kind(),
+            Error::Jobs(error) => error.kind(),
+            Error::Mail(error) => error.kind(),
+            Error::Texts(error) => error.kind(),
         }
     }
 
@@ -324,6 +361,10 @@ impl Fault for Error {
             Error::FlowNotFound => "auth.flow.not_found",
             Error::FlowExpired => "auth.flow.expired",
             Error::CodeVerifier => "auth.flow.verifier",
+            Error::CodeInvalid => "auth.code.invalid",
+            Error::LinkInvalid => "auth.link.invalid",
+            Error::Nonce => "auth.nonce",
+            Error::TooSoon { .. } => "auth.too_soon",
             Error::SetupLink => "auth.setup_link",
             Error::Unsafe { .. } => "auth.unsafe",
             Error::Setting { .. } => "auth.setting",
@@ -335,6 +376,9 @@ impl Fault for Error {
             Error::Database(error) => error.code(),
             Error::Audit(error) => error.code(),
             Error::Seal(error) => error.code(),
+            Error::Jobs(error) => error.code(),
+            Error::Mail(error) => error.code(),
+            Error::Texts(error) => error.code(),
         }
     }
 
@@ -347,6 +391,9 @@ impl Fault for Error {
             Error::Unsafe { .. } | Error::Setting { .. } | Error::BreachedList(_) => {
                 "An unexpected error occurred".into()
             }
+            Error::Jobs(error) => error.message(),
+            Error::Mail(error) => error.message(),
+            Error::Texts(error) => error.message(),
             other => Cow::Owned(other.to_string()),
         }
     }
@@ -363,6 +410,7 @@ impl Fault for Error {
             Error::Mfa(error) => error.retry_after(),
             Error::Seal(error) => error.retry_after(),
             Error::LockedOut { retry_after } => Some(*retry_after),
+            Error::TooSoon { wait, .. } => Some(*wait),
             _ => None,
         }
     }

@@ -3,6 +3,10 @@
 //! Invariant: an entry travels in the transaction of what it tells; only refusals, whose transaction is gone, take the
 //! log's own lane.
 
+mod links;
+
+pub(crate) use links::{LinkHappening, record_link};
+
 use audit::{Entry, Event};
 use pg::SystemTx;
 use uuid::Uuid;
@@ -20,10 +24,7 @@ pub(crate) enum Happening<'a> {
     TokenRefreshed { user: &'a User, session: Uuid },
     TokenReused { user: &'a User, session: Uuid },
     SessionExpired { user: &'a User, session: Uuid },
-    PasswordRehashed { user: Uuid },
     UserUpdated { user: Uuid, fields: Vec<String> },
-    PasswordChanged { user: Uuid, sessions_ended: usize },
-    AddressChanged { user: Uuid },
     AdminCreated { user: &'a User },
     AdminUpdated { user: Uuid, fields: Vec<String> },
     AdminRole { user: Uuid, before: &'a str, after: &'a str },
@@ -106,14 +107,9 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
         Happening::SessionExpired { user, session } => {
             about(person(user.id, Event::SessionExpired).in_session(session), user.id)
         }
-        Happening::PasswordRehashed { user } => about(person(user, Event::PasswordRehashed), user),
         Happening::UserUpdated { user, fields } => {
             about(by(Event::UserUpdated), user).detail("fields", fields)
         }
-        Happening::PasswordChanged { user, sessions_ended } => {
-            about(by(Event::PasswordChanged), user).detail("sessions_ended", sessions_ended)
-        }
-        Happening::AddressChanged { user } => about(by(Event::AddressChanged), user),
         Happening::AdminCreated { user } => about(by(Event::UserCreate), user.id).detail("role", &*user.role),
         Happening::AdminUpdated { user, fields } => {
             about(by(Event::UserUpdate), user).detail("fields", fields)

@@ -18,11 +18,13 @@ mod key_list;
 mod keys;
 mod lent_key;
 pub mod limits;
+mod links;
 mod lockout;
 pub mod mfa;
 mod new_key;
 pub mod outside;
 mod passwords;
+mod post;
 mod revocation;
 mod roles;
 mod rules;
@@ -33,7 +35,7 @@ pub mod sso;
 mod stand_in;
 mod user;
 
-pub use accounts::{SignUp, UserChange};
+pub use accounts::{SignUp, SignedUp, UserChange};
 pub use admin::{Page, Pages, UserFields};
 pub use admins::AdminSetup;
 pub use error::Error;
@@ -41,10 +43,12 @@ pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
 pub use identify::{Credentials, Identified};
 pub use key_list::KeyInfo;
 pub use keys::{DefaultKeys, KeyKind, check_settings};
+pub use links::{Again, Along, Generated, LinkWanted, Purpose, SendLink, Shown, Verified};
 pub use lockout::{DEVICE_COOKIE, DeviceToken};
 pub use mfa::settings::SETTINGS as MFA_SETTINGS;
 pub use new_key::{MadeKey, NewKey};
 pub use passwords::PasswordPolicy;
+pub use post::Warning;
 pub use revocation::{CHANNEL, Notice, Revocations};
 pub use roles::AppRole;
 pub use rules::Rules;
@@ -55,16 +59,19 @@ pub use user::{Identity, User};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use ::jobs::{Definition, Jobs};
 use ::limits::Limiter;
 use arc_swap::ArcSwap;
 use audit::Audit;
 use base::{Caller, Clock, Profile, Rng, Secret, Settings};
 use lockout::Lockout;
+use mail::{Outbox, Templates};
 use passwords::Breached;
 use pg::{Pg, Reason};
 use quick_cache::sync::Cache;
 use seal::{Hasher, RootKey};
 use serde_json::Value;
+use texts::Texts;
 
 /// The schemas `auth` and `palisade`.
 pub const MIGRATIONS: &[pg::Migration] = &[
@@ -79,6 +86,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 2,
         name: "keys",
         sql: include_str!("../migrations/0002_keys.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 10,
+        name: "links",
+        sql: include_str!("../migrations/0010_links.sql"),
     },
     pg::Migration {
         owner: "auth",
@@ -133,6 +146,9 @@ pub const MIGRATIONS: &[pg::Migration] = &[
 /// Reconcilers of this crate.
 pub const RECONCILERS: &[jobs::Kept] = &[jobs::Kept::of::<sso::KeepProviders>()];
 
+/// What happens later.
+pub const JOBS: &[Definition] = &[Definition::of::<SendLink>()];
+
 /// What auth is built from.
 pub struct Parts {
     /// The database.
@@ -147,8 +163,12 @@ pub struct Parts {
     pub profile: Profile,
     /// Where it answers, unless the operator says otherwise.
     pub public_url: String,
-    /// Whether mail can be sent, so that addresses can be confirmed.
-    pub can_mail: bool,
+    /// Mail, when it can be sent.
+    pub outbox: Outbox,
+    /// What happens later.
+    pub jobs: Jobs,
+    /// Texts to telephones, when they can be sent.
+    pub texts: Texts,
     /// What counts tries, on this node or on all.
     pub limiter: Limiter,
     /// The time.
@@ -167,6 +187,7 @@ struct Inner {
     root: Arc<RootKey>,
     rules: Rules,
     signing: keys::Signing,
+    post: post::Post,
     limiter: Limiter,
     lockout: Lockout,
     breached: Option<Arc<Breached>>,
@@ -200,7 +221,11 @@ pub struct Visit {
 impl Auth {
     /// Opens auth: refuses unsafe settings, makes missing keys, reads all others.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
-        let Parts { pg, audit, root, settings, profile, public_url, can_mail, limiter, clock, rng } = parts;
+        let Parts { pg, audit, root, settings, profile, public_url, limiter, clock, rng, .. } = parts;
+        let (outbox, jobs, texts) = (parts.outbox, parts.jobs, parts.texts);
+        let can_mail = outbox.takes_mail();
+        let templates = Templates::load(&settings)?;
+        let post = post::Post { outbox, jobs, templates, texts };
         let signing = keys::Signing::from_settings(&settings, &root)?;
         let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail);
         let hasher = Hasher::new(hashing_permits(&settings), &rng)?;
@@ -219,6 +244,7 @@ impl Auth {
             root,
             rules,
             signing,
+            post,
             limiter,
             lockout,
             breached,

@@ -113,6 +113,20 @@ pub const CLOCK_SKEW_SECONDS_MAX: Limit = Limit::new("clock_skew_seconds_max", 3
 pub const REDIRECT_BYTES_MAX: Limit =
     Limit::new("redirect_bytes_max", 2_048, "browsers and proxies cut longer ones");
 
+/// Wrong codes for one address or person before none is taken any more.
+pub const CODE_GUESSES_MAX: Limit = Limit::new(
+    "code_guesses_max",
+    10,
+    "of a million codes; asking for another code resets nothing, a right one does",
+);
+
+/// How long wrong codes are remembered, in seconds.
+pub const CODE_GUESS_SECONDS: Limit =
+    Limit::new("code_guess_seconds", 3_600, "ten an hour find a code in eleven years");
+
+/// How long the old address can take a change back, in days.
+pub const REVERT_DAYS: Limit = Limit::new("address_revert_days", 7, "people read their mail within a week");
+
 /// Spellings that the braces of one entry of the allow-list may stand for.
 pub const ALLOW_PATTERN_SPELLINGS_MAX: Limit =
     Limit::new("allow_pattern_spellings_max", 64, "braces multiply, and every request tries each");

@@ -1,5 +1,7 @@
 //! The settings of one start, read once and in the units the code needs.
 
+use std::time::Duration;
+
 use base::{Profile, Settings};
 
 use crate::flow::Redirects;
@@ -38,6 +40,22 @@ pub struct Rules {
     pub autoconfirm: bool,
     /// Whether mail can be sent.
     pub can_mail: bool,
+    /// Where links of mails lead.
+    pub verify_url: String,
+    /// Where a change of address is taken back.
+    pub revert_url: String,
+    /// Whether the present address must agree to another one.
+    pub secure_email_change: bool,
+    /// How long a texted code is good.
+    pub text_seconds: i64,
+    /// How many digits a mailed code has.
+    pub code_digits: u8,
+    /// How many digits a texted code has.
+    pub text_digits: u8,
+    /// How long an address waits for its next mail.
+    pub mail_pause: Duration,
+    /// How long a number waits for its next text.
+    pub text_pause: Duration,
     /// How long a flow may take, and its code be good.
     pub flow_seconds: i64,
     /// How long a mailed link or code is good.
@@ -80,6 +98,10 @@ impl Rules {
             Profile::Dev | Profile::Conformance => true,
         };
         let issuer = given.get(&settings::JWT_ISSUER).unwrap_or_else(own_issuer);
+        let links = match given.get(&settings::LINKS_PATH) {
+            Some(path) => format!("{}/{}", origin_of(&public_url), path.trim_matches('/')),
+            None => format!("{}/verify", own_issuer()),
+        };
         Rules {
             issuers: vec![issuer.clone()],
             issuer,
@@ -94,6 +116,14 @@ impl Rules {
             signup: !given.get(&settings::DISABLE_SIGNUP),
             autoconfirm: relaxed || given.get(&settings::AUTOCONFIRM),
             can_mail,
+            verify_url: links.clone(),
+            revert_url: links.strip_suffix("/verify").unwrap_or(&links).to_owned() + "/revert",
+            secure_email_change: given.get(&settings::SECURE_EMAIL_CHANGE),
+            text_seconds: seconds(&texts::settings::OTP_EXPIRY),
+            code_digits: given.get(&settings::OTP_LENGTH),
+            text_digits: given.get(&texts::settings::OTP_LENGTH),
+            mail_pause: given.get(&settings::MAIL_MAX_FREQUENCY),
+            text_pause: given.get(&texts::settings::MAX_FREQUENCY),
             flow_seconds: seconds(&settings::FLOW_STATE_EXPIRY),
             link_seconds: seconds(&settings::OTP_EXPIRY),
             redirects: Redirects::new(
@@ -117,14 +147,18 @@ impl Rules {
 
     /// Scheme, host and port of the public address, to which a path may be added.
     pub fn origin(&self) -> &str {
-        let rest_at = self.public_url.find("://").map_or(0, |at| at + 3);
-        let rest = self.public_url.get(rest_at..).unwrap_or_default();
-        let end = rest.find('/').map_or(self.public_url.len(), |at| rest_at + at);
-        self.public_url.get(..end).unwrap_or_default()
+        origin_of(&self.public_url)
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
         Self::from_settings(&Settings::default(), Profile::Serve, "https://ours.example/", false)
     }
+}
+
+fn origin_of(url: &str) -> &str {
+    let rest_at = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(rest_at..).unwrap_or_default();
+    let end = rest.find('/').map_or(url.len(), |at| rest_at + at);
+    url.get(..end).unwrap_or_default()
 }

@@ -144,6 +144,36 @@ pub static OTP_EXPIRY: Setting<Duration> = Setting::new("auth.otp_expiry", "1h")
     .range("1m", "24h")
     .changes("how long a link or code that was mailed can be used");
 
+/// Length of a mailed code.
+pub static OTP_LENGTH: Setting<u8> = Setting::new("auth.otp_length", "6")
+    .also(&[Alias::same("GOTRUE_MAILER_OTP_LENGTH", Guide::Other)])
+    .range("6", "10")
+    .changes("how many digits a mailed code has");
+
+/// The pause between mails to one address.
+pub static MAIL_MAX_FREQUENCY: Setting<Duration> = Setting::new("auth.mail_max_frequency", "1m")
+    .also(&[Alias::same("GOTRUE_SMTP_MAX_FREQUENCY", Guide::Other)])
+    .range("0s", "24h")
+    .changes("how long an address has to wait before it is sent another mail of the same kind");
+
+/// Two confirmations of another address.
+pub static SECURE_EMAIL_CHANGE: Setting<bool> = Setting::new("auth.secure_email_change", "true")
+    .also(&[Alias::same("GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED", Guide::Other)])
+    .changes(
+        "another address must be agreed to at the present one too; without it the present one is only told",
+    );
+
+/// Where links lead.
+pub static LINKS_PATH: Setting<Option<String>> = Setting::unset("auth.links_path")
+    .also(&[
+        Alias::same("GOTRUE_MAILER_URLPATHS_CONFIRMATION", Guide::Other),
+        Alias::same("GOTRUE_MAILER_URLPATHS_RECOVERY", Guide::Other),
+        Alias::same("GOTRUE_MAILER_URLPATHS_INVITE", Guide::Other),
+        Alias::same("GOTRUE_MAILER_URLPATHS_EMAIL_CHANGE", Guide::Other),
+        Alias::same("GOTRUE_MAILER_URLPATHS_MAGIC_LINK", Guide::Other),
+    ])
+    .changes("the path that links in mails lead to on the public address, for those who mount the auth routes elsewhere");
+
 /// How long a flow may take.
 pub static FLOW_STATE_EXPIRY: Setting<Duration> = Setting::new("auth.flow_state_expiry", "5m")
     .also(&[Alias::same("GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION", Guide::Other)])
@@ -173,5 +203,9 @@ pub const SETTINGS: &[&Definition] = &[
     &SITE_URL.definition,
     &URI_ALLOW_LIST.definition,
     &OTP_EXPIRY.definition,
+    &OTP_LENGTH.definition,
+    &MAIL_MAX_FREQUENCY.definition,
+    &SECURE_EMAIL_CHANGE.definition,
+    &LINKS_PATH.definition,
     &FLOW_STATE_EXPIRY.definition,
 ];

@@ -23,6 +23,8 @@ macro_rules! user_columns {
     };
 }
 
+pub mod links;
+
 pub(crate) const USER_BY_ID: &str = concat!("select ", user_columns!(), " from auth.users u where u.id = $1");
 
 pub(crate) const USER_BY_ID_LOCKED: &str =

@@ -91,6 +91,40 @@ pub struct Identity {
 }
 
 impl User {
+    /// An account of which nothing is known but its names.
+    pub(crate) fn blank(id: Uuid, email: Option<String>, phone: Option<String>) -> Self {
+        User {
+            id,
+            email,
+            phone,
+            aud: String::new(),
+            role: String::new(),
+            email_confirmed_at: None,
+            phone_confirmed_at: None,
+            confirmed_at: None,
+            invited_at: None,
+            confirmation_sent_at: None,
+            recovery_sent_at: None,
+            new_email: None,
+            email_change_sent_at: None,
+            new_phone: None,
+            phone_change_sent_at: None,
+            reauthentication_sent_at: None,
+            last_sign_in_at: None,
+            app_metadata: Map::new(),
+            user_metadata: Map::new(),
+            identities: Vec::new(),
+            factors: Vec::new(),
+            created_at: None,
+            updated_at: None,
+            banned_until: None,
+            deleted_at: None,
+            is_anonymous: false,
+            is_sso_user: false,
+            password_hash: None,
+        }
+    }
+
     /// Whether it may not sign in at `now`.
     pub fn is_banned(&self, now: Timestamp) -> bool {
         self.banned_until.is_some_and(|until| until > now)

@@ -182,6 +182,36 @@ impl Outbox {
         Ok(id)
     }
 
+    /// Keeps a text to a telephone beside the mails, where nothing leaves: for whoever looks.
+    pub async fn keep_text(&self, to: &str, text: &Secret<String>) -> Result<Uuid, Error> {
+        if !self.is_catcher() {
+            return Err(Error::NoSender);
+        }
+        let inner = &self.0;
+        let id = inner.rng.uuid();
+        let message = Message {
+            kind: "text",
+            to: to.to_owned(),
+            subject: "Text".to_owned(),
+            text: text.clone(),
+            html: None,
+        };
+        let sealed = inner.root.seal(message.bodies().expose(), &context(id))?;
+        let row = [
+            id.into(),
+            inner.clock.now().into(),
+            message.kind.into(),
+            to.into(),
+            message.subject.as_str().into(),
+            sealed.as_slice().into(),
+            State::Caught.name().into(),
+        ];
+        let mut tx = inner.pg.begin_system(Reason::Outbox).await?;
+        tx.execute(sql::PUT, row).await?;
+        tx.commit(()).await?.into_inner();
+        Ok(id)
+    }
+
     /// Tries to deliver a mail and notes what was said. A mail that is settled already stays as it is. With `last`,
     /// or when the mail server says never, it is given up.
     pub async fn deliver(&self, id: Uuid, last: bool) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use base::{MockClock, Profile, Rng, Settings};
 use tempfile::TempDir;
 use testkit::Database;
 
+use crate::mail::Mail;
 use crate::{Client, Person};
 
 /// A running instance.
@@ -27,6 +28,7 @@ pub struct TestApp {
 #[derive(Default)]
 pub struct TestAppBuilder {
     settings: Vec<(&'static str, String)>,
+    serving: bool,
 }
 
 impl TestAppBuilder {
@@ -43,19 +45,34 @@ impl TestAppBuilder {
         self.with("rate_limiting.enabled", "false")
     }
 
+    /// As `serve` runs, with mail that is written to files: addresses have to be confirmed. No pause between mails.
+    #[must_use]
+    pub fn serving(mut self) -> Self {
+        self.serving = true;
+        self.with("auth.external_url", "https://palisade.example.com")
+            .with("auth.site_url", "https://app.example.com")
+            .with("auth.uri_allow_list", "https://app.example.com/**,myapp://**")
+            .with("auth.mail_max_frequency", "0s")
+            .unlimited()
+    }
+
     /// Starts it.
     pub async fn start(self) -> TestApp {
         let database = Database::new(&app::lists::migrations()).await;
         let data = TempDir::new().unwrap();
         let clock = testkit::mock_clock();
+        let mails = data.path().join("mails");
+        let files = Settings::default().with("email.file_dir", &mails.display().to_string());
         let settings = self
             .settings
             .iter()
-            .fold(Settings::default(), |settings, (name, value)| settings.with(name, value));
+            .fold(if self.serving { files } else { Settings::default() }, |settings, (name, value)| {
+                settings.with(name, value)
+            });
         let from = database::From::Prepared { admin: database.target(), logins: database.logins().clone() };
         let running = start::start(Start {
             settings,
-            profile: Profile::Dev,
+            profile: if self.serving { Profile::Serve } else { Profile::Dev },
             data: data.path().to_owned(),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             database: from,
@@ -81,6 +98,24 @@ impl TestApp {
     /// The data directory.
     pub fn data(&self) -> &std::path::Path {
         self.data.path()
+    }
+
+    /// The mails that left for `to`, oldest first, once there are `count`.
+    pub async fn mails(&self, to: &str, count: usize) -> Vec<Mail> {
+        let directory = self.data.path().join("mails");
+        let mut found = Vec::new();
+        self.eventually(async || {
+            found = crate::mail::read_all(&directory, to);
+            found.len() >= count
+        })
+        .await;
+        assert_eq!(found.len(), count, "mails to {to}");
+        found
+    }
+
+    /// The newest of `count` mails to `to`.
+    pub async fn mail(&self, to: &str, count: usize) -> Mail {
+        self.mails(to, count).await.pop().unwrap()
     }
 
     /// The usual instance: everything at its default, sign-ups confirmed at once.

@@ -15,12 +15,14 @@ pub mod app;
 pub mod clients;
 pub mod factors;
 pub mod http;
+pub mod mail;
 pub mod person;
 pub mod program;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use factors::Authenticator;
 pub use http::{Client, Seen};
+pub use mail::Mail;
 pub use person::Person;
 pub use program::{Palisade, Ready};
 

@@ -9,7 +9,7 @@ use pg::{Reason, Reply};
 use seal::Verdict;
 
 use super::read_email;
-use crate::events::{self, Happening};
+use crate::events::{self, LinkHappening};
 use crate::lockout::Taken;
 use crate::session::{Grant, Opening, Way};
 use crate::user::User;
@@ -90,7 +90,8 @@ impl Auth {
             return Err(Error::InvalidCredentials);
         }
         if renewed.is_some() {
-            events::record(&mut tx, self, visit, Happening::PasswordRehashed { user: user.id }).await?;
+            events::record_link(&mut tx, self, visit, LinkHappening::PasswordRehashed { user: user.id })
+                .await?;
         }
         let hashes = (stored.as_str(), renewed.as_deref().unwrap_or(&stored));
         let owes = self.note_sign_in_password(&mut tx, &user, password, hashes).await?;

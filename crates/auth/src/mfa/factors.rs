@@ -209,7 +209,7 @@ impl Auth {
     ) -> Result<Reply<serde_json::Map<String, serde_json::Value>>, AuthError> {
         self.require_admin_step_up(visit)?;
         require_name(fields.friendly_name.as_deref().unwrap_or_default())?;
-        let phone = fields.phone.as_deref().map(crate::admin::read_phone).transpose()?;
+        let phone = fields.phone.as_deref().map(crate::accounts::read_phone).transpose()?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let held = self.hold_for_admin(&mut tx, user).await?;
         let known = held.factor(factor)?;

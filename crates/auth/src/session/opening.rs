@@ -174,6 +174,11 @@ impl Opened {
         self.session
     }
 
+    /// Sessions that ended in the same transaction, to be told with this one's commit.
+    pub(crate) fn also_ended(&mut self, ended: Vec<Uuid>) {
+        self.ended.extend(ended);
+    }
+
     /// Whose it is.
     pub fn user(&self) -> &User {
         &self.user

@@ -2,9 +2,9 @@
 
 use auth::{Error, SignUp, UserChange};
 use base::{Profile, Secret, Settings};
-use serde_json::{Map, json};
+use serde_json::json;
 
-use crate::world::{PASSWORD, World, claims_of, object};
+use crate::world::{PASSWORD, World, claims_of, object, sign_up_ask, signed_in};
 
 #[tokio::test]
 async fn a_new_account_is_signed_in_and_its_token_says_who_it_is() {
@@ -38,8 +38,8 @@ async fn what_people_say_about_themselves_gives_them_no_right() {
         "is_super_admin": true, "aud": "theirs",
     }));
     let password = Some(Secret::from(PASSWORD));
-    let ask = SignUp { email: Some("ann@example.com".into()), phone: None, password, data };
-    let ann = world.auth.sign_up(ask, &world.visit()).await.unwrap().into_inner();
+    let ask = SignUp { data, ..sign_up_ask("ann@example.com", password) };
+    let ann = signed_in(world.auth.sign_up(ask, &world.visit()).await.unwrap().into_inner());
     assert_eq!((ann.user.role.as_str(), ann.user.aud.as_str()), ("authenticated", "authenticated"));
     assert_eq!(ann.user.user_metadata["sub"], ann.user.id.to_string());
     assert_eq!(ann.user.user_metadata["email_verified"], true);
@@ -173,8 +173,7 @@ async fn ways_in_that_are_not_there_are_refused_as_off() {
     let ask = |email: Option<&str>, phone: Option<&str>| SignUp {
         email: email.map(str::to_owned),
         phone: phone.map(str::to_owned),
-        password: Some(Secret::from(PASSWORD)),
-        data: Map::new(),
+        ..sign_up_ask("", Some(Secret::from(PASSWORD)))
     };
     for (ask, code) in [
         (ask(None, None), "anonymous_provider_disabled"),

@@ -1,6 +1,10 @@
 //! Accounts, sessions and keys against a real PostgreSQL.
 
-#![expect(clippy::unwrap_used, reason = "clippy knows the tests of this binary, not their helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows the tests of this binary, not their helpers"
+)]
 
 mod accounts;
 mod admin;

@@ -7,7 +7,12 @@ async fn every_statement_can_be_prepared() {
     let world = World::new().await;
     let client = world.db.admin().await;
     client.batch_execute("set role palisade_system").await.unwrap();
-    for sql in auth::sql::ALL.iter().chain(auth::sso::sql::ALL).chain(auth::mfa::sql::ALL) {
+    for sql in auth::sql::ALL
+        .iter()
+        .chain(auth::sql::links::ALL)
+        .chain(auth::sso::sql::ALL)
+        .chain(auth::mfa::sql::ALL)
+    {
         client.prepare(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 }
@@ -16,7 +21,7 @@ async fn every_statement_can_be_prepared() {
 async fn every_table_is_behind_row_level_security_without_a_policy() {
     let world = World::new().await;
     let open = "select count(*) from pg_class c where relkind = 'r' and not relrowsecurity \
-                and (relnamespace = 'auth'::regnamespace or relname in ('signing_keys', 'api_keys', 'admin_links'))";
+                and (relnamespace = 'auth'::regnamespace or relname in ('signing_keys', 'api_keys', 'admin_links', 'address_reverts'))";
     assert_eq!(world.count(open).await, 0);
     assert_eq!(world.count("select count(*) from pg_policies where schemaname = 'auth'").await, 0);
     assert_eq!(

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use audit::Audit;
-use auth::{Auth, Credentials, Error, Grant, Identified, Parts, SignUp, Visit};
+use auth::{Auth, Credentials, Error, Grant, Identified, Parts, SignUp, SignedUp, Visit};
 use base::{Caller, Clock, MockClock, Profile, Rng, Secret, Settings};
+use jobs::Jobs;
+use mail::{Outbox, Sender};
+use outbound::Outbound;
 use pg::Migration;
 use pg::notify::Listener;
 use seal::RootKey;
 use serde_json::{Map, Value};
 use testkit::Database;
+use texts::Texts;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,7 +42,8 @@ impl World {
     }
 
     pub async fn with(settings: Settings, profile: Profile) -> Self {
-        let migrations: Vec<Migration> = [audit::MIGRATIONS, auth::MIGRATIONS].concat();
+        let migrations: Vec<Migration> =
+            [audit::MIGRATIONS, auth::MIGRATIONS, jobs::MIGRATIONS, mail::MIGRATIONS].concat();
         let db = Database::new(&migrations).await;
         let clock = testkit::mock_clock();
         let root = Arc::new(RootKey::from_bytes([9; 32]).unwrap());
@@ -84,8 +89,8 @@ impl World {
 
     pub async fn try_sign_up(&self, email: &str, password: &str) -> Result<Grant, Error> {
         let password = Some(Secret::from(password));
-        let ask = SignUp { email: Some(email.to_owned()), phone: None, password, data: Map::new() };
-        Ok(self.auth.sign_up(ask, &self.visit()).await?.into_inner())
+        let ask = sign_up_ask(email, password);
+        Ok(signed_in(self.auth.sign_up(ask, &self.visit()).await?.into_inner()))
     }
 
     pub async fn sign_in(&self, email: &str, password: &str) -> Result<Grant, Error> {
@@ -151,19 +156,69 @@ async fn open_on(
     profile: Profile,
     clock: Clock,
 ) -> Result<Auth, Error> {
+    let outbox = outbox(&pg, root, Sender::None, &clock);
     Auth::open(Parts {
+        jobs: Jobs::new(pg.clone(), clock.clone(), Rng::system()),
+        texts: texts(&outbox, &clock),
+        outbox,
         pg,
         audit: audit.clone(),
         root: root.clone(),
         settings,
         profile,
         public_url: "http://127.0.0.1:8000".to_owned(),
-        can_mail: false,
         limiter: limits::Limiter::in_memory(clock.clone()),
         clock,
         rng: Rng::system(),
     })
     .await
+}
+
+fn outbox(pg: &pg::Pg, root: &Arc<RootKey>, sender: Sender, clock: &Clock) -> Outbox {
+    Outbox::open(mail::Parts {
+        pg: pg.clone(),
+        root: root.clone(),
+        settings: Settings::default(),
+        sender,
+        clock: clock.clone(),
+        rng: Rng::system(),
+    })
+    .unwrap()
+}
+
+fn texts(outbox: &Outbox, clock: &Clock) -> Texts {
+    let outbound = Outbound::open(outbound::Parts {
+        settings: Settings::default(),
+        resolver: outbound::system_resolver(),
+        on_refusal: Arc::new(|_| {}),
+    });
+    Texts::open(texts::Parts {
+        settings: Settings::default(),
+        outbound: outbound.unwrap(),
+        outbox: outbox.clone(),
+        clock: clock.clone(),
+        rng: Rng::system(),
+    })
+    .unwrap()
+}
+
+/// Where addresses are believed.
+pub fn signed_in(signed_up: SignedUp) -> Grant {
+    match signed_up {
+        SignedUp::SignedIn(grant) => *grant,
+        SignedUp::Waiting(user) => panic!("{:?} has to be confirmed", user.email),
+    }
+}
+
+pub fn sign_up_ask(email: &str, password: Option<Secret<String>>) -> SignUp {
+    SignUp {
+        email: Some(email.to_owned()),
+        phone: None,
+        password,
+        data: Map::new(),
+        along: None,
+        whatsapp: false,
+    }
 }
 
 pub fn visit(caller: Caller) -> Visit {

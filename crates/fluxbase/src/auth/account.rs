@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::auth::{SignUp, UserChange};
+use ::auth::{SignUp, SignedUp, UserChange};
 use base::Secret;
 use http::StatusCode;
 use serde::Deserialize;
@@ -48,10 +48,23 @@ pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let asked: Credentials = ask.json()?;
         let password = Some(asked.password());
         let data = asked.user_metadata.or(asked.options.and_then(|options| options.user_metadata));
-        let new = SignUp { email: asked.email, phone: None, password, data: data.unwrap_or_default() };
+        let new = SignUp {
+            email: asked.email,
+            phone: None,
+            password,
+            data: data.unwrap_or_default(),
+            along: None,
+            whatsapp: false,
+        };
         let signed_up = state.auth.sign_up(new, &visit(&cx, &ask)).await?;
         let url = state.auth.rules().public_url.clone();
-        Ok(signed_up.map(|grant| shape::signed_in(StatusCode::CREATED, &grant, &url)))
+        Ok(signed_up.map(|signed_up| match signed_up {
+            SignedUp::SignedIn(grant) => shape::signed_in(StatusCode::CREATED, &grant, &url),
+            SignedUp::Waiting(user) => Answer::json_with(
+                StatusCode::CREATED,
+                &json!({ "user": shape::user(&user), "session": null }),
+            ),
+        }))
     })
 }
 

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use ::auth::{Challenge, Error, Scope, SignUp, UserChange};
+use ::auth::{Error, Scope, SignUp, SignedUp, UserChange};
 use base::{Failure, SignedIn};
 use web::{Answer, Ask, Cx, Handled};
 
-use super::{State, fields, shape, visit};
+use super::{State, fields, links, shape, visit};
 
-/// `POST /signup`: the session, since accounts are confirmed at once or not made at all.
+/// `POST /signup`: the session where addresses are believed, else the user who has to confirm theirs.
 pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let asked: fields::Credentials = ask.json()?;
-        Challenge::read(asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref())?;
+        let challenge = (asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref());
+        let along = links::along(&state, &ask, challenge.0, challenge.1)?;
         if asked.email.is_none() && asked.phone.is_none() {
             let data = asked.data.unwrap_or_default();
             let made = state.auth.sign_up_anonymously(data, &visit(&cx, &ask)).await?;
@@ -23,9 +24,15 @@ pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             phone: asked.phone,
             password: asked.password,
             data: asked.data.unwrap_or_default(),
+            along: Some(along),
+            whatsapp: fields::is_whatsapp(asked.channel.as_deref())?,
         };
         let signed_up = state.auth.sign_up(new, &visit(&cx, &ask)).await?;
-        Ok(signed_up.map(|grant| shape::signed_in(&grant, &state.auth.rules().public_url)))
+        let public_url = &state.auth.rules().public_url;
+        Ok(signed_up.map(|signed_up| match signed_up {
+            SignedUp::SignedIn(grant) => shape::signed_in(&grant, public_url),
+            SignedUp::Waiting(user) => Answer::json(&shape::user(&user)),
+        }))
     })
 }
 
@@ -45,11 +52,17 @@ pub fn put_user(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         if asked.app_metadata.is_some() {
             return Err(Error::NotAdmin("Updating app_metadata requires admin privileges").into());
         }
+        let challenge = (asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref());
+        let along = links::along(&state, &ask, challenge.0, challenge.1)?;
+        let whatsapp = fields::is_whatsapp(asked.channel.as_deref())?;
         let change = UserChange {
             email: asked.email,
             phone: asked.phone,
             password: asked.password,
             current_password: asked.current_password,
+            nonce: asked.nonce,
+            along: Some(along),
+            whatsapp,
             data: asked.data,
         };
         let changed = state.auth.change_own(person.user, change, &visit(&cx, &ask)).await?;

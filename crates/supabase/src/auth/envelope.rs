@@ -106,6 +106,10 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::FlowExpired => (UNPROCESSABLE, "flow_state_expired"),
         Error::CodeVerifier => (S::BAD_REQUEST, "bad_code_verifier"),
         Error::Mfa(error) => of_mfa(error),
+        Error::CodeInvalid | Error::LinkInvalid => (S::FORBIDDEN, "otp_expired"),
+        Error::Nonce => (UNPROCESSABLE, "reauthentication_not_valid"),
+        Error::TooSoon { is_text: false, .. } => (S::TOO_MANY_REQUESTS, "over_email_send_rate_limit"),
+        Error::TooSoon { is_text: true, .. } => (S::TOO_MANY_REQUESTS, "over_sms_send_rate_limit"),
         Error::SetupLink => (S::FORBIDDEN, "otp_expired"),
         Error::Seal(seal) => match base::Fault::kind(seal) {
             Kind::TooMany => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
@@ -118,6 +122,8 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::Unsafe { .. } | Error::Setting { .. } | Error::Trigger { .. } => {
             (S::INTERNAL_SERVER_ERROR, "unexpected_failure")
         }
+        Error::Texts(error) if !base::Fault::kind(error).is_ours() => (UNPROCESSABLE, "sms_send_failed"),
+        Error::Jobs(_) | Error::Mail(_) | Error::Texts(_) => (S::INTERNAL_SERVER_ERROR, "unexpected_failure"),
         Error::Database(error) => of_kind(base::Fault::kind(error)),
         Error::Audit(error) => of_kind(base::Fault::kind(error)),
     }

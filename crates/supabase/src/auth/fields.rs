@@ -19,6 +19,8 @@ pub struct Credentials {
     #[serde(default)]
     pub data: Option<Map<String, Value>>,
     #[serde(default, deserialize_with = "filled")]
+    pub channel: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
     pub code_challenge: Option<String>,
     #[serde(default, deserialize_with = "filled")]
     pub code_challenge_method: Option<String>,
@@ -40,6 +42,81 @@ pub struct Exchange {
     pub code_verifier: Option<Secret<String>>,
 }
 
+/// `POST /otp`, `/magiclink`, `/recover` and `/invite`.
+#[derive(Deserialize)]
+pub struct Otp {
+    #[serde(default, deserialize_with = "filled")]
+    pub email: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub phone: Option<String>,
+    #[serde(default)]
+    pub create_user: Option<bool>,
+    #[serde(default)]
+    pub data: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub channel: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub code_challenge: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub code_challenge_method: Option<String>,
+}
+
+/// `POST /resend`.
+#[derive(Deserialize)]
+pub struct Resend {
+    #[serde(rename = "type", default, deserialize_with = "filled")]
+    pub kind: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub email: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub phone: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub code_challenge: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub code_challenge_method: Option<String>,
+}
+
+/// `POST /verify` as clients send it.
+#[derive(Deserialize)]
+pub struct Verify {
+    #[serde(rename = "type", default, deserialize_with = "filled")]
+    pub kind: Option<String>,
+    #[serde(default, deserialize_with = "filled_secret")]
+    pub token: Option<Secret<String>>,
+    #[serde(default, deserialize_with = "filled_secret")]
+    pub token_hash: Option<Secret<String>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub email: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub phone: Option<String>,
+}
+
+/// `POST /admin/generate_link`.
+#[derive(Deserialize)]
+pub struct GenerateLink {
+    #[serde(rename = "type", default, deserialize_with = "filled")]
+    pub kind: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub email: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub new_email: Option<String>,
+    #[serde(default, deserialize_with = "filled_secret")]
+    pub password: Option<Secret<String>>,
+    #[serde(default)]
+    pub data: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub redirect_to: Option<String>,
+}
+
+/// The way a text travels: `sms` unless the client says `whatsapp`.
+pub fn is_whatsapp(channel: Option<&str>) -> Result<bool, Error> {
+    match channel {
+        None | Some("" | "sms") => Ok(false),
+        Some("whatsapp") => Ok(true),
+        Some(_) => Err(Error::invalid("Invalid channel, supported values are 'sms' or 'whatsapp'")),
+    }
+}
+
 /// `PUT /user`.
 #[derive(Deserialize)]
 pub struct Change {
@@ -51,6 +128,14 @@ pub struct Change {
     pub password: Option<Secret<String>>,
     #[serde(default, deserialize_with = "secret")]
     pub current_password: Option<Secret<String>>,
+    #[serde(default, deserialize_with = "filled_secret")]
+    pub nonce: Option<Secret<String>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub channel: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub code_challenge: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub code_challenge_method: Option<String>,
     #[serde(default)]
     pub data: Option<Map<String, Value>>,
     #[serde(default)]

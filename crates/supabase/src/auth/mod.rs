@@ -8,14 +8,17 @@ mod admin;
 mod audit;
 mod envelope;
 mod fields;
+mod links;
 mod mfa;
 mod off;
+mod page;
 mod service;
 mod sessions;
 mod setup;
 mod shape;
 mod sso;
 mod token;
+mod verify;
 
 use std::sync::Arc;
 
@@ -78,7 +81,7 @@ const PASSWORD: &[Owed] = &[Owed::NewPassword];
 /// What every session gets, whatever it owes: its account, whose factors clients look up there, and the way out.
 const ANY: &[Owed] = &[Owed::SecondFactor, Owed::NewPassword];
 
-const ROUTES: [Route<State>; 20] = [
+const ROUTES: [Route<State>; 31] = [
     open(Method::GET, "/health", service::health).rate(Rate::Exempt).summary("Says that auth is there"),
     open(Method::GET, "/settings", service::settings).summary("Which ways of signing in are on"),
     open(Method::GET, "/.well-known/jwks.json", service::jwks)
@@ -93,6 +96,39 @@ const ROUTES: [Route<State>; 20] = [
         .budgeted(token::budget)
         .account(fields::account)
         .summary("Signs in with a password, or refreshes a session"),
+    open(Method::POST, "/otp", links::otp)
+        .rate(Rate::PasswordReset)
+        .account(fields::account)
+        .summary("Sends a link and a code, or a code by telephone, that sign in"),
+    open(Method::POST, "/magiclink", links::magic_link)
+        .rate(Rate::PasswordReset)
+        .account(fields::account)
+        .summary("Sends a link and a code that sign in"),
+    open(Method::POST, "/recover", links::recover)
+        .rate(Rate::PasswordReset)
+        .account(fields::account)
+        .summary("Sends a link and a code that lead back in"),
+    open(Method::POST, "/resend", links::resend)
+        .rate(Rate::PasswordReset)
+        .account(fields::account)
+        .summary("Sends a confirmation once more"),
+    open(Method::GET, "/verify", verify::show).summary("The page a link leads to; looking spends nothing"),
+    open(Method::POST, "/verify", verify::submit)
+        .rate(Rate::Login)
+        .account(fields::account)
+        .summary("Spends a link or code"),
+    open(Method::GET, "/revert", verify::show_revert)
+        .summary("The page that takes a change of address back; looking spends nothing"),
+    open(Method::POST, "/revert", verify::submit_revert)
+        .limits(Limits::SMALL)
+        .rate(Rate::Login)
+        .summary("Takes a change of address back"),
+    signed_in(Method::GET, "/reauthenticate", links::reauthenticate)
+        .rate(Rate::PasswordReset)
+        .summary("Sends the caller a code that proves they are there"),
+    for_admins(Method::POST, "/invite", links::invite).summary("Invites somebody by mail"),
+    for_admins(Method::POST, "/admin/generate_link", links::generate_link)
+        .summary("Makes a link without sending it"),
     signed_in(Method::GET, "/user", account::get_user).settles(ANY).summary("The caller's account"),
     signed_in(Method::PUT, "/user", account::put_user)
         .settles(PASSWORD)

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ::auth::Error;
 use http::Method;
-use web::{Ask, Cx, Handled, Rate, Route};
+use web::{Ask, Cx, Handled, Route};
 
-use super::{State, fields, for_admins, open, signed_in};
+use super::{State, open, signed_in};
 
 /// A handler that refuses with one code.
 macro_rules! off {
@@ -19,8 +19,6 @@ macro_rules! off {
 }
 
 off! {
-    no_mail = "email_provider_disabled", "Email logins are disabled: this server cannot send mail yet";
-    no_code = "otp_expired", "Token has expired or is invalid";
     no_provider = "validation_failed", "Unsupported provider: provider is not enabled";
     no_passkeys = "passkey_disabled", "Passkeys are disabled";
     no_oauth_server = "feature_disabled", "OAuth server is disabled";
@@ -28,13 +26,7 @@ off! {
     no_identity = "identity_not_found", "Identity doesn't exist";
 }
 
-pub(super) const ROUTES: [Route<State>; 22] = [
-    open(Method::POST, "/otp", no_mail),
-    open(Method::POST, "/magiclink", no_mail),
-    open(Method::POST, "/recover", no_mail).rate(Rate::PasswordReset).account(fields::account),
-    open(Method::POST, "/resend", no_mail),
-    open(Method::GET, "/verify", no_code),
-    open(Method::POST, "/verify", no_code),
+pub(super) const ROUTES: [Route<State>; 13] = [
     open(Method::GET, "/authorize", no_provider),
     open(Method::GET, "/callback", no_provider),
     open(Method::POST, "/callback", no_provider),
@@ -44,11 +36,8 @@ pub(super) const ROUTES: [Route<State>; 22] = [
     open(Method::POST, "/oauth/clients/register", no_oauth_server),
     open(Method::GET, "/oauth/authorize", no_oauth_server),
     open(Method::POST, "/oauth/token", no_oauth_server),
-    signed_in(Method::GET, "/reauthenticate", no_mail),
     signed_in(Method::GET, "/passkeys", no_passkeys),
     signed_in(Method::POST, "/passkeys/registration/options", no_passkeys),
     signed_in(Method::GET, "/user/identities/authorize", no_linking),
     signed_in(Method::DELETE, "/user/identities/{id}", no_identity),
-    for_admins(Method::POST, "/invite", no_mail),
-    for_admins(Method::POST, "/admin/generate_link", no_mail),
 ];

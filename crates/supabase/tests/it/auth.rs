@@ -107,9 +107,17 @@ async fn refusals_have_gotrues_status_and_code() {
         ),
         ("/auth/v1/token?grant_type=id_token", json!({}), 400, "provider_disabled"),
         ("/auth/v1/token?grant_type=web3", json!({}), 422, "web3_provider_disabled"),
-        ("/auth/v1/sso", json!({ "domain": "x" }), 404, "saml_provider_disabled"),
+        ("/auth/v1/sso", json!({ "domain": "x" }), 404, "sso_provider_not_found"),
         ("/auth/v1/otp", json!({ "email": "ann@example.com" }), 422, "email_provider_disabled"),
-        ("/auth/v1/verify", json!({ "type": "email", "token": "000000" }), 403, "otp_expired"),
+        (
+            "/auth/v1/verify",
+            json!({ "type": "email", "token": "000000", "email": "ann@example.com" }),
+            403,
+            "otp_expired",
+        ),
+        ("/auth/v1/verify", json!({ "type": "email", "token_hash": "made-up" }), 403, "otp_expired"),
+        ("/auth/v1/verify", json!({ "type": "email", "token": "000000" }), 400, "validation_failed"),
+        ("/auth/v1/verify", json!({ "type": "email" }), 400, "validation_failed"),
     ] {
         gotrue.call("POST", uri, None, body.clone()).await.refused(status, code);
     }

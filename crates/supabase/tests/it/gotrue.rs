@@ -8,6 +8,7 @@ use audit::Audit;
 use base::{Caller, Failure, MockClock, Profile, Rng, Secret, Settings};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
+use mail::Outbox;
 use pg::{Migration, Pg};
 use seal::RootKey;
 use serde_json::Value;
@@ -71,7 +72,8 @@ impl GoTrue {
     }
 
     pub async fn with(settings: Settings, profile: Profile) -> Self {
-        let migrations: Vec<Migration> = [audit::MIGRATIONS, ::auth::MIGRATIONS].concat();
+        let migrations: Vec<Migration> =
+            [audit::MIGRATIONS, ::auth::MIGRATIONS, jobs::MIGRATIONS, mail::MIGRATIONS].concat();
         let db = Database::new(&migrations).await;
         let (clock, pg) = (testkit::mock_clock(), db.pg());
         let root = Arc::new(RootKey::from_bytes([9; 32]).unwrap());
@@ -88,14 +90,37 @@ impl GoTrue {
         .await
         .unwrap();
         tasks.spawn(&TaskTracker::new(), stop.clone());
+        let outbox = Outbox::open(mail::Parts {
+            pg: pg.clone(),
+            root: root.clone(),
+            settings: Settings::default(),
+            sender: mail::Sender::None,
+            clock: clock.clock(),
+            rng: Rng::system(),
+        });
+        let outbox = outbox.unwrap();
+        let outbound = outbound::Outbound::open(outbound::Parts {
+            settings: Settings::default(),
+            resolver: outbound::system_resolver(),
+            on_refusal: Arc::new(|_| {}),
+        });
+        let texts = texts::Texts::open(texts::Parts {
+            settings: Settings::default(),
+            outbound: outbound.unwrap(),
+            outbox: outbox.clone(),
+            clock: clock.clock(),
+            rng: Rng::system(),
+        });
         let auth = Auth::open(Parts {
             pg: pg.clone(),
+            jobs: jobs::Jobs::new(pg.clone(), clock.clock(), Rng::system()),
+            texts: texts.unwrap(),
+            outbox,
             audit,
             root,
             settings: settings.clone(),
             profile,
             public_url: "http://127.0.0.1:8000".into(),
-            can_mail: false,
             limiter: limits::Limiter::in_memory(clock.clock()),
             clock: clock.clock(),
             rng: Rng::system(),

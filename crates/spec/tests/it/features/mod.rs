@@ -7,6 +7,7 @@ mod factors;
 mod fluxbase;
 mod keys;
 mod limits;
+pub mod links;
 mod migrations;
 mod policies;
 mod program;

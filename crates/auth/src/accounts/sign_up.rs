@@ -1,0 +1,267 @@
+//! Making an account of one's own.
+//!
+//! Invariant: where an address is to be confirmed, nobody learns whether it has an account already: the same hashes, the
+//! same statements and the same answer; its owner is told by mail (control 126, attack row 19).
+
+use audit::Event;
+use base::Secret;
+use pg::{Param, Reason, Reply};
+use serde_json::{Map, Value, json};
+
+use super::{NewUser, email_provider, read_email, read_phone, require_small, trigger};
+use crate::events::{self, Happening, LinkHappening};
+use crate::links::{Along, Why};
+use crate::session::{Grant, Opening, Way};
+use crate::user::{Identity, User};
+use crate::{Auth, Error, Visit, sql};
+
+/// Who wants an account.
+pub struct SignUp {
+    /// With this address.
+    pub email: Option<String>,
+    /// Or this number.
+    pub phone: Option<String>,
+    /// And this password.
+    pub password: Option<Secret<String>>,
+    /// What they say about themselves.
+    pub data: Map<String, Value>,
+    /// Where the confirmation leads.
+    pub along: Option<Along>,
+    /// Whether a number is reached through WhatsApp.
+    pub whatsapp: bool,
+}
+
+/// What became of it.
+pub enum SignedUp {
+    /// Addresses are believed here: a session.
+    SignedIn(Box<Grant>),
+    /// The address has to be confirmed first.
+    Waiting(Box<User>),
+}
+
+/// What a new account is known by.
+enum Name {
+    Email(String),
+    Phone(String),
+}
+
+impl Name {
+    fn text(&self) -> &str {
+        match self {
+            Name::Email(text) | Name::Phone(text) => text,
+        }
+    }
+}
+
+impl Auth {
+    /// Makes an account: at once where addresses are believed, else once its owner has confirmed the address.
+    pub async fn sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<SignedUp>, Error> {
+        let (name, password) = self.check_sign_up(&ask)?;
+        self.require_password(&password).await?;
+        match name {
+            Name::Email(email) if self.0.rules.autoconfirm => {
+                let grant = self.sign_up_at_once(email, &password, ask.data, visit).await?;
+                Ok(grant.map(|grant| SignedUp::SignedIn(Box::new(grant))))
+            }
+            name => {
+                let along = ask.along.unwrap_or_else(|| self.along_to_site());
+                let waiting =
+                    self.sign_up_to_confirm(name, &password, ask.data, &along, ask.whatsapp, visit).await?;
+                Ok(waiting.map(|user| SignedUp::Waiting(Box::new(user))))
+            }
+        }
+    }
+
+    /// Nothing special: to the site, with a session.
+    pub(crate) fn along_to_site(&self) -> Along {
+        Along { back_to: self.0.rules.redirects.site().clone(), challenge: None, locale: None }
+    }
+
+    async fn sign_up_at_once(
+        &self,
+        email: String,
+        password: &Secret<String>,
+        data: Map<String, Value>,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, Error> {
+        let hash = self.0.hasher.hash(password).await?;
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let taken = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
+        let now = self.0.clock.now();
+        if !taken.is_empty() {
+            events::refused(self, visit, Event::SignupRefused, &Error::UserExists, &email);
+            return Err(Error::UserExists);
+        }
+        let new = NewUser {
+            id: self.0.rng.uuid(),
+            email: Some(email),
+            phone: None,
+            hash: Some(hash),
+            role: self.0.rules.default_role.clone(),
+            email_confirmed_at: Some(now),
+            phone_confirmed_at: None,
+            app_metadata: Map::new(),
+            user_metadata: data,
+            banned_until: None,
+        };
+        let user = self.insert_user(&mut tx, new).await?;
+        events::record(&mut tx, self, visit, Happening::Signup { user: &user }).await?;
+        let opened = self.open_session(&mut tx, user, Opening::by(Way::Password), visit).await?;
+        self.commit_session(tx, opened).await
+    }
+
+    async fn sign_up_to_confirm(
+        &self,
+        name: Name,
+        password: &Secret<String>,
+        data: Map<String, Value>,
+        along: &Along,
+        whatsapp: bool,
+        visit: &Visit,
+    ) -> Result<Reply<User>, Error> {
+        let why = match &name {
+            Name::Email(_) => Why::SignUp,
+            Name::Phone(_) => Why::SignUpText { whatsapp },
+        };
+        self.require_pause(&why, name.text()).await?;
+        let known = self.find_for_sign_up(&name).await?;
+        // Both for everybody: what is stored is compared, what is given is hashed.
+        let stored = known.as_ref().and_then(|user| user.password_hash.as_deref());
+        let same = self.0.hasher.verify(password, stored).await?.is_right();
+        let hash = self.0.hasher.hash(password).await?;
+        let announced = self.announced(&name, data);
+        let said = Value::Object(announced.user_metadata.clone());
+        let now = self.0.clock.now();
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let row: [Param; 9] = [
+            announced.id.into(),
+            (&announced.aud).into(),
+            (&announced.role).into(),
+            announced.email.as_ref().into(),
+            announced.phone.as_ref().into(),
+            hash.into(),
+            Value::Object(announced.app_metadata.clone()).into(),
+            (&said).into(),
+            now.into(),
+        ];
+        let inserted = tx
+            .execute(sql::links::INSERT_USER_IF_FREE, row)
+            .await
+            .map_err(|error| trigger(error, "saving new user"))?;
+        let identity = announced.identities.first().map_or_else(|| self.0.rng.uuid(), |one| one.identity_id);
+        let provider = if announced.email.is_some() { "email" } else { "phone" };
+        let row: [Param; 6] = [
+            identity.into(),
+            announced.id.to_string().into(),
+            announced.id.into(),
+            (&said).into(),
+            provider.into(),
+            now.into(),
+        ];
+        tx.execute(sql::links::INSERT_IDENTITY_IF_NEW, row).await?;
+        // Somebody else may have been first at an address that nobody proved: then neither password counts (row 4).
+        let doubted = known.as_ref().map_or(announced.id, |user| user.id);
+        let doubt = known.is_some() && !same;
+        tx.execute(sql::links::DOUBT_SIGN_UP, [doubted.into(), doubt.into(), now.into()]).await?;
+        match inserted {
+            1 => events::record(&mut tx, self, visit, Happening::Signup { user: &announced }).await?,
+            _ => {
+                let account = events::pseudonym(self, name.text());
+                events::record_link(&mut tx, self, visit, LinkHappening::SignupRepeated { account }).await?;
+            }
+        }
+        self.enqueue_link(&mut tx, why, name.text(), Map::new(), along, visit).await?;
+        Ok(tx.commit(announced).await?)
+    }
+
+    async fn find_for_sign_up(&self, name: &Name) -> Result<Option<User>, Error> {
+        let by = match name {
+            Name::Email(_) => sql::USER_BY_EMAIL,
+            Name::Phone(_) => sql::links::USER_BY_PHONE,
+        };
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let rows = tx.query(by, [name.text().into(), (&self.0.rules.audience).into()]).await?;
+        tx.commit(()).await?.into_inner();
+        rows.first().map(User::read).transpose()
+    }
+
+    /// The account as a new one would be: what everybody is told, whoever had the address before.
+    fn announced(&self, name: &Name, data: Map<String, Value>) -> User {
+        let (id, now) = (self.0.rng.uuid(), Some(self.0.clock.now()));
+        let (email, phone) = match name {
+            Name::Email(email) => (Some(email.clone()), None),
+            Name::Phone(phone) => (None, Some(phone.clone())),
+        };
+        let mut said = data;
+        said.insert("sub".into(), json!(id));
+        if let Some(email) = &email {
+            said.insert("email".into(), json!(email));
+        }
+        if let Some(phone) = &phone {
+            said.insert("phone".into(), json!(phone));
+        }
+        said.insert("email_verified".into(), json!(false));
+        said.insert("phone_verified".into(), json!(false));
+        let provider = if email.is_some() { "email" } else { "phone" };
+        let ours = Map::from_iter([
+            ("provider".to_owned(), json!(provider)),
+            ("providers".to_owned(), json!([provider])),
+        ]);
+        let identity = Identity {
+            identity_id: self.0.rng.uuid(),
+            id: id.to_string(),
+            user_id: id,
+            identity_data: said.clone(),
+            provider: provider.to_owned(),
+            last_sign_in_at: now,
+            created_at: now,
+            updated_at: now,
+            email: email.clone(),
+        };
+        User {
+            aud: self.0.rules.audience.clone(),
+            role: self.0.rules.default_role.clone(),
+            confirmation_sent_at: now,
+            app_metadata: email_provider(ours),
+            user_metadata: said,
+            identities: vec![identity],
+            created_at: now,
+            updated_at: now,
+            ..User::blank(id, email, phone)
+        }
+    }
+
+    /// What can be refused without looking anybody up, in upstream's order.
+    fn check_sign_up(&self, ask: &SignUp) -> Result<(Name, Secret<String>), Error> {
+        let rules = &self.0.rules;
+        if !rules.signup {
+            return Err(Error::SignupDisabled);
+        }
+        if ask.email.is_none() && ask.phone.is_none() {
+            return Err(Error::disabled("anonymous_provider_disabled", "Anonymous sign-ins are disabled"));
+        }
+        let password = ask.password.as_ref().filter(|password| !password.expose().is_empty());
+        let password = password.ok_or_else(|| Error::invalid("Signup requires a valid password"))?;
+        rules.password.require(password.expose())?;
+        require_small(&ask.data)?;
+        let name = match (&ask.email, &ask.phone) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "Only an email address or phone number should be provided on signup.",
+                ));
+            }
+            (None, None) => return Err(Error::invalid("Signup requires an email or a phone number")),
+            (None, Some(phone)) => {
+                self.require_texts("Phone signups are disabled")?;
+                Name::Phone(read_phone(phone)?)
+            }
+            (Some(email), None) => {
+                if !rules.autoconfirm && !rules.can_mail {
+                    return Err(Error::NoMail);
+                }
+                Name::Email(read_email(email)?)
+            }
+        };
+        Ok((name, password.clone()))
+    }
+}

@@ -205,3 +205,49 @@ fn type_ref(found: &cst::Type) -> Result<TypeRef, Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::measure;
+
+    fn read(text: &str) {
+        let bounds = Bounds::new(10, 1000);
+        if let Ok(document) = parse(text, &bounds) {
+            for operation in &document.operations {
+                let _refused_or_measured = measure(&document, operation, &bounds);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".{0,400}") {
+            read(&text);
+        }
+
+        #[test]
+        fn no_soup_of_tokens_makes_the_parser_panic(
+            words in proptest::collection::vec(
+                prop_oneof![
+                    Just("{"), Just("}"), Just("("), Just(")"), Just("["), Just("]"), Just(":"), Just("..."), Just("@skip"),
+                    Just("$v"), Just("!"), Just("="), Just("on"), Just("query"), Just("mutation"), Just("fragment"), Just("F"),
+                    Just("a"), Just("-1"), Just("1.5e3"), Just("\"x\\u0041\""), Just("\"\"\"b\"\"\""), Just("null"), Just("true"),
+                    Just("#c\n"), Just("\u{feff}"), Just("|"), Just("&"), Just("\"\\ud800\""), Just("subscription"),
+                ],
+                0..120,
+            )
+        ) {
+            read(&words.join(" "));
+            read(&format!("{{ a {{ {} }} }} fragment F on T {{ a }}", words.join(" ")));
+        }
+
+        #[test]
+        fn what_nests_is_bounded(open in 0_usize..3000, kind in 0_usize..3) {
+            let (left, right) = [("{a", "}"), ("{a(x:[", "])}"), ("{a(x:{y:", "})}")][kind];
+            read(&format!("{}{}", left.repeat(open), right.repeat(open)));
+        }
+    }
+}

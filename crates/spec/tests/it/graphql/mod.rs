@@ -1,6 +1,8 @@
 //! GraphQL from outside, in both conventions: what works, what is refused, and what is seen to be missing.
 
 mod attacks;
+mod clients;
+mod parity;
 mod plain;
 mod probes;
 mod relay;

@@ -58,7 +58,7 @@ await claim('urql reads by POST and by GET, and writes', async () => {
   const got = await client.query('{ __typename projectsCollection(first: 1) { edges { cursor } } }', {}, { preferGetMethod: 'force' }).toPromise()
   assert.equal(got.error, undefined)
   assert.equal(got.data.__typename, 'Query')
-  const written = await client.mutation('mutation { updateProjectsCollection(set: { name: "x" }, filter: { nodeId: { eq: "WzFd" } }) { affectedCount } }', {}).toPromise()
+  const written = await client.mutation('mutation { updateprojectsCollection(set: { name: "x" }, filter: { nodeId: { eq: "WzFd" } }) { affectedCount } }', {}).toPromise()
   assert.match(written.error.message, /nodeId/)
 })
 

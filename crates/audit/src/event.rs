@@ -194,6 +194,16 @@ events! {
     /// An administrator's action was refused.
     AdminRefused "admin.refused" Warn May;
 
+    // Certificates.
+    /// A new certificate is in force.
+    CertificateRenewed "tls.certificate_renewed" Info Must;
+    /// A certificate could not be got, renewed, read or rehearsed.
+    CertificateFailed "tls.certificate_failed" Critical May;
+    /// A renewal was rehearsed at the staging directory.
+    CertificateRehearsed "tls.certificate_rehearsed" Info Must;
+    /// A credential was sent over plain HTTP: whoever listened has it.
+    CredentialExposed "tls.credential_exposed" Critical May;
+
     // Keys.
     /// An API key was made.
     KeyCreated "key.created" Warn Must;

@@ -31,6 +31,11 @@ impl Request {
         Self::new(purpose, Method::GET, url.into())
     }
 
+    /// Asks for the headers of what is at `url`.
+    pub fn head(purpose: &'static str, url: impl Into<String>) -> Self {
+        Self::new(purpose, Method::HEAD, url.into())
+    }
+
     /// Sends something to `url`.
     pub fn post(purpose: &'static str, url: impl Into<String>) -> Self {
         Self::new(purpose, Method::POST, url.into())

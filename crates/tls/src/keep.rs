@@ -1,0 +1,505 @@
+//! The one certificate of an instance: where it comes from, whether it is due, and what happened last.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use audit::{Audit, Entry, Event};
+use base::{Clock, Failure, Settings};
+use instant_acme::ChallengeType;
+use jiff::{SignedDuration, Timestamp};
+use outbound::Outbound;
+use rustls::ServerConfig;
+use seal::RootKey;
+use serde::Serialize;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::acme::Acme;
+use crate::server::{self, Shown};
+use crate::store::Store;
+use crate::{Error, Facts, Material, limits, local, settings};
+
+/// Where the certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An authority, by ACME.
+    Acme,
+    /// Files that somebody else looks after.
+    Files {
+        /// The chain.
+        cert: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+    /// An authority of our own, for this machine.
+    Local,
+}
+
+impl Source {
+    /// As reports name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Source::Acme => "acme",
+            Source::Files { .. } => "files",
+            Source::Local => "local",
+        }
+    }
+}
+
+/// What it is built from.
+pub struct Parts {
+    /// The merged settings.
+    pub settings: Settings,
+    /// The data folder.
+    pub data: PathBuf,
+    /// What everything sealed at rest hangs on.
+    pub root: Arc<RootKey>,
+    /// The client for everything that leaves the house.
+    pub outbound: Outbound,
+    /// Where it is recorded.
+    pub audit: Audit,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// What an operator wants to know.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// `acme`, `files` or `local`.
+    pub source: &'static str,
+    /// The certificate in force.
+    pub certificate: Option<Facts>,
+    /// When it will be renewed.
+    pub renews_at: Option<Timestamp>,
+    /// What the last renewal, reading or rehearsal came to, when that was bad.
+    pub trouble: Option<String>,
+    /// When a renewal was last rehearsed with success.
+    pub rehearsed_at: Option<Timestamp>,
+}
+
+/// The certificate. Cheap to clone.
+#[derive(Clone)]
+pub struct Tls(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    source: Source,
+    names: Vec<String>,
+    store: Store,
+    shown: Arc<Shown>,
+    config: Arc<ServerConfig>,
+    state: Mutex<State>,
+    /// One renewal at a time.
+    turn: AsyncMutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    chain: Option<String>,
+    window: Option<(Timestamp, Timestamp)>,
+    trouble: Option<String>,
+    failures: u32,
+    not_before: Option<Timestamp>,
+    files_seen: Option<(SystemTime, SystemTime)>,
+    rehearsed_at: Option<Timestamp>,
+    rehearsal_tried_at: Option<Timestamp>,
+}
+
+/// Which source the settings name; `None` for none.
+fn source(given: &Settings) -> Result<Option<Source>, Error> {
+    let wrong = |setting: &'static str, why: &str| Err(Error::Setting { setting, why: why.to_owned() });
+    let (cert, key) = (given.get(&settings::CERT_FILE), given.get(&settings::KEY_FILE));
+    let domains = given.get(&settings::DOMAINS);
+    let local = given.get(&settings::LOCAL_CA);
+    let found = match (cert, key) {
+        (Some(cert), Some(key)) => Some(Source::Files { cert, key }),
+        (Some(_), None) => return wrong("server.tls.key_file", "a certificate needs its key"),
+        (None, Some(_)) => return wrong("server.tls.cert_file", "a key needs its certificate"),
+        (None, None) if !domains.is_empty() && !local => Some(Source::Acme),
+        (None, None) => local.then_some(Source::Local),
+    };
+    if domains.len() > limits::NAMES_MAX.size() {
+        return wrong("server.tls.domains", "more names than a certificate can have (tls_names_max)");
+    }
+    match (given.get(&settings::ENABLED), &found) {
+        (Some(false), _) => Ok(None),
+        (Some(true), None) => wrong(
+            "server.tls.enabled",
+            "name a certificate: server.tls.cert_file and key_file, server.tls.domains (by ACME), or server.tls.local_ca on your own machine",
+        ),
+        (Some(true) | None, _) => Ok(found),
+    }
+}
+
+impl Tls {
+    /// From the settings; `None` where no certificate is configured. What can be known to be wrong is refused here.
+    pub fn open(parts: Parts) -> Result<Option<Tls>, Error> {
+        let Some(source) = source(&parts.settings)? else { return Ok(None) };
+        let mut names = parts.settings.get(&settings::DOMAINS);
+        if names.is_empty() && source == Source::Local {
+            names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        }
+        if source == Source::Acme {
+            names.iter().try_for_each(|name| can_be_public(name))?;
+        }
+        let store = Store::open(&parts.data)?;
+        let shown = Arc::new(Shown { current: Default::default(), challenges: Default::default() });
+        let config = Arc::new(server::config(shown.clone(), &parts.settings.get(&settings::MIN_VERSION))?);
+        let inner = Inner {
+            source,
+            names,
+            store,
+            shown,
+            config,
+            parts,
+            state: Mutex::default(),
+            turn: AsyncMutex::default(),
+        };
+        let tls = Tls(Arc::new(inner));
+        tls.read_what_is_there()?;
+        Ok(Some(tls))
+    }
+
+    /// Whether settings can be started with.
+    pub fn check(given: &Settings) -> Result<(), Error> {
+        source(given).map(drop)
+    }
+
+    fn read_what_is_there(&self) -> Result<(), Error> {
+        match &self.0.source {
+            Source::Files { cert, key } => {
+                self.show(Material::from_files(cert, key)?, None);
+                self.state().files_seen = seen(cert, key);
+            }
+            Source::Local => self.show(local::issue(&self.0.store.folder, &self.0.names)?, None),
+            Source::Acme => {
+                if let Some((material, chain)) = self.0.store.kept(&self.0.parts.root)? {
+                    // One for other names is no use: the settings changed.
+                    if self.0.names.iter().all(|name| material.facts.names.contains(name)) {
+                        self.show(material, Some(chain));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, material: Material, chain: Option<String>) {
+        self.0.shown.current.store(Some(Arc::new(material)));
+        let mut state = self.state();
+        state.chain = chain;
+        state.window = None;
+        state.trouble = None;
+        state.failures = 0;
+    }
+
+    /// How TLS is spoken.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.0.config.clone()
+    }
+
+    /// The names it is for, as configured or as the certificate has them.
+    pub fn names(&self) -> Vec<String> {
+        match self.facts() {
+            Some(facts) if self.0.names.is_empty() => facts.names,
+            _ => self.0.names.clone(),
+        }
+    }
+
+    /// The certificate in force.
+    pub fn facts(&self) -> Option<Facts> {
+        self.0.shown.current.load().as_ref().map(|material| material.facts.clone())
+    }
+
+    /// What stands at `/.well-known/acme-challenge/{token}` now.
+    pub fn challenge(&self, token: &str) -> Option<String> {
+        self.0.shown.challenges.token(token)
+    }
+
+    /// How things stand.
+    pub fn status(&self) -> Status {
+        let certificate = self.facts();
+        let renews_at = certificate
+            .as_ref()
+            .filter(|_| self.0.source != Source::Files { cert: PathBuf::new(), key: PathBuf::new() })
+            .map(|facts| self.due_at(facts));
+        let renews_at = if matches!(self.0.source, Source::Files { .. }) { None } else { renews_at };
+        let state = self.state();
+        Status {
+            source: self.0.source.name(),
+            certificate,
+            renews_at,
+            trouble: state.trouble.clone(),
+            rehearsed_at: state.rehearsed_at,
+        }
+    }
+
+    /// In the middle of the window that the authority suggests, else with a third of its life left.
+    fn due_at(&self, facts: &Facts) -> Timestamp {
+        if let Some((start, end)) = self.state().window {
+            let half = end.duration_since(start).checked_div(2).unwrap_or(SignedDuration::ZERO);
+            return start.checked_add(half).unwrap_or(start);
+        }
+        let life = facts.not_after.duration_since(facts.not_before);
+        let third = life.checked_div(3).unwrap_or(SignedDuration::ZERO);
+        facts.not_after.checked_sub(third).unwrap_or(facts.not_after)
+    }
+
+    fn acme<'a>(&'a self, directory: &'a str, email: Option<&'a str>, profile: Option<&'a str>) -> Acme<'a> {
+        let parts = &self.0.parts;
+        let challenge = match parts.settings.get(&settings::CHALLENGE).as_str() {
+            "tls-alpn-01" => ChallengeType::TlsAlpn01,
+            _ => ChallengeType::Http01,
+        };
+        Acme {
+            directory,
+            email,
+            profile,
+            challenge,
+            outbound: &parts.outbound,
+            store: &self.0.store,
+            root: &parts.root,
+            challenges: &self.0.shown.challenges,
+        }
+    }
+
+    /// Gets a certificate where there is none, and renews one that is due. Does nothing where there is nothing to do.
+    pub async fn keep(&self) -> Result<(), Error> {
+        let now = self.0.parts.clock.now();
+        match &self.0.source {
+            Source::Files { cert, key } => self.read_again(cert, key).await,
+            Source::Local => {
+                let due = self.facts().is_none_or(|facts| self.due_at(&facts) <= now);
+                if due { self.renew().await } else { Ok(()) }
+            }
+            Source::Acme => {
+                if self.state().not_before.is_some_and(|at| now < at) {
+                    return Ok(());
+                }
+                self.look_at_window().await;
+                match self.facts() {
+                    Some(facts) if self.due_at(&facts) > now => Ok(()),
+                    Some(_) | None => self.renew().await,
+                }
+            }
+        }
+    }
+
+    /// An authority that cannot be asked is no reason to renew or not to: then the third of its life counts.
+    async fn look_at_window(&self) {
+        let Some(chain) = self.state().chain.clone() else { return };
+        let given = &self.0.parts.settings;
+        let directory = given.get(&settings::DIRECTORY);
+        match self.acme(&directory, None, None).window(&chain).await {
+            Ok(window) => self.state().window = window,
+            Err(error) => tracing::debug!(%error, "the authority was not heard on when to renew"),
+        }
+    }
+
+    /// Gets a new certificate now and shows it. The one in force stays when that fails.
+    pub async fn renew(&self) -> Result<(), Error> {
+        let _turn = self.0.turn.lock().await;
+        let renewed = match &self.0.source {
+            Source::Files { cert, key } => Material::from_files(cert, key).map(|material| (material, None)),
+            Source::Local => {
+                local::issue(&self.0.store.folder, &self.0.names).map(|material| (material, None))
+            }
+            Source::Acme => self.issue().await.map(|(material, chain)| (material, Some(chain))),
+        };
+        match renewed {
+            Ok((material, chain)) => {
+                let entry = Entry::system(Event::CertificateRenewed)
+                    .detail("names", material.facts.names.join(" "))
+                    .detail("not_after", material.facts.not_after)
+                    .detail("source", self.0.source.name());
+                self.0.parts.audit.record_alone(entry).await?;
+                tracing::info!(names = material.facts.names.join(" "), not_after = %material.facts.not_after, "a new certificate is in force");
+                self.show(material, chain);
+                Ok(())
+            }
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn failed(&self, error: &Error) {
+        let text = base::fault::chain(error).to_string();
+        tracing::error!(error = text, "no new certificate");
+        let now = self.0.parts.clock.now();
+        let mut state = self.state();
+        let wait = limits::RETRY_SECONDS.value.saturating_mul(1 << state.failures.min(16));
+        let wait = Duration::from_secs(wait.min(limits::RETRY_SECONDS_MAX.value));
+        state.failures += 1;
+        state.not_before = now.checked_add(wait).ok();
+        state.trouble = Some(text.clone());
+        drop(state);
+        let entry =
+            Entry::system(Event::CertificateFailed).failed(base::Fault::code(error)).detail("error", text);
+        self.0.parts.audit.refused(entry);
+    }
+
+    async fn issue(&self) -> Result<(Material, String), Error> {
+        let given = &self.0.parts.settings;
+        let (directory, email) = (given.get(&settings::DIRECTORY), given.get(&settings::EMAIL));
+        let profile = given.get(&settings::PROFILE);
+        let replaces = self.state().chain.clone();
+        let acme = self.acme(&directory, email.as_deref(), profile.as_deref());
+        let issued = acme.issue(&self.0.names, replaces.as_deref()).await?;
+        let material = Material::from_pem(issued.chain.as_bytes(), issued.key.as_bytes())
+            .map_err(|why| Error::Authority { directory: directory.clone(), why })?;
+        self.0.store.keep(&self.0.parts.root, &issued.chain, &issued.key)?;
+        Ok((material, issued.chain))
+    }
+
+    /// Gets a certificate from the staging directory and throws it away: everything a renewal needs, but the renewal.
+    pub async fn rehearse(&self) -> Result<Facts, Error> {
+        let _turn = self.0.turn.lock().await;
+        let given = &self.0.parts.settings;
+        if self.0.source != Source::Acme {
+            return Err(Error::Preflight {
+                why: "the certificate does not come from an ACME authority, so there is no renewal of ours to rehearse".to_owned(),
+            });
+        }
+        let (directory, email) = (given.get(&settings::STAGING), given.get(&settings::EMAIL));
+        let now = self.0.parts.clock.now();
+        self.state().rehearsal_tried_at = Some(now);
+        let rehearsed = self.acme(&directory, email.as_deref(), None).issue(&self.0.names, None).await;
+        let material = rehearsed.and_then(|issued| {
+            Material::from_pem(issued.chain.as_bytes(), issued.key.as_bytes())
+                .map_err(|why| Error::Authority { directory: directory.clone(), why })
+        });
+        match material {
+            Ok(material) => {
+                self.state().rehearsed_at = Some(now);
+                let entry =
+                    Entry::system(Event::CertificateRehearsed).detail("directory", directory.as_str());
+                self.0.parts.audit.record_alone(entry).await?;
+                Ok(material.facts)
+            }
+            Err(error) => {
+                let entry = Entry::system(Event::CertificateFailed).failed(base::Fault::code(&error));
+                self.0
+                    .parts
+                    .audit
+                    .refused(entry.detail("rehearsal", true).detail("error", error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_again(&self, cert: &Path, key: &Path) -> Result<(), Error> {
+        let now_there = seen(cert, key);
+        if now_there.is_some() && now_there == self.state().files_seen {
+            // Nobody wrote them; but somebody may have opened them to others (control 8).
+            return Material::from_files(cert, key).map(drop).inspect_err(|error| self.failed(error));
+        }
+        self.state().files_seen = now_there;
+        self.renew().await
+    }
+
+    async fn rehearse_when_due(&self) {
+        let every =
+            SignedDuration::from_secs(i64::try_from(limits::REHEARSAL_SECONDS.value).unwrap_or(i64::MAX));
+        let now = self.0.parts.clock.now();
+        let last = self.state().rehearsal_tried_at;
+        let due = last.is_none_or(|at| now.duration_since(at) >= every);
+        if self.0.source != Source::Acme || !due {
+            return;
+        }
+        if last.is_none() {
+            // The first week after a start: what was just issued has shown that it works.
+            self.state().rehearsal_tried_at = Some(now);
+            return;
+        }
+        if let Err(error) = self.rehearse().await {
+            tracing::error!(%error, "the rehearsal of a renewal failed: mend this before the certificate ends");
+        }
+    }
+}
+
+fn seen(cert: &Path, key: &Path) -> Option<(SystemTime, SystemTime)> {
+    let time = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
+    Some((time(cert)?, time(key)?))
+}
+
+/// What no public authority gives certificates for is told before it is asked (control 6).
+fn can_be_public(name: &str) -> Result<(), Error> {
+    let no = |why: &str| Err(Error::Preflight { why: format!("{name} {why}") });
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return if address.is_unspecified() { no("is no address of a machine") } else { Ok(()) };
+    }
+    if name.starts_with("*.") {
+        return no(
+            "is a wildcard, which needs a DNS challenge: name the hosts, or bring a certificate of your own (server.tls.cert_file)",
+        );
+    }
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    if name.len() > 253 || !name.contains('.') || !name.split('.').all(label) {
+        return no("is not a name that the internet knows, such as api.example.com");
+    }
+    Ok(())
+}
+
+/// Keeps the certificate.
+pub struct KeepCertificate(pub Tls);
+
+impl jobs::Reconciler for KeepCertificate {
+    const NAME: &'static str = "tls.keep_certificate";
+    const WHAT: &'static str = "a certificate in force: renewed when the authority wants it or a third of its life is left, read again when its files change";
+    const EVERY: Duration = Duration::from_secs(limits::LOOK_SECONDS.value);
+
+    async fn reconcile(&self) -> Result<(), Failure> {
+        self.0.keep().await?;
+        self.0.rehearse_when_due().await;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_no_authority_knows_are_told_at_start() {
+        for good in ["api.example.com", "192.0.2.1", "2001:db8::1", "a-b.example"] {
+            can_be_public(good).unwrap();
+        }
+        for bad in
+            ["localhost", "*.example.com", "a..b", "-a.example", "a b.example", "0.0.0.0", "exämple.com"]
+        {
+            assert!(can_be_public(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn half_a_certificate_is_refused_by_name() {
+        let with = |pairs: &[(&str, &str)]| {
+            pairs.iter().fold(Settings::default(), |settings, (name, value)| settings.with(name, value))
+        };
+        assert_eq!(source(&with(&[])).unwrap(), None);
+        assert!(source(&with(&[("server.tls.cert_file", "/a")])).is_err());
+        assert!(source(&with(&[("server.tls.key_file", "/a")])).is_err());
+        assert!(source(&with(&[("server.tls.enabled", "true")])).is_err());
+        assert_eq!(source(&with(&[("server.tls.domains", "a.example")])).unwrap(), Some(Source::Acme));
+        assert_eq!(
+            source(&with(&[("server.tls.domains", "a.example"), ("server.tls.enabled", "false")])).unwrap(),
+            None
+        );
+        assert_eq!(
+            source(&with(&[("server.tls.local_ca", "true"), ("server.tls.domains", "a.example")])).unwrap(),
+            Some(Source::Local)
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! Certificates: got from an authority, read from files, or made for this machine; renewed and swapped while
+//! connections go on.
+//!
+//! Invariant: what is shown was checked first (its key is its own, its chain complete, its names ours), and a renewal
+//! that fails leaves the one in force, says so, and is tried again.
+
+mod acme;
+mod challenges;
+mod error;
+mod keep;
+pub mod limits;
+mod local;
+mod material;
+mod server;
+pub mod settings;
+mod store;
+
+pub use error::Error;
+pub use keep::{KeepCertificate, Parts, Source, Status, Tls};
+pub use material::{Facts, Material};
+pub use server::ACME_ALPN;
+pub use settings::SETTINGS;
+
+/// Reconcilers of this crate.
+pub const RECONCILERS: &[jobs::Kept] = &[jobs::Kept::of::<KeepCertificate>()];

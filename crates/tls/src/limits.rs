@@ -1,0 +1,25 @@
+//! The bounds of certificates and of getting them.
+
+use base::Limit;
+
+/// Names of one certificate.
+pub const NAMES_MAX: Limit = Limit::new("tls_names_max", 100, "what public authorities take");
+/// A certificate or key file.
+pub const FILE_BYTES_MAX: Limit = Limit::new("tls_file_bytes_max", 1 << 20, "a chain is a few kilobytes");
+/// One issuance, from order to certificate.
+pub const ISSUE_SECONDS_MAX: Limit =
+    Limit::new("tls_issue_seconds_max", 180, "authorities answer within seconds, or not at all");
+/// Between two tries that failed, at first; doubled each time.
+pub const RETRY_SECONDS: Limit =
+    Limit::new("tls_retry_seconds", 60, "authorities count failed validations per hour");
+/// Between two tries that failed, at most.
+pub const RETRY_SECONDS_MAX: Limit =
+    Limit::new("tls_retry_seconds_max", 6 * 3600, "a certificate has days left when its renewal begins");
+/// Challenges waiting to be asked for.
+pub const CHALLENGES_MAX: Limit = Limit::new("tls_challenges_max", 200, "one a name, twice");
+/// Between two looks at own certificate files.
+pub const LOOK_SECONDS: Limit =
+    Limit::new("tls_look_seconds", 15, "soon enough after a renewal by somebody else's tool");
+/// Between two rehearsals of a renewal.
+pub const REHEARSAL_SECONDS: Limit =
+    Limit::new("tls_rehearsal_seconds", 7 * 86_400, "often enough to notice before it matters");

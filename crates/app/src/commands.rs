@@ -34,7 +34,9 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Migrate { what } => crate::migrate::run(what).await,
         Command::Log { at } => log(at).await,
         Command::LogLevel { level, at } => log_level(level, at).await,
+        Command::Tls { what } => crate::certificate::run(what).await,
         Command::Serve(_)
+        | Command::Up(_)
         | Command::Dev(_)
         | Command::Config { .. }
         | Command::Explain { .. }

@@ -31,6 +31,9 @@ pub enum StartError {
     /// The way out of the house could not be opened.
     #[error("{0}")]
     Outbound(#[from] outbound::Error),
+    /// The certificate cannot be used, or none can be got.
+    #[error("{0}")]
+    Tls(#[from] tls::Error),
     /// A listener or a setting of the edge is refused.
     #[error("{0}")]
     Edge(#[from] edge::Error),
@@ -67,6 +70,13 @@ impl StartError {
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Edge(edge::Error::Listen { .. }) | StartError::File { .. } => Exit::System,
+            StartError::Tls(
+                tls::Error::Setting { .. }
+                | tls::Error::Permissions { .. }
+                | tls::Error::Content { .. }
+                | tls::Error::Preflight { .. },
+            ) => Exit::Configuration,
+            StartError::Tls(_) => Exit::Unavailable,
             StartError::Edge(_)
             | StartError::Consent { .. }
             | StartError::Profile(_)

@@ -5,6 +5,7 @@
 use base::{Clock, Settings};
 use jobs::{DeliverMail, ForgetMail, Jobs, Reconcilers, Registry, Worker};
 use pg::notify::Listener;
+use tls::KeepCertificate;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,11 +19,17 @@ pub fn registry(outbox: &mail::Outbox, auth: &Auth) -> Registry {
 }
 
 /// Everything this node keeps as it should be.
-pub fn reconcilers(outbox: &mail::Outbox, providers: KeepProviders, clock: &Clock) -> Reconcilers {
+pub fn reconcilers(
+    outbox: &mail::Outbox,
+    providers: KeepProviders,
+    certificate: Option<tls::Tls>,
+    clock: &Clock,
+) -> Reconcilers {
     let mut all = Reconcilers::new(clock.clone());
     // Nobody needs to hurry these: their timers are enough.
     let _hurry = all.add(ForgetMail(outbox.clone()));
     let _hurry = all.add(providers);
+    let _hurry = all.add(KeepCertificate(certificate));
     all
 }
 
@@ -42,17 +49,19 @@ pub struct Later {
     pub clock: Clock,
     /// How many jobs at once.
     pub settings: Settings,
+    /// The certificate.
+    pub tls: Option<tls::Tls>,
 }
 
 impl Later {
     /// Starts both. On `stop` the worker ends what it is at, the reconcilers where they stand.
     pub fn spawn(self, listener: &Listener, tracker: &TaskTracker, stop: &CancellationToken) {
-        let Later { jobs, outbox, sso, auth, audit, clock, settings } = self;
+        let Later { jobs, outbox, sso, auth, audit, clock, settings, tls } = self;
         let worker = Worker::new(jobs, registry(&outbox, &auth), &settings, "node")
             .woken_by(listener.subscribe())
             .on_dead(move |name, id, why| audit.refused(given_up(name, id, why)));
         tracker.spawn(worker.run(stop.clone()));
-        tracker.spawn(reconcilers(&outbox, sso.keeper(), &clock).run(stop.clone()));
+        tracker.spawn(reconcilers(&outbox, sso.keeper(), tls, &clock).run(stop.clone()));
     }
 }
 
@@ -138,7 +147,7 @@ mod tests {
         let listed: BTreeSet<&str> = crate::lists::jobs().iter().map(|job| job.name).collect();
         assert_eq!(started, listed);
         let nothing = KeepProviders(Arc::new(|| Box::pin(async { Ok(()) })));
-        let reports = reconcilers(&outbox, nothing, &Clock::system()).reports();
+        let reports = reconcilers(&outbox, nothing, None, &Clock::system()).reports();
         let started: BTreeSet<&str> = reports().iter().map(|(name, _)| *name).collect();
         let listed: BTreeSet<&str> = crate::lists::reconcilers().iter().map(|kept| kept.name).collect();
         assert_eq!(started, listed);

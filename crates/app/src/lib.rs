@@ -4,6 +4,7 @@
 
 #[cfg(feature = "bench")]
 mod bench;
+mod certificate;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -33,6 +33,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     jobs::SETTINGS,
     mail::SETTINGS,
     texts::SETTINGS,
+    tls::SETTINGS,
     outbound::SETTINGS,
     crate::settings::SETTINGS,
 ];
@@ -49,5 +50,5 @@ pub fn jobs() -> Vec<jobs::Definition> {
 
 /// Reconcilers: what is kept as it should be. `crate::later::reconcilers` starts them.
 pub fn reconcilers() -> Vec<jobs::Kept> {
-    [jobs::RECONCILERS, auth::RECONCILERS].concat()
+    [jobs::RECONCILERS, auth::RECONCILERS, tls::RECONCILERS].concat()
 }

@@ -18,6 +18,7 @@ pub const CHECKS: &[Check] = &[
     database,
     |given| Ok(auth::check_settings(given)?),
     |given| Ok(auth::sso::check_settings(given)?),
+    |given| Ok(tls::Tls::check(given).map(drop)?),
     |given| Ok(SecurityHeaders::from(given).map(drop)?),
     |given| Ok(Cors::from(given).map(drop)?),
     |given| Ok(TrustedProxies::from(given).map(drop)?),

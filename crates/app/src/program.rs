@@ -6,7 +6,7 @@ use std::path::Path;
 use base::Profile;
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Config, ConfigFile, ProfileName, Serve};
+use crate::cli::{Cli, Command, Config, ConfigFile, ProfileName, Serve, Up};
 use crate::commands::{self, say};
 use crate::config::exit::Exit;
 use crate::config::{self, Flag, Inputs, Loaded, Problems};
@@ -53,6 +53,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
     }
     match command {
         Command::Serve(how) => server(how, Profile::Serve, surroundings).await,
+        Command::Up(up) => self::up(up, surroundings).await,
         Command::Dev(how) => server(how, Profile::Dev, surroundings).await,
         Command::Config { what } => config_command(&what, &surroundings),
         Command::Explain { control } => explain(control),
@@ -63,6 +64,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Check { .. }
         | Command::Keys { .. }
         | Command::Gate { .. }
+        | Command::Tls { .. }
         | Command::Roles { .. }
         | Command::Lint { .. }
         | Command::Policies { .. }
@@ -71,6 +73,16 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Log { .. }
         | Command::LogLevel { .. } => Exit::Success,
     }
+}
+
+/// `serve` on every address, with a certificate for what was named.
+async fn up(up: Up, mut surroundings: Surroundings) -> Exit {
+    let flag = |name: &str, value: String| Flag { name: name.to_owned(), value: Some(value) };
+    surroundings.flags.push(flag("server.tls.domains", up.domain.join(",")));
+    surroundings.flags.extend(up.email.map(|email| flag("server.tls.email", email)));
+    let everywhere = (std::net::Ipv6Addr::UNSPECIFIED, 443).into();
+    let how = Serve { listen: Some(up.serve.listen.unwrap_or(everywhere)), ..up.serve };
+    server(how, Profile::Serve, surroundings).await
 }
 
 async fn server(how: Serve, profile: Profile, surroundings: Surroundings) -> Exit {

@@ -34,6 +34,14 @@ pub fn uses(audit: Audit) -> Arc<dyn Fn(&Used<'_>) + Send + Sync> {
     })
 }
 
+/// Records a credential that everybody on the way could read (control 2).
+pub fn exposed(audit: Audit) -> Arc<dyn Fn(edge::Exposed) + Send + Sync> {
+    Arc::new(move |exposed| {
+        let entry = Entry::named("unknown", Event::CredentialExposed).from_address(Some(exposed.address));
+        audit.refused(entry.refused("edge.plain_http").detail("path", exposed.path));
+    })
+}
+
 /// Records what may not leave the house.
 pub fn outbound(audit: Audit) -> Arc<dyn Fn(&outbound::Refusal<'_>) + Send + Sync> {
     Arc::new(move |refusal| {

@@ -81,6 +81,10 @@ async fn announce(
     profile: Profile,
     began: std::time::Instant,
 ) -> Result<(), StartError> {
+    if let Some(tls) = running.services.tls.as_ref().filter(|tls| tls.facts().is_none()) {
+        welcome::note(&format!("getting a certificate for {} …", tls.names().join(", ")));
+        tls.keep().await?;
+    }
     let data = &process.serve.data;
     let demo = match profile {
         Profile::Dev => Some(dev::prepare(running, data).await?),

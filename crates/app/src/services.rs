@@ -64,6 +64,8 @@ pub struct Services {
     pub outbound: outbound::Outbound,
     /// What is to be done later.
     pub jobs: jobs::Jobs,
+    /// The certificate; none where plain HTTP is served on loopback.
+    pub tls: Option<tls::Tls>,
     /// The controls and their probes.
     pub posture: Posture,
     /// Sessions with something open.
@@ -95,6 +97,7 @@ pub async fn open(
     let outbound = outbound(basics, &audit)?;
     let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
     let texts = texts(basics, &outbound, &outbox)?;
+    let tls = certificate(basics, &outbound, &audit)?;
     let auth = Auth::open(auth::Parts {
         pg: pg.clone(),
         audit: audit.clone(),
@@ -133,6 +136,7 @@ pub async fn open(
             policies,
             outbox,
             outbound,
+            tls,
             jobs,
             posture,
             connections,
@@ -199,6 +203,22 @@ fn sso(
     Ok(Sso::open(auth::sso::Parts { auth, outbound, settings, alert })?)
 }
 
+/// The certificate, if one is configured.
+fn certificate(
+    basics: &Basics,
+    outbound: &outbound::Outbound,
+    audit: &Audit,
+) -> Result<Option<tls::Tls>, StartError> {
+    Ok(tls::Tls::open(tls::Parts {
+        settings: basics.settings.clone(),
+        data: basics.data.clone(),
+        root: basics.root.clone(),
+        outbound: outbound.clone(),
+        audit: audit.clone(),
+        clock: basics.clock.clone(),
+    })?)
+}
+
 /// In `dev` no mail leaves the machine, whatever is set.
 fn outbox(basics: &Basics, pg: &pg::Pg) -> Result<mail::Outbox, StartError> {
     let sender = match basics.profile {
@@ -258,6 +278,7 @@ fn lent(auth: &Auth) -> posture::Keys {
 fn place(basics: &Basics, database: &Database, keys: &DefaultKeys, audit: &Audit) -> Place {
     Place {
         address: basics.address,
+        secure: basics.url.starts_with("https://"),
         publishable_key: Secret::from(keys.publishable.as_str()),
         secret_key: keys.secret.clone(),
         database: database.admin.clone(),

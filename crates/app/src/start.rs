@@ -98,9 +98,10 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     preflight::check(&settings)?;
     folder(&data, if nix::unistd::geteuid().is_root() { ENTERED } else { PRIVATE })?;
     folder(&data.join("keys"), PRIVATE)?;
-    let listening = edge::listen(listen).await?;
-    let address = listening.address().unwrap_or(listen);
-    let url = format!("http://{address}");
+    let secure = tls::Tls::check(&settings)?;
+    let bound = edge::bind(listen, secure).await?;
+    let address = bound.local_addr().unwrap_or(listen);
+    let url = public_url(&settings, address, secure);
     let root = Arc::new(RootKey::load_or_create(&data.join("keys/root.key"))?);
     let database = database::open(database, &data, &settings, &rng).await?;
     let tasks = Tasks { edges: Group::default(), behind: Group::default(), audit: Group::default() };
@@ -126,12 +127,20 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         audit: services.audit.clone(),
         clock: basics.clock.clone(),
         settings: basics.settings.clone(),
+        tls: services.tls.clone(),
     };
     later.spawn(&listener, &behind.tracker, &behind.stop);
     let (edges, routes) = edges(&basics, &services, &database, not_effective, log)?;
     let control = control::socket_path(&basics.data);
     let control_socket = control_socket(&control)?;
     let answering = &tasks.edges;
+    let listening = match &services.tls {
+        Some(tls) => {
+            plain_port(tls, &basics, &services.audit, &routes, answering).await?;
+            Listening::tls(bound, tls.config())
+        }
+        None => Listening::Tcp(bound),
+    };
     answering.tracker.spawn(edge::serve(Arc::new(edges.public), listening, answering.stop.clone()));
     answering.tracker.spawn(edge::serve(Arc::new(edges.operator), control_socket, answering.stop.clone()));
     if probe_hourly {
@@ -139,6 +148,57 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     }
     let (url, admin_url) = (basics.url, database.admin_url.clone());
     Ok(Running { url, address, keys, admin_url, services, database, routes, tasks, control })
+}
+
+/// Where clients find it: the first name of its certificate, else its address.
+fn public_url(settings: &Settings, address: SocketAddr, secure: bool) -> String {
+    if !secure {
+        return format!("http://{address}");
+    }
+    let port = if address.port() == 443 { String::new() } else { format!(":{}", address.port()) };
+    match settings.get(&tls::settings::DOMAINS).first() {
+        Some(name) if name.contains(':') => format!("https://[{name}]{port}"),
+        Some(name) => format!("https://{name}{port}"),
+        None if address.ip().is_loopback() => format!("https://localhost{port}"),
+        None => format!("https://{address}"),
+    }
+}
+
+/// The port of plain HTTP, where the port of HTTPS is not alone on this machine. An authority that comes there has to
+/// find it; for anybody else it is a courtesy.
+async fn plain_port(
+    tls: &tls::Tls,
+    basics: &Basics,
+    audit: &audit::Audit,
+    routes: &[web::Bound],
+    answering: &Group,
+) -> Result<(), StartError> {
+    let port = basics.settings.get(&tls::settings::HTTP_PORT);
+    if port == 0 {
+        return Ok(());
+    }
+    let prefixes: std::collections::BTreeSet<String> =
+        routes.iter().map(|route| route.prefix.to_string()).collect();
+    let certificate = tls.clone();
+    let plain = edge::Plain {
+        challenge: Arc::new(move |token| certificate.challenge(token)),
+        hosts: tls.names(),
+        https_port: basics.address.port(),
+        api_prefixes: prefixes.into_iter().filter(|prefix| !prefix.is_empty()).collect(),
+        on_exposed: refusals::exposed(audit.clone()),
+    };
+    let address = SocketAddr::new(basics.address.ip(), port);
+    match plain.serve(address, answering.stop.clone()).await {
+        Ok(serving) => {
+            answering.tracker.spawn(serving);
+            Ok(())
+        }
+        Err(error) if tls.needs_plain_port() => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "plain HTTP is not sent on to HTTPS: set server.http_port to 0, or to a port that can be had");
+            Ok(())
+        }
+    }
 }
 
 /// What differs from the defaults is part of the record: names and where they were set, never values.
@@ -183,6 +243,7 @@ fn edges(
         audit: services.audit.clone(),
         data: services.data.clone(),
         migrations: services.migrations.clone(),
+        tls: services.tls.clone(),
         policies: services.policies.clone(),
         outbox: services.outbox.clone(),
         posture: services.posture.clone(),

@@ -142,6 +142,11 @@ pub fn stopping() {
     let _reader_may_be_gone = writeln!(std::io::stderr().lock(), "stopping…");
 }
 
+/// Says what takes a while.
+pub fn note(what: &str) {
+    let _reader_may_be_gone = writeln!(std::io::stderr().lock(), " … {what}");
+}
+
 /// Says why the program does not start.
 pub fn complain(why: &str) {
     let _reader_may_be_gone = writeln!(std::io::stderr().lock(), "palisade: {why}");

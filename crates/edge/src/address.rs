@@ -32,6 +32,14 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// Whether a trusted proxy says that the caller reached it over HTTPS. Anybody else's word is nothing.
+    pub(crate) fn says_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let said = headers.get("x-forwarded-proto").and_then(|line| line.to_str().ok());
+        // The last hop's word, as with addresses.
+        let nearest = said.and_then(|line| line.rsplit(',').next()).map(str::trim);
+        nearest.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) && self.trusts(peer.to_canonical())
+    }
+
     /// The caller's address, given the peer of the socket and what it forwarded.
     pub(crate) fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();

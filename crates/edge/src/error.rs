@@ -8,7 +8,8 @@ pub enum Error {
     /// Plain HTTP off loopback.
     #[error(
         "refusing to listen on {address} without TLS: everything sent there, passwords too, could be read on the way (controls 2, 65). \
-         Listen on 127.0.0.1 and put a TLS proxy in front, naming it in server.trusted_proxies"
+         Name a certificate: server.tls.domains gets one by itself, server.tls.cert_file and key_file bring your own; or listen on \
+         127.0.0.1 behind a TLS proxy that server.trusted_proxies names"
     )]
     PlainOffLoopback {
         /// What was asked for.

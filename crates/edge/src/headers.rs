@@ -1,9 +1,9 @@
-//! The security headers of every answer, errors included (controls 76-82).
+//! The security headers of every answer, errors included (controls 13, 76-82).
 
 use base::Settings;
 use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, SERVER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-    X_XSS_PROTECTION,
+    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -11,7 +11,11 @@ use crate::{Error, settings};
 
 /// The headers, built once.
 #[derive(Clone)]
-pub struct SecurityHeaders(Vec<(HeaderName, HeaderValue)>);
+pub struct SecurityHeaders {
+    always: Vec<(HeaderName, HeaderValue)>,
+    /// Over HTTPS only: a browser ignores it over anything else, and must (RFC 6797 section 7.2).
+    transport: HeaderValue,
+}
 
 impl SecurityHeaders {
     /// From the settings. A policy that allows inline code is refused: it would be no policy.
@@ -33,7 +37,12 @@ impl SecurityHeaders {
         let policy = HeaderValue::from_str(&policy).map_err(|_| refuse("is not a header value"))?;
         let frame = HeaderValue::from_str(&frame).map_err(|_| refuse("is not a header value"))?;
         let fixed = HeaderValue::from_static;
-        Ok(SecurityHeaders(vec![
+        let transport = given.get(&settings::STRICT_TRANSPORT_SECURITY);
+        let transport = HeaderValue::from_str(&transport).map_err(|_| Error::Setting {
+            setting: settings::STRICT_TRANSPORT_SECURITY.definition.name,
+            what: "is not a header value".to_owned(),
+        })?;
+        let always = vec![
             (X_FRAME_OPTIONS, frame),
             (X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
             (X_XSS_PROTECTION, fixed(xss)),
@@ -43,13 +52,17 @@ impl SecurityHeaders {
                 HeaderName::from_static("permissions-policy"),
                 fixed("geolocation=(), microphone=(), camera=()"),
             ),
-        ]))
+        ];
+        Ok(SecurityHeaders { always, transport })
     }
 
     /// Adds them, and takes away what would tell which software answers (control 82). A page that set a stricter
     /// policy or referrer rule of its own keeps it.
-    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.0 {
+    pub(crate) fn apply(&self, headers: &mut HeaderMap, secure: bool) {
+        if secure {
+            headers.insert(STRICT_TRANSPORT_SECURITY, self.transport.clone());
+        }
+        for (name, value) in &self.always {
             let own =
                 (name == CONTENT_SECURITY_POLICY || name == REFERRER_POLICY) && headers.contains_key(name);
             if !own {

@@ -3,7 +3,7 @@
 //! One request passes [`pipeline`] top to bottom, once. Nothing here knows a feature or a dialect's words: routes come
 //! as [`web::Mount`]s, who is calling is asked through [`Identify`], and a refusal is worded by the route's envelope.
 //!
-//! TLS slots in at [`listener`]: until then a listener off loopback is refused at start.
+//! A listener off loopback without TLS is refused at start; what comes in plain HTTP anyway meets [`plain`].
 
 mod access;
 mod address;
@@ -16,6 +16,7 @@ pub mod limits;
 mod listener;
 mod path;
 mod pipeline;
+mod plain;
 mod rates;
 mod router;
 pub mod settings;
@@ -27,7 +28,8 @@ pub use cors::Cors;
 pub use credentials::Presented;
 pub use error::Error;
 pub use headers::SecurityHeaders;
-pub use listener::{Listening, listen, serve};
+pub use listener::{Listening, Peer, bind, listen, serve};
 pub use pipeline::{Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Used};
+pub use plain::{Exposed, Plain};
 pub use rates::Rates;
 pub use settings::SETTINGS;

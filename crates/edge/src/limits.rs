@@ -8,6 +8,12 @@ pub const CONNECTIONS_MAX: Limit = Limit::new(
     16_000,
     "below the usual descriptor limit of 20,000, so that files and the database stay reachable",
 );
+/// Time for a TLS handshake.
+pub const HANDSHAKE_MS_MAX: Limit = Limit::new(
+    "edge_handshake_ms_max",
+    10_000,
+    "three round trips to the other side of the world are under one",
+);
 /// Time to send a request's head.
 pub const HEAD_MS_MAX: Limit =
     Limit::new("edge_head_ms_max", 10_000, "a slow sender holds a descriptor, not the server");

@@ -1,5 +1,4 @@
-//! Our own accept loop: a cap on connections, time-outs on heads, upgrades, graceful drain. TLS will wrap the stream
-//! here, before hyper sees it.
+//! Our own accept loop: a cap on connections, TLS within its time, time-outs on heads, upgrades, graceful drain.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -10,21 +9,28 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits::{
-    CONNECTIONS_MAX, DRAIN_MS_MAX, H2_RESETS_MAX, H2_STREAMS_MAX, HEAD_BYTES_MAX, HEAD_MS_MAX, HEADERS_MAX,
+    CONNECTIONS_MAX, DRAIN_MS_MAX, H2_RESETS_MAX, H2_STREAMS_MAX, HANDSHAKE_MS_MAX, HEAD_BYTES_MAX,
+    HEAD_MS_MAX, HEADERS_MAX,
 };
+use web::Body;
+
 use crate::{Edge, Error};
 
 /// A bound socket.
 pub enum Listening {
-    /// The public API.
+    /// The public API on this machine, in plain HTTP.
     Tcp(TcpListener),
+    /// The public API.
+    Tls(TcpListener, TlsAcceptor),
     /// The operator's control socket.
     Unix(UnixListener),
 }
@@ -35,25 +41,68 @@ impl Listening {
         UnixListener::bind(path).map(Listening::Unix)
     }
 
+    /// What [`bind`] bound, for TLS.
+    pub fn tls(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
+        Listening::Tls(listener, TlsAcceptor::from(config))
+    }
+
     /// The bound address, of a TCP socket.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
-            Listening::Tcp(listener) => listener.local_addr().ok(),
+            Listening::Tcp(listener) | Listening::Tls(listener, _) => listener.local_addr().ok(),
             Listening::Unix(_) => None,
         }
     }
 }
 
-/// Binds a TCP socket for plain HTTP, which is refused off loopback.
-pub async fn listen(address: SocketAddr) -> Result<Listening, Error> {
-    if !address.ip().to_canonical().is_loopback() {
+/// Binds a TCP socket that will speak TLS, or not: then on loopback only.
+pub async fn bind(address: SocketAddr, secure: bool) -> Result<TcpListener, Error> {
+    if !secure && !address.ip().to_canonical().is_loopback() {
         return Err(Error::PlainOffLoopback { address });
     }
-    TcpListener::bind(address).await.map(Listening::Tcp).map_err(|source| Error::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+}
+
+/// Binds a TCP socket for plain HTTP, which is refused off loopback.
+pub async fn listen(address: SocketAddr) -> Result<Listening, Error> {
+    bind(address, false).await.map(Listening::Tcp)
+}
+
+/// Who is at the other end of a connection, and what protects it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Their address, before any proxy is believed.
+    pub address: IpAddr,
+    /// Whether TLS protects the connection.
+    pub secure: bool,
+}
+
+/// What requests of a connection are given to.
+pub(crate) trait Answers: Send + Sync + 'static {
+    /// Answers one.
+    fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = http::Response<Body>> + Send;
+}
+
+impl Answers for Edge {
+    fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = http::Response<Body>> + Send {
+        Edge::answer(self, request, peer)
+    }
 }
 
 /// Serves until `stop`, then lets requests in flight finish within a bound.
 pub async fn serve(edge: Arc<Edge>, listening: Listening, stop: CancellationToken) {
+    serve_to(edge, listening, stop).await;
+}
+
+pub(crate) async fn serve_to<A: Answers>(edge: Arc<A>, listening: Listening, stop: CancellationToken) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX.size()));
     let connections = TaskTracker::new();
     loop {
@@ -66,11 +115,13 @@ pub async fn serve(edge: Arc<Edge>, listening: Listening, stop: CancellationToke
             accepted = accept(&listening) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok(accepted) => {
                 let (edge, stop) = (edge.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    connection(edge, stream, peer, stop).await;
+                    if let Some((stream, peer)) = accepted.secure().await {
+                        connection(edge, stream, peer, stop).await;
+                    }
                 });
             }
             Err(error) => {
@@ -90,21 +141,58 @@ pub async fn serve(edge: Arc<Edge>, listening: Listening, stop: CancellationToke
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn accept(listening: &Listening) -> std::io::Result<(Box<dyn Stream>, IpAddr)> {
+/// A connection that nothing has been read from.
+enum Accepted {
+    Plain(Box<dyn Stream>, IpAddr),
+    Tls(TcpStream, IpAddr, TlsAcceptor),
+}
+
+async fn accept(listening: &Listening) -> std::io::Result<Accepted> {
     match listening {
         Listening::Tcp(listener) => {
             let (stream, peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            Ok((Box::new(stream), peer.ip()))
+            Ok(Accepted::Plain(Box::new(stream), peer.ip()))
+        }
+        Listening::Tls(listener, acceptor) => {
+            let (stream, peer) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            Ok(Accepted::Tls(stream, peer.ip(), acceptor.clone()))
         }
         Listening::Unix(listener) => {
             let (stream, _) = listener.accept().await?;
-            Ok((Box::new(stream), IpAddr::V4(Ipv4Addr::LOCALHOST)))
+            Ok(Accepted::Plain(Box::new(stream), IpAddr::V4(Ipv4Addr::LOCALHOST)))
         }
     }
 }
 
-async fn connection(edge: Arc<Edge>, stream: Box<dyn Stream>, peer: IpAddr, stop: CancellationToken) {
+impl Accepted {
+    /// Shakes hands, within a bound. A handshake that was only there to prove a name (RFC 8737) carries no request.
+    async fn secure(self) -> Option<(Box<dyn Stream>, Peer)> {
+        let (stream, address, acceptor) = match self {
+            Accepted::Plain(stream, address) => return Some((stream, Peer { address, secure: false })),
+            Accepted::Tls(stream, address, acceptor) => (stream, address, acceptor),
+        };
+        let bound = Duration::from_millis(HANDSHAKE_MS_MAX.value);
+        match tokio::time::timeout(bound, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let proves_a_name = stream.get_ref().1.alpn_protocol() == Some(ACME_ALPN);
+                (!proves_a_name)
+                    .then(|| (Box::new(stream) as Box<dyn Stream>, Peer { address, secure: true }))
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, %address, "a TLS handshake failed");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+/// The protocol of TLS-ALPN-01 (RFC 8737).
+const ACME_ALPN: &[u8] = b"acme-tls/1";
+
+async fn connection<A: Answers>(edge: Arc<A>, stream: Box<dyn Stream>, peer: Peer, stop: CancellationToken) {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let edge = edge.clone();
         async move { Ok::<_, std::convert::Infallible>(edge.answer(request, peer).await) }

@@ -23,7 +23,7 @@ use web::{
 use crate::access::{self, Line};
 use crate::limits::BODY_STALL_MS_MAX;
 use crate::router::{Found, Router};
-use crate::{Connections, Cors, Error, Presented, Rates, SecurityHeaders, TrustedProxies, path};
+use crate::{Connections, Cors, Error, Peer, Presented, Rates, SecurityHeaders, TrustedProxies, path};
 
 /// Who is calling, and whether they showed anything.
 pub struct Identified {
@@ -123,6 +123,7 @@ const INTERNAL: [&str; 8] = [
 struct Way {
     request_id: RequestId,
     address: IpAddr,
+    secure: bool,
     caller: Option<Arc<Caller>>,
     route: Option<Arc<Bound>>,
     limits: Option<Verdict>,
@@ -147,13 +148,14 @@ impl Edge {
     }
 
     /// Answers a request from `peer`.
-    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let began = Instant::now();
         let (mut parts, body) = request.into_parts();
         INTERNAL.iter().for_each(|name| drop(parts.headers.remove(*name)));
         let mut way = Way {
             request_id: self.name(),
-            address: self.proxies.caller(peer, &parts.headers),
+            address: self.proxies.caller(peer.address, &parts.headers),
+            secure: peer.secure || self.proxies.says_https(peer.address, &parts.headers),
             caller: None,
             route: None,
             limits: None,
@@ -335,7 +337,7 @@ impl Edge {
 
     fn adorn(&self, way: &Way, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         self.cors.apply(origin, headers);
-        self.headers.apply(headers);
+        self.headers.apply(headers, way.secure);
         if let Ok(name) = HeaderValue::from_str(&way.request_id.0) {
             headers.insert(HeaderName::from_static("x-request-id"), name);
         }

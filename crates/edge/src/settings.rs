@@ -91,6 +91,12 @@ pub static X_FRAME_OPTIONS: Setting<String> = Setting::new("security.headers.x_f
     .changes("X-Frame-Options and the policy's frame-ancestors")
     .proven_by(&[76]);
 
+/// HTTPS only, for as long as a browser remembers it.
+pub static STRICT_TRANSPORT_SECURITY: Setting<String> =
+    Setting::new("security.headers.strict_transport_security", "max-age=31536000; includeSubDomains")
+        .changes("the Strict-Transport-Security header of every answer over HTTPS")
+        .proven_by(&[13]);
+
 /// Everything above.
 pub const SETTINGS: &[&Definition] = &[
     &PORT.definition,
@@ -107,5 +113,6 @@ pub const SETTINGS: &[&Definition] = &[
     &LIMITS_URL.definition,
     &HEADERS_PROFILE.definition,
     &CONTENT_SECURITY_POLICY.definition,
+    &STRICT_TRANSPORT_SECURITY.definition,
     &X_FRAME_OPTIONS.definition,
 ];

@@ -14,6 +14,9 @@ pub enum Error {
     /// Not an account's id.
     #[error("That is not the id of an account")]
     NoPerson,
+    /// No certificate is configured.
+    #[error("No certificate is configured here: this server speaks plain HTTP on loopback")]
+    NoCertificate,
     /// No such mail.
     #[error("There is no such mail")]
     NoMail,
@@ -36,7 +39,9 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::NoControl { .. } | Error::NoPerson | Error::NoMail => Kind::NotFound,
+            Error::NoControl { .. } | Error::NoCertificate | Error::NoPerson | Error::NoMail => {
+                Kind::NotFound
+            }
             Error::NoLevel { .. } => Kind::Invalid,
             Error::NoLog | Error::NotReady => Kind::Unavailable,
         }
@@ -46,6 +51,7 @@ impl Fault for Error {
         match self {
             Error::NoControl { .. } => "native.no_control",
             Error::NoPerson => "native.no_person",
+            Error::NoCertificate => "native.no_certificate",
             Error::NoMail => "native.no_mail",
             Error::NoLog => "native.no_log",
             Error::NoLevel { .. } => "native.no_level",

@@ -10,6 +10,7 @@ mod operator;
 mod outbox;
 mod policies;
 mod roles;
+mod tls;
 
 pub use error::Error;
 pub use log::{Log, Recent};
@@ -38,6 +39,8 @@ pub struct State {
     pub outbox: Outbox,
     /// The controls and what their probes saw.
     pub posture: posture::Posture,
+    /// The certificate; none where plain HTTP is served on loopback.
+    pub tls: Option<::tls::Tls>,
     /// Variables of other products that change nothing here, for the report.
     pub not_effective: Vec<String>,
     /// The program's own log; none where it was built into another program.
@@ -70,6 +73,9 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::KEYS_CREATE,
     operator::KEYS_REVOKE,
     operator::GATE,
+    tls::STATUS,
+    tls::RENEW,
+    tls::REHEARSE,
     policies::LINT,
     policies::GENERATE,
     policies::EXPLAIN,

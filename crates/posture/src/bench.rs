@@ -10,6 +10,7 @@ pub mod program;
 pub mod sockets;
 pub mod sql;
 pub mod tenant;
+pub mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub struct Place {
     pub program: PathBuf,
     /// An origin the operator lets call the API, if there is one: control 74 is tried with it.
     pub origin: Option<String>,
+    /// Whether it speaks TLS there.
+    pub secure: bool,
     /// The file the operator has audit entries copied to, if there is one: control 94 looks into it.
     pub audit_file: Option<PathBuf>,
     /// The audit log, to verify it.

@@ -11,10 +11,12 @@
     reason = "test code: a failure here is the test's failure"
 )]
 
+pub mod acme;
 pub mod app;
 pub mod clients;
 pub mod factors;
 pub mod http;
+pub mod https;
 pub mod mail;
 pub mod person;
 pub mod program;

@@ -161,9 +161,14 @@ impl Tls {
         Ok(Some(tls))
     }
 
-    /// Whether settings can be started with.
-    pub fn check(given: &Settings) -> Result<(), Error> {
-        source(given).map(drop)
+    /// Whether settings can be started with, and whether they configure a certificate.
+    pub fn check(given: &Settings) -> Result<bool, Error> {
+        Ok(source(given)?.is_some())
+    }
+
+    /// Whether an authority will come to the port of plain HTTP.
+    pub fn needs_plain_port(&self) -> bool {
+        self.0.source == Source::Acme && self.0.parts.settings.get(&settings::CHALLENGE) == "http-01"
     }
 
     fn read_what_is_there(&self) -> Result<(), Error> {
@@ -224,11 +229,9 @@ impl Tls {
     /// How things stand.
     pub fn status(&self) -> Status {
         let certificate = self.facts();
-        let renews_at = certificate
-            .as_ref()
-            .filter(|_| self.0.source != Source::Files { cert: PathBuf::new(), key: PathBuf::new() })
-            .map(|facts| self.due_at(facts));
-        let renews_at = if matches!(self.0.source, Source::Files { .. }) { None } else { renews_at };
+        // Who looks after files renews them.
+        let is_ours = !matches!(self.0.source, Source::Files { .. });
+        let renews_at = certificate.as_ref().filter(|_| is_ours).map(|facts| self.due_at(facts));
         let state = self.state();
         Status {
             source: self.0.source.name(),
@@ -274,18 +277,23 @@ impl Tls {
         match &self.0.source {
             Source::Files { cert, key } => self.read_again(cert, key).await,
             Source::Local => {
-                let due = self.facts().is_none_or(|facts| self.due_at(&facts) <= now);
-                if due { self.renew().await } else { Ok(()) }
+                if self.is_due() {
+                    self.renew().await
+                } else {
+                    Ok(())
+                }
             }
             Source::Acme => {
                 if self.state().not_before.is_some_and(|at| now < at) {
                     return Ok(());
                 }
                 self.look_at_window().await;
-                match self.facts() {
-                    Some(facts) if self.due_at(&facts) > now => Ok(()),
-                    Some(_) | None => self.renew().await,
+                if !self.is_due() {
+                    return Ok(());
                 }
+                let _turn = self.0.turn.lock().await;
+                // Somebody else may have had the turn, and got it.
+                if self.is_due() { self.renew_in_turn().await } else { Ok(()) }
             }
         }
     }
@@ -304,6 +312,15 @@ impl Tls {
     /// Gets a new certificate now and shows it. The one in force stays when that fails.
     pub async fn renew(&self) -> Result<(), Error> {
         let _turn = self.0.turn.lock().await;
+        self.renew_in_turn().await
+    }
+
+    fn is_due(&self) -> bool {
+        let now = self.0.parts.clock.now();
+        self.facts().is_none_or(|facts| self.due_at(&facts) <= now)
+    }
+
+    async fn renew_in_turn(&self) -> Result<(), Error> {
         let renewed = match &self.0.source {
             Source::Files { cert, key } => Material::from_files(cert, key).map(|material| (material, None)),
             Source::Local => {
@@ -452,8 +469,8 @@ fn can_be_public(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps the certificate.
-pub struct KeepCertificate(pub Tls);
+/// Keeps the certificate, where there is one to keep.
+pub struct KeepCertificate(pub Option<Tls>);
 
 impl jobs::Reconciler for KeepCertificate {
     const NAME: &'static str = "tls.keep_certificate";
@@ -461,8 +478,9 @@ impl jobs::Reconciler for KeepCertificate {
     const EVERY: Duration = Duration::from_secs(limits::LOOK_SECONDS.value);
 
     async fn reconcile(&self) -> Result<(), Failure> {
-        self.0.keep().await?;
-        self.0.rehearse_when_due().await;
+        let Some(tls) = &self.0 else { return Ok(()) };
+        tls.keep().await?;
+        tls.rehearse_when_due().await;
         Ok(())
     }
 }
@@ -485,7 +503,7 @@ mod tests {
 
     #[test]
     fn half_a_certificate_is_refused_by_name() {
-        let with = |pairs: &[(&str, &str)]| {
+        let with = |pairs: &[(&'static str, &str)]| {
             pairs.iter().fold(Settings::default(), |settings, (name, value)| settings.with(name, value))
         };
         assert_eq!(source(&with(&[])).unwrap(), None);

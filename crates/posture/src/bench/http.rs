@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::{Bench, Trouble};
+use super::{Bench, Trouble, tls};
 use crate::limits;
 
 /// One request.
@@ -57,16 +57,18 @@ impl Bench {
     pub async fn hang_up(&self) -> Result<(), Trouble> {
         let limit = Duration::from_secs(limits::STEP_SECONDS_MAX.value);
         let said = async {
-            let mut stream = self.connect(self.own_address()).await?;
-            stream.write_all(b"GET / HTTP/1.1\r\nhost: ").await?;
-            stream.shutdown().await?;
-            stream.read_to_end(&mut Vec::new()).await
+            let stream = self.connect(self.own_address()).await?;
+            if self.place.secure {
+                return break_off(tls::shake(stream, &tls::any()?, "localhost").await?).await;
+            }
+            break_off(stream).await
         };
         // How the server takes its leave does not matter.
         timeout(limit, said).await.map(drop).map_err(|_| Trouble::Slow("hanging up".to_owned()))
     }
 
-    async fn connect(&self, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
+    /// A connection that nothing was sent over yet.
+    pub async fn connect(&self, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
         let address = self.place.address;
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Some(from) = from {
@@ -79,6 +81,12 @@ impl Bench {
     pub fn client(&self, method: &str, target: &str) -> Ask<'_> {
         self.ask(method, target).header("apikey", self.place.publishable_key.expose())
     }
+}
+
+async fn break_off(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<usize> {
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: ").await?;
+    stream.shutdown().await?;
+    stream.read_to_end(&mut Vec::new()).await
 }
 
 impl Ask<'_> {
@@ -130,6 +138,10 @@ impl Ask<'_> {
             return self.converse(stream).await;
         }
         let stream = self.bench.connect(self.from).await?;
+        if self.bench.place.secure {
+            let stream = tls::shake(stream, &tls::any()?, "localhost").await?;
+            return self.converse(stream).await;
+        }
         self.converse(stream).await
     }
 

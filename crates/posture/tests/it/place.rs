@@ -32,6 +32,7 @@ pub fn lay(address: SocketAddr, database: pg::admin::Target, program: &str) -> L
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     let place = Place {
         address,
+        secure: false,
         publishable_key: Secret::from("publishable"),
         secret_key: Secret::from("secret"),
         database,

@@ -19,6 +19,7 @@ fn bench(app: &TestApp) -> Bench {
     let running = &app.running;
     Bench::new(Place {
         address: running.address,
+        secure: false,
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),
         database: app.database.target(),

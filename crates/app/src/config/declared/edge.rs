@@ -1,19 +1,11 @@
 //! TLS, alerts and metrics: named by the guides, built by the issue "edge".
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use base::Setting;
 use base::setting::{Definition, Value};
 
 use super::appflowy;
-
-/// Whether plain HTTP is redirected, and refused for anything with a credential.
-static ENFORCE_HTTPS: Setting<bool> = Setting::new("server.enforce_https", "true")
-    .also(&[appflowy("ENFORCE_HTTPS")])
-    .changes("whether plain HTTP is redirected, and refused for anything with a credential")
-    .proven_by(&[2])
-    .not_yet("edge");
 
 /// Whether a WebSocket needs TLS.
 static WS_REQUIRE_TLS: Setting<bool> = Setting::new("server.websocket_require_tls", "true")
@@ -28,38 +20,6 @@ static REDIS_TLS_ENABLED: Setting<bool> = Setting::new("redis.tls_enabled", "tru
     .changes("whether the connection to Redis or Valkey needs TLS")
     .proven_by(&[64])
     .not_yet("edge");
-
-/// Whether the public listener speaks TLS.
-static TLS_ENABLED: Setting<bool> = Setting::new("server.tls.enabled", "true")
-    .changes("whether the public listener speaks TLS")
-    .proven_by(&[7])
-    .not_yet("edge");
-
-/// The certificate chain of the public listener.
-static TLS_CERT_FILE: Setting<PathBuf> = Setting::unset("server.tls.cert_file")
-    .changes("the certificate chain of the public listener")
-    .proven_by(&[7])
-    .not_yet("edge");
-
-/// The private key of the public listener; refused if others can read it.
-static TLS_KEY_FILE: Setting<PathBuf> = Setting::unset("server.tls.key_file")
-    .changes("the private key of the public listener; refused if others can read it")
-    .proven_by(&[7, 8])
-    .not_yet("edge");
-
-/// The oldest version of TLS that is spoken.
-static TLS_MIN_VERSION: Setting<String> = Setting::new("server.tls.min_version", "1.2")
-    .choices(&["1.2", "1.3"])
-    .changes("the oldest version of TLS that is spoken")
-    .proven_by(&[10])
-    .not_yet("edge");
-
-/// The Strict-Transport-Security header of every answer over HTTPS.
-static HSTS: Setting<String> =
-    Setting::new("security.headers.strict_transport_security", "max-age=31536000; includeSubDomains")
-        .changes("the Strict-Transport-Security header of every answer over HTTPS")
-        .proven_by(&[13])
-        .not_yet("edge");
 
 /// How many failed logins within the window raise the alert.
 static FAILED_LOGINS_THRESHOLD: Setting<u32> = Setting::new("alerts.failed_logins.threshold", "10")
@@ -153,14 +113,8 @@ static METRICS: Setting<Value> = Setting::unset("metrics")
 
 /// All of them.
 pub(super) const SETTINGS: &[&Definition] = &[
-    &ENFORCE_HTTPS.definition,
     &WS_REQUIRE_TLS.definition,
     &REDIS_TLS_ENABLED.definition,
-    &TLS_ENABLED.definition,
-    &TLS_CERT_FILE.definition,
-    &TLS_KEY_FILE.definition,
-    &TLS_MIN_VERSION.definition,
-    &HSTS.definition,
     &FAILED_LOGINS_THRESHOLD.definition,
     &FAILED_LOGINS_WINDOW.definition,
     &FAILED_LOGINS_ACTION.definition,

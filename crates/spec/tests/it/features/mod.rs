@@ -12,3 +12,4 @@ mod migrations;
 mod policies;
 mod program;
 mod roles;
+mod tls;

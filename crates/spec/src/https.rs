@@ -1,0 +1,56 @@
+//! HTTPS as a careful client speaks it: the chain and the name are verified against the roots that a test trusts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ::http::Request;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::Seen;
+
+/// A client that trusts `roots` (PEM) and speaks HTTP/1.1.
+pub fn trusting(roots: &[u8]) -> Arc<ClientConfig> {
+    let mut store = RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(roots) {
+        store.add(root.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_root_certificates(store).with_no_client_auth())
+}
+
+/// A verified connection.
+pub async fn connect(
+    address: SocketAddr,
+    name: &str,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    TlsConnector::from(config.clone()).connect(name, stream).await
+}
+
+/// GET over a verified connection.
+pub async fn get(address: SocketAddr, name: &str, roots: &[u8], path: &str) -> Seen {
+    let stream = connect(address, name, &trusting(roots)).await.unwrap();
+    ask(stream, name, path).await
+}
+
+/// GET over a connection that is there.
+pub async fn ask(stream: TlsStream<TcpStream>, name: &str, path: &str) -> Seen {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(path).header("host", name).body(Empty::<Bytes>::new()).unwrap();
+    let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+    Seen { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+}

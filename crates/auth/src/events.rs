@@ -164,11 +164,7 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
         }
         Happening::SigningKeysRotated => by(Event::SigningKeyRotated),
         Happening::SigningKeyRetired { kid } => by(Event::SigningKeyRevoked).about(format!("key:{kid}")),
-        Happening::ApiKeyMade { id, new } => by(Event::KeyCreated)
-            .about(format!("key:{id}"))
-            .detail("scope", new.scope.join(" "))
-            .detail("addresses", new.addresses.join(" "))
-            .detail("lives_seconds", new.lives.map_or(0, |lives| lives.as_secs())),
+        Happening::ApiKeyMade { id, new } => made_key(by(Event::KeyCreated), id, new),
         Happening::ProviderCreated { id, entity_id } => {
             provider(by(Event::SsoProviderCreated), id, entity_id)
         }
@@ -187,4 +183,13 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
 
 fn provider(entry: Entry, id: Uuid, entity_id: &str) -> Entry {
     entry.about(format!("sso_provider:{id}")).detail("entity_id", entity_id)
+}
+
+/// What a new key is limited to; never the key.
+fn made_key(entry: Entry, id: &str, new: &NewKey) -> Entry {
+    entry
+        .about(format!("key:{id}"))
+        .detail("scope", new.scope.join(" "))
+        .detail("addresses", new.addresses.join(" "))
+        .detail("lives_seconds", new.lives.map_or(0, |lives| lives.as_secs()))
 }

@@ -24,10 +24,13 @@ pub struct Exposed {
     pub path: String,
 }
 
+/// The answer to an authority's question, by its token.
+pub type Challenge = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What the port works with.
 pub struct Plain {
     /// What stands at `/.well-known/acme-challenge/{token}`.
-    pub challenge: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub challenge: Challenge,
     /// The names of this instance: nobody is sent anywhere else.
     pub hosts: Vec<String>,
     /// The port of HTTPS.

@@ -177,7 +177,9 @@ impl Tls {
                 self.show(Material::from_files(cert, key)?, None);
                 self.state().files_seen = seen(cert, key);
             }
-            Source::Local => self.show(local::issue(&self.0.store.folder, &self.0.names)?, None),
+            Source::Local => {
+                self.show(local::issue(&self.0.store.folder, &self.0.names, self.0.parts.clock.now())?, None)
+            }
             Source::Acme => {
                 if let Some((material, chain)) = self.0.store.kept(&self.0.parts.root)? {
                     // One for other names is no use: the settings changed.
@@ -323,9 +325,8 @@ impl Tls {
     async fn renew_in_turn(&self) -> Result<(), Error> {
         let renewed = match &self.0.source {
             Source::Files { cert, key } => Material::from_files(cert, key).map(|material| (material, None)),
-            Source::Local => {
-                local::issue(&self.0.store.folder, &self.0.names).map(|material| (material, None))
-            }
+            Source::Local => local::issue(&self.0.store.folder, &self.0.names, self.0.parts.clock.now())
+                .map(|material| (material, None)),
             Source::Acme => self.issue().await.map(|(material, chain)| (material, Some(chain))),
         };
         match renewed {

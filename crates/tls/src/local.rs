@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -11,7 +12,7 @@ use crate::store::{read_text, write_private, write_public};
 use crate::{Error, Material};
 
 /// A certificate for `names` from the authority in `folder`, which is made if there is none.
-pub(crate) fn issue(folder: &Path, names: &[String]) -> Result<Material, Error> {
+pub(crate) fn issue(folder: &Path, names: &[String], now: Timestamp) -> Result<Material, Error> {
     let bug = |error: rcgen::Error| Error::Bug(error.to_string());
     let (cert, key) = (folder.join("local-ca.pem"), folder.join("local-ca.key"));
     if !cert.exists() {
@@ -25,7 +26,7 @@ pub(crate) fn issue(folder: &Path, names: &[String]) -> Result<Material, Error> 
     let mut params = CertificateParams::new(names.to_vec()).map_err(bug)?;
     params.distinguished_name = named(names.first().map_or("localhost", String::as_str));
     params.use_authority_key_identifier_extension = true;
-    let now = std::time::SystemTime::now();
+    let now = std::time::SystemTime::from(now);
     params.not_before = now.into();
     params.not_after = (now + std::time::Duration::from_secs(90 * 86_400)).into();
     let own = KeyPair::generate().map_err(bug)?;

@@ -65,12 +65,12 @@ pub static CHALLENGE: Setting<String> = Setting::new("server.tls.challenge", "ht
 /// Which kind of certificate.
 pub static PROFILE: Setting<Option<String>> = Setting::unset("server.tls.acme_profile").changes(
     "the authority's certificate profile (Let's Encrypt: classic, tlsserver, shortlived); addresses need shortlived there",
-);
+).proven_by(&[1]);
 
 /// An authority of our own.
 pub static LOCAL_CA: Setting<bool> = Setting::new("server.tls.local_ca", "false").changes(
     "whether to make a certificate authority in the data folder and certificates from it, for development on this machine",
-);
+).proven_by(&[7]);
 
 /// Where plain HTTP is sent on from.
 pub static HTTP_PORT: Setting<u16> = Setting::new("server.http_port", "80")

@@ -49,12 +49,12 @@ fn the_appflowy_guide_is_in_force_or_refused_by_name() {
 
     let (effective, refused) = partition(&start, &names);
 
-    list(&effective, "AUDIT_LOG_FILE AUDIT_LOG_LEVEL ENABLE_AUDIT_LOG GOTRUE_JWT_EXP GOTRUE_MFA_ENABLED GOTRUE_MFA_METHODS GOTRUE_MFA_REQUIRED GOTRUE_PASSWORD_MIN_LENGTH GOTRUE_PASSWORD_REQUIRED_CHARACTERS
+    list(&effective, "AUDIT_LOG_FILE AUDIT_LOG_LEVEL ENABLE_AUDIT_LOG ENFORCE_HTTPS GOTRUE_JWT_EXP GOTRUE_MFA_ENABLED GOTRUE_MFA_METHODS GOTRUE_MFA_REQUIRED GOTRUE_PASSWORD_MIN_LENGTH GOTRUE_PASSWORD_REQUIRED_CHARACTERS
          GOTRUE_REFRESH_TOKEN_EXP GOTRUE_SAML_CERTIFICATE GOTRUE_SAML_ENABLED GOTRUE_SAML_ENTITY_ID GOTRUE_SAML_METADATA_URL
          GOTRUE_SAML_SSO_URL GOTRUE_SECURITY_REQUIRE_REAUTH LOG_ADMIN_ACTIONS LOG_AUTH_EVENTS POSTGRES_INITDB_ARGS POSTGRES_SSL_MODE");
     list(
         &refused,
-        "ENFORCE_HTTPS LOG_DATA_ACCESS MINIO_KMS_SECRET_KEY MINIO_SERVER_SIDE_ENCRYPTION          REDIS_TLS_ENABLED S3_SERVER_SIDE_ENCRYPTION WS_REQUIRE_TLS",
+        "LOG_DATA_ACCESS MINIO_KMS_SECRET_KEY MINIO_SERVER_SIDE_ENCRYPTION          REDIS_TLS_ENABLED S3_SERVER_SIDE_ENCRYPTION WS_REQUIRE_TLS",
     );
     assert!(start.load().map(|loaded| loaded.not_effective).unwrap_or_default().is_empty());
 }
@@ -72,15 +72,15 @@ fn the_fluxbase_guide_is_in_force_or_refused_by_name() {
         &effective,
         "auth.password_min_length auth.password_require_uppercase auth.password_require_lowercase auth.password_require_number
          auth.password_require_special auth.password_max_age_days auth.require_2fa_for_admins auth.require_2fa_for_sensitive_ops auth.access_token_expiry auth.refresh_token_expiry auth.refresh_token_rotation
-         auth.max_login_attempts auth.lockout_duration auth.lockout_type auth.jwt_secret auth.saml_providers graphql.enabled graphql.max_depth graphql.max_complexity graphql.introspection database.url database.max_connections database.ssl_mode server.port server.cors.allowed_origins server.cors.allowed_methods server.cors.allowed_headers
+         auth.max_login_attempts auth.lockout_duration auth.lockout_type auth.jwt_secret auth.saml_providers graphql.enabled graphql.max_depth graphql.max_complexity graphql.introspection database.url database.max_connections database.ssl_mode server.port server.tls.enabled server.tls.cert_file server.tls.key_file
+         server.tls.min_version server.cors.allowed_origins server.cors.allowed_methods server.cors.allowed_headers
          server.cors.allow_credentials server.cors.max_age rate_limiting.enabled rate_limiting.per_minute
          rate_limiting.per_hour rate_limiting.endpoints security.headers.content_security_policy
-         security.headers.x_frame_options email.smtp_password logging.level logging.audit_enabled logging.audit_log_file logging.audit_events",
+         security.headers.x_frame_options security.headers.strict_transport_security email.smtp_password logging.level logging.audit_enabled logging.audit_log_file logging.audit_events",
     );
     list(
         &refused,
-        "server.tls.enabled server.tls.cert_file server.tls.key_file
-         server.tls.min_version security.headers.strict_transport_security alerts.failed_logins.threshold alerts.failed_logins.window
+        "alerts.failed_logins.threshold alerts.failed_logins.window
          alerts.failed_logins.action alerts.unusual_api_activity.threshold alerts.unusual_api_activity.window
          alerts.unusual_api_activity.action alerts.admin_actions.threshold alerts.admin_actions.window
          alerts.admin_actions.action monitoring.enabled monitoring.port monitoring.path metrics",

@@ -259,6 +259,14 @@ impl Auth {
         &self.0.rules
     }
 
+    /// Who sends texts: empty when nobody does, `dev` where they are only shown.
+    pub fn text_provider(&self) -> &'static str {
+        match self.0.post.texts.provider() {
+            "" if self.0.post.texts.takes_texts() => "dev",
+            provider => provider,
+        }
+    }
+
     /// What counts tries: one limiter for every guess at a password or code.
     pub fn limiter(&self) -> &Limiter {
         &self.0.limiter

@@ -27,6 +27,7 @@ use token::Presented;
 
 use crate::events::{self, Happening};
 use crate::lockout::DeviceToken;
+use crate::post::Warning;
 use crate::revocation::Notice;
 use crate::user::{User, timestamp};
 use crate::{Auth, Error, Visit, limits, sql};
@@ -109,6 +110,9 @@ impl Auth {
             _ => Happening::SessionExpired { user: &user, session: stored.id },
         };
         events::record(&mut tx, self, visit, happening).await?;
+        if matches!(end, Error::RefreshUsed) {
+            self.notify(&mut tx, &user, Warning::SessionStolen, visit).await?;
+        }
         tx.query(sql::END_SESSION, [stored.id.into()]).await?;
         self.commit_ended(tx, vec![stored.id], ()).await?.into_inner();
         Err(end)

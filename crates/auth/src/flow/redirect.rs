@@ -219,6 +219,108 @@ fn every(authority: &Glob, rest: &Glob) -> bool {
 }
 
 #[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces that redirect checks have been fooled with, in any order.
+    fn piece() -> impl Strategy<Value = String> {
+        let known = prop::sample::select(vec![
+            "https:",
+            "http:",
+            "//",
+            "/",
+            "\\",
+            "@",
+            ":",
+            "?",
+            "#",
+            ".",
+            "..",
+            "%2e",
+            "%2f",
+            "%5c",
+            "%00",
+            "%0a",
+            "app.example.com",
+            "evil.org",
+            ".example.com",
+            "example.com",
+            "127.0.0.1",
+            "2130706433",
+            "0x7f",
+            "[::1]",
+            "[::ffff:1.2.3.4]",
+            "localhost",
+            "javascript:",
+            "data:",
+            "\t",
+            "\n",
+            " ",
+            "443",
+            "8443",
+            "\u{3002}",
+            "\u{ff0f}",
+            "\u{202e}",
+            "xn--",
+            "user:pass",
+            "myapp:",
+            "*",
+            "**",
+            "{",
+            "}",
+            "[",
+            "]",
+        ]);
+        prop_oneof![known.prop_map(str::to_owned), "[ -~]{0,6}", any::<char>().prop_map(String::from)]
+    }
+
+    fn address() -> impl Strategy<Value = String> {
+        prop::collection::vec(piece(), 0..10).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// Whatever is allowed is, as a browser reads it, the site, a place on the list, or an application's.
+        #[test]
+        fn nobody_is_sent_where_the_list_does_not_lead(asked in address()) {
+            let list = ["https://*.example.com/**".to_owned(), "myapp://**".to_owned()];
+            let redirects = Redirects::new("https://app.example.com", &list);
+            if let Some(allowed) = redirects.allow(&asked) {
+                let read = Url::parse(allowed.text()).unwrap();
+                let host = read.host_str().unwrap_or_default();
+                let label = host.strip_suffix(".example.com").unwrap_or_default();
+                let web = read.scheme() == "https" && !label.is_empty() && !label.contains('.');
+                prop_assert!(web || read.scheme() == "myapp", "{asked:?} was allowed as {read}");
+                prop_assert!(read.username().is_empty() && read.password().is_none());
+                prop_assert!(read.fragment().is_none());
+                let port = read.port();
+                prop_assert!(!web || port.is_none(), "{asked:?} has port {port:?}");
+            }
+        }
+
+        /// No pattern and no address make the check stop or take long.
+        #[test]
+        fn every_pattern_and_address_is_answered(pattern in address(), asked in address()) {
+            let _answered = Redirects::new(&asked, &[pattern]).allow(&asked);
+        }
+
+        /// What is added to an address stays in it: same scheme and host as before.
+        #[test]
+        fn what_is_added_changes_no_place(asked in address(), value in any::<String>()) {
+            let redirects = Redirects::new("https://app.example.com", &["**".to_owned()]);
+            if let Some(allowed) = redirects.allow(&asked) {
+                let before = Url::parse(allowed.text()).unwrap();
+                for after in [allowed.with_query(&[("code", &value)]), allowed.with_fragment(&[("x", &value)])] {
+                    let after = Url::parse(&after).unwrap();
+                    prop_assert_eq!((before.scheme(), before.host_str()), (after.scheme(), after.host_str()));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

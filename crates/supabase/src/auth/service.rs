@@ -24,7 +24,7 @@ pub fn health(_: Arc<State>, _: Cx, _: Ask) -> Handled {
 
 /// `GET /settings`.
 pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
-    const OFF: [&str; 24] = [
+    const OFF: [&str; 23] = [
         "apple",
         "azure",
         "bitbucket",
@@ -47,20 +47,21 @@ pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
         "workos",
         "twitch",
         "twitter",
-        "phone",
         "zoom",
     ];
     let rules = state.auth.rules();
     let mut external: serde_json::Map<String, Value> =
         OFF.iter().map(|name| ((*name).to_owned(), json!(false))).collect();
+    let texts = state.auth.text_provider();
     external.insert("email".into(), json!(true));
+    external.insert("phone".into(), json!(!texts.is_empty()));
     external.insert("anonymous_users".into(), json!(rules.anonymous));
     let mut told = json!({
         "external": external,
-        "disable_signup": !(rules.signup && rules.autoconfirm),
+        "disable_signup": !(rules.signup && (rules.autoconfirm || rules.can_mail)),
         "mailer_autoconfirm": rules.autoconfirm,
         "phone_autoconfirm": false,
-        "sms_provider": "",
+        "sms_provider": texts,
         "saml_private_key_next_configured": false,
         "passkeys_enabled": false,
     });

@@ -3,6 +3,7 @@
 mod edge;
 mod factors;
 mod guards;
+mod links;
 mod rows;
 mod saml;
 mod sign_in;

@@ -116,7 +116,7 @@ mod tests {
         .expect("opened");
         let texts = texts::Texts::open(texts::Parts {
             settings: Settings::default(),
-            outbound,
+            outbound: outbound.clone(),
             outbox: outbox.clone(),
             clock: clock.clone(),
             rng: Rng::system(),
@@ -135,6 +135,7 @@ mod tests {
             pg,
             root,
             texts,
+            outbound,
         });
         (outbox, auth.await.expect("opened"))
     }

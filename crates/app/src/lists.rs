@@ -27,6 +27,8 @@ pub const SETTINGS: &[&[&Definition]] = &[
     auth::sso::settings::SETTINGS,
     auth::MFA_SETTINGS,
     auth::settings::WAY_SETTINGS,
+    auth::settings::HOOK_SETTINGS,
+    auth::settings::CAPTCHA_SETTINGS,
     data::SETTINGS,
     edge::SETTINGS,
     graphql::SETTINGS,

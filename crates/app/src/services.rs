@@ -109,6 +109,7 @@ pub async fn open(
         jobs: jobs.clone(),
         texts,
         limiter: basics.limiter.clone(),
+        outbound: outbound.clone(),
         clock: basics.clock.clone(),
         rng: basics.rng.clone(),
     })

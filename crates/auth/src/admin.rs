@@ -252,7 +252,8 @@ impl Auth {
             return Err(Error::LastIdentity);
         }
         tx.query(sql::REMOVE_IDENTITY, [user.into(), identity.into()]).await?;
-        events::record(&mut tx, self, visit, Happening::AdminRemovedIdentity { user }).await?;
+        let what = (audit::Event::IdentityUnlinked, user);
+        events::record_of(&mut tx, self, visit, what, None).await?;
         // Whoever came in by it leaves.
         let ended = end_all(&mut tx, user).await?;
         self.commit_ended(tx, ended, ()).await

@@ -81,6 +81,18 @@ pub enum Error {
         /// When a try will be taken again.
         retry_after: std::time::Duration,
     },
+    /// The operator's own code refused, or gave no answer.
+    #[error(transparent)]
+    Hook(#[from] crate::hooks::HookError),
+    /// The operator's own code refused a password.
+    #[error("{0}")]
+    RejectedPassword(String),
+    /// The operator's own code refused a second factor.
+    #[error("{0}")]
+    RejectedFactor(String),
+    /// Nobody showed that a person is there.
+    #[error("captcha protection: request disallowed ({0})")]
+    Captcha(String),
     /// The session that is asked for is not there, or not the caller's.
     #[error("Session not found")]
     SessionNotFound,
@@ -285,6 +297,8 @@ impl Fault for Error {
             | Error::SamePassword
             | Error::UsedPassword
             | Error::AnonymousPassword
+            | Error::RejectedPassword(_)
+            | Error::Captcha(_)
             | Error::LastIdentity
             | Error::NoIdentity
             | Error::CurrentPasswordMissing
@@ -298,6 +312,9 @@ impl Fault for Error {
             | Error::RefreshMalformed
             | Error::SessionExpired(_)
             | Error::RefreshBanned => Kind::Invalid,
+            Error::Hook(crate::hooks::HookError::Refused { status, .. }) if *status < 500 => Kind::Invalid,
+            Error::Hook(_) => Kind::Unavailable,
+            Error::RejectedFactor(_) => Kind::Forbidden,
             Error::SessionNotFound => Kind::NotFound,
             Error::CallerBanned => Kind::Forbidden,
             Error::LockedOut { .. } => Kind::TooMany,
@@ -338,6 +355,10 @@ impl Fault for Error {
             Error::WeakPassword { .. } => "auth.password.weak",
             Error::SamePassword => "auth.password.same",
             Error::UsedPassword => "auth.password.used",
+            Error::Hook(_) => "auth.hook",
+            Error::RejectedPassword(_) => "auth.hook.rejected_password",
+            Error::RejectedFactor(_) => "auth.hook.rejected_factor",
+            Error::Captcha(_) => "auth.captcha",
             Error::SessionNotFound => "auth.session.not_found",
             Error::CallerBanned => "auth.user.caller_banned",
             Error::AnonymousPassword => "auth.password.anonymous",

@@ -29,9 +29,6 @@ pub(crate) enum Happening<'a> {
     AdminUpdated { user: Uuid, fields: Vec<String> },
     AdminRole { user: Uuid, before: &'a str, after: &'a str },
     AdminBanned { user: Uuid, until: Option<jiff::Timestamp> },
-    AnonymousSignup { user: &'a User },
-    AdminEndedSessions { user: Uuid, sessions: usize },
-    AdminRemovedIdentity { user: Uuid },
     AdminDeleted { user: Uuid, soft: bool },
     SetupLinkCreated { email: &'a str },
     SetupLinkUsed { user: Uuid },
@@ -63,6 +60,22 @@ pub(crate) async fn record(
     what: Happening<'_>,
 ) -> Result<(), Error> {
     let entry = entry(visit, what).request(&visit.request_id);
+    Ok(auth.0.audit.record(tx, entry).await?)
+}
+
+/// Records something simple that happened to an account: what, to whom, how many.
+pub(crate) async fn record_of(
+    tx: &mut SystemTx,
+    auth: &Auth,
+    visit: &Visit,
+    (event, user): (Event, Uuid),
+    count: Option<usize>,
+) -> Result<(), Error> {
+    let entry = Entry::by(&visit.caller, event).about(format!("user:{user}")).request(&visit.request_id);
+    let entry = match count {
+        Some(count) => entry.detail("sessions", count),
+        None => entry,
+    };
     Ok(auth.0.audit.record(tx, entry).await?)
 }
 
@@ -121,13 +134,6 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
             about(by(Event::UserBan), user).detail("until", until)
         }
         Happening::AdminBanned { user, until: None } => about(by(Event::UserUnban), user),
-        Happening::AnonymousSignup { user } => {
-            about(person(user.id, Event::AnonymousSignup), user.id).detail("role", &*user.role)
-        }
-        Happening::AdminEndedSessions { user, sessions } => {
-            about(by(Event::SessionsEnd), user).detail("sessions", sessions)
-        }
-        Happening::AdminRemovedIdentity { user } => about(by(Event::IdentityUnlinked), user),
         Happening::AdminDeleted { user, soft } => about(by(Event::UserDelete), user).detail("soft", soft),
         Happening::SetupLinkCreated { email } => by(Event::SetupLinkCreated).detail("email", email),
         Happening::SetupLinkUsed { user } => about(by(Event::SetupLinkUsed), user),

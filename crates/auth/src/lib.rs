@@ -9,10 +9,12 @@
 mod accounts;
 mod admin;
 mod admins;
+mod captcha;
 mod claims;
 mod error;
 mod events;
 mod flow;
+mod hooks;
 mod identify;
 mod key_list;
 mod keys;
@@ -40,6 +42,7 @@ pub use admin::{Page, Pages, UserFields};
 pub use admins::AdminSetup;
 pub use error::Error;
 pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
+pub use hooks::{Hook, HookError};
 pub use identify::{Credentials, Identified};
 pub use key_list::KeyInfo;
 pub use keys::{DefaultKeys, KeyKind, check_settings};
@@ -171,6 +174,8 @@ pub struct Parts {
     pub texts: Texts,
     /// What counts tries, on this node or on all.
     pub limiter: Limiter,
+    /// The one way out of the house.
+    pub outbound: outbound::Outbound,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -189,6 +194,9 @@ struct Inner {
     signing: keys::Signing,
     post: post::Post,
     limiter: Limiter,
+    outbound: outbound::Outbound,
+    hooks: hooks::Hooks,
+    captcha: captcha::Captcha,
     lockout: Lockout,
     breached: Option<Arc<Breached>>,
     clock: Clock,
@@ -222,13 +230,15 @@ impl Auth {
     /// Opens auth: refuses unsafe settings, makes missing keys, reads all others.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
         let Parts { pg, audit, root, settings, profile, public_url, limiter, clock, rng, .. } = parts;
-        let (outbox, jobs, texts) = (parts.outbox, parts.jobs, parts.texts);
+        let (outbox, jobs, texts, outbound) = (parts.outbox, parts.jobs, parts.texts, parts.outbound);
         let can_mail = outbox.takes_mail();
         let templates = Templates::load(&settings)?;
         let post = post::Post { outbox, jobs, templates, texts };
         let signing = keys::Signing::from_settings(&settings, &root)?;
         let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail);
         let hasher = Hasher::new(hashing_permits(&settings), &rng)?;
+        let (hooks, captcha) =
+            (hooks::Hooks::from_settings(&settings)?, captcha::Captcha::from_settings(&settings)?);
         let (lockout, breached) = (Lockout::from_settings(&settings), passwords::open_list(&settings)?);
         rules.issuers = know_issuer(&pg, &rules.issuer, &clock).await?;
         let loaded = keys::load(&pg, &root, &signing, &clock).await?;
@@ -246,6 +256,9 @@ impl Auth {
             signing,
             post,
             limiter,
+            outbound,
+            hooks,
+            captcha,
             lockout,
             breached,
             clock,

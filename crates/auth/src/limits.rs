@@ -102,6 +102,42 @@ pub const PLACES_PER_ACCOUNT_MAX: Limit =
 pub const AUDIT_ENTRIES_MAX: Limit =
     Limit::new("audit_entries_max", 10_000, "each page is read from the newest on");
 
+/// Longest time a hook may take, all its tries together.
+pub const HOOK_SECONDS_MAX: Limit = Limit::new("hook_seconds_max", 5, "somebody waits for the answer");
+
+/// How often a hook is tried.
+pub const HOOK_TRIES_MAX: Limit = Limit::new("hook_tries_max", 3, "a restart of the other side is forgiven");
+
+/// The pause between two tries.
+pub(crate) const HOOK_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long a hook's function may run, as PostgreSQL reads it.
+pub(crate) const HOOK_FUNCTION_TIMEOUT: &str = "2s";
+
+/// Longest answer of a hook.
+pub const HOOK_ANSWER_BYTES_MAX: Limit =
+    Limit::new("hook_answer_bytes_max", 200 * 1024, "claims and a decision are a fraction of it");
+
+/// Longest message of a hook that is passed on.
+pub const HOOK_MESSAGE_CHARS_MAX: Limit =
+    Limit::new("hook_message_chars_max", 500, "a sentence for a person, not a page");
+
+/// Most bytes of claims that a hook may make of them.
+pub const CLAIMS_BYTES_MAX: Limit =
+    Limit::new("claims_bytes_max", 10 * 1024, "a token is sent with every request, in a header of 16 KiB");
+
+/// How long a proof of work may take.
+pub const CAPTCHA_SECONDS_MAX: Limit =
+    Limit::new("captcha_seconds_max", 600, "a form is filled in meanwhile; hoarded proofs go stale");
+
+/// Longest answer time of a CAPTCHA's provider.
+pub const CAPTCHA_PROVIDER_SECONDS_MAX: Limit =
+    Limit::new("captcha_provider_seconds_max", 3, "somebody waits for the answer");
+
+/// Longest CAPTCHA token.
+pub const CAPTCHA_TOKEN_BYTES_MAX: Limit =
+    Limit::new("captcha_token_bytes_max", 8 * 1024, "hcaptcha's are two to four KiB");
+
 /// Longest credential in a header.
 pub const CREDENTIAL_BYTES_MAX: Limit =
     Limit::new("credential_bytes_max", 16 * 1024, "tokens of ours are a tenth of it");

@@ -100,7 +100,7 @@ impl Auth {
                     )
                     .await?;
                 }
-                let opened = stored.opened(user, key, counter);
+                let opened = stored.opened(user, key, counter, visit);
                 return self.commit_session(tx, opened).await;
             }
             Ruling::End(why) => why,
@@ -289,7 +289,7 @@ impl Stored {
         self.superseded.get(index).copied().or(last)
     }
 
-    fn opened(self, user: User, key: Secret<Vec<u8>>, counter: i64) -> Opened {
+    fn opened(self, user: User, key: Secret<Vec<u8>>, counter: i64, visit: &Visit) -> Opened {
         Opened {
             user,
             session: self.id,
@@ -297,6 +297,7 @@ impl Stored {
             proofs: self.proofs,
             key,
             counter,
+            asked: (visit.clone(), "token_refresh"),
             client: self.client,
             owes: self.owes,
             ended: Vec::new(),

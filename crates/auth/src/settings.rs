@@ -1,8 +1,10 @@
 //! What an operator can set about accounts, sessions and keys.
 
+mod hooks;
 mod passwords;
 mod ways;
 
+pub use hooks::*;
 pub use passwords::*;
 pub use ways::*;
 

@@ -142,6 +142,10 @@ pub(crate) const INSERT_ANONYMOUS: &str = "insert into auth.users (instance_id, 
      created_at, updated_at, is_anonymous, confirmation_token, recovery_token, email_change_token_new, email_change) \
      values ('00000000-0000-0000-0000-000000000000', $1, $2, $3, '{}', $4, $5, $5, true, '', '', '', '')";
 
+/// Whoever runs a hook's function has what the operator granted `supabase_auth_admin`, and little time.
+pub(crate) const BECOME_HOOK_ROLE: &str =
+    "select set_config('statement_timeout', $1, true), set_config('role', 'supabase_auth_admin', true)";
+
 pub(crate) const USER_BANNED: &str =
     "select 1 as banned from auth.users where id = $1 and banned_until > $2 and deleted_at is null";
 
@@ -315,6 +319,7 @@ pub const ALL: &[&str] = &[
     END_SESSION_OF_USER,
     SESSIONS_OF_USER,
     INSERT_ANONYMOUS,
+    BECOME_HOOK_ROLE,
     USER_BANNED,
     REMOVE_IDENTITY,
     END_OTHER_SESSIONS,

@@ -26,13 +26,15 @@ pub enum Reason {
     Catalog,
     /// Probes of controls: what the catalog and our own tables say.
     Posture,
+    /// A function of the operator's that auth asks, under a role of its own.
+    Hook,
     /// The demo application's schema and data, in `dev` only.
     Demo,
 }
 
 impl Reason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Reason; 12] = [
+    pub const ALL: [Reason; 13] = [
         Reason::Identify,
         Reason::OwnAccount,
         Reason::Administer,
@@ -44,6 +46,7 @@ impl Reason {
         Reason::Outbox,
         Reason::Catalog,
         Reason::Posture,
+        Reason::Hook,
         Reason::Demo,
     ];
 }

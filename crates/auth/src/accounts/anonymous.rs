@@ -4,11 +4,12 @@
 //! Invariant: an account that anybody can make without a proof is marked as one in every token. Its role is the ordinary
 //! one: policies decide what it may see.
 
+use audit::Event;
 use pg::{Reason, Reply};
 use serde_json::{Map, Value};
 
 use super::require_small;
-use crate::events::{self, Happening};
+use crate::events;
 use crate::session::{Grant, Opening, Way};
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
@@ -28,6 +29,7 @@ impl Auth {
             return Err(Error::disabled("anonymous_provider_disabled", "Anonymous sign-ins are disabled"));
         }
         require_small(&data)?;
+        self.before_user_created(crate::hooks::new_user(None, None, &data), visit).await?;
         let (id, now) = (self.0.rng.uuid(), self.0.clock.now());
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let row = [
@@ -42,7 +44,7 @@ impl Auth {
             .map_err(|error| super::trigger(error, "saving new user"))?;
         let rows = tx.query(sql::USER_BY_ID, [id.into()]).await?;
         let user = rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)?;
-        events::record(&mut tx, self, visit, Happening::AnonymousSignup { user: &user }).await?;
+        events::record_of(&mut tx, self, visit, (Event::AnonymousSignup, user.id), None).await?;
         let opened = self.open_session(&mut tx, user, Opening::by(Way::Anonymous), visit).await?;
         self.commit_session(tx, opened).await
     }

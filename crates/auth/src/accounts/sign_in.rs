@@ -30,7 +30,9 @@ impl Auth {
             Err(error) => {
                 events::refused(self, visit, Event::LoginFailed, error, email);
                 match error {
-                    Error::InvalidCredentials => self.was_wrong(&taken, email, visit),
+                    Error::InvalidCredentials | Error::RejectedPassword(_) => {
+                        self.was_wrong(&taken, email, visit)
+                    }
                     // The password was right, or nobody could say: neither is a guess.
                     _ => self.was_not_tried(&taken).await,
                 }
@@ -57,6 +59,13 @@ impl Auth {
             Err(seal::Error::PasswordTooLong) => Verdict::Wrong,
             other => other?,
         };
+        let named = user.as_ref().map_or_else(|| self.invented_id(&email), |user| user.id);
+        match (self.password_tried(named, verdict.is_right(), visit).await, verdict.is_right()) {
+            (Ok(()), _) => {}
+            (Err(refused @ Error::RejectedPassword(_)), _) | (Err(refused), true) => return Err(refused),
+            // A hook that fails over a wrong password says nothing about whose it was.
+            (Err(_), false) => return Err(Error::InvalidCredentials),
+        }
         let (Some(user), Some(stored)) = (user, stored) else { return Err(Error::InvalidCredentials) };
         if !verdict.is_right() {
             return Err(Error::InvalidCredentials);

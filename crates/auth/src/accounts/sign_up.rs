@@ -57,6 +57,12 @@ impl Auth {
     /// Makes an account: at once where addresses are believed, else once its owner has confirmed the address.
     pub async fn sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<SignedUp>, Error> {
         let (name, password) = self.check_sign_up(&ask)?;
+        let (email, phone) = match &name {
+            Name::Email(email) => (Some(email.as_str()), None),
+            Name::Phone(phone) => (None, Some(phone.as_str())),
+        };
+        // Asked whether or not the address has an account: nobody learns it from the time it takes.
+        self.before_user_created(crate::hooks::new_user(email, phone, &ask.data), visit).await?;
         self.require_password(&password).await?;
         match name {
             Name::Email(email) if self.0.rules.autoconfirm => {

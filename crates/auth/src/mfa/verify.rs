@@ -108,6 +108,7 @@ impl Auth {
             if let (Some(guesses), AuthError::Mfa(Error::WrongCode(_))) = (&guesses, &error) {
                 self.count_guess(&mut tx, guesses).await?;
                 tx.commit(()).await?.into_inner();
+                self.factor_tried(user, factor, known.kind.name(), false, visit).await?;
             }
             events::refused_of(self, visit, audit::Event::FactorRefused, &error, user);
             return Err(error);
@@ -116,6 +117,12 @@ impl Auth {
             self.forget_guesses(&mut tx, guesses).await?;
         }
         tx.execute(sql::REMOVE_CHALLENGE, [asked.id.into()]).await?;
+        if self.has_hook(crate::Hook::MfaVerificationAttempt) {
+            // The code is spent; whether it counts is the operator's to say, while nothing is held.
+            tx.commit(()).await?.into_inner();
+            self.factor_tried(user, factor, known.kind.name(), true, visit).await?;
+            tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
+        }
         self.shown(tx, held, factor, visit).await
     }
 

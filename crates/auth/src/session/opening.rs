@@ -7,7 +7,7 @@ use base::{Level, Owed, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use pg::{Param, Reply, SystemTx};
+use pg::{Param, Reason, Reply, SystemTx};
 use uuid::Uuid;
 
 use super::token::refresh_token;
@@ -158,6 +158,8 @@ pub struct Opened {
     pub(super) proofs: Vec<Proof>,
     pub(super) key: Secret<Vec<u8>>,
     pub(super) counter: i64,
+    /// Who asks, and by what, for hooks.
+    pub(super) asked: (Visit, &'static str),
     pub(super) client: Option<(Uuid, String)>,
     pub(super) owes: Option<Owed>,
     /// Sessions that ended for this one.
@@ -241,6 +243,7 @@ impl Auth {
             proofs,
             key,
             counter: 0,
+            asked: (visit.clone(), way.name()),
             client,
             owes,
             ended,
@@ -292,6 +295,7 @@ impl Auth {
             level,
             key,
             counter,
+            asked: (visit.clone(), way.name()),
             client: stored.client,
             owes: stored.owes,
             proofs: stored.proofs,
@@ -321,18 +325,43 @@ impl Auth {
     /// Commits a session and signs its tokens.
     pub async fn commit_session(&self, tx: SystemTx, mut opened: Opened) -> Result<Reply<Grant>, Error> {
         let ended = std::mem::take(&mut opened.ended);
-        self.commit_ended(tx, ended, opened).await?.try_map(|opened| self.mint(opened))
+        let opened = self.commit_ended(tx, ended, opened).await?.into_inner();
+        let (session, is_new) = (opened.session, opened.counter == 0);
+        match self.mint(opened).await {
+            Ok(grant) => Ok(Reply::untouched(grant, "what it says was committed above")),
+            Err(error) if is_new => {
+                // Nobody ever had a token of it.
+                let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+                tx.query(sql::END_SESSION, [session.into()]).await?;
+                self.commit_ended(tx, vec![session], ()).await?.into_inner();
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The tokens of a session that is committed.
-    fn mint(&self, opened: Opened) -> Result<Grant, Error> {
+    async fn mint(&self, opened: Opened) -> Result<Grant, Error> {
         let (rules, now) = (&self.0.rules, self.0.clock.unix_seconds());
         let Opened {
-            user, session, level, proofs, key, counter, client, owes, weak_password, device, ..
+            user,
+            session,
+            level,
+            proofs,
+            key,
+            counter,
+            client,
+            owes,
+            weak_password,
+            device,
+            asked,
+            ..
         } = opened;
         let mut claims = claims::of_session(&user, session, level, &proofs, rules, now);
         claims::add_client(&mut claims, client);
         claims::add_duty(&mut claims, owes);
+        let (visit, method) = asked;
+        let claims = self.custom_claims(claims, method, &visit).await?;
         Ok(Grant {
             access_token: Secret::new(self.0.keys.load().sign(&claims)?),
             refresh_token: refresh_token(session, counter, key.expose()),

@@ -104,8 +104,8 @@ impl Auth {
         if ended.is_empty() && session.is_some() {
             return Err(Error::SessionNotFound);
         }
-        let happening = Happening::AdminEndedSessions { user, sessions: ended.len() };
-        events::record(&mut tx, self, visit, happening).await?;
+        let what = (audit::Event::SessionsEnd, user);
+        events::record_of(&mut tx, self, visit, what, Some(ended.len())).await?;
         self.commit_ended(tx, ended, ()).await
     }
 }

@@ -63,7 +63,7 @@ async fn a_ban_ends_sessions_now_and_sign_in_until_it_is_over() {
     let ban = |text: &str| UserFields { ban_duration: Some(text.to_owned()), ..UserFields::default() };
     assert!(world.auth.admin_change(ann.user.id, ban("100y"), &world.visit()).await.is_err());
     world.auth.admin_change(ann.user.id, ban("1h"), &world.visit()).await.unwrap().into_inner();
-    assert!(matches!(world.bearer(ann.access_token.expose()).await, Err(Error::TokenRevoked)));
+    assert!(matches!(world.bearer(ann.access_token.expose()).await, Err(Error::CallerBanned)));
     assert!(world.refresh(&ann.refresh_token).await.is_err());
     assert!(matches!(world.sign_in("ann@example.com", PASSWORD).await, Err(Error::Banned)));
     let wrong = world.sign_in("ann@example.com", "Wrong-horse*1").await;

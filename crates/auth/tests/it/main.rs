@@ -9,6 +9,7 @@
 mod accounts;
 mod admin;
 mod flow;
+mod hooks;
 mod identify;
 mod keys;
 mod lockout;

@@ -168,6 +168,7 @@ async fn open_on(
         profile,
         public_url: "http://127.0.0.1:8000".to_owned(),
         limiter: limits::Limiter::in_memory(clock.clone()),
+        outbound: outbound(),
         clock,
         rng: Rng::system(),
     })
@@ -219,6 +220,14 @@ pub fn sign_up_ask(email: &str, password: Option<Secret<String>>) -> SignUp {
         along: None,
         whatsapp: false,
     }
+}
+
+/// What leaves the house in tests reaches this machine only.
+fn outbound() -> outbound::Outbound {
+    let settings = Settings::default().with("outbound.allow", "127.0.0.1");
+    let on_refusal = Arc::new(|_: &outbound::Refusal<'_>| {});
+    outbound::Outbound::open(outbound::Parts { settings, resolver: outbound::system_resolver(), on_refusal })
+        .unwrap()
 }
 
 pub fn visit(caller: Caller) -> Visit {

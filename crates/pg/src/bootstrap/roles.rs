@@ -29,7 +29,10 @@ const fn role(name: &'static str, why: &'static str) -> Role {
     Role { name, login: false, inherit: true, bypass_rls: false, why }
 }
 
-/// The two last are names that user migrations grant to.
+/// Whose rights the functions of hooks have.
+const HOOKS: &str = "supabase_auth_admin";
+
+/// The last is a name that user migrations grant to.
 const ROLES: &[Role] = &[
     role("anon", "callers who are not signed in"),
     role("authenticated", "callers who are signed in"),
@@ -43,7 +46,7 @@ const ROLES: &[Role] = &[
     },
     Role { login: true, inherit: false, ..role(SYSTEM, "owns Palisade's own schemas") },
     role(AUDITOR, "owns the audit log; nobody can become it"),
-    role("supabase_auth_admin", "a name that user migrations expect"),
+    role(HOOKS, "the operator's functions that auth asks run as it; user migrations grant to it"),
     role("dashboard_user", "a name that user migrations expect"),
 ];
 
@@ -126,7 +129,8 @@ impl Role {
 pub(super) fn steps(wanted: &Wanted, rights: &Rights) -> Vec<Step> {
     let mut steps: Vec<Step> = ROLES.iter().flat_map(|role| role.steps(rights)).collect();
     steps.push(may_become(AUTHENTICATOR, &CALLER_ROLES));
-    steps.push(may_become(SYSTEM, &[]));
+    // What hooks run as: it has the rights that the operator grants it.
+    steps.push(may_become(SYSTEM, &[HOOKS]));
     for role in ["anon", "authenticated", "readonly"] {
         steps.push(may_become(role, &[]));
     }

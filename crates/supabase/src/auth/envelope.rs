@@ -3,8 +3,8 @@
 //! Invariant: a final refusal is never a 5xx, because clients repeat those; and what is ours to fix says nothing but the
 //! request's name.
 
-use ::auth::Error;
 use ::auth::sso::SsoRefusal;
+use ::auth::{Error, HookError};
 use base::{Failure, Kind};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Value, json};
@@ -86,6 +86,10 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::PhoneExists => (UNPROCESSABLE, "phone_exists"),
         Error::WeakPassword { .. } => (UNPROCESSABLE, "weak_password"),
         Error::SamePassword | Error::UsedPassword => (UNPROCESSABLE, "same_password"),
+        Error::Hook(hook) => of_hook(hook),
+        Error::RejectedPassword(_) => (S::BAD_REQUEST, "invalid_credentials"),
+        Error::RejectedFactor(_) => (S::FORBIDDEN, "mfa_verification_rejected"),
+        Error::Captcha(_) => (S::BAD_REQUEST, "captcha_failed"),
         Error::SessionNotFound => (S::NOT_FOUND, "session_not_found"),
         Error::CallerBanned => (S::FORBIDDEN, "user_banned"),
         Error::AnonymousPassword => (UNPROCESSABLE, "validation_failed"),
@@ -175,6 +179,22 @@ fn of_mfa(error: &::auth::mfa::Error) -> (StatusCode, &'static str) {
         Error::RecoveryThere => (UNPROCESSABLE, "mfa_factor_name_conflict"),
         Error::Locked { .. } => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
         Error::Anonymous => (S::FORBIDDEN, "no_authorization"),
+    }
+}
+
+/// A hook's own status, or what upstream says of one that gave no answer.
+fn of_hook(hook: &HookError) -> (StatusCode, &'static str) {
+    const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+    match hook {
+        HookError::Refused { status, .. } => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, if status.is_server_error() { "unexpected_failure" } else { "unknown" })
+        }
+        HookError::Timeout => (UNPROCESSABLE, "hook_timeout"),
+        HookError::TimeoutAfterRetry => (UNPROCESSABLE, "hook_timeout_after_retry"),
+        HookError::TooLarge => (UNPROCESSABLE, "hook_payload_over_size_limit"),
+        HookError::ContentType(_) => (UNPROCESSABLE, "hook_payload_invalid_content_type"),
+        HookError::Answer(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure"),
     }
 }
 

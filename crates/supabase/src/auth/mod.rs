@@ -6,6 +6,7 @@
 mod account;
 mod admin;
 mod audit;
+mod captcha;
 mod envelope;
 mod fields;
 mod links;
@@ -40,10 +41,9 @@ pub struct State {
 /// The routes, at each of `prefixes`.
 pub fn mounts(state: Arc<State>, prefixes: &[String]) -> Vec<Mount> {
     let routes = routes();
-    prefixes
-        .iter()
-        .map(|prefix| Mount::new(prefix, envelope::word, state.clone(), &routes).area(Area::Accounts))
-        .collect()
+    let mount =
+        |prefix: &String| Mount::new(prefix, envelope::word, state.clone(), &routes).area(Area::Accounts);
+    prefixes.iter().map(|prefix| captcha::protect(mount(prefix), &state)).collect()
 }
 
 /// What the reference says of the routes, at `prefix`.
@@ -57,6 +57,7 @@ fn routes() -> Vec<Route<State>> {
         .into_iter()
         .chain(sessions::ROUTES)
         .chain(audit::ROUTES)
+        .chain(captcha::ROUTES)
         .chain(mfa::ROUTES)
         .chain(sso::ROUTES)
         .chain(off)

@@ -100,13 +100,14 @@ impl GoTrue {
         });
         let outbox = outbox.unwrap();
         let outbound = outbound::Outbound::open(outbound::Parts {
-            settings: Settings::default(),
+            settings: settings.clone(),
             resolver: outbound::system_resolver(),
             on_refusal: Arc::new(|_| {}),
-        });
+        })
+        .unwrap();
         let texts = texts::Texts::open(texts::Parts {
             settings: Settings::default(),
-            outbound: outbound.unwrap(),
+            outbound: outbound.clone(),
             outbox: outbox.clone(),
             clock: clock.clock(),
             rng: Rng::system(),
@@ -122,18 +123,13 @@ impl GoTrue {
             profile,
             public_url: "http://127.0.0.1:8000".into(),
             limiter: limits::Limiter::in_memory(clock.clock()),
+            outbound: outbound.clone(),
             clock: clock.clock(),
             rng: Rng::system(),
         })
         .await
         .unwrap();
         let prefixes = ["/auth/v1".to_owned(), "/gotrue".to_owned()];
-        let outbound = outbound::Outbound::open(outbound::Parts {
-            settings: settings.clone(),
-            resolver: outbound::system_resolver(),
-            on_refusal: Arc::new(|_| ()),
-        })
-        .unwrap();
         let alerts = Arc::new(std::sync::Mutex::new(Vec::new()));
         let told = alerts.clone();
         let alert: ::auth::sso::Alert = Arc::new(move |_, changed| {

@@ -151,3 +151,37 @@ async fn the_validator_is_served_with_the_rules_in_force() {
     assert!(answer.text.contains("validatePassword(password, policy = POLICY)"));
     assert!(answer.text.contains(r#"export const POLICY = {"min_length":17,"#), "{}", answer.text);
 }
+
+#[tokio::test]
+async fn a_captcha_stands_before_what_upstream_protects_and_nothing_else() {
+    let settings = Settings::default().with("auth.captcha.enabled", "true").with("auth.captcha.work", "1000");
+    let gotrue = GoTrue::with(settings, Profile::Dev).await;
+    let account = json!({ "email": "ann@example.com", "password": PASSWORD });
+    for path in ["/signup", "/token?grant_type=password", "/recover", "/otp", "/magiclink", "/resend"] {
+        let path = format!("/auth/v1{path}");
+        let refused = gotrue.call("POST", &path, None, account.clone()).await.expect(400).json();
+        assert_eq!(refused["error_code"], "captcha_failed", "{path}");
+        assert_eq!(refused["msg"], "captcha protection: request disallowed (no captcha_token found)");
+    }
+    let solved = async || {
+        let work = gotrue.call("GET", "/auth/v1/captcha", None, Value::Null).await.expect(200).json();
+        let salt = work["salt"].as_str().unwrap();
+        let is_it = |n: &u64| {
+            hex::encode(seal::sha256(format!("{salt}{n}").as_bytes())) == work["challenge"].as_str().unwrap()
+        };
+        let mut solved = work.clone();
+        solved["number"] = (0..=1000_u64).find(is_it).unwrap().into();
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(solved.to_string())
+    };
+    let mut body = account.clone();
+    body["gotrue_meta_security"] = json!({ "captcha_token": solved().await });
+    let session = gotrue.call("POST", "/auth/v1/signup", None, body.clone()).await.expect(200).json();
+    gotrue.call("POST", "/auth/v1/token?grant_type=password", None, body.clone()).await.expect(400);
+    body["gotrue_meta_security"] = json!({ "captcha_token": solved().await });
+    gotrue.call("POST", "/auth/v1/token?grant_type=password", None, body).await.expect(200);
+    let refresh = json!({ "refresh_token": session["refresh_token"] });
+    gotrue.call("POST", "/auth/v1/token?grant_type=refresh_token", None, refresh).await.expect(200);
+    let off = GoTrue::new().await;
+    off.call("GET", "/auth/v1/captcha", None, Value::Null).await.expect(404);
+}

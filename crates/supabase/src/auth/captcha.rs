@@ -1,0 +1,65 @@
+//! CAPTCHA before the endpoints that upstream protects, and `GET /captcha` for the proof of work.
+//!
+//! The token is `gotrue_meta_security.captcha_token` of the body. It is looked at before anything else is.
+
+use std::sync::Arc;
+
+use ::auth::Error;
+use http::Method;
+use http::header::CACHE_CONTROL;
+use serde_json::Value;
+use web::{Answer, Ask, Cx, Handled, Mount, Reply, Route};
+
+use super::{State, open};
+
+pub(super) const ROUTES: [Route<State>; 1] =
+    [open(Method::GET, "/captcha", challenge).summary("A proof of work to solve, where one is asked for")];
+
+/// What upstream protects. Refreshing, exchanging and an outside provider's word need none.
+const PROTECTED: [&str; 7] =
+    ["/signup", "/token", "/otp", "/magiclink", "/recover", "/resend", "/passkeys/authentication/options"];
+
+fn challenge(state: Arc<State>, _: Cx, _: Ask) -> Handled {
+    Box::pin(async move {
+        let work = state
+            .auth
+            .new_work()
+            .ok_or_else(|| Error::disabled("feature_disabled", "No proof of work is asked for here"))?;
+        Ok(Reply::untouched(Answer::json(&work).with(CACHE_CONTROL, "no-store"), "a puzzle of no account"))
+    })
+}
+
+/// The same routes, with the CAPTCHA asked for first.
+pub(super) fn protect(mut mount: Mount, state: &Arc<State>) -> Mount {
+    if !state.auth.has_captcha() {
+        return mount;
+    }
+    let prefix = mount.prefix.clone();
+    for route in mount.routes.iter_mut().filter(|route| route.method == Method::POST) {
+        let path = route.path.strip_prefix(&*prefix).unwrap_or_default();
+        if !PROTECTED.contains(&path) && path != "/sso" {
+            continue;
+        }
+        let (inner, state) = (route.run.clone(), state.clone());
+        route.run = Arc::new(move |cx: Cx, ask: Ask| {
+            let (inner, state) = (inner.clone(), state.clone());
+            Box::pin(async move {
+                if is_asked_of(&ask) {
+                    state.auth.require_captcha(token(&ask).as_deref(), cx.caller.address).await?;
+                }
+                inner(cx, ask).await
+            })
+        });
+    }
+    mount
+}
+
+/// Of the grants only a password is a guess.
+fn is_asked_of(ask: &Ask) -> bool {
+    !ask.path.ends_with("/token") || ask.query_param("grant_type").as_deref() == Some("password")
+}
+
+fn token(ask: &Ask) -> Option<String> {
+    let body: Value = ask.json().ok()?;
+    body.pointer("/gotrue_meta_security/captcha_token").and_then(Value::as_str).map(str::to_owned)
+}

@@ -86,6 +86,16 @@ pub fn resident_kib(pid: u32) -> Result<u64> {
     kib(format!("/proc/{pid}/status"), "VmRSS:").context("no VmRSS")
 }
 
+/// The most memory it had since it started, or since [`forget_peak`].
+pub fn peak_kib(pid: u32) -> Result<u64> {
+    kib(format!("/proc/{pid}/status"), "VmHWM:").context("no VmHWM")
+}
+
+/// Counts the most memory from now on.
+pub fn forget_peak(pid: u32) -> Result<()> {
+    Ok(std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
 /// Memory with what is shared divided among the sharers.
 pub fn proportional_kib(pid: u32) -> Option<u64> {
     kib(format!("/proc/{pid}/smaps_rollup"), "Pss:")

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 
-use super::load::{self, Case, Until, Verb};
+use super::load::{self, Case, Connection, Until, Verb};
 use super::{Bench, CASES, CONNECTIONS, database, process};
 
 /// A comparison.
@@ -26,6 +26,7 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "trips", what: "One round trip against four, in the same server", run: trips },
     Section { name: "page", what: "JSON written by us against json_agg, in the same server", run: page },
     Section { name: "slow", what: "Fast requests beside a slow one", run: slow },
+    Section { name: "stream", what: "Memory of 50,000 rows against 5,000, as JSON and as CSV", run: stream },
     Section { name: "growth", what: "Memory over a million requests", run: growth },
 ];
 
@@ -122,6 +123,36 @@ fn slow(bench: &Bench<'_>) -> Result<()> {
         beside.percentile_ms(0.99)
     );
     share("times the p99", beside.percentile_ms(0.99), alone.percentile_ms(0.99), "2 or less");
+    Ok(())
+}
+
+/// The memory that counts is the most there ever was while an answer was made and sent.
+fn stream(bench: &Bench<'_>) -> Result<()> {
+    let (address, pid, key) = (bench.server.address(), bench.server.pid(), bench.server.secret_key());
+    for accept in ["application/json", "text/csv"] {
+        let mut most = Vec::new();
+        for rows in [5_000_u64, 50_000] {
+            process::forget_peak(pid)?;
+            let before = process::resident_kib(pid)?;
+            let path = format!("/rest/v1/todos?order=id&limit={rows}");
+            let accept = format!("Accept: {accept}");
+            let answer = Connection::open(address)?.send("GET", &path, key, &[&accept], "")?;
+            let lines = answer.body.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+            if answer.status != 200 || lines < rows {
+                bail!("{rows} rows as {accept}: {} with {lines} lines", answer.status);
+            }
+            let grew = process::peak_kib(pid)?.saturating_sub(before);
+            println!("   {rows} rows, {} KiB, {accept}: {grew} KiB more at most", answer.body.len() / 1024);
+            most.push(grew.max(1) as f64);
+        }
+        let (few, many) = (most.first().copied().unwrap_or(1.0), most.last().copied().unwrap_or(1.0));
+        share(
+            "times the memory for ten times the rows",
+            many,
+            few,
+            "no more than the whole 5,000 took, and far from 10",
+        );
+    }
     Ok(())
 }
 

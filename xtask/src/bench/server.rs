@@ -84,6 +84,11 @@ impl Server {
         self.idle_kib
     }
 
+    /// Passes by row level security.
+    pub fn secret_key(&self) -> &str {
+        self.ready["secret_key"].as_str().unwrap_or_default()
+    }
+
     pub fn database_url(&self) -> &str {
         self.ready["database_url"].as_str().unwrap_or_default()
     }

@@ -95,6 +95,15 @@ pub enum Command {
         #[command(flatten)]
         report: Report,
     },
+    /// Print the types of what is served: TypeScript for supabase-js (`createClient<Database>`), or zod schemas.
+    Types {
+        /// As zod schemas.
+        #[arg(long)]
+        zod: bool,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
     /// Row level security: propose it, try it, explain it, prove it.
     #[command(visible_alias = "policy")]
     Policies {

@@ -27,6 +27,7 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Keys { what } => crate::keys::run(what).await,
         Command::Admin { what: Admin::ResetFactors { email, at } } => reset_factors(email, at).await,
         Command::Gate { at } => lines(at, "/gate", gate_line).await,
+        Command::Types { zod, at } => types(*zod, at).await,
         Command::Lint { report } => crate::policies::lint(report).await,
         Command::Policies { what } => crate::policies::run(what).await,
         Command::Roles { what } => crate::roles::run(what).await,
@@ -46,6 +47,12 @@ pub async fn run(command: &Command) -> Option<Done> {
 
 async fn get(data: &Path, path: &str) -> Result<Value, Error> {
     control::ask(data, Method::GET, path, None).await
+}
+
+async fn types(zod: bool, at: &At) -> Done {
+    let answer = get(&at.data, if zod { "/admin/v1/types?as=zod" } else { "/admin/v1/types" }).await?;
+    say(answer["types"].as_str().unwrap_or_default().trim_end());
+    Ok(Exit::Success)
 }
 
 async fn posture(guide: Option<GuideName>, report: &Report) -> Done {

@@ -67,6 +67,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Tls { .. }
         | Command::Roles { .. }
         | Command::Lint { .. }
+        | Command::Types { .. }
         | Command::Policies { .. }
         | Command::ExplainAccess(_)
         | Command::Migrate { .. }

@@ -16,6 +16,7 @@ pub mod query;
 mod run;
 pub mod settings;
 pub mod sql;
+pub mod typings;
 
 pub use catalog::Scope;
 pub use error::{Called, Candidate, Error};

@@ -11,6 +11,7 @@ mod outbox;
 mod policies;
 mod roles;
 mod tls;
+mod types;
 
 pub use error::Error;
 pub use log::{Log, Recent};
@@ -54,7 +55,7 @@ pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY];
 
 /// Routes of administrators.
 pub const ADMIN: &[Route<State>] =
-    &[roles::LIST, roles::PUT, roles::REMOVE, roles::GIVE, roles::TAKE, roles::OF];
+    &[roles::LIST, roles::PUT, roles::REMOVE, roles::GIVE, roles::TAKE, roles::OF, types::TYPES];
 
 /// Routes that exist in `dev` only.
 pub const DEV: &[Route<State>] = &[outbox::LIST, outbox::SHOW];

@@ -152,6 +152,11 @@ impl Types {
         self.by_oid.get(&oid)
     }
 
+    /// Every type, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Type> {
+        self.by_oid.values()
+    }
+
     /// The type under every domain.
     pub fn base(&self, oid: u32) -> u32 {
         let mut at = oid;

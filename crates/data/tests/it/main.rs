@@ -11,4 +11,5 @@ mod gate;
 mod house;
 mod reads;
 mod shapes;
+mod typings;
 mod writes;

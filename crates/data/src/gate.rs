@@ -57,6 +57,8 @@ pub enum Unsafe {
     PowerfulOwner,
     /// Anybody may call it.
     ForAnybody,
+    /// An extension brought it: it was not written to be called by strangers.
+    Extension,
 }
 
 impl Why {
@@ -85,6 +87,9 @@ impl Unsafe {
             Unsafe::ForAnybody => {
                 "anybody may call it with its owner's rights, and its comment does not say `@palisade serve: why`"
             }
+            Unsafe::Extension => {
+                "an extension brought it, and its comment does not say `@palisade serve: why`; extensions belong into a schema that is not served"
+            }
         }
     }
 }
@@ -104,6 +109,7 @@ impl Served {
             Served::UnprotectedSource => "the view stands on a relation without forced row level security",
             Served::Materialized => "a materialised view has no row level security",
             Served::Foreign => "a foreign table has no row level security",
+            Served::Extension => "an extension's view shows what the server knows, which no policy binds",
         }
     }
 }
@@ -204,7 +210,7 @@ pub(crate) fn decide_functions(all: Vec<Function>, scope: &Scope) -> (Vec<Functi
 
 fn unsafe_to_serve(function: &Function) -> Option<Unsafe> {
     if !function.security_definer {
-        return None;
+        return acknowledgeable(function).filter(|_| function.acknowledged.is_none());
     }
     match function.settings.iter().find(|(name, _)| &**name == "search_path") {
         None => Some(Unsafe::NoSearchPath),
@@ -215,6 +221,9 @@ fn unsafe_to_serve(function: &Function) -> Option<Unsafe> {
 
 /// What the owner of a function with a safe search path may take on.
 fn acknowledgeable(function: &Function) -> Option<Unsafe> {
+    if function.of_extension {
+        return Some(Unsafe::Extension);
+    }
     match (function.security_definer, function.owner_bypasses, function.anybody) {
         (true, true, _) => Some(Unsafe::PowerfulOwner),
         (true, false, true) => Some(Unsafe::ForAnybody),
@@ -227,6 +236,7 @@ fn unbound(relation: &Relation) -> Option<Served> {
     match relation.kind {
         RelationKind::Materialized => Some(Served::Materialized),
         RelationKind::Foreign => Some(Served::Foreign),
+        RelationKind::View if relation.of_extension => Some(Served::Extension),
         RelationKind::View if !relation.security_invoker && relation.owner_bypasses => {
             Some(Served::DefinerView)
         }
@@ -275,7 +285,7 @@ impl Judge<'_> {
             RelationKind::Materialized => Served::Materialized,
             RelationKind::Foreign => Served::Foreign,
             RelationKind::View => match unbound(relation) {
-                Some(Served::DefinerView) => Served::DefinerView,
+                Some(refused @ (Served::DefinerView | Served::Extension)) => refused,
                 _ => self.view(relation, seen),
             },
         }

@@ -84,6 +84,8 @@ pub struct Function {
     pub anybody: bool,
     /// Whether its search path has a schema that callers may create in.
     pub open_path: bool,
+    /// Whether an extension brought it.
+    pub of_extension: bool,
     /// Why its owner wants it served although it runs with their rights.
     pub acknowledged: Option<Arc<str>>,
     /// What its comment says.

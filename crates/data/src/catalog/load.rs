@@ -193,6 +193,7 @@ fn read_relation(row: Row<'_>, raw: &mut Raw) -> Result<(), Error> {
         acknowledged,
         comment,
         policies: row.at(13)?,
+        of_extension: flag(row, 14)?,
         served: if partition { Served::Partition } else { Served::NotExposed },
         ..Relation::default()
     });
@@ -296,6 +297,7 @@ fn read_function(row: Row<'_>) -> Result<RawFunction, Error> {
         settings: settings.iter().filter_map(split).collect(),
         anybody: flag(row, 17)?,
         open_path: flag(row, 18)?,
+        of_extension: flag(row, 20)?,
         acknowledged,
         comment,
         defaults: maybe_name(row, 19)?,

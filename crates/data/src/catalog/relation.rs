@@ -65,6 +65,8 @@ pub enum Served {
     Materialized,
     /// Foreign tables have no row level security.
     Foreign,
+    /// An extension's view shows what the server knows, not rows that policies bind.
+    Extension,
 }
 
 /// A column.
@@ -129,6 +131,8 @@ pub struct Relation {
     pub updatable: bool,
     /// Rows can be deleted.
     pub deletable: bool,
+    /// Whether an extension brought it.
+    pub of_extension: bool,
     /// Why its owner wants it served although policies do not bind it.
     pub acknowledged: Option<Arc<str>>,
     /// What its comment says.

@@ -17,7 +17,9 @@ select c.oid, n.nspname, c.relname, c.relkind, c.reltype, c.relispartition, c.re
             then pg_catalog.pg_relation_is_updatable(c.oid, true)
             when c.relkind in ('r', 'p') then 28 else 0 end as writable,
        pg_catalog.obj_description(c.oid, 'pg_class') as comment,
-       (select pg_catalog.count(*) from pg_catalog.pg_policy p where p.polrelid = c.oid) as policies
+       (select pg_catalog.count(*) from pg_catalog.pg_policy p where p.polrelid = c.oid) as policies,
+       exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+               and d.objid = c.oid and d.deptype = 'e') as of_extension
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_roles r on r.oid = c.relowner
@@ -112,7 +114,9 @@ select p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, p.proretset, p.p
                  and s.nspname = any(pg_catalog.string_to_array(
                    pg_catalog.translate(pg_catalog.split_part(setting, '=', 2), '\" ', ''), ','))
                  and pg_catalog.has_schema_privilege(a.oid, s.oid, 'CREATE')) as open_path,
-       pg_catalog.pg_get_expr(p.proargdefaults, 0) as defaults
+       pg_catalog.pg_get_expr(p.proargdefaults, 0) as defaults,
+       exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+               and d.objid = p.oid and d.deptype = 'e') as of_extension
 from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 join pg_catalog.pg_roles r on r.oid = p.proowner

@@ -1,6 +1,7 @@
 //! Every built control is proven on a running instance, and each probe turns red when its protection is taken away there.
 
 mod between;
+mod isolation;
 mod keys;
 mod logs;
 mod passwords;

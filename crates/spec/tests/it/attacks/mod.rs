@@ -4,6 +4,7 @@ mod edge;
 mod factors;
 mod guards;
 mod links;
+mod policies;
 mod rows;
 mod saml;
 mod sign_in;

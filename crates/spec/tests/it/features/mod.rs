@@ -9,7 +9,7 @@ mod keys;
 mod limits;
 pub mod links;
 mod migrations;
-mod policies;
+pub mod policies;
 mod program;
 mod roles;
 mod tls;

@@ -25,6 +25,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     auth::SETTINGS,
     auth::settings::PASSWORD_SETTINGS,
     auth::sso::settings::SETTINGS,
+    auth::application::SETTINGS,
     auth::MFA_SETTINGS,
     auth::settings::WAY_SETTINGS,
     auth::settings::HOOK_SETTINGS,

@@ -44,10 +44,7 @@ pub(crate) enum Happening<'a> {
     SteppedUp { user: Uuid, session: Uuid, method: &'a str },
     SigningKeysRotated,
     SigningKeyRetired { kid: &'a str },
-    ProviderCreated { id: Uuid, entity_id: &'a str },
-    ProviderChanged { id: Uuid, entity_id: &'a str },
-    ProviderRemoved { id: Uuid, entity_id: &'a str },
-    ProviderKeysChanged { id: Uuid, entity_id: &'a str, before: String, after: String },
+    Provider { id: Uuid, entity_id: &'a str, what: OfProvider },
     ApiKeyRevoked { id: &'a str },
     ApiKeyMade { id: &'a str, new: &'a NewKey },
 }
@@ -171,24 +168,30 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
         Happening::SigningKeysRotated => by(Event::SigningKeyRotated),
         Happening::SigningKeyRetired { kid } => by(Event::SigningKeyRevoked).about(format!("key:{kid}")),
         Happening::ApiKeyMade { id, new } => made_key(by(Event::KeyCreated), id, new),
-        Happening::ProviderCreated { id, entity_id } => {
-            provider(by(Event::SsoProviderCreated), id, entity_id)
-        }
-        Happening::ProviderChanged { id, entity_id } => {
-            provider(by(Event::SsoProviderChanged), id, entity_id)
-        }
-        Happening::ProviderRemoved { id, entity_id } => {
-            provider(by(Event::SsoProviderRemoved), id, entity_id)
-        }
-        Happening::ProviderKeysChanged { id, entity_id, before, after } => {
-            provider(by(Event::SsoKeysChanged), id, entity_id).change("keys", before, after)
-        }
+        Happening::Provider { id, entity_id, what } => provider(visit, id, entity_id, what),
         Happening::ApiKeyRevoked { id } => by(Event::KeyRevoked).about(format!("key:{id}")),
     }
 }
 
-fn provider(entry: Entry, id: Uuid, entity_id: &str) -> Entry {
-    entry.about(format!("sso_provider:{id}")).detail("entity_id", entity_id)
+/// What became of an identity provider.
+pub(crate) enum OfProvider {
+    Created,
+    Changed,
+    Removed,
+    /// Fingerprints before and after.
+    Keys(String, String),
+}
+
+fn provider(visit: &Visit, id: Uuid, entity_id: &str, what: OfProvider) -> Entry {
+    let of = |event| {
+        Entry::by(&visit.caller, event).about(format!("sso_provider:{id}")).detail("entity_id", entity_id)
+    };
+    match what {
+        OfProvider::Created => of(Event::SsoProviderCreated),
+        OfProvider::Changed => of(Event::SsoProviderChanged),
+        OfProvider::Removed => of(Event::SsoProviderRemoved),
+        OfProvider::Keys(before, after) => of(Event::SsoKeysChanged).change("keys", before, after),
+    }
 }
 
 /// What a new key is limited to; never the key.

@@ -130,6 +130,10 @@ impl Auth {
         }
         let verified = keys.ring.verify(text).map_err(|error| Error::BadToken(reason(error)))?;
         let mut known = claims::read(verified.claims, verified.kid.as_deref(), &self.0.rules, now)?;
+        // What an application minted for itself is believed from where its server is.
+        if verified.kid.is_none() && keys.application.is_some() && known.session.is_none() {
+            known.addresses = self.0.rules.application_addresses.clone();
+        }
         // A key in the form of a token has the limits of the key.
         if let Some(key) = known.api_key.as_deref().and_then(|id| keys.named(id)) {
             known.caller.scope = key.scope.clone();

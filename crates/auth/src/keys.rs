@@ -14,6 +14,7 @@ use pg::{Pg, Reason};
 use seal::{KeyRing, RootKey, SigningKey, sha256};
 use serde_json::{Map, Value, json};
 
+use crate::application::{APPLICATION_ADDRESSES, APPLICATION_SECRET};
 use crate::new_key::{limits_of, network};
 use crate::{Error, settings, sql};
 
@@ -21,6 +22,8 @@ use crate::{Error, settings, sql};
 pub(crate) struct Keys {
     pub ring: KeyRing,
     signer: SigningKey,
+    /// The key of the application at the second prefix.
+    pub application: Option<SigningKey>,
     api: HashMap<[u8; 32], ApiKey>,
     live_ids: Vec<Arc<str>>,
 }
@@ -103,6 +106,7 @@ impl Keys {
 pub(crate) struct Signing {
     shared: Option<Secret<String>>,
     es256: bool,
+    application: Option<Secret<String>>,
 }
 
 impl Signing {
@@ -118,7 +122,18 @@ impl Signing {
         };
         let derived = || Secret::new(hex::encode(root.derive("auth: HS256 signing secret").expose()));
         let shared = if es256 { secret } else { Some(secret.unwrap_or_else(derived)) };
-        Ok(Signing { shared, es256 })
+        let application = given.get(&APPLICATION_SECRET);
+        if let Some(secret) = &application {
+            require_strong(secret)?;
+            if shared.is_some() {
+                return Err(Error::Unsafe {
+                    what: "auth.application_jwt_secret and auth.jwt_secret (or jwt.signing: hs256) are both there, and a token \
+                           cannot say which of two secrets it was signed with",
+                    fix: "leave auth.jwt_secret out: tokens are then signed with our own key, and the application's with its own",
+                });
+            }
+        }
+        Ok(Signing { shared, es256, application })
     }
 }
 
@@ -148,6 +163,13 @@ const KNOWN: &[&str] = &[
 
 /// Refuses what no instance may be started with, before anything is opened.
 pub fn check_settings(given: &Settings) -> Result<(), Error> {
+    for text in given.get(&APPLICATION_ADDRESSES) {
+        let refused = |_| Error::Unsafe {
+            what: "auth.application_addresses names what is neither an address nor a network",
+            fix: "write addresses and networks, such as 10.0.0.0/8, 192.0.2.7",
+        };
+        network(&text).map_err(refused)?;
+    }
     for text in given.get(&settings::SERVICE_ROLE_ADDRESSES) {
         let refused = |_| Error::Unsafe {
             what: "auth.service_role_addresses names what is neither an address nor a network",
@@ -155,7 +177,8 @@ pub fn check_settings(given: &Settings) -> Result<(), Error> {
         };
         network(&text).map_err(refused)?;
     }
-    given.get(&settings::JWT_SECRET).as_ref().map_or(Ok(()), require_strong)
+    let root = RootKey::from_bytes([0; 32])?;
+    Signing::from_settings(given, &root).map(drop)
 }
 
 /// Control 116, attack row 45.
@@ -205,6 +228,11 @@ pub(crate) async fn load(pg: &Pg, root: &RootKey, signing: &Signing, clock: &Clo
     if let Some(shared) = &shared {
         ring.add(shared.verify_key().clone());
     }
+    let application =
+        signing.application.as_ref().map(|secret| SigningKey::hs256(secret.expose().as_bytes()));
+    if let Some(application) = &application {
+        ring.add(application.verify_key().clone());
+    }
     let signer = if signing.es256 { active } else { shared };
     let signer = signer
         .ok_or(Error::Unsafe { what: "no signing key is active", fix: "restore palisade.signing_keys" })?;
@@ -242,7 +270,7 @@ pub(crate) async fn load(pg: &Pg, root: &RootKey, signing: &Signing, clock: &Clo
     }
     tx.commit(()).await?.into_inner();
     let live_ids = api.values().map(|key| key.id.clone()).collect();
-    Ok(Keys { ring, signer, api, live_ids })
+    Ok(Keys { ring, signer, application, api, live_ids })
 }
 
 /// Active keys become verify-only, the next one signs, and a new next one is published.

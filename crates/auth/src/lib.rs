@@ -9,6 +9,7 @@
 mod accounts;
 mod admin;
 mod admins;
+pub mod application;
 mod captcha;
 mod claims;
 mod error;

@@ -1,6 +1,7 @@
 //! The settings of one start, read once and in the units the code needs.
 
 use std::time::Duration;
+use std::sync::Arc;
 
 use base::{Profile, Settings};
 
@@ -64,6 +65,8 @@ pub struct Rules {
     pub redirects: Redirects,
     /// Where secret keys may be used from; empty for everywhere.
     pub service_addresses: Vec<ipnet::IpNet>,
+    /// Where tokens work that an application minted for itself.
+    pub application_addresses: Arc<[ipnet::IpNet]>,
     /// What holds for second factors.
     pub mfa: MfaRules,
     /// What a password must be.
@@ -131,6 +134,7 @@ impl Rules {
                 &given.get(&settings::URI_ALLOW_LIST),
             ),
             service_addresses: networks(&given.get(&settings::SERVICE_ROLE_ADDRESSES)),
+            application_addresses: networks(&given.get(&crate::application::APPLICATION_ADDRESSES)).into(),
             mfa: MfaRules::from_settings(given, &public_url),
             password: PasswordPolicy::from_settings(given),
             password_age_seconds: max_age_days(given).map(|days| i64::from(days) * DAY_SECONDS),

@@ -135,6 +135,11 @@ impl User {
         self.factors.iter().any(|factor| factor.get("status").is_some_and(|status| status == "verified"))
     }
 
+    /// Whether a password was ever set.
+    pub fn has_password(&self) -> bool {
+        self.password_hash.is_some()
+    }
+
     /// Its address, empty when it has none: tokens and clients expect a text.
     pub fn email_or_empty(&self) -> &str {
         self.email.as_deref().unwrap_or_default()

@@ -9,7 +9,7 @@ mod two_factor;
 
 use ::auth::sso::Sso;
 use ::auth::{Auth, Visit};
-use base::{Failure, Secret, SignedIn};
+use base::{Failure, Owed, Secret, SignedIn};
 use http::Method;
 use http::header::USER_AGENT;
 use web::{Ask, Credentials, Cx, Guard, Limits, Rate, Route};
@@ -35,7 +35,7 @@ const fn signed_in(method: Method, path: &'static str, handler: web::Handler<Sta
     Route::new(method, path, Guard::SignedIn, handler).limits(Limits::SMALL)
 }
 
-const ROUTES: [Route<State>; 15] = [
+const ROUTES: [Route<State>; 19] = [
     open(Method::POST, "/signup", account::sign_up)
         .rate(Rate::Signup)
         .account(account::email_of)
@@ -45,13 +45,28 @@ const ROUTES: [Route<State>; 15] = [
         .account(account::email_of)
         .summary("Signs in with a password"),
     open(Method::POST, "/refresh", session::refresh).summary("Exchanges a refresh token for new tokens"),
-    signed_in(Method::POST, "/signout", session::sign_out).summary("Ends the caller's session"),
-    signed_in(Method::GET, "/user", account::get_user).summary("The caller's account"),
-    signed_in(Method::PATCH, "/user", account::change_user).summary("Changes the caller's account"),
+    signed_in(Method::POST, "/signout", session::sign_out).settles(ANY).summary("Ends the caller's session"),
+    signed_in(Method::GET, "/user", account::get_user).settles(ANY).summary("The caller's account"),
+    signed_in(Method::PATCH, "/user", account::change_user)
+        .settles(&[Owed::NewPassword])
+        .summary("Changes the caller's account"),
     signed_in(Method::GET, "/user/identities", account::identities).summary("The caller's ways in"),
     open(Method::GET, "/config", config::config).summary("Which ways of signing in are on"),
     open(Method::GET, "/captcha/config", config::captcha).summary("Whether a captcha is asked for"),
-    signed_in(Method::GET, "/2fa/status", two_factor::status).summary("The caller's second factors"),
+    signed_in(Method::GET, "/2fa/status", two_factor::status)
+        .settles(ENROLLING)
+        .summary("The caller's second factors"),
+    signed_in(Method::POST, "/2fa/setup", two_factor::setup)
+        .settles(ENROLLING)
+        .summary("Begins to enrol an authenticator app"),
+    signed_in(Method::POST, "/2fa/enable", two_factor::enable)
+        .settles(ENROLLING)
+        .summary("Finishes that with a code, and gives backup codes"),
+    open(Method::POST, "/2fa/verify", two_factor::verify)
+        .rate(Rate::Login)
+        .summary("Finishes a sign-in with a code or a backup code"),
+    signed_in(Method::POST, "/2fa/disable", two_factor::disable)
+        .summary("Takes the authenticator app away, with the password"),
     open(Method::GET, "/saml/providers", saml::providers).summary("SAML identity providers"),
     open(Method::GET, "/saml/login/{provider}", saml::begin)
         .summary("Sends somebody to a SAML identity provider"),
@@ -63,6 +78,12 @@ const ROUTES: [Route<State>; 15] = [
     signed_in(Method::GET, "/saml/logout/{provider}", saml::log_out)
         .summary("Ends the caller's session, and says where their identity provider's can be ended"),
 ];
+
+/// What every session may do, whatever it owes.
+const ANY: &[Owed] = &[Owed::SecondFactor, Owed::NewPassword];
+
+/// What a session that owes a second factor may do.
+const ENROLLING: &[Owed] = &[Owed::SecondFactor];
 
 fn person(cx: &Cx) -> Result<SignedIn, Failure> {
     cx.caller.signed_in().cloned().ok_or_else(|| web::Error::NotSignedIn.into())

@@ -75,6 +75,7 @@ pub(crate) fn response<'t>(document: &'t Document<'t>) -> Result<Response<'t>, E
     let signatures: Vec<At<'t>> = std::iter::once(signed).chain(around).collect();
     nothing_elsewhere(response, &[response], &[assertion], &signatures)?;
     unique_ids(response)?;
+    plain_times(response)?;
     Ok(Response { response, assertion })
 }
 
@@ -98,6 +99,7 @@ pub(crate) fn message<'t>(
     let signatures: Vec<At<'t>> = signature.into_iter().collect();
     nothing_elsewhere(message, &[], &[], &signatures)?;
     unique_ids(message)?;
+    plain_times(message)?;
     Ok(message)
 }
 
@@ -211,6 +213,33 @@ fn unique_ids(root: At<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Times are plain everywhere, also where nobody reads them here: the second reader does, and multiplies before it asks
+/// whether it has digits at hand.
+fn plain_times(root: At<'_>) -> Result<(), Error> {
+    const TIMES: [&str; 5] =
+        ["IssueInstant", "NotBefore", "NotOnOrAfter", "AuthnInstant", "SessionNotOnOrAfter"];
+    let mut all = root.all().flat_map(|at| at.attributes().filter(|(name, _)| TIMES.contains(name)));
+    match all.all(|(_, value)| is_plain_time(value)) {
+        true => Ok(()),
+        false => Err(Error::Time("not a time in UTC")),
+    }
+}
+
+/// `2026-11-22T12:00:00Z`, with up to nine digits of a fraction.
+fn is_plain_time(text: &str) -> bool {
+    let Some((whole, rest)) = text.split_at_checked(19) else { return false };
+    let shape = whole.bytes().zip(b"dddd-dd-ddTdd:dd:dd".iter());
+    let fits = shape.fold(true, |fits, (byte, wanted)| {
+        fits && if *wanted == b'd' { byte.is_ascii_digit() } else { byte == *wanted }
+    });
+    let fraction = rest.strip_suffix('Z').map(|fraction| fraction.strip_prefix('.').unwrap_or(fraction));
+    fits && fraction.is_some_and(|digits| {
+        digits.len() <= 9
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && digits.is_empty() == (rest == "Z")
+    })
 }
 
 /// An XML name without a colon, of which no pointer syntax can be made.

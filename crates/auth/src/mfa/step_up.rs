@@ -86,6 +86,16 @@ impl Auth {
         self.commit_session(tx, opened).await
     }
 
+    /// Asks for the password of somebody who is signed in, and changes nothing.
+    pub async fn check_password(
+        &self,
+        user: Uuid,
+        password: &Secret<String>,
+        visit: &Visit,
+    ) -> Result<(), AuthError> {
+        self.prove_password(user, password, visit).await.map(drop)
+    }
+
     /// Refuses a wrong password of somebody who is known; wrong ones count with their wrong codes. Gives the hash it
     /// was right for.
     pub(crate) async fn prove_password(

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::refresh::Row;
 use super::{Provider, Sso, SsoRefusal, sql};
-use crate::events::{self, Happening};
+use crate::events::{self, Happening, OfProvider};
 use crate::{Error, Visit, limits};
 
 /// What an administrator says of a provider. What is not said stays, or has its default.
@@ -105,7 +105,8 @@ impl Sso {
         };
         let mut tx = auth.0.pg.begin_system(Reason::Administer).await?;
         self.write(&mut tx, &row).await?;
-        let happening = Happening::ProviderCreated { id: row.id, entity_id: &row.peer.entity_id };
+        let happening =
+            Happening::Provider { id: row.id, entity_id: &row.peer.entity_id, what: OfProvider::Created };
         events::record(&mut tx, auth, visit, happening).await?;
         let made = self.live_or_not(&mut tx, row.id).await?;
         Ok(tx.commit(made).await?)
@@ -152,7 +153,8 @@ impl Sso {
         };
         let mut tx = auth.0.pg.begin_system(Reason::Administer).await?;
         self.write(&mut tx, &row).await?;
-        let happening = Happening::ProviderChanged { id: row.id, entity_id: &row.peer.entity_id };
+        let happening =
+            Happening::Provider { id: row.id, entity_id: &row.peer.entity_id, what: OfProvider::Changed };
         events::record(&mut tx, auth, visit, happening).await?;
         if row.peer.certificates != before.certificates {
             self.tell(&mut tx, row.id, &row.peer.entity_id, &before, &row.peer, visit).await?;
@@ -168,7 +170,8 @@ impl Sso {
         let mut tx = auth.0.pg.begin_system(Reason::Administer).await?;
         let known = self.named(&mut tx, named).await?;
         tx.execute(sql::DELETE_PROVIDER, [known.id.into()]).await?;
-        let happening = Happening::ProviderRemoved { id: known.id, entity_id: &known.entity_id };
+        let happening =
+            Happening::Provider { id: known.id, entity_id: &known.entity_id, what: OfProvider::Removed };
         events::record(&mut tx, auth, visit, happening).await?;
         Ok(tx.commit(known).await?)
     }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::config::{Desired, Source, parts};
 use super::{KeysChanged, Provider, Sso, SsoRefusal, sql};
-use crate::events::{self, Happening};
+use crate::events::{self, Happening, OfProvider};
 use crate::{Error, Visit};
 
 /// Issuer of a provider whose name is not known yet.
@@ -140,8 +140,12 @@ impl Sso {
         };
         self.write(&mut tx, &row).await?;
         let happening = match row.is_new {
-            true => Happening::ProviderCreated { id: row.id, entity_id: &row.peer.entity_id },
-            false => Happening::ProviderChanged { id: row.id, entity_id: &row.peer.entity_id },
+            true => {
+                Happening::Provider { id: row.id, entity_id: &row.peer.entity_id, what: OfProvider::Created }
+            }
+            false => {
+                Happening::Provider { id: row.id, entity_id: &row.peer.entity_id, what: OfProvider::Changed }
+            }
         };
         events::record(&mut tx, auth, &visit, happening).await?;
         tx.commit(()).await?.into_inner();
@@ -211,12 +215,8 @@ impl Sso {
             peer.certificates.iter().filter_map(|one| certificate_fingerprint(one).ok()).collect::<Vec<_>>()
         };
         let (before, after) = (prints(before), prints(after));
-        let happening = Happening::ProviderKeysChanged {
-            id,
-            entity_id,
-            before: before.join(" "),
-            after: after.join(" "),
-        };
+        let happening =
+            Happening::Provider { id, entity_id, what: OfProvider::Keys(before.join(" "), after.join(" ")) };
         events::record(tx, &self.0.auth, visit, happening).await?;
         let rows = tx.query(sql::ADMINISTRATORS, []).await?;
         let administrators =

@@ -40,7 +40,11 @@ pub fn session(grant: &Grant) -> Value {
 
 /// The answer to a sign-in, with the cookie by which the device is known again.
 pub fn signed_in(status: StatusCode, grant: &Grant, public_url: &str) -> Answer {
-    let answer = Answer::json_with(status, &session(grant));
+    with_device(Answer::json_with(status, &session(grant)), grant, public_url)
+}
+
+/// An answer with the cookie by which the device is known again.
+pub fn with_device(answer: Answer, grant: &Grant, public_url: &str) -> Answer {
     match &grant.device {
         Some(device) => {
             let https = public_url.starts_with("https:");

@@ -111,3 +111,27 @@ fn cut(text: &str, from: &str, to: &str) -> String {
     let (_, after) = rest.split_once(to).unwrap();
     format!("{before}{after}")
 }
+
+/// Found by the fuzzer: the second reader multiplies before it asks whether it has digits at hand.
+#[test]
+fn times_that_are_no_times_are_refused_before_anybody_counts_with_them() {
+    let algorithm = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+    for odd in [
+        "99999999999999999999-11-22T12:00:00Z",
+        "2026-11-22T12:00:00.99999999999999999999Z",
+        "2026-11-22T12:00:00.Z",
+        "2026-11-22T12:00:00",
+        "2026-11-22T12:zz:00Z",
+        "2026-11-22T12:00:00+00:00",
+        "-2026-11-22T12:00:00Z",
+        "2026-11-22 12:00:00Z",
+        "",
+    ] {
+        let plain = WORLD.honest().xml();
+        let issued = plain.split_once(" IssueInstant=\"").unwrap().1.split('"').next().unwrap().to_owned();
+        for xml in [plain.replacen(&issued, odd, 1), plain.replace(&issued, odd)] {
+            let signed = WORLD.idp.sign(&xml, false, algorithm).unwrap();
+            assert!(WORLD.verify_xml(&signed).is_err(), "{odd:?}");
+        }
+    }
+}

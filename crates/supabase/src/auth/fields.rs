@@ -124,9 +124,9 @@ pub struct Change {
     pub email: Option<String>,
     #[serde(default, deserialize_with = "filled")]
     pub phone: Option<String>,
-    #[serde(default, deserialize_with = "secret")]
+    #[serde(default, deserialize_with = "filled_secret")]
     pub password: Option<Secret<String>>,
-    #[serde(default, deserialize_with = "secret")]
+    #[serde(default, deserialize_with = "filled_secret")]
     pub current_password: Option<Secret<String>>,
     #[serde(default, deserialize_with = "filled_secret")]
     pub nonce: Option<Secret<String>>,
@@ -213,6 +213,6 @@ pub(super) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret
     Ok(Option::<String>::deserialize(from)?.map(Secret::new))
 }
 
-fn filled_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret<String>>, D::Error> {
+pub fn filled_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret<String>>, D::Error> {
     Ok(filled(from)?.map(Secret::new))
 }

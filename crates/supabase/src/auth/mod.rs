@@ -5,6 +5,8 @@
 
 mod account;
 mod admin;
+mod appflowy;
+mod application;
 mod audit;
 mod captcha;
 mod envelope;
@@ -38,12 +40,14 @@ pub struct State {
     pub sso: Sso,
 }
 
-/// The routes, at each of `prefixes`.
+/// The routes, at each of `prefixes`; all but the first give tokens of the application's, if it has a key.
 pub fn mounts(state: Arc<State>, prefixes: &[String]) -> Vec<Mount> {
     let routes = routes();
     let mount =
         |prefix: &String| Mount::new(prefix, envelope::word, state.clone(), &routes).area(Area::Accounts);
-    prefixes.iter().map(|prefix| captcha::protect(mount(prefix), &state)).collect()
+    let mount = |prefix: &String| captcha::protect(mount(prefix), &state);
+    let first = prefixes.iter().take(1).map(mount);
+    first.chain(prefixes.iter().skip(1).map(|prefix| application::at(mount(prefix), &state.auth))).collect()
 }
 
 /// What the reference says of the routes, at `prefix`.
@@ -60,6 +64,7 @@ fn routes() -> Vec<Route<State>> {
         .chain(captcha::ROUTES)
         .chain(mfa::ROUTES)
         .chain(sso::ROUTES)
+        .chain(appflowy::ROUTES)
         .chain(off)
         .collect()
 }

@@ -87,3 +87,54 @@ async fn the_guides_limits_hold_here_too_and_share_one_budget() {
     );
     assert_eq!(config["saml_providers"], json!([]));
 }
+
+#[tokio::test]
+async fn a_second_factor_is_set_up_asked_for_and_taken_away_as_the_guide_calls_it() {
+    let app = TestApp::builder().unlimited().start().await;
+    let client = sdk(&app);
+    let person = json!({ "email": "ann@example.com", "password": PASSWORD });
+    let session = client.post("/api/v1/auth/signup", person.clone()).await.expect(201).value();
+    let ann = signed_in(&app, &session);
+    // An earlier try that was not finished is no hindrance.
+    ann.post("/api/v1/auth/2fa/setup", Value::Null).await.expect(200);
+    let setup =
+        ann.send(Method::POST, "/api/v1/auth/2fa/setup", &[], bytes::Bytes::new()).await.expect(200).value();
+    let secret = setup["secret"].as_str().unwrap().to_owned();
+    assert!(setup["qr_code"].as_str().unwrap().starts_with("data:image/"), "{setup}");
+    assert_eq!((&setup["type"], &setup["totp"]["secret"]), (&json!("totp"), &setup["secret"]));
+    let code = || testkit::totp(&secret, app.clock.now().as_second());
+    let wrong = json!({ "code": testkit::wrong_totp(&secret, app.clock.now().as_second()) });
+    assert!(ann.post("/api/v1/auth/2fa/enable", wrong).await.status.is_client_error());
+    // The SDK sends the guide's `enable2FA({ code })` as a code in a code.
+    let enabled = json!({ "code": { "code": code() } });
+    let enabled = ann.post("/api/v1/auth/2fa/enable", enabled).await.expect(200).value();
+    assert_eq!(enabled["success"], true);
+    assert_eq!(enabled["backup_codes"].as_array().unwrap().len(), 10);
+    let both = signed_in(&app, &enabled);
+    let status = both.get("/api/v1/auth/2fa/status").await.expect(200).value();
+    assert_eq!((&status["totp_enabled"], &status["totp"][0]["status"]), (&json!(true), &json!("verified")));
+
+    let half = client.post("/api/v1/auth/signin", person.clone()).await.expect(200).value();
+    assert_eq!(half["requires_2fa"], true);
+    assert!(half.get("access_token").is_none() && half.get("refresh_token").is_none());
+    app.clock.advance(std::time::Duration::from_secs(60));
+    let account = session["user"]["id"].clone();
+    let code_of = |user: &Value, code: String| json!({ "user_id": user, "code": code });
+    client.post("/api/v1/auth/2fa/verify", code_of(&account, code())).await.expect(401);
+    let whole =
+        client.post("/api/v1/auth/2fa/verify", code_of(&half["user_id"], code())).await.expect(200).value();
+    assert!(whole["access_token"].is_string(), "{whole}");
+    let again = client.post("/api/v1/auth/signin", person.clone()).await.expect(200).value();
+    let backup = enabled["backup_codes"][0].as_str().unwrap().to_owned();
+    client.post("/api/v1/auth/2fa/verify", code_of(&again["user_id"], backup.clone())).await.expect(200);
+    let again = client.post("/api/v1/auth/signin", person.clone()).await.expect(200).value();
+    let seen = client.post("/api/v1/auth/2fa/verify", code_of(&again["user_id"], backup)).await;
+    assert!(seen.status.is_client_error(), "a backup code is used once: {}", seen.text());
+
+    let both = signed_in(&app, &whole);
+    let disable = |password: &str| json!({ "password": password });
+    assert!(both.post("/api/v1/auth/2fa/disable", disable("Wrong-horse*1")).await.status.is_client_error());
+    both.post("/api/v1/auth/2fa/disable", disable(PASSWORD)).await.expect(200);
+    let plain = client.post("/api/v1/auth/signin", person).await.expect(200).value();
+    assert!(plain["access_token"].is_string(), "{plain}");
+}

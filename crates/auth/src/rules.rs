@@ -1,7 +1,7 @@
 //! The settings of one start, read once and in the units the code needs.
 
-use std::time::Duration;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Profile, Settings};
 

@@ -15,8 +15,16 @@ const PROGRAM_SECONDS_MAX: u64 = 180;
 
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sdk");
 
+/// What a program is told besides where Palisade is.
+pub type Told<'a> = &'a [(&'a str, &'a Path)];
+
 /// Runs `sdk/node/NAME` with the pinned packages; returns what it printed and whether it held.
 pub async fn node(palisade: &Palisade, name: &str) -> (bool, String) {
+    node_told(palisade, name, &[]).await
+}
+
+/// The same, with `told` in its environment.
+pub async fn node_told(palisade: &Palisade, name: &str, told: Told<'_>) -> (bool, String) {
     let tools = target().join("tools");
     let place = tempfile::tempdir().expect("a directory");
     for entry in std::fs::read_dir(Path::new(SDK).join("node")).expect("the programs") {
@@ -28,14 +36,20 @@ pub async fn node(palisade: &Palisade, name: &str) -> (bool, String) {
     let packages = tools.join("sdk/node_modules");
     std::os::unix::fs::symlink(installed(&packages), place.path().join("node_modules")).expect("linked");
     let mut command = Command::new(installed(&tools.join("bin/node")));
-    command.arg(place.path().join(name));
+    command.arg(place.path().join(name)).envs(told.iter().copied());
     run(palisade, command).await
 }
 
 /// Runs `sdk/python/NAME` in the environment of the pinned packages.
 pub async fn python(palisade: &Palisade, name: &str) -> (bool, String) {
+    python_told(palisade, name, &[]).await
+}
+
+/// The same, with `told` in its environment.
+pub async fn python_told(palisade: &Palisade, name: &str, told: Told<'_>) -> (bool, String) {
     let mut command = Command::new(installed(&target().join("tools/python/bin/python")));
     command.args(["-B", "-u"]).arg(Path::new(SDK).join("python").join(name));
+    command.envs(told.iter().copied());
     run(palisade, command).await
 }
 

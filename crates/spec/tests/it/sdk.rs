@@ -1,6 +1,9 @@
 //! The unmodified clients from the package registries sign up, work and sign out; each sees only its own rows.
 
+use base::Clock;
+use saml::KeyPair;
 use spec::{Palisade, clients};
+use tempfile::TempDir;
 
 /// The clients' programs make more requests, and sign up more people, than the guide lets one address make in a minute.
 const RAISED: &[&str] = &["--rate_limiting.enabled=false"];
@@ -24,4 +27,45 @@ async fn supabase_py_works_unmodified_and_each_user_sees_only_their_own_rows() {
     let palisade = Palisade::start("dev", RAISED).await;
     let (held, printed) = clients::python(&palisade, "two_users.py").await;
     check(held, &printed, 16);
+}
+
+/// The key of a company's identity provider, as two files.
+struct CompanyKey {
+    home: TempDir,
+}
+
+impl CompanyKey {
+    fn make() -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        let pair = KeyPair::make("urn:company:idp", &Clock::system()).expect("a key");
+        std::fs::write(home.path().join("certificate.pem"), pair.certificate).expect("written");
+        std::fs::write(home.path().join("key.pem"), pair.key.expose()).expect("written");
+        CompanyKey { home }
+    }
+
+    fn told(&self) -> [(&'static str, std::path::PathBuf); 2] {
+        [("PALISADE_IDP_CERT", "certificate.pem"), ("PALISADE_IDP_KEY", "key.pem")]
+            .map(|(name, file)| (name, self.home.path().join(file)))
+    }
+}
+
+#[tokio::test]
+async fn supabase_js_signs_in_through_the_identity_provider_saml_idp() {
+    let palisade = Palisade::start("dev", RAISED).await;
+    let key = CompanyKey::make();
+    let files = key.told();
+    let told = files.each_ref().map(|(name, path)| (*name, path.as_path()));
+    let (held, printed) = clients::node_told(&palisade, "saml.mjs", &told).await;
+    check(held, &printed, 4);
+}
+
+#[tokio::test]
+async fn supabase_py_signs_in_through_an_identity_provider_of_pysaml2_by_the_address_of_its_metadata() {
+    let by_address = ["--auth.saml.allow_insecure_metadata_url=true", "--outbound.allow=127.0.0.1"];
+    let palisade = Palisade::start("dev", &[RAISED, &by_address].concat()).await;
+    let key = CompanyKey::make();
+    let files = key.told();
+    let told = files.each_ref().map(|(name, path)| (*name, path.as_path()));
+    let (held, printed) = clients::python_told(&palisade, "saml.py", &told).await;
+    check(held, &printed, 3);
 }

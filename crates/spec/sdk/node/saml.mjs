@@ -1,0 +1,125 @@
+// Somebody signs in through their company with the unmodified @supabase/supabase-js and the identity provider of the
+// npm package saml-idp, with a browser played by fetch: it follows forms as a browser would, and knows nothing of SAML.
+//
+// PALISADE_URL, PALISADE_KEY and PALISADE_SECRET say where; PALISADE_IDP_CERT and PALISADE_IDP_KEY are its key.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { createClient } from '@supabase/supabase-js'
+import { claim, data, finish, within } from './claims.mjs'
+
+const { PALISADE_URL: url, PALISADE_KEY: key, PALISADE_SECRET: secret } = process.env
+const { PALISADE_IDP_CERT: cert, PALISADE_IDP_KEY: idpKey } = process.env
+
+const port = await new Promise((found) => {
+  const server = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = server.address()
+    server.close(() => found(port))
+  })
+})
+const idp = `http://127.0.0.1:${port}`
+const metadata = `${url}/auth/v1/sso/saml/metadata`
+const program = spawn(process.execPath, [
+  'node_modules/saml-idp/bin/run.js', '--host', '127.0.0.1', '--port', String(port), '--cert', cert, '--key', idpKey,
+  '--issuer', 'urn:company:idp', '--acsUrl', `${url}/auth/v1/sso/saml/acs`, '--audience', metadata,
+  '--sloUrl', `${url}/auth/v1/sso/saml/slo`, '--serviceProviderId', metadata, '--configFile', join(import.meta.dirname, 'node_modules/saml-idp/config.js'),
+], { cwd: import.meta.dirname, stdio: 'ignore' })
+process.on('exit', () => program.kill())
+
+const unescape = (text) => text.replace(/&#x([0-9a-f]+);/gi, (_, hex) => String.fromCodePoint(parseInt(hex, 16)))
+  .replace(/&quot;/g, '"').replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&#61;/g, '=').replace(/&amp;/g, '&')
+
+/** The first form of a page that is sent by POST. */
+function form(page, base) {
+  const found = page.match(/<form[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/)
+  assert.ok(found, page.slice(0, 2000))
+  const fields = new URLSearchParams()
+  for (const [input] of found[2].matchAll(/<input[^>]*>/g)) {
+    const name = input.match(/name=["']([^"']*)["']/)?.[1]
+    const value = input.match(/value=["']([^"']*)["']/)?.[1] ?? ''
+    if (name && value) fields.append(name, unescape(value))
+  }
+  const format = found[2].match(/<select[^>]*name="nameIdFormat"[\s\S]*?<option>([^<]*)/)?.[1]
+  if (format) fields.append('nameIdFormat', format)
+  return { action: new URL(unescape(found[1]), base), fields }
+}
+
+/** From the provider's sign-in page to the form that the browser would bring to us. */
+async function throughTheCompany(signIn) {
+  const page = await fetch(signIn)
+  const cookie = page.headers.getSetCookie().map((one) => one.split(';')[0]).join('; ')
+  const login = form(await page.text(), idp)
+  const done = await fetch(login.action, { method: 'POST', body: login.fields, headers: { cookie } })
+  return form(await done.text(), idp)
+}
+
+const bring = (brought) => fetch(brought.action, { method: 'POST', body: brought.fields, redirect: 'manual' })
+
+let provider
+await claim('an administrator adds the company by its own metadata', async () => {
+  await within(20_000, 'the identity provider to answer', () => fetch(`${idp}/metadata`).then((seen) => seen.ok, () => false))
+  const xml = await (await fetch(`${idp}/metadata`)).text()
+  const made = await fetch(`${url}/auth/v1/admin/sso/providers`, {
+    method: 'POST',
+    headers: { apikey: secret, authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      type: 'saml', metadata_xml: xml, domains: ['company.example'],
+      attribute_mapping: { keys: { first_name: { name: 'firstName' }, groups: { name: 'groups', array: true } } },
+    }),
+  })
+  assert.equal(made.status, 201, await made.clone().text())
+  provider = (await made.json()).id
+})
+
+await claim('signInWithSSO by domain leads through the company to a session', async () => {
+  const client = createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } })
+  const { url: signIn } = data(await client.auth.signInWithSSO({ domain: 'company.example' }))
+  assert.ok(signIn.startsWith(idp), signIn)
+  const landed = await bring(await throughTheCompany(signIn))
+  assert.equal(landed.status, 302, await landed.clone().text())
+  const fragment = new URLSearchParams(new URL(landed.headers.get('location')).hash.slice(1))
+  const tokens = { access_token: fragment.get('access_token'), refresh_token: fragment.get('refresh_token') }
+  assert.ok(tokens.access_token, landed.headers.get('location'))
+  data(await client.auth.setSession(tokens))
+  const { user } = data(await client.auth.getUser())
+  assert.equal(user.email, 'saml.jackson@example.com')
+  assert.equal(user.app_metadata.provider, `sso:${provider}`)
+  assert.equal(user.user_metadata.full_name, 'saml jackson')
+  assert.equal(user.user_metadata.custom_claims.first_name, 'Saml')
+  const { session } = data(await client.auth.refreshSession())
+  assert.ok(session.access_token)
+})
+
+await claim('signInWithSSO by provider with PKCE ends in a code that this client exchanges', async () => {
+  const kept = new Map()
+  const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) }
+  const client = createClient(url, key, { auth: { flowType: 'pkce', storage, autoRefreshToken: false } })
+  const { url: signIn } = data(await client.auth.signInWithSSO({ providerId: provider }))
+  const landed = await bring(await throughTheCompany(signIn))
+  const code = new URL(landed.headers.get('location')).searchParams.get('code')
+  assert.ok(code, landed.headers.get('location'))
+  const { user } = data(await client.auth.exchangeCodeForSession(code))
+  assert.equal(user.email, 'saml.jackson@example.com')
+  const again = await client.auth.exchangeCodeForSession(code)
+  assert.ok(again.error)
+})
+
+await claim('the same answer signs in once, and a changed one never', async () => {
+  const client = createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } })
+  const begin = async () => throughTheCompany(data(await client.auth.signInWithSSO({ providerId: provider })).url)
+  const brought = await begin()
+  assert.equal((await bring(brought)).status, 302)
+  const replayed = await bring(brought)
+  assert.equal(replayed.status, 303)
+  assert.match(replayed.headers.get('location'), /error_code=saml_relay_state_not_found/)
+  const changed = await begin()
+  const xml = Buffer.from(changed.fields.get('SAMLResponse'), 'base64').toString().replaceAll('saml.jackson@', 'admin@')
+  changed.fields.set('SAMLResponse', Buffer.from(xml).toString('base64'))
+  const refused = await bring(changed)
+  assert.equal(refused.status, 303)
+  assert.ok(!refused.headers.get('location').includes('access_token'))
+})
+
+finish()

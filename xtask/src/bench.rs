@@ -6,6 +6,7 @@
 //! PostgreSQL over its whole process tree. Both sides ask the same rows of the same server on the same machine.
 
 mod database;
+mod graphql;
 mod load;
 mod process;
 mod sections;

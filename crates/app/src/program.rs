@@ -65,6 +65,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Keys { .. }
         | Command::Gate { .. }
         | Command::Tls { .. }
+        | Command::Graphql { .. }
         | Command::Roles { .. }
         | Command::Lint { .. }
         | Command::Types { .. }

@@ -255,7 +255,8 @@ fn edges(
     public.extend(compared_with(database));
     let routes = public.iter().flat_map(|mount| mount.routes.clone()).collect();
     let public = Edge::new(settings, config(public, mounts::identify(services.auth.clone())))?;
-    let operator = Edge::new(settings, config(mounts::operator(&native), mounts::operator_only()))?;
+    let operator =
+        Edge::new(settings, config(mounts::operator(services, &native, settings), mounts::operator_only()))?;
     Ok((Edges { public, operator }, routes))
 }
 

@@ -15,6 +15,7 @@ pub mod measure;
 mod parse;
 pub mod schema;
 pub mod sdl;
+pub mod typescript;
 
 pub use doc::Document;
 pub use error::Error;

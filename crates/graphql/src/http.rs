@@ -40,6 +40,59 @@ fn routes(guard: Guard) -> Vec<Route<Engine>> {
     ]
 }
 
+/// Both conventions, for the operator.
+pub struct Described {
+    /// The guide's.
+    pub plain: Engine,
+    /// pg_graphql's.
+    pub relay: Engine,
+}
+
+impl Described {
+    /// Its routes on the control socket.
+    pub fn mount(self) -> Mount {
+        Mount::new("", web::plain, Arc::new(self), OPERATOR)
+    }
+}
+
+/// What the reference says of the control socket's routes.
+pub fn operator_table() -> Vec<RouteInfo> {
+    OPERATOR.iter().map(|route| route.info("")).collect()
+}
+
+const OPERATOR: &[Route<Described>] =
+    &[Route::new(Method::GET, "/graphql/{form}", Guard::Operator, describe)
+        .rate(web::Rate::Exempt)
+        .summary("A role's schema as text: `palisade graphql sdl`, `palisade graphql types`")];
+
+/// `?convention=plain|relay&role=…`: the schema as one of the roles sees it.
+fn describe(described: Arc<Described>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let engine = match ask.query_param("convention").as_deref() {
+            Some("relay") => &described.relay,
+            None | Some("plain") => &described.plain,
+            Some(_) => return Err(Error::Malformed("The conventions are plain and relay".to_owned()).into()),
+        };
+        let role = ask.query_param("role").unwrap_or_else(|| "authenticated".to_owned());
+        if !["anon", "authenticated", "service_role"].contains(&&*role) {
+            return Err(
+                Error::Malformed("The roles are anon, authenticated and service_role".to_owned()).into()
+            );
+        }
+        let caller = base::Caller { role: base::DbRole::named(&role), ..base::Caller::anonymous() };
+        let made = engine.schema(&cx.pg, &caller).await.map_err(Failure::from)?;
+        let role = match &*made {
+            Ok(role) => role,
+            Err(broken) => return Err(Error::Malformed(broken.0.clone()).into()),
+        };
+        let text = match ask.params.get("form") {
+            "types" => gql::typescript::print(&role.schema),
+            _ => gql::sdl::print(&role.schema),
+        };
+        Ok(Reply::untouched(Answer::json(&json!({ "text": text })), "rights were read, nothing else"))
+    })
+}
+
 fn answer(engine: Arc<Engine>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let requests = request::read(&ask).map_err(Failure::from)?;

@@ -57,21 +57,13 @@ async fn run(palisade: &Palisade, mut command: Command) -> (bool, String) {
     command.env("PALISADE_URL", &palisade.ready.url);
     command.env("PALISADE_KEY", &palisade.ready.publishable_key);
     command.env("PALISADE_SECRET", &palisade.ready.secret_key);
-    command.env("PALISADE_BROWSER", browser());
+    command.env("PALISADE_BROWSER", target().join("tools/bin/browser"));
     command.stdin(Stdio::null()).kill_on_drop(true);
     let ended = tokio::time::timeout(Duration::from_secs(PROGRAM_SECONDS_MAX), command.output()).await;
     let output = ended.expect("the program ends in time").expect("the program runs");
     let text =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     (output.status.success(), text)
-}
-
-/// The machine's browser, for clients that are pages.
-fn browser() -> std::path::PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let mut all = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
-    all.find(|file| file.exists()).unwrap_or_else(|| "chromium".into())
 }
 
 fn installed(path: &Path) -> &Path {

@@ -27,6 +27,11 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "page", what: "JSON written by us against json_agg, in the same server", run: page },
     Section { name: "slow", what: "Fast requests beside a slow one", run: slow },
     Section { name: "stream", what: "Memory of 50,000 rows against 5,000, as JSON and as CSV", run: stream },
+    Section {
+        name: "graphql",
+        what: "GraphQL against the same SQL by hand, a statement for each row, and its attacks",
+        run: super::graphql::run,
+    },
     Section { name: "growth", what: "Memory over a million requests", run: growth },
 ];
 

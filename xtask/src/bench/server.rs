@@ -24,6 +24,8 @@ pub const RAISED: &str = "rate_limiting:
     - { path: /auth/v1/token, per_minute: 100000, per_hour: 100000 }
 data:
   max_rows: 100000
+graphql:
+  max_complexity: 2000
 ";
 
 const START_SECONDS_MAX: u64 = 60;

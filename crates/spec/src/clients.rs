@@ -53,6 +53,20 @@ pub async fn python_told(palisade: &Palisade, name: &str, told: Told<'_>) -> (bo
     run(palisade, command).await
 }
 
+/// Starts a real mail server that catches into `place`; it ends with what is returned.
+pub async fn mail_server(place: &Path) -> tokio::process::Child {
+    let mut command = Command::new(installed(&target().join("tools/python/bin/python")));
+    command.args(["-B", "-u"]).arg(Path::new(SDK).join("python/mail_server.py")).arg(place);
+    let server = command.stdin(Stdio::null()).kill_on_drop(true).spawn().expect("the mail server starts");
+    for _ in 0..400 {
+        if place.join("port").exists() {
+            return server;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the mail server did not say its port");
+}
+
 async fn run(palisade: &Palisade, mut command: Command) -> (bool, String) {
     command.env("PALISADE_URL", &palisade.ready.url);
     command.env("PALISADE_KEY", &palisade.ready.publishable_key);

@@ -13,3 +13,4 @@ mod features;
 mod graphql;
 mod posture;
 mod sdk;
+mod sdk_links;

@@ -1,0 +1,40 @@
+//! The unmodified clients get links and codes from a real mail server, and use them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use spec::{Palisade, clients};
+
+/// `palisade serve` with a mail server of its own; the links' limits are somebody else's test.
+async fn served(place: &Path) -> (Palisade, tokio::process::Child) {
+    let server = clients::mail_server(place).await;
+    let port = std::fs::read_to_string(place.join("port")).unwrap();
+    let flags = [
+        format!("--email.smtp_port={port}"),
+        format!("--email.smtp_ca_file={}", place.join("ca.pem").display()),
+        "--email.smtp_host=localhost".to_owned(),
+        "--email.from_address=palisade@example.com".to_owned(),
+        "--auth.mail_max_frequency=0s".to_owned(),
+        "--auth.site_url=http://localhost:3000".to_owned(),
+        "--rate_limiting.enabled=false".to_owned(),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    (Palisade::start("serve", &flags).await, server)
+}
+
+fn check((held, printed): (bool, String), claims_min: usize) {
+    println!("{printed}");
+    assert!(held, "broken:\n{printed}");
+    let kept = printed.lines().filter(|line| line.starts_with("ok ")).count();
+    assert!(kept >= claims_min, "only {kept} claims were tried");
+}
+
+#[tokio::test]
+async fn both_clients_use_links_and_codes_that_a_real_mail_server_brought() {
+    let place = tempfile::tempdir().unwrap();
+    let (palisade, _server) =
+        tokio::time::timeout(Duration::from_secs(180), served(place.path())).await.unwrap();
+    let told: clients::Told<'_> = &[("PALISADE_MAILS", place.path())];
+    check(clients::node_told(&palisade, "links.mjs", told).await, 11);
+    check(clients::python_told(&palisade, "links.py", told).await, 8);
+}

@@ -131,11 +131,11 @@ mod tests {
             settings: Settings::default(),
             rng: Rng::system(),
             audit,
+            outbound,
             clock,
             pg,
             root,
             texts,
-            outbound,
         });
         (outbox, auth.await.expect("opened"))
     }

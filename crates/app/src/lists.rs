@@ -23,6 +23,7 @@ pub fn migrations() -> Vec<Migration> {
 pub const SETTINGS: &[&[&Definition]] = &[
     audit::SETTINGS,
     auth::SETTINGS,
+    auth::oauth::settings::SETTINGS,
     auth::settings::PASSWORD_SETTINGS,
     auth::sso::settings::SETTINGS,
     auth::application::SETTINGS,

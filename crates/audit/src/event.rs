@@ -137,6 +137,14 @@ events! {
     FactorVerified "auth.factor_verified" Info Must;
     /// A proof of a second factor was refused.
     FactorRefused "auth.factor_refused" Warn May;
+    /// Somebody proved the address of an account that nobody had proven: whoever made it keeps nothing in it.
+    AccountReclaimed "auth.account_reclaimed" Warn Must;
+    /// Somebody let a program act for them.
+    ConsentGiven "auth.consent_given" Info Must;
+    /// Somebody took that back.
+    ConsentRevoked "auth.consent_revoked" Info Must;
+    /// A code of our OAuth server came twice: what it gave was taken back.
+    CodeReplayed "auth.code_replayed" Critical Must;
     /// An outside identity was linked.
     IdentityLinked "auth.identity_linked" Info Must;
     /// An outside identity was unlinked.
@@ -175,6 +183,10 @@ events! {
     LinkGenerate "admin.link_generate" Warn Must;
     /// An administrator ended somebody's sessions.
     SessionsEnd "admin.sessions_end" Warn Must;
+    /// An administrator added, changed or removed a provider that people sign in through.
+    OauthProviderChanged "admin.oauth_provider_changed" Warn Must;
+    /// A client of our OAuth server was made, changed or removed.
+    OauthClientChanged "admin.oauth_client_changed" Warn Must;
     /// An administrator read accounts.
     UsersRead "admin.users_read" Info May;
     /// An administrator was made.

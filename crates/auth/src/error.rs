@@ -194,6 +194,11 @@ pub enum Error {
     #[error("This set-up link is not valid any more: make a new one with `palisade admin create`")]
     SetupLink,
 
+    // Somebody else's sign-in.
+    /// A provider, an identity or a link to one.
+    #[error(transparent)]
+    Oauth(#[from] crate::oauth::OauthError),
+
     // Start.
     /// A setting that must not be started with.
     #[error("{what}: {fix}")]
@@ -324,6 +329,7 @@ impl Fault for Error {
             Error::SamlMessage(error) => error.kind(),
             Error::Fetch(_) => Kind::Invalid,
             Error::Mfa(error) => error.kind(),
+            Error::Oauth(error) => error.kind(),
             Error::Database(error) => error.kind(),
             Error::Audit(error) => error.kind(),
             Error::Seal(error) => error.kind(),
@@ -387,6 +393,7 @@ impl Fault for Error {
             Error::Nonce => "auth.nonce",
             Error::TooSoon { .. } => "auth.too_soon",
             Error::SetupLink => "auth.setup_link",
+            Error::Oauth(error) => error.code(),
             Error::Unsafe { .. } => "auth.unsafe",
             Error::Setting { .. } => "auth.setting",
             Error::Sso(error) => error.code(),
@@ -408,6 +415,7 @@ impl Fault for Error {
             Error::Database(error) => error.message(),
             Error::Audit(error) => error.message(),
             Error::Seal(error) => error.message(),
+            Error::Oauth(error) => error.message(),
             Error::SamlMessage(error) => error.message(),
             Error::Unsafe { .. } | Error::Setting { .. } | Error::BreachedList(_) => {
                 "An unexpected error occurred".into()

@@ -25,6 +25,7 @@ pub(crate) enum Happening<'a> {
     TokenReused { user: &'a User, session: Uuid },
     SessionExpired { user: &'a User, session: Uuid },
     UserUpdated { user: Uuid, fields: Vec<String> },
+    Outside(Outside<'a>),
     AdminCreated { user: &'a User },
     AdminUpdated { user: Uuid, fields: Vec<String> },
     AdminRole { user: Uuid, before: &'a str, after: &'a str },
@@ -47,6 +48,36 @@ pub(crate) enum Happening<'a> {
     Provider { id: Uuid, entity_id: &'a str, what: OfProvider },
     ApiKeyRevoked { id: &'a str },
     ApiKeyMade { id: &'a str, new: &'a NewKey },
+}
+
+/// What happens between accounts and other programs: providers that people come from, clients that they go to.
+pub(crate) enum Outside<'a> {
+    IdentityLinked { user: Uuid, provider: &'a str },
+    IdentityUnlinked { user: Uuid, provider: &'a str },
+    AccountReclaimed { user: Uuid, sessions_ended: usize },
+    ProviderChanged { name: &'a str, what: &'static str },
+}
+
+fn outside(visit: &Visit, what: Outside<'_>) -> Entry {
+    let by = |event| Entry::by(&visit.caller, event);
+    let of = |user: Uuid, event| {
+        let entry = Entry::named(format!("user:{user}"), event).from_address(visit.caller.address);
+        entry.about(format!("user:{user}"))
+    };
+    match what {
+        Outside::IdentityLinked { user, provider } => {
+            of(user, Event::IdentityLinked).detail("provider", provider)
+        }
+        Outside::IdentityUnlinked { user, provider } => {
+            of(user, Event::IdentityUnlinked).detail("provider", provider)
+        }
+        Outside::AccountReclaimed { user, sessions_ended } => {
+            of(user, Event::AccountReclaimed).detail("sessions_ended", sessions_ended)
+        }
+        Outside::ProviderChanged { name, what } => {
+            by(Event::OauthProviderChanged).about(format!("provider:{name}")).detail("what", what)
+        }
+    }
 }
 
 /// Records it in `tx`. When this fails, it must not happen.
@@ -100,6 +131,7 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
     let person =
         |user: Uuid, event| Entry::named(format!("user:{user}"), event).from_address(visit.caller.address);
     let about = |entry: Entry, user: Uuid| entry.about(format!("user:{user}"));
+    let on = |user: Uuid, event| about(by(event), user);
     match what {
         Happening::Login { user, session, method } => {
             about(person(user.id, Event::Login).in_session(session), user.id).detail("method", method)
@@ -117,18 +149,15 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
         Happening::SessionExpired { user, session } => {
             about(person(user.id, Event::SessionExpired).in_session(session), user.id)
         }
-        Happening::UserUpdated { user, fields } => {
-            about(by(Event::UserUpdated), user).detail("fields", fields)
-        }
+        Happening::UserUpdated { user, fields } => on(user, Event::UserUpdated).detail("fields", fields),
+        Happening::Outside(what) => outside(visit, what),
         Happening::AdminCreated { user } => about(by(Event::UserCreate), user.id).detail("role", &*user.role),
-        Happening::AdminUpdated { user, fields } => {
-            about(by(Event::UserUpdate), user).detail("fields", fields)
-        }
+        Happening::AdminUpdated { user, fields } => on(user, Event::UserUpdate).detail("fields", fields),
         Happening::AdminRole { user, before, after } => {
-            about(by(Event::RoleChange), user).change("role", before, after)
+            on(user, Event::RoleChange).change("role", before, after)
         }
         Happening::AdminBanned { user, until: Some(until) } => {
-            about(by(Event::UserBan), user).detail("until", until)
+            on(user, Event::UserBan).detail("until", until)
         }
         Happening::AdminBanned { user, until: None } => about(by(Event::UserUnban), user),
         Happening::AdminDeleted { user, soft } => about(by(Event::UserDelete), user).detail("soft", soft),
@@ -139,7 +168,7 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
             .detail("factor", factor.to_string())
             .detail("type", kind.name()),
         Happening::FactorChallenged { user, factor } => {
-            about(by(Event::FactorChallenged), user).detail("factor", factor.to_string())
+            on(user, Event::FactorChallenged).detail("factor", factor.to_string())
         }
         Happening::FactorVerified { user, session, factor, kind, first } => {
             about(by(Event::FactorVerified).in_session(session), user)
@@ -148,19 +177,19 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
                 .detail("first", first)
         }
         Happening::FactorChanged { user, factor } => {
-            about(by(Event::UserUpdate), user).detail("factor", factor.to_string())
+            on(user, Event::UserUpdate).detail("factor", factor.to_string())
         }
         Happening::FactorRemoved { user, factor, kind } => about(by(Event::FactorRemoved), user)
             .detail("factor", factor.to_string())
             .detail("type", kind.name()),
         Happening::RecoveryCodesMade { user } => {
-            about(by(Event::FactorEnrolled), user).detail("type", "recovery_code")
+            on(user, Event::FactorEnrolled).detail("type", "recovery_code")
         }
         Happening::RecoveryCodesRemoved { user } => {
-            about(by(Event::FactorRemoved), user).detail("type", "recovery_code")
+            on(user, Event::FactorRemoved).detail("type", "recovery_code")
         }
         Happening::RecoveryCodeUsed { user, left } => {
-            about(by(Event::FactorVerified), user).detail("type", "recovery_code").detail("left", left)
+            on(user, Event::FactorVerified).detail("type", "recovery_code").detail("left", left)
         }
         Happening::SteppedUp { user, session, method } => {
             about(by(Event::StepUp).in_session(session), user).detail("method", method)

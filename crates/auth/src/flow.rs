@@ -81,7 +81,19 @@ impl Flow {
 impl Auth {
     /// Begins a flow in `tx`, and forgets some that nobody came back to.
     pub async fn begin_flow(&self, tx: &mut SystemTx, new: NewFlow<'_>) -> Result<Uuid, Error> {
-        let (id, now) = (self.0.rng.uuid(), self.0.clock.now());
+        let id = self.0.rng.uuid();
+        self.begin_flow_as(tx, id, new).await?;
+        Ok(id)
+    }
+
+    /// Begins a flow whose id went somewhere already.
+    pub(crate) async fn begin_flow_as(
+        &self,
+        tx: &mut SystemTx,
+        id: Uuid,
+        new: NewFlow<'_>,
+    ) -> Result<(), Error> {
+        let now = self.0.clock.now();
         let oldest = SignedDuration::from_secs(self.0.rules.link_seconds.max(self.0.rules.flow_seconds));
         let gone = now.checked_sub(oldest).unwrap_or(Timestamp::MIN);
         tx.execute(sql::FORGET_FLOWS, [gone.into()]).await?;
@@ -96,7 +108,7 @@ impl Auth {
             new.back_to.map(Redirect::text).into(),
         ];
         tx.execute(sql::INSERT_FLOW, row).await?;
-        Ok(id)
+        Ok(())
     }
 
     /// The flow that somebody came back to, locked, and still young enough.
@@ -172,11 +184,14 @@ impl Auth {
         if user.is_banned(self.0.clock.now()) {
             return Err(Error::Banned);
         }
+        let waited = self.take_outcome(&mut tx, flow.id, user, visit).await?;
         let way = Way::named(&flow.method).unwrap_or(Way::Otp);
         let opening = Opening::through(way, &flow.provider);
         let (opening, there) = sso::arrival_opening(&mut tx, flow.id, opening).await?;
-        let opened = self.open_session(&mut tx, user, opening, visit).await?;
+        let mut opened = self.open_session(&mut tx, waited.user, opening, visit).await?;
         sso::arrival_opened(&mut tx, opened.session(), there).await?;
+        opened.also_ended(waited.ended);
+        opened.provider_tokens = waited.tokens;
         self.commit_session(tx, opened).await
     }
 

@@ -25,6 +25,7 @@ mod links;
 mod lockout;
 pub mod mfa;
 mod new_key;
+pub mod oauth;
 pub mod outside;
 mod passwords;
 mod post;
@@ -51,6 +52,7 @@ pub use links::{Again, Along, Generated, LinkWanted, Purpose, SendLink, Shown, V
 pub use lockout::{DEVICE_COOKIE, DeviceToken};
 pub use mfa::settings::SETTINGS as MFA_SETTINGS;
 pub use new_key::{MadeKey, NewKey};
+pub use oauth::OauthError;
 pub use passwords::PasswordPolicy;
 pub use post::Warning;
 pub use revocation::{CHANNEL, Notice, Revocations};
@@ -120,6 +122,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 32,
         name: "anonymous",
         sql: include_str!("../migrations/0032_anonymous.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 40,
+        name: "oauth",
+        sql: include_str!("../migrations/0040_oauth.sql"),
     },
     pg::Migration {
         owner: "auth",
@@ -198,6 +206,7 @@ struct Inner {
     outbound: outbound::Outbound,
     hooks: hooks::Hooks,
     captcha: captcha::Captcha,
+    outside: oauth::Outside,
     lockout: Lockout,
     breached: Option<Arc<Breached>>,
     clock: Clock,
@@ -236,6 +245,7 @@ impl Auth {
         let templates = Templates::load(&settings)?;
         let post = post::Post { outbox, jobs, templates, texts };
         let signing = keys::Signing::from_settings(&settings, &root)?;
+        let outside = oauth::Outside::open(&settings, outbound.clone())?;
         let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail);
         let hasher = Hasher::new(hashing_permits(&settings), &rng)?;
         let (hooks, captcha) =
@@ -260,6 +270,7 @@ impl Auth {
             outbound,
             hooks,
             captcha,
+            outside,
             lockout,
             breached,
             clock,

@@ -180,3 +180,27 @@ pub const SSO_CLAIMS_MAX: Limit = Limit::new("sso_claims_max", 50, "they travel 
 /// Longest value taken of an assertion.
 pub const SSO_VALUE_BYTES_MAX: Limit =
     Limit::new("sso_value_bytes_max", 1_024, "a display name is a line; more is not meant for people");
+/// How long a provider's document and keys are believed, in seconds.
+pub const OIDC_DOCUMENT_SECONDS: Limit = Limit::new(
+    "oidc_document_seconds",
+    3_600,
+    "providers rotate keys within days; upstream keeps them as long",
+);
+
+/// How soon keys are read again for a token that names an unknown one, in seconds.
+pub const OIDC_KEYS_PAUSE_SECONDS: Limit =
+    Limit::new("oidc_keys_pause_seconds", 60, "made-up tokens must not make us ask the provider each time");
+
+/// Providers whose documents are kept.
+pub const OIDC_DOCUMENTS_MAX: Limit =
+    Limit::new("oidc_documents_max", 1_100, "as many as there may be providers");
+
+/// Keys of one provider.
+pub const OIDC_KEYS_MAX: Limit = Limit::new("oidc_keys_max", 32, "no provider publishes more at a time");
+
+/// Longest ID token of somebody else.
+pub const OUTSIDE_TOKEN_BYTES_MAX: Limit =
+    Limit::new("outside_token_bytes_max", 16 * 1024, "Entra's with many groups are half of it");
+
+/// Parameters of an authorization request that are handed on to the provider.
+pub const OAUTH_PARAMS_MAX: Limit = Limit::new("oauth_params_max", 16, "prompt, login_hint, hd and the like");

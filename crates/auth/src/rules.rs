@@ -149,6 +149,14 @@ impl Rules {
         self.issuers.iter().any(|known| known == issuer)
     }
 
+    /// Where our own endpoints for accounts are, from outside.
+    pub fn auth_url(&self) -> String {
+        match self.public_url.ends_with("/auth/v1") {
+            true => self.public_url.clone(),
+            false => format!("{}/auth/v1", self.public_url),
+        }
+    }
+
     /// Scheme, host and port of the public address, to which a path may be added.
     pub fn origin(&self) -> &str {
         origin_of(&self.public_url)

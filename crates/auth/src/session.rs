@@ -61,6 +61,8 @@ pub struct Grant {
     pub weak_password: Option<(String, Vec<&'static str>)>,
     /// What makes the device known from now on, for it to keep.
     pub device: Option<DeviceToken>,
+    /// The provider's own tokens, access and refresh, given once and kept nowhere.
+    pub provider_tokens: Option<(String, Option<String>)>,
 }
 
 /// Which sessions of a person end.
@@ -303,6 +305,7 @@ impl Stored {
             ended: Vec::new(),
             weak_password: None,
             device: None,
+            provider_tokens: None,
         }
     }
 

@@ -279,6 +279,9 @@ pub(crate) const ISSUE_CODE: &str = "update auth.flow_state set user_id = $2, au
 pub(crate) const TAKE_FLOW: &str = "delete from auth.flow_state where auth_code = $1 returning id, user_id, \
      code_challenge_method, code_challenge, provider_type, authentication_method, created_at, auth_code_issued_at, referrer";
 
+/// Those of signing in through somebody else.
+pub const OAUTH: &[&str] = crate::oauth::sql::ALL;
+
 /// Every statement, for the test that prepares them.
 pub const ALL: &[&str] = &[
     USER_BY_ID,

@@ -199,6 +199,9 @@ impl Edge {
             Found::Nothing => return self.nothing(way).await,
         };
         way.route = Some(route.clone());
+        if !route.from_elsewhere && self.config.profile != Profile::Conformance {
+            web::csrf::require_asked(parts)?;
+        }
         let identified = self.identify(way, &route, parts).await?;
         let caller = identified.caller.clone();
         way.caller = Some(caller.clone());
@@ -212,6 +215,9 @@ impl Edge {
             (self.config.on_use)(&Used { caller: &caller, address, method, path: &route.path });
         }
         let body = read(body, &parts.headers, route.limits.body_bytes_max).await?;
+        if route.credentials == Credentials::Browser {
+            web::csrf::require_ours(parts, &body)?;
+        }
         let path = asked.strip_prefix(&*route.prefix).unwrap_or(asked).to_owned();
         let ask = Ask { path, params, body, parts: parts.clone() };
         let account = route.account.and_then(|account| account(&ask));
@@ -261,6 +267,9 @@ impl Edge {
         if route.credentials == Credentials::None {
             return Ok(Identified { caller: anonymous(), has_credential: false });
         }
+        if route.credentials == Credentials::Browser {
+            return Ok(self.browser(way, parts).await);
+        }
         let presented = match self.config.profile {
             Profile::Conformance => Presented::unread(&parts.headers),
             Profile::Serve | Profile::Dev => Presented::read(&parts.headers, parts.uri.query())?,
@@ -272,6 +281,15 @@ impl Edge {
         let nobody = anonymous();
         check(way, self.rates.global(&nobody).await)?;
         Err(refused)
+    }
+
+    /// Whoever signed in on a page of ours. A cookie that is not good any more is nobody's, so that the page can ask again.
+    async fn browser(&self, way: &Way, parts: &Parts) -> Identified {
+        let nobody =
+            || Identified { caller: Arc::new(Caller::anonymous().at(way.address)), has_credential: false };
+        let Some(token) = web::csrf::session(&parts.headers) else { return nobody() };
+        let presented = Presented { bearer: Some(token), ..Presented::default() };
+        (self.config.identify)(presented, way.address).await.unwrap_or_else(|_| nobody())
     }
 
     /// A streamed answer of a session that ends is cut, not finished.

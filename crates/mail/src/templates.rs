@@ -255,6 +255,7 @@ fn sample() -> Map<String, Value> {
         ("Phone", "49301234567"),
         ("OldPhone", "49307654321"),
         ("Provider", "google"),
+        ("Name", "ann-at-google"),
         ("FactorType", "totp"),
         ("At", "2026-01-01 12:00 UTC"),
         ("Address", "192.0.2.7"),

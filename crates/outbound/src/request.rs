@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use crate::{Error, limits};
@@ -92,9 +91,7 @@ impl Request {
 
     /// With a body of form fields.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
-        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let pair = |(name, value): &(&str, &str)| format!("{}={}", encode(name), encode(value));
-        let body = fields.iter().map(pair).collect::<Vec<_>>().join("&");
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.body("application/x-www-form-urlencoded", body)
     }
 

@@ -13,17 +13,21 @@
 
 pub mod acme;
 pub mod app;
+pub mod browser;
 pub mod clients;
 pub mod factors;
 pub mod http;
 pub mod https;
+pub mod idp;
 pub mod mail;
 pub mod person;
 pub mod program;
 
 pub use app::{TestApp, TestAppBuilder};
+pub use browser::Browser;
 pub use factors::Authenticator;
 pub use http::{Client, Seen};
+pub use idp::{Double, Idp};
 pub use mail::Mail;
 pub use person::Person;
 pub use program::{Palisade, Ready};

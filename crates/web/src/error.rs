@@ -78,6 +78,12 @@ pub enum Error {
         /// The parser's reason.
         why: String,
     },
+    /// Another site's page made the browser send this (control 75).
+    #[error("This request was refused: {why}")]
+    Forged {
+        /// What gave it away.
+        why: &'static str,
+    },
     /// The handler failed in a way it should not be able to.
     #[error("the handler panicked")]
     Panicked,
@@ -103,9 +109,11 @@ impl Fault for Error {
             Error::NoMethod { .. } => Kind::Unsupported,
             Error::NoApiKey | Error::NotSignedIn => Kind::Unauthenticated,
             Error::StepUp { .. } | Error::SecondFactorOwed => Kind::StepUp,
-            Error::PasswordExpired | Error::OutOfScope { .. } | Error::NotAdmin | Error::NotOperator => {
-                Kind::Forbidden
-            }
+            Error::PasswordExpired
+            | Error::OutOfScope { .. }
+            | Error::Forged { .. }
+            | Error::NotAdmin
+            | Error::NotOperator => Kind::Forbidden,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::TooSlow => Kind::Timeout,
             Error::TooMany { .. } => Kind::TooMany,
@@ -132,6 +140,7 @@ impl Fault for Error {
             Error::TooMany { .. } => "web.too_many",
             Error::Malformed { .. } => "web.malformed",
             Error::NotJson { .. } => "web.not_json",
+            Error::Forged { .. } => "web.forged",
             Error::Panicked => "web.panicked",
             Error::Draining => "web.draining",
         }

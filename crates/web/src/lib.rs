@@ -8,6 +8,7 @@ mod answer;
 mod ask;
 mod body;
 mod cookies;
+pub mod csrf;
 mod cx;
 mod envelope;
 mod error;

@@ -25,6 +25,9 @@ pub enum Credentials {
     None,
     /// `apikey` header or parameter, and `Authorization: Bearer`.
     KeyAndBearer,
+    /// The cookie of our own pages: every request that changes something must prove that such a page sent it
+    /// ([`crate::csrf`]). A cookie that is not good any more is nobody's.
+    Browser,
 }
 
 /// What a mount gives access to: what the scope of a key is measured against (control 150).
@@ -110,6 +113,8 @@ pub struct Route<S: 'static> {
     pub account: Option<Account>,
     /// What a session may still owe and use it: the way to settle that debt.
     pub settles: &'static [Owed],
+    /// Whether another site's form may post here, as identity providers do.
+    pub from_elsewhere: bool,
     /// What it does, for the generated reference.
     pub summary: &'static str,
     /// The code.
@@ -129,6 +134,7 @@ impl<S> Route<S> {
             budgeted: None,
             account: None,
             settles: &[],
+            from_elsewhere: false,
             summary: "",
             handler,
         }
@@ -161,6 +167,11 @@ impl<S> Route<S> {
     /// Open to sessions that still owe one of `debts`, since it is how they settle it.
     pub const fn settles(mut self, debts: &'static [Owed]) -> Self {
         self.settles = debts;
+        self
+    }
+    /// Open to another site's form: only for answers of identity providers, which prove themselves by what they say.
+    pub const fn from_elsewhere(mut self) -> Self {
+        self.from_elsewhere = true;
         self
     }
     /// One line for the reference.
@@ -208,6 +219,8 @@ pub struct Bound {
     pub account: Option<Account>,
     /// What a session may still owe and use it.
     pub settles: &'static [Owed],
+    /// Whether another site's form may post here.
+    pub from_elsewhere: bool,
     /// One line for the reference.
     pub summary: &'static str,
     /// What it gives access to.
@@ -285,6 +298,7 @@ impl Mount {
                 budgeted: route.budgeted,
                 account: route.account,
                 settles: route.settles,
+                from_elsewhere: route.from_elsewhere,
                 summary: route.summary,
                 area: Area::Other,
                 envelope,

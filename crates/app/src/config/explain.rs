@@ -23,7 +23,10 @@ fn text(value: &Value) -> String {
         Value::Scalar(text) => text.clone(),
         Value::List(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Map(entries) => {
-            let entries = entries.iter().map(|(name, value)| format!("{name}: {}", text(value)));
+            // An object may have a secret among its fields.
+            let shown =
+                |name: &str, value| if name.contains("secret") { "set".to_owned() } else { text(value) };
+            let entries = entries.iter().map(|(name, value)| format!("{name}: {}", shown(name, value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
     }

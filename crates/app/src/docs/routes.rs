@@ -47,6 +47,7 @@ fn section(page: &mut String, table: &Table) {
 fn row(page: &mut String, route: &RouteInfo) {
     let credentials = match route.credentials {
         Credentials::None => "not read",
+        Credentials::Browser => "cookie of our pages",
         Credentials::KeyAndBearer if route.guard == Guard::Operator => "the socket",
         Credentials::KeyAndBearer => "key, bearer",
     };

@@ -168,6 +168,8 @@ pub struct Opened {
     pub(crate) weak_password: Option<(String, Vec<&'static str>)>,
     /// What makes the device known from now on.
     pub(crate) device: Option<DeviceToken>,
+    /// The provider's own tokens.
+    pub(crate) provider_tokens: Option<(String, Option<String>)>,
 }
 
 impl Opened {
@@ -249,6 +251,7 @@ impl Auth {
             ended,
             weak_password: None,
             device: self.device_of(&account, visit),
+            provider_tokens: None,
         })
     }
 
@@ -302,6 +305,7 @@ impl Auth {
             ended,
             weak_password: None,
             device: None,
+            provider_tokens: None,
         })
     }
 
@@ -355,6 +359,7 @@ impl Auth {
             weak_password,
             device,
             asked,
+            provider_tokens,
             ..
         } = opened;
         let mut claims = claims::of_session(&user, session, level, &proofs, rules, now);
@@ -372,6 +377,7 @@ impl Auth {
             owes,
             weak_password,
             device,
+            provider_tokens,
         })
     }
 }

@@ -12,6 +12,7 @@ async fn every_statement_can_be_prepared() {
         .chain(auth::sql::links::ALL)
         .chain(auth::sso::sql::ALL)
         .chain(auth::mfa::sql::ALL)
+        .chain(auth::sql::OAUTH)
     {
         client.prepare(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }

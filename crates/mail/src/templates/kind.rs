@@ -17,6 +17,8 @@ pub enum Template {
     Reauthentication,
     /// Instead of a confirmation, when there is an account.
     AccountExists,
+    /// An outside identity whose address nobody vouched for.
+    IdentityConfirm,
     /// The password was changed.
     PasswordChanged,
     /// The address was changed, to the old one.
@@ -49,6 +51,7 @@ impl Template {
         Template::EmailChange,
         Template::Reauthentication,
         Template::AccountExists,
+        Template::IdentityConfirm,
         Template::PasswordChanged,
         Template::EmailChanged,
         Template::PhoneChanged,
@@ -71,6 +74,7 @@ impl Template {
             Template::EmailChange => "email_change",
             Template::Reauthentication => "reauthentication",
             Template::AccountExists => "account_exists",
+            Template::IdentityConfirm => "identity_confirm",
             Template::PasswordChanged => "password_changed_notification",
             Template::EmailChanged => "email_changed_notification",
             Template::PhoneChanged => "phone_changed_notification",
@@ -108,6 +112,7 @@ built_in! {
     EmailChange "email_change";
     Reauthentication "reauthentication";
     AccountExists "account_exists";
+    IdentityConfirm "identity_confirm";
     PasswordChanged "password_changed_notification";
     EmailChanged "email_changed_notification";
     PhoneChanged "phone_changed_notification";

@@ -98,7 +98,7 @@ async fn what_is_sent_is_what_was_asked_for() {
     let heard = server.heard().remove(0);
     assert!(heard.starts_with("POST /token?x=y HTTP/1.1\r\n"), "{heard}");
     assert!(heard.to_lowercase().contains(&format!("host: {}\r\n", server.address)), "{heard}");
-    assert!(heard.ends_with("code=a%26b%3Dc%20d&%C3%A9="), "{heard}");
+    assert!(heard.ends_with("code=a%26b%3Dc+d&%C3%A9="), "{heard}");
     let broken = Request::get("test", server.url("/")).header("x-a", "b\r\nc: d");
     assert_eq!(base::Fault::code(&client.send(broken).await.expect_err("split")), "outbound.header");
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a helper of a test may fail the test")]
 
 mod exchange;
+mod properties;
 mod rebinding;
 mod server;
 mod targets;

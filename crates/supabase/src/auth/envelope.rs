@@ -4,7 +4,7 @@
 //! request's name.
 
 use ::auth::sso::SsoRefusal;
-use ::auth::{Error, HookError};
+use ::auth::{Error, HookError, OauthError};
 use base::{Failure, Kind};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Value, json};
@@ -15,6 +15,13 @@ const VERSION: &str = "2024-01-01";
 /// Words a fault.
 pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
     let fault = failure.fault();
+    if let Some(Error::Oauth(error @ (OauthError::IdToken(_) | OauthError::Nonce(_)))) =
+        failure.downcast_ref::<Error>()
+    {
+        // Upstream's OAuth shape, whatever the version header says.
+        let body = json!({ "error": "invalid request", "error_description": error.to_string() });
+        return Answer::json_with(StatusCode::BAD_REQUEST, &body);
+    }
     let (status, code) = match (failure.downcast_ref::<Error>(), failure.downcast_ref::<web::Error>()) {
         (Some(error), _) => of_auth(error),
         (None, Some(error)) => of_web(error),
@@ -60,6 +67,33 @@ fn is_new(headers: &HeaderMap) -> bool {
 /// A user's own trigger refused: upstream says so, and applications rely on its words.
 fn matches_trigger(failure: &Failure) -> bool {
     matches!(failure.downcast_ref::<Error>(), Some(Error::Trigger { .. }))
+}
+
+/// Upstream's codes for somebody else's sign-in.
+fn of_oauth(error: &OauthError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+    match error {
+        OauthError::Provider(_) => (S::BAD_REQUEST, "validation_failed"),
+        OauthError::NoState | OauthError::MixUp => (S::BAD_REQUEST, "bad_oauth_callback"),
+        OauthError::State => (S::BAD_REQUEST, "bad_oauth_state"),
+        OauthError::StateExpired => (S::BAD_REQUEST, "flow_state_expired"),
+        OauthError::StateUsed => (S::BAD_REQUEST, "flow_state_already_used"),
+        OauthError::Denied(_) => (S::FORBIDDEN, "access_denied"),
+        OauthError::Outside(_) | OauthError::Answer(_) => (S::BAD_REQUEST, "unexpected_failure"),
+        OauthError::IdToken(_) | OauthError::Nonce(_) => (S::BAD_REQUEST, "invalid_request"),
+        OauthError::Issuer(_) => (S::BAD_REQUEST, "provider_disabled"),
+        OauthError::NoEmail => (S::BAD_REQUEST, "email_address_not_provided"),
+        OauthError::Unverified(_) => (S::FORBIDDEN, "provider_email_needs_verification"),
+        OauthError::LinkingOff => (S::NOT_FOUND, "manual_linking_disabled"),
+        OauthError::Taken => (UNPROCESSABLE, "identity_already_exists"),
+        OauthError::NoIdentity => (UNPROCESSABLE, "identity_not_found"),
+        OauthError::LastIdentity => (UNPROCESSABLE, "single_identity_not_deletable"),
+        OauthError::CustomOff => (S::NOT_FOUND, "feature_disabled"),
+        OauthError::NoCustom => (S::NOT_FOUND, "custom_provider_not_found"),
+        OauthError::TooManyCustom => (S::BAD_REQUEST, "over_custom_provider_quota"),
+        OauthError::LinkGone => (S::FORBIDDEN, "otp_expired"),
+    }
 }
 
 pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
@@ -120,6 +154,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
             Kind::Invalid => (S::BAD_REQUEST, "validation_failed"),
             kind => of_kind(kind),
         },
+        Error::Oauth(error) => of_oauth(error),
         Error::Sso(refusal) => of_sso(*refusal),
         Error::SamlMessage(_) => (S::BAD_REQUEST, "validation_failed"),
         Error::Fetch(_) => (S::BAD_REQUEST, "saml_metadata_fetch_failed"),
@@ -222,6 +257,7 @@ fn of_web(error: &web::Error) -> (StatusCode, &'static str) {
         web::Error::NotAdmin | web::Error::NotOperator | web::Error::OutOfScope { .. } => {
             (S::FORBIDDEN, "not_admin")
         }
+        web::Error::Forged { .. } => (S::FORBIDDEN, "no_authorization"),
         web::Error::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "request_entity_too_large"),
         web::Error::TooSlow => (S::GATEWAY_TIMEOUT, "request_timeout"),
         web::Error::TooMany { .. } => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),

@@ -8,11 +8,16 @@ mod admin;
 mod appflowy;
 mod application;
 mod audit;
+mod browser;
 mod captcha;
+mod custom_providers;
 mod envelope;
 mod fields;
+mod id_token;
+mod identities;
 mod links;
 mod mfa;
+mod oauth;
 mod off;
 mod page;
 mod service;
@@ -65,6 +70,9 @@ fn routes() -> Vec<Route<State>> {
         .chain(mfa::ROUTES)
         .chain(sso::ROUTES)
         .chain(appflowy::ROUTES)
+        .chain(oauth::ROUTES)
+        .chain(identities::ROUTES)
+        .chain(custom_providers::ROUTES)
         .chain(off)
         .collect()
 }
@@ -72,6 +80,11 @@ fn routes() -> Vec<Route<State>> {
 /// Anybody may ask; what they send along is not even read, so that a stale token cannot keep somebody from signing in.
 const fn open(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {
     Route::new(method, path, Guard::Open, handler).credentials(Credentials::None).limits(Limits::AUTH)
+}
+
+/// Anybody with a browser: the cookie of our own pages counts, and what changes something must come from one of them.
+const fn in_browser(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {
+    Route::new(method, path, Guard::Open, handler).credentials(Credentials::Browser).limits(Limits::SMALL)
 }
 
 const fn signed_in(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {

@@ -19,17 +19,11 @@ macro_rules! off {
 }
 
 off! {
-    no_provider = "validation_failed", "Unsupported provider: provider is not enabled";
     no_passkeys = "passkey_disabled", "Passkeys are disabled";
     no_oauth_server = "feature_disabled", "OAuth server is disabled";
-    no_linking = "manual_linking_disabled", "Manual linking is disabled";
-    no_identity = "identity_not_found", "Identity doesn't exist";
 }
 
-pub(super) const ROUTES: [Route<State>; 13] = [
-    open(Method::GET, "/authorize", no_provider),
-    open(Method::GET, "/callback", no_provider),
-    open(Method::POST, "/callback", no_provider),
+pub(super) const ROUTES: [Route<State>; 8] = [
     open(Method::POST, "/passkeys/authentication/options", no_passkeys),
     open(Method::POST, "/passkeys/authentication/verify", no_passkeys),
     open(Method::GET, "/.well-known/oauth-authorization-server", no_oauth_server),
@@ -38,6 +32,4 @@ pub(super) const ROUTES: [Route<State>; 13] = [
     open(Method::POST, "/oauth/token", no_oauth_server),
     signed_in(Method::GET, "/passkeys", no_passkeys),
     signed_in(Method::POST, "/passkeys/registration/options", no_passkeys),
-    signed_in(Method::GET, "/user/identities/authorize", no_linking),
-    signed_in(Method::DELETE, "/user/identities/{id}", no_identity),
 ];

@@ -53,6 +53,9 @@ pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     let mut external: serde_json::Map<String, Value> =
         OFF.iter().map(|name| ((*name).to_owned(), json!(false))).collect();
     let texts = state.auth.text_provider();
+    for provider in state.auth.outside_providers().filter(|name| OFF.contains(name)) {
+        external.insert(provider.to_owned(), json!(true));
+    }
     external.insert("email".into(), json!(true));
     external.insert("phone".into(), json!(!texts.is_empty()));
     external.insert("anonymous_users".into(), json!(rules.anonymous));

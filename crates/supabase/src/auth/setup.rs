@@ -7,9 +7,10 @@ use ::auth::mfa::RecoveryCodes;
 use ::auth::{AdminSetup, Error, PasswordPolicy};
 use base::{Failure, Fault, Secret};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use web::{Answer, Ask, Cx, Handled, Reply};
 
+use super::browser::html;
+use super::page::escape;
 use super::{State, visit};
 
 /// `GET /setup?token=…`
@@ -109,29 +110,6 @@ fn done_page(codes: &RecoveryCodes) -> String {
          <p>Keep these recovery codes where you will find them without your phone. Each works once:</p><ul>{}</ul>",
         codes.concat()
     )
-}
-
-/// Text that came from outside is text in the page too.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
-}
-
-fn html(status: StatusCode, body: &str) -> Answer {
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Palisade</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><body><main>{body}</main></body></html>"
-    );
-    Answer::text(status, "text/html; charset=utf-8", page)
-        .with(CACHE_CONTROL, "no-store")
-        .with(REFERRER_POLICY, "no-referrer")
-        .with(
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        )
 }
 
 #[cfg(test)]

@@ -105,6 +105,12 @@ pub fn session(grant: &Grant) -> Value {
         "refresh_token": grant.refresh_token.expose(),
         "user": user(&grant.user),
     });
+    if let Some((token, refresh)) = &grant.provider_tokens {
+        session["provider_token"] = json!(token);
+        if let Some(refresh) = refresh {
+            session["provider_refresh_token"] = json!(refresh);
+        }
+    }
     if let Some((message, reasons)) = &grant.weak_password {
         session["weak_password"] = json!({ "message": message, "reasons": reasons });
     }

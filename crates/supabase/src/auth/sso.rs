@@ -23,11 +23,13 @@ pub(super) const ROUTES: [Route<State>; 11] = [
         .summary("Our SAML metadata, for identity providers"),
     open(Method::POST, "/sso/saml/acs", acs::accept)
         .limits(FORM)
+        .from_elsewhere()
         .summary("Takes an identity provider's answer from a browser"),
     open(Method::GET, "/sso/saml/slo", logout::by_redirect)
         .summary("Takes an identity provider's logout message from a browser's redirect"),
     open(Method::POST, "/sso/saml/slo", logout::by_form)
         .limits(FORM)
+        .from_elsewhere()
         .summary("Takes an identity provider's logout message from a form"),
     signed_in(Method::POST, "/sso/saml/logout", logout::begin)
         .limits(Limits::SMALL)

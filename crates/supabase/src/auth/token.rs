@@ -38,9 +38,7 @@ pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
                 };
                 state.auth.exchange_code(&code, &verifier, &visit(&cx, &ask)).await?
             }
-            Some("id_token") => {
-                return Err(Error::disabled("provider_disabled", "Provider is not enabled").into());
-            }
+            Some("id_token") => super::id_token::grant(&state, &cx, &ask).await?,
             Some("web3") => {
                 return Err(Error::disabled("web3_provider_disabled", "Web3 provider is disabled").into());
             }

@@ -90,6 +90,12 @@ impl GoTrue {
         .await
         .unwrap();
         tasks.spawn(&TaskTracker::new(), stop.clone());
+        let outbound = outbound::Outbound::open(outbound::Parts {
+            settings: settings.clone(),
+            resolver: outbound::system_resolver(),
+            on_refusal: Arc::new(|_| ()),
+        })
+        .unwrap();
         let outbox = Outbox::open(mail::Parts {
             pg: pg.clone(),
             root: root.clone(),
@@ -99,12 +105,6 @@ impl GoTrue {
             rng: Rng::system(),
         });
         let outbox = outbox.unwrap();
-        let outbound = outbound::Outbound::open(outbound::Parts {
-            settings: settings.clone(),
-            resolver: outbound::system_resolver(),
-            on_refusal: Arc::new(|_| {}),
-        })
-        .unwrap();
         let texts = texts::Texts::open(texts::Parts {
             settings: Settings::default(),
             outbound: outbound.clone(),
@@ -122,8 +122,8 @@ impl GoTrue {
             settings: settings.clone(),
             profile,
             public_url: "http://127.0.0.1:8000".into(),
-            limiter: limits::Limiter::in_memory(clock.clock()),
             outbound: outbound.clone(),
+            limiter: limits::Limiter::in_memory(clock.clock()),
             clock: clock.clock(),
             rng: Rng::system(),
         })

@@ -1,9 +1,11 @@
 //! Attacks that fail.
 
+mod csrf;
 mod edge;
 mod factors;
 mod guards;
 mod links;
+mod oauth;
 mod policies;
 mod rows;
 mod saml;

@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 pub mod links;
 mod migrations;
+pub mod oauth;
 pub mod policies;
 mod program;
 mod roles;

@@ -1,0 +1,317 @@
+//! Whose account an outside identity opens: the one it belongs to, the one whose proven address it proves, or a new one.
+//!
+//! Invariants: only an address that the provider vouches for ever leads to an account that is there already, and an account
+//! whose own address was never proven keeps nothing of whoever made it (attack rows 3, 4).
+
+use jiff::Timestamp;
+use pg::{Param, SystemTx};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::callback::Link;
+use super::profile::Profile;
+use super::provider::Provider;
+use super::{OauthError, sql as own};
+use crate::accounts::{require_small, trigger};
+use crate::events::{self, Happening, Outside};
+use crate::session::ids;
+use crate::user::User;
+use crate::{Auth, Error, Visit, sql};
+
+/// How a sign-in ended.
+pub(super) enum Settled {
+    /// As this account; these sessions of it end.
+    In { user: Box<User>, ended: Vec<Uuid> },
+    /// With a mail to an address that the provider does not vouch for.
+    Unverified,
+}
+
+impl Auth {
+    /// Finds, links or makes the account of `profile`.
+    pub(super) async fn settle(
+        &self,
+        tx: &mut SystemTx,
+        provider: &Provider,
+        profile: &Profile,
+        visit: &Visit,
+    ) -> Result<Settled, Error> {
+        self.lock_names(tx, &provider.id, profile).await?;
+        if let Some(owner) = self.owner(tx, &provider.id, &profile.subject).await? {
+            self.renew(tx, &provider.id, profile, owner).await?;
+            let user = self.user(tx, owner).await?;
+            return match user.email.is_some() && user.confirmed_at.is_none() && !provider.email_optional {
+                // Made by this identity, and the address was never proven.
+                true if !profile.verified => self.ask_by_mail(tx, provider, profile, &user, visit).await,
+                true => {
+                    let keep = Some((provider.id.as_str(), profile.subject.as_str()));
+                    let (user, ended) = self.reclaim(tx, user, keep, visit).await?;
+                    Ok(Settled::In { user: Box::new(user), ended })
+                }
+                false => Ok(Settled::In { user: Box::new(user), ended: Vec::new() }),
+            };
+        }
+        let known = match &profile.email {
+            Some(email) => {
+                let rows =
+                    tx.query(sql::USER_BY_EMAIL, [email.into(), (&self.0.rules.audience).into()]).await?;
+                rows.first().map(User::read).transpose()?
+            }
+            None if provider.email_optional => None,
+            None => return Err(OauthError::NoEmail.into()),
+        };
+        match known {
+            Some(user) if !profile.verified => self.ask_by_mail(tx, provider, profile, &user, visit).await,
+            Some(user) if user.email_confirmed_at.is_none() => {
+                let (user, ended) = self.reclaim(tx, user, None, visit).await?;
+                let user = self.attach(tx, user, &provider.id, profile, visit).await?;
+                Ok(Settled::In { user: Box::new(user), ended })
+            }
+            Some(user) => {
+                let user = self.attach(tx, user, &provider.id, profile, visit).await?;
+                Ok(Settled::In { user: Box::new(user), ended: Vec::new() })
+            }
+            None => self.make(tx, provider, profile, visit).await,
+        }
+    }
+
+    /// Two first sign-ins at once wait for each other.
+    pub(super) async fn lock_names(
+        &self,
+        tx: &mut SystemTx,
+        provider: &str,
+        profile: &Profile,
+    ) -> Result<(), Error> {
+        tx.query(own::LOCK_NAME, [format!("identity:{provider}:{}", profile.subject).into()]).await?;
+        if let Some(email) = &profile.email {
+            tx.query(own::LOCK_NAME, [format!("email:{email}").into()]).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn owner(
+        &self,
+        tx: &mut SystemTx,
+        provider: &str,
+        subject: &str,
+    ) -> Result<Option<Uuid>, Error> {
+        let rows = tx.query(own::IDENTITY_OWNER, [provider.into(), subject.into()]).await?;
+        Ok(rows.first().map(|row| row.get("user_id")).transpose()?)
+    }
+
+    pub(super) async fn user(&self, tx: &mut SystemTx, id: Uuid) -> Result<User, Error> {
+        let rows = tx.query(sql::USER_BY_ID_LOCKED, [id.into()]).await?;
+        let user = rows.first().map(User::read).transpose()?;
+        user.filter(|user| user.deleted_at.is_none()).ok_or(Error::UserGone)
+    }
+
+    /// What the provider says today.
+    async fn renew(
+        &self,
+        tx: &mut SystemTx,
+        provider: &str,
+        profile: &Profile,
+        user: Uuid,
+    ) -> Result<(), Error> {
+        require_small(&profile.said)?;
+        let now = self.0.clock.now();
+        let said = Value::Object(profile.said.clone());
+        let row: [Param; 4] = [provider.into(), (&profile.subject).into(), (&said).into(), now.into()];
+        tx.execute(own::RENEW_IDENTITY, row).await?;
+        tx.execute(own::MERGE_USER_METADATA, [user.into(), said.into(), now.into()])
+            .await
+            .map_err(|error| trigger(error, "updating user"))?;
+        Ok(())
+    }
+
+    /// Adds an identity to an account.
+    async fn attach(
+        &self,
+        tx: &mut SystemTx,
+        user: User,
+        provider: &str,
+        profile: &Profile,
+        visit: &Visit,
+    ) -> Result<User, Error> {
+        self.insert_identity(tx, user.id, provider, profile).await?;
+        let said = Value::Object(profile.said.clone());
+        let now = self.0.clock.now();
+        tx.execute(own::MERGE_USER_METADATA, [user.id.into(), said.into(), now.into()])
+            .await
+            .map_err(|error| trigger(error, "updating user"))?;
+        tx.execute(own::SET_PROVIDERS, [user.id.into(), now.into()]).await?;
+        events::record(
+            tx,
+            self,
+            visit,
+            Happening::Outside(Outside::IdentityLinked { user: user.id, provider }),
+        )
+        .await?;
+        self.user(tx, user.id).await
+    }
+
+    async fn insert_identity(
+        &self,
+        tx: &mut SystemTx,
+        user: Uuid,
+        provider: &str,
+        profile: &Profile,
+    ) -> Result<(), Error> {
+        require_small(&profile.said)?;
+        let row: [Param; 6] = [
+            self.0.rng.uuid().into(),
+            (&profile.subject).into(),
+            user.into(),
+            Value::Object(profile.said.clone()).into(),
+            provider.into(),
+            self.0.clock.now().into(),
+        ];
+        tx.execute(sql::INSERT_IDENTITY, row).await?;
+        Ok(())
+    }
+
+    /// A new account. Its address counts as proven only where the provider vouches for it, or nobody has to prove any here.
+    async fn make(
+        &self,
+        tx: &mut SystemTx,
+        provider: &Provider,
+        profile: &Profile,
+        visit: &Visit,
+    ) -> Result<Settled, Error> {
+        let rules = &self.0.rules;
+        if !rules.signup {
+            return Err(Error::SignupDisabled);
+        }
+        let proven = profile.verified || rules.autoconfirm || profile.email.is_none();
+        if !proven && !rules.can_mail {
+            return Err(Error::NoMail);
+        }
+        let (id, now) = (self.0.rng.uuid(), self.0.clock.now());
+        let confirmed: Option<Timestamp> = (proven && profile.email.is_some()).then_some(now);
+        let mut app_metadata = Map::new();
+        app_metadata.insert("provider".into(), provider.id.as_str().into());
+        app_metadata.insert("providers".into(), vec![provider.id.clone()].into());
+        require_small(&profile.said)?;
+        let row: [Param; 12] = [
+            id.into(),
+            (&rules.audience).into(),
+            (&rules.default_role).into(),
+            profile.email.as_ref().into(),
+            Param::NULL,
+            Param::NULL,
+            confirmed.into(),
+            Param::NULL,
+            Value::Object(app_metadata).into(),
+            Value::Object(profile.said.clone()).into(),
+            Param::NULL,
+            now.into(),
+        ];
+        tx.execute(sql::INSERT_USER, row).await.map_err(|error| trigger(error, "saving new user"))?;
+        self.insert_identity(tx, id, &provider.id, profile).await?;
+        let user = self.user(tx, id).await?;
+        events::record(tx, self, visit, Happening::Signup { user: &user }).await?;
+        match proven {
+            true => Ok(Settled::In { user: Box::new(user), ended: Vec::new() }),
+            false => self.ask_by_mail(tx, provider, profile, &user, visit).await,
+        }
+    }
+
+    /// Somebody proved the address of an account that nobody had proven. Whoever made it keeps nothing in it: no password,
+    /// identity, factor, passkey, session, pending change or code (attack row 4). `keep` is the identity that proved it.
+    pub(crate) async fn reclaim(
+        &self,
+        tx: &mut SystemTx,
+        user: User,
+        keep: Option<(&str, &str)>,
+        visit: &Visit,
+    ) -> Result<(User, Vec<Uuid>), Error> {
+        let (id, now) = (user.id, self.0.clock.now());
+        let proves = |identity: &&crate::user::Identity| {
+            keep == Some((identity.provider.as_str(), identity.id.as_str()))
+        };
+        for identity in user.identities.iter().filter(|identity| !proves(identity)) {
+            tx.execute(own::DELETE_IDENTITY, [identity.identity_id.into(), id.into()]).await?;
+        }
+        for statement in [
+            own::RECLAIM_FACTORS,
+            own::RECLAIM_PASSKEYS,
+            own::RECLAIM_CONSENTS,
+            own::RECLAIM_FLOWS,
+            sql::DELETE_ONE_TIME_TOKENS,
+        ] {
+            tx.execute(statement, [id.into()]).await?;
+        }
+        tx.execute(own::RECLAIM_USER, [id.into(), now.into()])
+            .await
+            .map_err(|error| trigger(error, "updating user"))?;
+        tx.execute(own::SET_PROVIDERS, [id.into(), now.into()]).await?;
+        let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [id.into()]).await?)?;
+        let happening = Outside::AccountReclaimed { user: id, sessions_ended: ended.len() };
+        events::record(tx, self, visit, Happening::Outside(happening)).await?;
+        Ok((self.user(tx, id).await?, ended))
+    }
+
+    /// Links what waited for a code or a yes, if the account and the session that asked still live.
+    pub(super) async fn join_identity(
+        &self,
+        tx: &mut SystemTx,
+        link: &Link,
+        visit: &Visit,
+    ) -> Result<(User, Vec<Uuid>), Error> {
+        let profile = link.profile();
+        self.lock_names(tx, &link.provider, &profile).await?;
+        if let Some(session) = link.session
+            && tx.query(own::SESSION_OF_USER, [session.into(), link.user.into()]).await?.is_empty()
+        {
+            return Err(Error::TokenRevoked);
+        }
+        let user = self.user(tx, link.user).await?;
+        let owner = self.owner(tx, &link.provider, &profile.subject).await?;
+        if owner.is_some_and(|owner| owner != user.id) {
+            return Err(OauthError::Taken.into());
+        }
+        // The mail that brought the yes went to the account's own address.
+        let (user, ended) = match link.by_mail && user.email_confirmed_at.is_none() {
+            true => {
+                let keep = Some((link.provider.as_str(), link.subject.as_str()));
+                self.reclaim(tx, user, keep, visit).await?
+            }
+            false => (user, Vec::new()),
+        };
+        if owner.is_some() {
+            return Ok((user, ended));
+        }
+        let was_anonymous = user.is_anonymous;
+        let user = self.attach(tx, user, &link.provider, &profile, visit).await?;
+        if !was_anonymous {
+            return Ok((user, ended));
+        }
+        // The address is theirs only where the provider vouches for it, and nobody else has it.
+        let taken = match profile.email.as_ref().filter(|_| profile.verified) {
+            Some(email) => {
+                let rows =
+                    tx.query(sql::USER_BY_EMAIL, [email.into(), (&self.0.rules.audience).into()]).await?;
+                !rows.is_empty()
+            }
+            None => true,
+        };
+        let now = self.0.clock.now();
+        let email = profile.email.filter(|_| !taken);
+        let confirmed = email.is_some().then_some(now);
+        tx.execute(own::NAME_ANONYMOUS, [user.id.into(), email.into(), confirmed.into(), now.into()]).await?;
+        Ok((self.user(tx, user.id).await?, ended))
+    }
+
+    /// Refuses an identity that is somebody's already.
+    pub(super) async fn require_free(
+        &self,
+        tx: &mut SystemTx,
+        provider: &Provider,
+        profile: &Profile,
+        user: Uuid,
+    ) -> Result<(), Error> {
+        match self.owner(tx, &provider.id, &profile.subject).await? {
+            Some(owner) if owner != user => Err(OauthError::Taken.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A browser on a page of ours: its own value, the field that proves a form, and where it goes next.
+
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use web::{Answer, Ask, Cx};
+
+use super::State;
+
+/// A page whose forms go to us only.
+pub fn html(status: StatusCode, body: &str) -> Answer {
+    html_to(status, body, None)
+}
+
+/// A page whose form may end at `elsewhere` too: browsers hold the policy against every redirect that follows.
+pub fn html_to(status: StatusCode, body: &str, elsewhere: Option<&str>) -> Answer {
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Palisade</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><body><main>{body}</main></body></html>"
+    );
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:/-[]".contains(&byte);
+    let more = elsewhere.filter(|place| place.bytes().all(plain)).map(|place| format!(" {place}"));
+    let policy = format!(
+        "default-src 'none'; form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
+        more.unwrap_or_default()
+    );
+    Answer::text(status, "text/html; charset=utf-8", page)
+        .with(CACHE_CONTROL, "no-store")
+        .with(REFERRER_POLICY, "no-referrer")
+        .with(CONTENT_SECURITY_POLICY, &policy)
+}
+
+/// Sends the browser on. What is in the address is for its reader only.
+pub fn go(status: StatusCode, to: &str) -> Answer {
+    Answer::status(status)
+        .with(LOCATION, to)
+        .with(CACHE_CONTROL, "no-store")
+        .with(REFERRER_POLICY, "no-referrer")
+}
+
+/// Scheme and authority of an address, as a policy names a source; the scheme alone for an application's own.
+pub fn source(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once(':') else { return String::new() };
+    match scheme {
+        "http" | "https" => {
+            let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{authority}")
+        }
+        _ => format!("{scheme}:"),
+    }
+}
+
+/// This browser's own value, and the cookie that gives it one if it had none.
+pub struct Browser {
+    pub value: String,
+    cookie: Option<String>,
+}
+
+impl Browser {
+    pub fn of(state: &State, cx: &Cx, ask: &Ask) -> Self {
+        if let Some(value) = web::csrf::browser(&ask.parts.headers) {
+            return Browser { value, cookie: None };
+        }
+        let value = web::csrf::new_browser(&cx.rng);
+        let cookie = web::csrf::browser_cookie(&value, is_https(state));
+        Browser { value, cookie: Some(cookie) }
+    }
+
+    /// The answer, with the cookie where one is due.
+    pub fn with(self, answer: Answer) -> Answer {
+        match &self.cookie {
+            Some(cookie) => answer.with(SET_COOKIE, cookie),
+            None => answer,
+        }
+    }
+
+    /// The hidden field that every form of ours carries.
+    pub fn field(&self) -> String {
+        let token = web::csrf::csrf_token(&self.value);
+        format!("<input type=\"hidden\" name=\"{}\" value=\"{token}\">", web::csrf::CSRF_FIELD)
+    }
+}
+
+/// Whether browsers reach us over TLS.
+pub fn is_https(state: &State) -> bool {
+    state.auth.rules().public_url.starts_with("https:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_names_where_a_form_may_end_and_nothing_else_gets_into_it() {
+        let policy = |to: &str| {
+            let answer = html_to(StatusCode::OK, "", Some(&source(to)));
+            answer.0.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
+        };
+        assert!(
+            policy("https://app.example:8443/cb?x=1")
+                .contains("form-action 'self' https://app.example:8443;")
+        );
+        assert!(policy("com.example.app:/cb").contains("form-action 'self' com.example.app:;"));
+        assert!(policy("https://a; script-src *").contains("form-action 'self';"));
+    }
+}

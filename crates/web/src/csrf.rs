@@ -1,0 +1,249 @@
+//! Forged requests: what another site's page can make a browser send (control 75, attack row 88).
+//!
+//! Two rules, both kept by the edge for every route. Nothing that changes anything is taken from another site's form, or from a
+//! request that page could send without asking us first. And a route that a cookie opens ([`crate::Credentials::Browser`]) is
+//! used by our own pages only: `Origin` and `Sec-Fetch-Site` say so, and the double submit proves it, since the token in the
+//! page (or in `X-CSRF-Token`) is made of a cookie that no other site can read.
+//!
+//! Invariant: a cookie says who is calling on `Credentials::Browser` routes alone, and there never without this.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, Method};
+
+use crate::ask::decode_form;
+use crate::{Error, cookies, set_cookie};
+
+/// The cookie that tells one browser from another. It is random and means nothing.
+const BROWSER: &str = "palisade_browser";
+/// The cookie that signs a browser in to our own pages.
+const SESSION: &str = "palisade_session";
+/// A name that only we can set, over TLS (RFC 6265bis).
+const HOST_PREFIX: &str = "__Host-";
+/// Days that a browser is recognised.
+const BROWSER_SECONDS: i64 = 30 * 86_400;
+
+/// The field of a form that carries the token.
+pub const CSRF_FIELD: &str = "csrf_token";
+/// The header that carries it.
+pub const CSRF_HEADER: &str = "x-csrf-token";
+
+/// This browser's own value, if it has one.
+pub fn browser(headers: &HeaderMap) -> Option<String> {
+    ours(headers, BROWSER).filter(|value| value.len() == 43)
+}
+
+/// A value for a browser that has none.
+pub fn new_browser(rng: &base::Rng) -> String {
+    URL_SAFE_NO_PAD.encode(rng.bytes::<32>())
+}
+
+/// The cookie that gives a browser its value.
+pub fn browser_cookie(value: &str, https: bool) -> String {
+    set_cookie(&name(BROWSER, https), value, BROWSER_SECONDS, https)
+}
+
+/// The token of whoever signed in on one of our own pages.
+pub fn session(headers: &HeaderMap) -> Option<String> {
+    ours(headers, SESSION).filter(|value| !value.is_empty())
+}
+
+/// The cookie that signs a browser in to our own pages, for so many seconds.
+pub fn session_cookie(token: &str, seconds: i64, https: bool) -> String {
+    set_cookie(&name(SESSION, https), token, seconds, https)
+}
+
+/// What a form of ours carries for the browser whose value is `browser`.
+pub fn csrf_token(browser: &str) -> String {
+    URL_SAFE_NO_PAD.encode(seal::sha256(format!("palisade: csrf: {browser}").as_bytes()))
+}
+
+fn name(base: &str, https: bool) -> String {
+    match https {
+        true => format!("{HOST_PREFIX}{base}"),
+        false => base.to_owned(),
+    }
+}
+
+/// A cookie of ours. Without TLS, and so without the prefix that keeps others from setting it, only on this machine.
+fn ours(headers: &HeaderMap, base: &str) -> Option<String> {
+    let find = |name: String| {
+        let mut found = cookies(headers, &name).collect::<Vec<_>>();
+        // Two of one name: somebody else set one of them.
+        if found.len() == 1 { found.pop() } else { None }
+    };
+    find(name(base, true)).or_else(|| find(name(base, false)).filter(|_| is_this_machine(headers)))
+}
+
+fn is_this_machine(headers: &HeaderMap) -> bool {
+    let host = text(headers, HOST.as_str()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "localhost" | "[::1]")
+        || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// For every route: refuses what another site's page sent without having to ask.
+pub fn require_asked(parts: &Parts) -> Result<(), Error> {
+    if !changes(&parts.method) {
+        return Ok(());
+    }
+    let headers = &parts.headers;
+    // A page's script asks with `cors`, which a browser lets through only where CORS does.
+    let silent = matches!(text(headers, "sec-fetch-mode"), Some("navigate" | "no-cors"));
+    match text(headers, "sec-fetch-site") {
+        Some("cross-site" | "same-site") if silent => Err(forged("another site's page sent it")),
+        Some(_) => Ok(()),
+        None if is_form(headers) && is_foreign(headers) => Err(forged("another site's form sent it")),
+        None => Ok(()),
+    }
+}
+
+/// What a form can say without a preflight.
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = text(headers, CONTENT_TYPE.as_str()).unwrap_or("text/plain").to_ascii_lowercase();
+    ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]
+        .iter()
+        .any(|form| kind.starts_with(form))
+}
+
+/// Whether `Origin` names another place than was asked.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let Some(origin) = text(headers, ORIGIN.as_str()) else { return headers.contains_key(ORIGIN) };
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_none() || authority != text(headers, HOST.as_str())
+}
+
+/// For routes that a cookie opens: refuses what no page of ours sent.
+pub fn require_ours(parts: &Parts, body: &[u8]) -> Result<(), Error> {
+    if !changes(&parts.method) {
+        return Ok(());
+    }
+    let headers = &parts.headers;
+    if text(headers, "sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return Err(forged("it does not come from a page of ours"));
+    }
+    if is_foreign(headers) {
+        return Err(forged("its Origin is not ours"));
+    }
+    let browser = browser(headers).ok_or_else(|| forged("the browser sent no cookie of ours"))?;
+    let given = match text(headers, CSRF_HEADER) {
+        Some(token) => Some(token.to_owned()),
+        None => form_field(body, CSRF_FIELD),
+    };
+    let expected = csrf_token(&browser);
+    match given.is_some_and(|given| seal::same(given.as_bytes(), expected.as_bytes())) {
+        true => Ok(()),
+        false => Err(forged("its X-CSRF-Token or csrf_token is missing or wrong")),
+    }
+}
+
+/// A field of a form, as browsers encode it.
+pub fn form_field(body: &[u8], name: &str) -> Option<String> {
+    let pairs = body.split(|byte| *byte == b'&').filter_map(|pair| std::str::from_utf8(pair).ok());
+    let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(key, _)| decode_form(key) == name).map(|(_, value)| decode_form(value))
+}
+
+fn forged(why: &'static str) -> Error {
+    Error::Forged { why }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn parts(method: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri("/x").header("host", "127.0.0.1:9");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    const VALUE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    #[test]
+    fn another_sites_forms_are_refused_everywhere_and_programs_are_not() {
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        for headers in [
+            vec![("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+            vec![("sec-fetch-site", "same-site"), ("sec-fetch-mode", "navigate"), form],
+            vec![
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "no-cors"),
+                ("content-type", "text/plain"),
+            ],
+            vec![("origin", "https://evil.example"), form],
+            vec![("origin", "null"), form],
+            vec![("origin", "https://evil.example"), ("content-type", "text/plain;charset=UTF-8")],
+            vec![("origin", "https://evil.example"), ("content-type", "multipart/form-data; boundary=x")],
+            vec![("origin", "https://evil.example")],
+        ] {
+            assert!(require_asked(&parts("POST", &headers)).is_err(), "{headers:?}");
+            assert!(require_asked(&parts("GET", &headers)).is_ok(), "{headers:?}");
+        }
+        for headers in [
+            vec![],
+            vec![form],
+            vec![("origin", "http://127.0.0.1:9"), form],
+            vec![("origin", "https://app.example"), ("content-type", "application/json")],
+            vec![
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "cors"),
+                ("content-type", "application/json"),
+            ],
+            vec![("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), form],
+        ] {
+            assert!(require_asked(&parts("POST", &headers)).is_ok(), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_opens_only_with_the_double_submit_from_our_own_page() {
+        let (cookie, token) = (format!("palisade_browser={VALUE}"), csrf_token(VALUE));
+        let good = [("cookie", cookie.as_str()), ("x-csrf-token", token.as_str())];
+        assert!(require_ours(&parts("POST", &good), b"").is_ok());
+        assert!(
+            require_ours(&parts("POST", &good[..1]), format!("a=b&csrf_token={token}").as_bytes()).is_ok()
+        );
+        assert!(require_ours(&parts("POST", &good[..1]), b"csrf_token=wrong").is_err());
+        assert!(require_ours(&parts("POST", &good[..1]), b"").is_err());
+        assert!(require_ours(&parts("POST", &good[1..]), b"").is_err());
+        for more in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("origin", "http://127.0.0.1:10"),
+        ] {
+            assert!(require_ours(&parts("POST", &[good[0], good[1], more]), b"").is_err(), "{more:?}");
+        }
+        let twice = format!("{cookie}; palisade_browser={}", VALUE.replace('A', "B"));
+        assert!(require_ours(&parts("POST", &[("cookie", &twice), good[1]]), b"").is_err());
+    }
+
+    #[test]
+    fn without_tls_our_cookies_are_this_machines_only() {
+        let elsewhere = |name: &str| {
+            let request = Request::builder()
+                .uri("/")
+                .header("host", "api.example")
+                .header("cookie", format!("{name}={VALUE}"));
+            browser(request.body(()).unwrap().headers())
+        };
+        assert_eq!(elsewhere("palisade_browser"), None);
+        assert_eq!(elsewhere("__Host-palisade_browser").as_deref(), Some(VALUE));
+    }
+}

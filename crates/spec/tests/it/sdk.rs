@@ -69,3 +69,10 @@ async fn supabase_py_signs_in_through_an_identity_provider_of_pysaml2_by_the_add
     let (held, printed) = clients::python_told(&palisade, "saml.py", &told).await;
     check(held, &printed, 3);
 }
+
+#[tokio::test]
+async fn supabase_js_administers_accounts_and_ends_sessions_and_the_validator_agrees_with_the_server() {
+    let palisade = Palisade::start("dev", RAISED).await;
+    let (held, printed) = clients::node(&palisade, "accounts.mjs").await;
+    check(held, &printed, 7);
+}

@@ -4,6 +4,7 @@ mod csrf;
 mod edge;
 mod factors;
 mod guards;
+mod guessing;
 mod links;
 mod oauth;
 mod policies;

@@ -1,0 +1,68 @@
+//! Guessing passwords at a running instance (rows 21, 22, 24).
+
+use serde_json::json;
+use spec::{Person, TestApp};
+
+const WRONG: &str = "wrong-Password-1!";
+
+#[tokio::test]
+async fn row_21_whoever_fails_a_hundred_times_for_somebody_keeps_only_strangers_out() {
+    let app = TestApp::start().await;
+    let home = app.stranger();
+    app.stranger()
+        .post("/auth/v1/signup", json!({ "email": "ann@example.com", "password": spec::person::PASSWORD }))
+        .await
+        .expect(200);
+    let entered = Person::sign_in(&home, "ann@example.com", spec::person::PASSWORD).await.expect(200);
+    let cookie = entered.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    assert!(entered.headers["set-cookie"].to_str().unwrap().contains("HttpOnly; SameSite=Lax"));
+    for n in 0..100 {
+        let attacker = app.stranger().at(&format!("127.9.{}.{}", n / 200, n % 200 + 1));
+        Person::sign_in(&attacker, "ann@example.com", WRONG).await;
+    }
+    let stranger = app.stranger();
+    assert_eq!(Person::sign_in(&stranger, "ann@example.com", spec::person::PASSWORD).await.status, 429);
+    Person::sign_in(&home, "ann@example.com", spec::person::PASSWORD).await.expect(200);
+    let elsewhere = app.stranger().with("cookie", &cookie);
+    Person::sign_in(&elsewhere, "ann@example.com", spec::person::PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn row_22_one_try_at_each_of_many_accounts_and_many_addresses_at_one_are_stopped() {
+    let app = TestApp::builder().unlimited().start().await;
+    let sprayer = app.stranger();
+    let mut looked_at = 0;
+    for n in 0..200 {
+        let seen = Person::sign_in(&sprayer, &format!("user{n}@example.com"), WRONG).await;
+        looked_at += usize::from(seen.status == 400);
+    }
+    assert_eq!(looked_at, 30, "one address, two hundred accounts");
+    let mut looked_at = 0;
+    for n in 0..200 {
+        let somewhere = app.stranger().at(&format!("127.8.0.{}", n + 1));
+        let seen = Person::sign_in(&somewhere, "ann@example.com", WRONG).await;
+        looked_at += usize::from(seen.status == 400);
+    }
+    assert_eq!(looked_at, 20, "two hundred addresses, one account");
+    let bob = app.person("bob").await;
+    Person::sign_in(&app.stranger(), &bob.email, spec::person::PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn row_24_an_imported_bcrypt_hash_is_made_anew_at_the_first_sign_in() {
+    let app = TestApp::builder().unlimited().start().await;
+    // A published test vector: "U*U" at cost 5.
+    let hash = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    let made = json!({ "email": "old@example.com", "password_hash": hash, "email_confirm": true });
+    app.service().post("/auth/v1/admin/users", made).await.expect(200);
+    Person::sign_in(&app.stranger(), "old@example.com", "U*U").await.expect(200);
+    let stored = app.database.admin().await;
+    let kind: String = stored
+        .query_one("select left(encrypted_password, 10) from auth.users where email = 'old@example.com'", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(kind, "$argon2id$");
+    Person::sign_in(&app.stranger(), "old@example.com", "U*U").await.expect(200);
+    Person::sign_in(&app.stranger(), "old@example.com", "U*V").await.expect(400);
+}

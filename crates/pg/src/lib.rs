@@ -260,7 +260,7 @@ impl Drop for Loan {
 pub struct Migration {
     /// The crate, and the schema of the same name.
     pub owner: &'static str,
-    /// 1, 2, 3… within the owner.
+    /// Rising within the owner; numbers may be left out.
     pub version: u32,
     /// What it does, in a word or two.
     pub name: &'static str,

@@ -10,6 +10,7 @@ mod accounts;
 mod admin;
 mod flow;
 mod hooks;
+mod fuzz;
 mod identify;
 mod keys;
 mod lockout;

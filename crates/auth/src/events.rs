@@ -39,9 +39,7 @@ pub(crate) enum Happening<'a> {
     FactorVerified { user: Uuid, session: Uuid, factor: Uuid, kind: FactorType, first: bool },
     FactorChanged { user: Uuid, factor: Uuid },
     FactorRemoved { user: Uuid, factor: Uuid, kind: FactorType },
-    RecoveryCodesMade { user: Uuid },
-    RecoveryCodesRemoved { user: Uuid },
-    RecoveryCodeUsed { user: Uuid, left: usize },
+    Spare { user: Uuid, event: Event, kind: &'static str, what: String },
     SteppedUp { user: Uuid, session: Uuid, method: &'a str },
     SigningKeysRotated,
     SigningKeyRetired { kid: &'a str },
@@ -182,14 +180,8 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
         Happening::FactorRemoved { user, factor, kind } => about(by(Event::FactorRemoved), user)
             .detail("factor", factor.to_string())
             .detail("type", kind.name()),
-        Happening::RecoveryCodesMade { user } => {
-            on(user, Event::FactorEnrolled).detail("type", "recovery_code")
-        }
-        Happening::RecoveryCodesRemoved { user } => {
-            on(user, Event::FactorRemoved).detail("type", "recovery_code")
-        }
-        Happening::RecoveryCodeUsed { user, left } => {
-            on(user, Event::FactorVerified).detail("type", "recovery_code").detail("left", left)
+        Happening::Spare { user, event, kind, what } => {
+            on(user, event).detail("type", kind).detail("what", what)
         }
         Happening::SteppedUp { user, session, method } => {
             about(by(Event::StepUp).in_session(session), user).detail("method", method)

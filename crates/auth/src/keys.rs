@@ -177,6 +177,7 @@ pub fn check_settings(given: &Settings) -> Result<(), Error> {
         };
         network(&text).map_err(refused)?;
     }
+    crate::mfa::MfaRules::check(given)?;
     let root = RootKey::from_bytes([0; 32])?;
     Signing::from_settings(given, &root).map(drop)
 }

@@ -246,7 +246,7 @@ impl Auth {
         let post = post::Post { outbox, jobs, templates, texts };
         let signing = keys::Signing::from_settings(&settings, &root)?;
         let outside = oauth::Outside::open(&settings, outbound.clone())?;
-        let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail);
+        let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail)?;
         let hasher = Hasher::new(hashing_permits(&settings), &rng)?;
         let (hooks, captcha) =
             (hooks::Hooks::from_settings(&settings)?, captcha::Captcha::from_settings(&settings)?);

@@ -9,7 +9,7 @@ use crate::flow::Redirects;
 use crate::mfa::MfaRules;
 use crate::new_key::network;
 use crate::passwords::{DAY_SECONDS, PasswordPolicy, max_age_days};
-use crate::settings;
+use crate::{Error, settings};
 
 /// What holds for accounts, sessions and tokens here.
 pub struct Rules {
@@ -86,7 +86,12 @@ fn networks(texts: &[String]) -> Vec<ipnet::IpNet> {
 
 impl Rules {
     /// From the settings; `public_url` is where this instance answers unless the operator says otherwise.
-    pub fn from_settings(given: &Settings, profile: Profile, public_url: &str, can_mail: bool) -> Self {
+    pub fn from_settings(
+        given: &Settings,
+        profile: Profile,
+        public_url: &str,
+        can_mail: bool,
+    ) -> Result<Self, Error> {
         let seconds =
             |setting| i64::try_from(given.get::<std::time::Duration>(setting).as_secs()).unwrap_or(i64::MAX);
         let public_url = given.get(&settings::EXTERNAL_URL).unwrap_or_else(|| public_url.to_owned());
@@ -105,7 +110,7 @@ impl Rules {
             Some(path) => format!("{}/{}", origin_of(&public_url), path.trim_matches('/')),
             None => format!("{}/verify", own_issuer()),
         };
-        Rules {
+        Ok(Rules {
             issuers: vec![issuer.clone()],
             issuer,
             audience: given.get(&settings::JWT_AUDIENCE),
@@ -135,13 +140,13 @@ impl Rules {
             ),
             service_addresses: networks(&given.get(&settings::SERVICE_ROLE_ADDRESSES)),
             application_addresses: networks(&given.get(&crate::application::APPLICATION_ADDRESSES)).into(),
-            mfa: MfaRules::from_settings(given, &public_url),
+            mfa: MfaRules::from_settings(given, profile, &public_url)?,
             password: PasswordPolicy::from_settings(given),
             password_age_seconds: max_age_days(given).map(|days| i64::from(days) * DAY_SECONDS),
             password_history: given.get(&settings::PASSWORD_HISTORY),
             current_password: given.get(&settings::REQUIRE_CURRENT_PASSWORD),
             public_url,
-        }
+        })
     }
 
     /// Whether a token of this issuer may be one of ours.
@@ -164,7 +169,7 @@ impl Rules {
 
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
-        Self::from_settings(&Settings::default(), Profile::Serve, "https://ours.example/", false)
+        Self::from_settings(&Settings::default(), Profile::Serve, "https://ours.example/", false).unwrap()
     }
 }
 

@@ -7,11 +7,13 @@
 pub mod company;
 pub mod http;
 pub mod program;
+pub mod second;
 pub mod sockets;
 pub mod sql;
 pub mod tenant;
 pub mod tls;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -59,6 +61,8 @@ pub struct Bench {
     pub place: Place,
     tenant: OnceCell<Result<Tenant, String>>,
     guests: Mutex<Vec<Person>>,
+    /// Recovery codes of the probes' people, where everybody needs a second factor.
+    codes: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 /// Why something could not be tried. It makes a probe fail: what cannot be seen is not proven.
@@ -86,7 +90,7 @@ pub enum Trouble {
 impl Bench {
     /// For one round.
     pub fn new(place: Place) -> Self {
-        Bench { place, tenant: OnceCell::new(), guests: Mutex::default() }
+        Bench { place, tenant: OnceCell::new(), guests: Mutex::default(), codes: Mutex::default() }
     }
 
     /// The sealed tenant of this round, made when first needed.
@@ -101,10 +105,23 @@ impl Bench {
 
     /// Somebody new who has just signed in: a probe that signs in often must not meet the account's own limit (control 72).
     pub async fn guest(&self) -> Result<(Person, Session), Trouble> {
-        let person = self.person(serde_json::json!({})).await?;
-        self.guests.lock().await.push(person.clone());
+        let person = self.guest_with(serde_json::json!({})).await?;
         let session = self.sign_in(&person).await?;
         Ok((person, session))
+    }
+
+    /// The same with one proof only, whatever the instance asks for.
+    pub async fn newcomer(&self) -> Result<(Person, Session), Trouble> {
+        let person = self.guest_with(serde_json::json!({})).await?;
+        let session = self.first_proof(&person).await?;
+        Ok((person, session))
+    }
+
+    /// Somebody new, with what `extra` says of them.
+    pub async fn guest_with(&self, extra: serde_json::Value) -> Result<Person, Trouble> {
+        let person = self.person(extra).await?;
+        self.guests.lock().await.push(person.clone());
+        Ok(person)
     }
 
     /// Takes the tenant and every guest away again.

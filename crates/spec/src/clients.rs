@@ -37,6 +37,8 @@ pub async fn node_told(palisade: &Palisade, name: &str, told: Told<'_>) -> (bool
     std::os::unix::fs::symlink(installed(&packages), place.path().join("node_modules")).expect("linked");
     let mut command = Command::new(installed(&tools.join("bin/node")));
     command.arg(place.path().join(name)).envs(told.iter().copied());
+    // The programs that need a browser find it here; the set-up put it there.
+    command.env("PALISADE_BROWSER", tools.join("bin/browser"));
     run(palisade, command).await
 }
 

@@ -15,6 +15,7 @@ pub mod acme;
 pub mod app;
 pub mod browser;
 pub mod clients;
+pub mod device;
 pub mod factors;
 pub mod http;
 pub mod https;
@@ -25,6 +26,7 @@ pub mod program;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use browser::Browser;
+pub use device::Device;
 pub use factors::Authenticator;
 pub use http::{Client, Seen};
 pub use idp::{Double, Idp};

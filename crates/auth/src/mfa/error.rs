@@ -70,6 +70,27 @@ pub enum Error {
         /// When the next one is looked at.
         retry_after: Duration,
     },
+    /// Passkeys are off, or have no domain here.
+    #[error("Passkeys are disabled")]
+    PasskeysOff,
+    /// This person has as many passkeys as one may have.
+    #[error("Maximum number of passkeys reached, remove one to continue")]
+    TooManyPasskeys,
+    /// The credential is somebody's already.
+    #[error("This passkey is already registered")]
+    PasskeyThere,
+    /// No such passkey, or somebody else's.
+    #[error("Passkey not found")]
+    NoPasskey,
+    /// No such ceremony, or one that was answered.
+    #[error("Challenge not found or already used")]
+    NoCeremony,
+    /// The ceremony is too old.
+    #[error("Challenge has expired")]
+    CeremonyExpired,
+    /// What the browser answered is not right. `0` is for the log.
+    #[error("Credential verification failed: {0}")]
+    Ceremony(&'static str),
     /// Somebody without an account of their own.
     #[error("Anonymous user not allowed to perform these actions")]
     Anonymous,
@@ -85,9 +106,16 @@ impl Fault for Error {
             | Error::NoChallenge
             | Error::WrongRecoveryCode
             | Error::RecoveryAlone
+            | Error::NoCeremony
+            | Error::CeremonyExpired
+            | Error::Ceremony(_)
             | Error::ReauthenticationNeeded => Kind::Invalid,
-            Error::NameTaken(_) | Error::TooMany | Error::RecoveryThere => Kind::Conflict,
-            Error::NotFound => Kind::NotFound,
+            Error::NameTaken(_)
+            | Error::TooMany
+            | Error::RecoveryThere
+            | Error::TooManyPasskeys
+            | Error::PasskeyThere => Kind::Conflict,
+            Error::NotFound | Error::NoPasskey | Error::PasskeysOff => Kind::NotFound,
             Error::EnrolLevel | Error::RemoveLevel | Error::Stale { .. } => Kind::StepUp,
             Error::Locked { .. } | Error::RecoveryLocked { .. } => Kind::TooMany,
             Error::Anonymous => Kind::Forbidden,
@@ -113,6 +141,13 @@ impl Fault for Error {
             Error::RecoveryAlone => "auth.recovery_code.alone",
             Error::RecoveryThere => "auth.recovery_code.there",
             Error::Locked { .. } => "auth.factor.locked",
+            Error::PasskeysOff => "auth.passkey.off",
+            Error::TooManyPasskeys => "auth.passkey.too_many",
+            Error::PasskeyThere => "auth.passkey.there",
+            Error::NoPasskey => "auth.passkey.not_found",
+            Error::NoCeremony => "auth.passkey.no_challenge",
+            Error::CeremonyExpired => "auth.passkey.challenge_expired",
+            Error::Ceremony(_) => "auth.passkey.refused",
             Error::Anonymous => "auth.factor.anonymous",
         }
     }

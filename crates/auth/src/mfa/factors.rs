@@ -4,7 +4,7 @@ use base::{Level, Secret};
 use pg::{Param, Reason, Reply, SystemTx};
 use uuid::Uuid;
 
-use super::{Error, FactorType, Held, limits, seal, secret_place, sql, totp};
+use super::{Error, FactorType, Held, limits, require_name, seal, secret_place, sql, totp};
 use crate::events::{self, Happening};
 use crate::session::ids;
 use crate::{Auth, Error as AuthError, Visit};
@@ -67,6 +67,13 @@ impl Auth {
         self.check_enrol(&held, &ask, visit)?;
         let enrolled = match ask.kind {
             FactorType::Totp => self.enrol_totp(&held, ask)?,
+            FactorType::WebAuthn if self.0.rules.mfa.relying.is_some() => Enrolled {
+                id: self.0.rng.uuid(),
+                kind: FactorType::WebAuthn,
+                friendly_name: ask.friendly_name,
+                totp: None,
+                phone: None,
+            },
             FactorType::Phone | FactorType::WebAuthn => return Err(Error::EnrolOff(ask.kind).into()),
         };
         self.insert_enrolled(&mut tx, user, &enrolled).await?;
@@ -105,9 +112,7 @@ impl Auth {
     fn enrol_totp(&self, held: &Held, ask: Enrol) -> Result<Enrolled, AuthError> {
         let issuer = ask.issuer.filter(|issuer| !issuer.is_empty());
         let issuer = issuer.unwrap_or_else(|| self.0.rules.mfa.issuer.clone());
-        let user = &held.user;
-        let account =
-            user.email.clone().or_else(|| user.phone.clone()).unwrap_or_else(|| user.id.to_string());
+        let account = held.account();
         let told = totp_secret(totp::new_secret(&self.0.rng), &issuer, &account)?;
         Ok(Enrolled {
             id: self.0.rng.uuid(),
@@ -307,11 +312,4 @@ pub(crate) fn totp_secret(
     let qr_code = totp::qr_code(uri.expose())
         .ok_or_else(|| AuthError::invalid("The issuer is too long for a QR code"))?;
     Ok(TotpSecret { qr_code, secret: totp::spelled(secret.expose()), uri, raw: secret })
-}
-
-fn require_name(name: &str) -> Result<(), AuthError> {
-    if name.chars().count() > limits::FACTOR_NAME_CHARS_MAX.size() || name.contains('\0') {
-        return Err(AuthError::invalid("The friendly name is too long"));
-    }
-    Ok(())
 }

@@ -44,5 +44,12 @@ pub const STEP_UP_SECONDS_MAX: Limit = Limit::new("step_up_seconds_max", 300, "f
 /// Recovery codes of one person.
 pub const RECOVERY_CODES: Limit = Limit::new("recovery_codes", 10, "as many as fit a slip of paper");
 
+/// Passkeys of one person.
+pub const PASSKEYS_MAX: Limit = Limit::new("passkeys_max", 10, "upstream's number");
+
+/// Passkey ceremonies that wait for their answer, of everybody; the oldest give way.
+pub const PASSKEY_CEREMONIES_MAX: Limit =
+    Limit::new("passkey_ceremonies_max", 10_000, "anybody may begin one: about 1 KB each");
+
 /// Longest code that is looked at, in bytes.
 pub const CODE_BYTES_MAX: Limit = Limit::new("code_bytes_max", 64, "codes are six to twelve characters");

@@ -4,10 +4,12 @@
 //! no other way in (reset, magic link, OAuth, SAML, refresh, key) touches its level (attack row 16). And every guess at a
 //! code is counted for the person, not for the factor, session, address or endpoint (attack row 15).
 
+mod ceremony;
 pub(crate) mod error;
 mod factors;
 mod guesses;
 pub mod limits;
+mod passkeys;
 pub(crate) mod recovery;
 pub mod settings;
 pub mod sql;
@@ -15,18 +17,21 @@ mod step_up;
 pub(crate) mod totp;
 mod verify;
 
+pub use ceremony::Relying;
 pub use error::Error;
 pub use factors::{Enrol, Enrolled, FactorFields, TotpSecret};
 pub(crate) use factors::{remove_all, totp_secret};
+pub use passkeys::{PasskeyChallenge, PasskeyInfo};
 pub use recovery::{RecoveryCodes, RecoveryState};
 pub use verify::{Answer, Challenge};
 
-use base::Settings;
+use base::{Profile, Settings};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use pg::{Row, SystemTx};
 use seal::RootKey;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::session::Way;
@@ -45,14 +50,42 @@ pub struct MfaRules {
     pub methods: Vec<FactorType>,
     /// What authenticator apps show, unless the client says otherwise.
     pub issuer: String,
+    /// Whether passkeys sign in.
+    pub passkeys: bool,
+    /// Where passkeys and security keys are for, if anywhere.
+    pub relying: Option<Relying>,
 }
 
 impl MfaRules {
+    /// Refuses what can be known to be refused before anything is started.
+    pub(crate) fn check(given: &Settings) -> Result<(), AuthError> {
+        let setting = settings::MFA_METHODS.definition.name;
+        let methods = given.get(&settings::MFA_METHODS);
+        if methods.iter().any(|word| word == "sms") {
+            let what = "sms is listed and nobody sends it: no SMS provider is set".to_owned();
+            return Err(AuthError::Setting { setting, what });
+        }
+        if given.get(&settings::MFA_REQUIRED) && !given.get(&settings::MFA_ENABLED) {
+            let what = "everybody needs a second factor and nobody can enrol one: set mfa.enabled to true"
+                .to_owned();
+            return Err(AuthError::Setting { setting: settings::MFA_REQUIRED.definition.name, what });
+        }
+        Ok(())
+    }
+
     /// From the settings; `public_url` is where people find this instance.
-    pub(crate) fn from_settings(given: &Settings, public_url: &str) -> Self {
+    pub(crate) fn from_settings(
+        given: &Settings,
+        profile: Profile,
+        public_url: &str,
+    ) -> Result<Self, AuthError> {
+        Self::check(given)?;
         let host = public_url.split_once("://").map_or(public_url, |(_, rest)| rest);
         let host = host.split(['/', '?', '#']).next().unwrap_or_default();
-        MfaRules {
+        let site_url = given.get(&crate::settings::SITE_URL);
+        Ok(MfaRules {
+            passkeys: given.get(&settings::PASSKEYS),
+            relying: Relying::from_settings(given, profile, public_url, site_url.as_deref())?,
             enabled: given.get(&settings::MFA_ENABLED),
             required: given.get(&settings::MFA_REQUIRED),
             step_up: given.get(&settings::REQUIRE_2FA_FOR_SENSITIVE_OPS),
@@ -62,7 +95,7 @@ impl MfaRules {
                 .filter_map(|word| FactorType::of_setting(word))
                 .collect(),
             issuer: host.to_owned(),
-        }
+        })
     }
 }
 
@@ -137,6 +170,7 @@ pub(crate) struct Factor {
     pub verified: bool,
     pub friendly_name: Option<String>,
     secret: Option<String>,
+    pub credential: Option<Value>,
 }
 
 impl Factor {
@@ -150,6 +184,7 @@ impl Factor {
             verified: row.get::<String>("status")? == "verified",
             friendly_name: row.get("friendly_name")?,
             secret: row.get("secret")?,
+            credential: row.get("web_authn_credential")?,
         }))
     }
 
@@ -185,6 +220,12 @@ impl Held {
         self.factors.iter().any(|factor| factor.verified)
     }
 
+    /// What an authenticator shows of this person: an address, a number, or at least something.
+    pub(crate) fn account(&self) -> String {
+        let user = &self.user;
+        user.email.clone().or_else(|| user.phone.clone()).unwrap_or_else(|| user.id.to_string())
+    }
+
     pub(crate) fn factor(&self, id: Uuid) -> Result<&Factor, Error> {
         self.factors.iter().find(|factor| factor.id == id).ok_or(Error::NotFound)
     }
@@ -217,4 +258,12 @@ impl Auth {
         let now = self.0.clock.now();
         now.checked_sub(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now)
     }
+}
+
+/// Refuses a name that is too long for a factor or passkey.
+fn require_name(name: &str) -> Result<(), AuthError> {
+    if name.chars().count() > limits::FACTOR_NAME_CHARS_MAX.size() || name.contains('\0') {
+        return Err(AuthError::invalid("The friendly name is too long"));
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Invariant: a code is told once, when it is made; of it only a MAC under a key of this instance is kept, so that the
 //! database alone does not say which guesses are right (attack row 13).
 
+use audit::Event;
 use base::{Level, Rng, Secret};
 use pg::{Reason, Reply, SystemTx};
 use seal::{keyed_mac, same};
@@ -67,7 +68,8 @@ impl Auth {
         let kept: Vec<Value> = codes.iter().map(|code| self.veil(user, code.expose()).into()).collect();
         let row = [id.into(), user.into(), Value::Array(kept).into(), self.0.clock.now().into()];
         tx.execute(sql::PUT_RECOVERY_CODES, row).await?;
-        events::record(tx, self, visit, Happening::RecoveryCodesMade { user }).await?;
+        events::record(tx, self, visit, spare(user, Event::FactorEnrolled, limits::RECOVERY_CODES.size()))
+            .await?;
         Ok(RecoveryCodes { id, codes })
     }
 
@@ -86,7 +88,7 @@ impl Auth {
         let (mut tx, held) = self.hold_for_recovery(visit).await?;
         let (id, _) = find(&mut tx, held.user.id).await?.ok_or(Error::NotFound)?;
         tx.execute(sql::REMOVE_RECOVERY_CODES, [held.user.id.into()]).await?;
-        events::record(&mut tx, self, visit, Happening::RecoveryCodesRemoved { user: held.user.id }).await?;
+        events::record(&mut tx, self, visit, spare(held.user.id, Event::FactorRemoved, 0)).await?;
         Ok(tx.commit(id).await?)
     }
 
@@ -142,7 +144,7 @@ impl Auth {
         let (Some(place), Some((id, mut codes))) = (place, found) else {
             self.count_guess(tx, &guesses).await?;
             let error = AuthError::from(Error::WrongRecoveryCode);
-            events::refused_of(self, visit, audit::Event::FactorRefused, &error, user);
+            events::refused_of(self, visit, Event::FactorRefused, &error, user);
             return Ok(Err(Error::WrongRecoveryCode));
         };
         if let Some(code) = codes.get_mut(place) {
@@ -152,7 +154,7 @@ impl Auth {
         let now = self.0.clock.now();
         tx.execute(sql::CHANGE_RECOVERY_CODES, [id.into(), Value::Array(codes).into(), now.into()]).await?;
         self.forget_guesses(tx, &guesses).await?;
-        events::record(tx, self, visit, Happening::RecoveryCodeUsed { user, left }).await?;
+        events::record(tx, self, visit, spare(user, Event::FactorVerified, left)).await?;
         Ok(Ok(()))
     }
 
@@ -184,6 +186,10 @@ async fn find(tx: &mut SystemTx, user: Uuid) -> Result<Option<(Uuid, Vec<Value>)
     let Some(row) = rows.first() else { return Ok(None) };
     let codes: Value = row.get("codes")?;
     Ok(Some((row.get("id")?, codes.as_array().cloned().unwrap_or_default())))
+}
+
+fn spare(user: Uuid, event: Event, left: usize) -> Happening<'static> {
+    Happening::Spare { user, event, kind: "recovery_code", what: left.to_string() }
 }
 
 /// Two groups of five letters.

@@ -45,6 +45,30 @@ pub static REQUIRE_2FA_FOR_SENSITIVE_OPS: Setting<bool> = Setting::new(
 )
 .proven_by(&[26]);
 
+/// Whether people can sign in with passkeys.
+pub static PASSKEYS: Setting<bool> = Setting::new("auth.passkeys", "true")
+    .also(&[Alias::same("GOTRUE_PASSKEY_ENABLED", Guide::Other)])
+    .changes("people can sign in with a passkey, where the public address has a name of its own")
+    .proven_by(&[22]);
+
+/// The domain that passkeys and security keys belong to.
+pub static RP_ID: Setting<Option<String>> = Setting::unset("webauthn.rp_id")
+    .also(&[Alias::same("GOTRUE_WEBAUTHN_RP_ID", Guide::Other)])
+    .changes("the domain that passkeys and security keys belong to; from auth.external_url unless set")
+    .proven_by(&[22]);
+
+/// Where passkeys and security keys may be used.
+pub static RP_ORIGINS: Setting<Vec<String>> = Setting::new("webauthn.rp_origins", "")
+    .also(&[Alias::same("GOTRUE_WEBAUTHN_RP_ORIGINS", Guide::Other)])
+    .changes("the origins of the pages that use passkeys and security keys; auth.external_url and auth.site_url unless set")
+    .proven_by(&[22]);
+
+/// What browsers show.
+pub static RP_DISPLAY_NAME: Setting<Option<String>> = Setting::unset("webauthn.rp_display_name")
+    .also(&[Alias::same("GOTRUE_WEBAUTHN_RP_DISPLAY_NAME", Guide::Other)])
+    .changes("what browsers show when they ask for a passkey")
+    .proven_by(&[22]);
+
 /// Every setting of this module.
 pub const SETTINGS: &[&Definition] = &[
     &MFA_ENABLED.definition,
@@ -52,4 +76,8 @@ pub const SETTINGS: &[&Definition] = &[
     &MFA_REQUIRED.definition,
     &REQUIRE_2FA_FOR_ADMINS.definition,
     &REQUIRE_2FA_FOR_SENSITIVE_OPS.definition,
+    &PASSKEYS.definition,
+    &RP_ID.definition,
+    &RP_ORIGINS.definition,
+    &RP_DISPLAY_NAME.definition,
 ];

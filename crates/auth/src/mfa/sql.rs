@@ -68,6 +68,41 @@ pub(crate) const DROP_LONE_RECOVERY_CODES: &str = "delete from auth.mfa_recovery
 
 pub(crate) const REMOVE_PASSKEYS: &str = "delete from auth.webauthn_credentials where user_id = $1";
 
+/// What a security key is known by, as it is now.
+pub(crate) const SET_FACTOR_CREDENTIAL: &str =
+    "update auth.mfa_factors set web_authn_credential = $2, updated_at = $3 where id = $1";
+
+pub(crate) const PASSKEYS: &str = "select id, friendly_name, created_at, last_used_at, credential \
+     from auth.webauthn_credentials where user_id = $1 order by created_at, id";
+
+/// Locked, so that one answer moves the counter at a time.
+pub(crate) const PASSKEY_BY_CREDENTIAL: &str = "select id, user_id, credential from auth.webauthn_credentials \
+     where credential_id = $1 for update";
+
+pub(crate) const INSERT_PASSKEY: &str = "insert into auth.webauthn_credentials (id, user_id, credential_id, public_key, sign_count, \
+     backup_eligible, backed_up, friendly_name, created_at, updated_at, credential) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)";
+
+pub(crate) const TOUCH_PASSKEY: &str = "update auth.webauthn_credentials set last_used_at = $2, updated_at = $2, sign_count = $3, \
+     credential = $4 where id = $1";
+
+pub(crate) const RENAME_PASSKEY: &str =
+    "update auth.webauthn_credentials set friendly_name = $3, updated_at = $4 where id = $1 and user_id = $2";
+
+pub(crate) const REMOVE_PASSKEY: &str =
+    "delete from auth.webauthn_credentials where id = $1 and user_id = $2";
+
+pub(crate) const INSERT_CEREMONY: &str = "insert into auth.webauthn_challenges (id, user_id, challenge_type, session_data, \
+     created_at, expires_at) values ($1, $2, $3, $4, $5, $6)";
+
+/// Takes it: of two that answer at once, one finds it gone.
+pub(crate) const TAKE_CEREMONY: &str = "delete from auth.webauthn_challenges where id = $1 \
+     and user_id is not distinct from $2 and challenge_type = $3 returning session_data, expires_at";
+
+/// What is too old; and when strangers begin too many, the oldest give way.
+pub(crate) const DROP_CEREMONIES: &str = "delete from auth.webauthn_challenges where expires_at <= $1 or id in \
+     (select id from auth.webauthn_challenges order by created_at desc, id offset $2::bigint)";
+
 /// A new key for the refresh tokens of a session: those from before are worthless, without the alarm of reuse.
 pub(crate) const REKEY_SESSION: &str = "update auth.sessions set refresh_token_hmac_key = $2 where id = $1";
 
@@ -110,6 +145,16 @@ pub const ALL: &[&str] = &[
     REMOVE_RECOVERY_CODES,
     DROP_LONE_RECOVERY_CODES,
     REMOVE_PASSKEYS,
+    SET_FACTOR_CREDENTIAL,
+    PASSKEYS,
+    PASSKEY_BY_CREDENTIAL,
+    INSERT_PASSKEY,
+    TOUCH_PASSKEY,
+    RENAME_PASSKEY,
+    REMOVE_PASSKEY,
+    INSERT_CEREMONY,
+    TAKE_CEREMONY,
+    DROP_CEREMONIES,
     REKEY_SESSION,
     END_LOWER_SESSIONS,
     END_SESSIONS_OF_FACTOR,

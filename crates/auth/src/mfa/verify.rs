@@ -6,7 +6,8 @@ use pg::{Param, Reason, Reply, SystemTx};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Error, Factor, FactorType, Held, limits, sql, totp};
+use super::ceremony::{self, Relying, Waiting};
+use super::{Error, Factor, FactorType, Held, limits, passkeys, sql, totp};
 use crate::events::{self, Happening};
 use crate::{Auth, Error as AuthError, Grant, Visit};
 
@@ -33,6 +34,7 @@ pub enum Answer {
 /// A challenge as its row has it.
 pub(super) struct Asked {
     pub id: Uuid,
+    ceremony: Option<Value>,
 }
 
 impl Auth {
@@ -43,8 +45,12 @@ impl Auth {
         let held = self.hold_known(&mut tx, user).await?;
         let known = held.factor(factor)?;
         let challenge = match known.kind {
-            FactorType::Totp => self.insert_challenge(&mut tx, known, visit, None, None, None).await?,
-            FactorType::Phone | FactorType::WebAuthn => return Err(Error::EnrolOff(known.kind).into()),
+            FactorType::Totp => self.insert_challenge(&mut tx, known, visit, None, None).await?,
+            FactorType::WebAuthn => {
+                let asked = self.ask_for_key(&held, known)?;
+                self.insert_challenge(&mut tx, known, visit, None, Some(asked)).await?
+            }
+            FactorType::Phone => return Err(Error::EnrolOff(known.kind).into()),
         };
         let happening = Happening::FactorChallenged { user, factor };
         events::record(&mut tx, self, visit, happening).await?;
@@ -57,9 +63,9 @@ impl Auth {
         factor: &Factor,
         visit: &Visit,
         code_hash: Option<String>,
-        ceremony: Option<Value>,
-        webauthn: Option<(&'static str, Value)>,
+        asked: Option<ceremony::Asked>,
     ) -> Result<Challenge, AuthError> {
+        let kept = asked.as_ref().map(|asked| asked.waiting.keep()).transpose()?;
         let (id, now) = (self.0.rng.uuid(), self.0.clock.now());
         let row: [Param; 6] = [
             id.into(),
@@ -67,7 +73,7 @@ impl Auth {
             now.into(),
             address_of(visit).into(),
             code_hash.into(),
-            ceremony.into(),
+            kept.into(),
         ];
         tx.execute(sql::INSERT_CHALLENGE, row).await?;
         let dead = self.seconds_ago(limits::CHALLENGE_SECONDS_MAX);
@@ -75,7 +81,26 @@ impl Auth {
         tx.execute(sql::DROP_CHALLENGES, [factor.id.into(), dead.into(), most.into(), id.into()]).await?;
         tx.execute(sql::TOUCH_CHALLENGED, [factor.id.into(), now.into()]).await?;
         let life = i64::try_from(limits::CHALLENGE_SECONDS_MAX.value).unwrap_or(0);
+        let webauthn = asked.map(|asked| match asked.waiting {
+            Waiting::Create(_) => ("create", asked.options),
+            Waiting::Request(_) | Waiting::Discover(_) => ("request", asked.options),
+        });
         Ok(Challenge { id, kind: factor.kind, expires_at: now.as_second() + life, webauthn })
+    }
+
+    /// What the browser is asked: for a new credential, or for the one that this factor is.
+    fn ask_for_key(&self, held: &Held, factor: &Factor) -> Result<ceremony::Asked, AuthError> {
+        let relying = self.relying()?;
+        let keys = held.factors.iter().filter_map(|factor| passkeys::read(factor.credential.clone()));
+        match passkeys::read(factor.credential.clone()) {
+            None => relying.create(held.user.id, &held.account(), &keys.collect::<Vec<_>>(), false),
+            Some(known) => relying.request(&[known]),
+        }
+    }
+
+    fn relying(&self) -> Result<&Relying, AuthError> {
+        let relying = self.0.rules.mfa.relying.as_ref();
+        Ok(relying.ok_or(Error::EnrolOff(FactorType::WebAuthn))?)
     }
 
     /// Takes the answer to a challenge. A right one raises the session; a wrong one is counted and told.
@@ -105,8 +130,12 @@ impl Auth {
         };
         let asked = self.find_challenge(&mut tx, known, challenge, visit).await?;
         if let Err(error) = self.check_answer(&mut tx, known, &asked, answer).await {
-            if let (Some(guesses), AuthError::Mfa(Error::WrongCode(_))) = (&guesses, &error) {
-                self.count_guess(&mut tx, guesses).await?;
+            if let AuthError::Mfa(Error::WrongCode(_) | Error::Ceremony(_)) = &error {
+                match &guesses {
+                    Some(guesses) => self.count_guess(&mut tx, guesses).await?,
+                    // A ceremony is answered once, whatever the answer.
+                    None => drop(tx.execute(sql::REMOVE_CHALLENGE, [asked.id.into()]).await?),
+                }
                 tx.commit(()).await?.into_inner();
                 self.factor_tried(user, factor, known.kind.name(), false, visit).await?;
             }
@@ -167,20 +196,47 @@ impl Auth {
         if row.get::<std::net::IpAddr>("ip_address")?.to_string() != address_of(visit) {
             return Err(Error::OtherAddress.into());
         }
-        Ok(Asked { id: challenge })
+        Ok(Asked { id: challenge, ceremony: row.get("web_authn_session_data")? })
     }
 
     async fn check_answer(
         &self,
         tx: &mut SystemTx,
         factor: &Factor,
-        _asked: &Asked,
+        asked: &Asked,
         answer: &Answer,
     ) -> Result<(), AuthError> {
         match (factor.kind, answer) {
             (FactorType::Totp, Answer::Code(code)) => self.check_totp(tx, factor, code).await,
+            (FactorType::WebAuthn, Answer::Credential(shown)) => {
+                self.check_key(tx, factor, asked, shown).await
+            }
             (kind, _) => Err(Error::WrongCode(kind).into()),
         }
+    }
+
+    /// The credential that was made or shown, kept as it is now.
+    async fn check_key(
+        &self,
+        tx: &mut SystemTx,
+        factor: &Factor,
+        asked: &Asked,
+        shown: &Value,
+    ) -> Result<(), AuthError> {
+        let relying = self.relying()?;
+        let waiting = asked.ceremony.as_ref().and_then(Waiting::read).ok_or(Error::NoChallenge)?;
+        let known = passkeys::read(factor.credential.clone());
+        let key = match (waiting, known) {
+            (Waiting::Create(state), None) => relying.created(&state, shown)?,
+            (Waiting::Request(state), Some(known)) => relying.requested(&state, &[known], shown)?,
+            (Waiting::Create(_) | Waiting::Request(_) | Waiting::Discover(_), _) => {
+                return Err(Error::Ceremony("it is another ceremony").into());
+            }
+        };
+        let kept = serde_json::to_value(&key).map_err(|_| Error::Ceremony("it cannot be written"))?;
+        let row = [factor.id.into(), kept.into(), self.0.clock.now().into()];
+        tx.execute(sql::SET_FACTOR_CREDENTIAL, row).await?;
+        Ok(())
     }
 
     /// A code of a step that was not taken before.

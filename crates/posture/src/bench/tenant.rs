@@ -41,7 +41,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn from(answer: &Answer) -> Result<Self, Trouble> {
+    pub(super) fn from(answer: &Answer) -> Result<Self, Trouble> {
         Ok(Session { access: answer.field("/access_token")?, refresh: answer.field("/refresh_token")? })
     }
 }
@@ -169,9 +169,15 @@ impl Bench {
         self.client("POST", "/auth/v1/token?grant_type=password").json(&body).send().await
     }
 
-    /// A sign-in that has to succeed.
-    pub async fn sign_in(&self, person: &Person) -> Result<Session, Trouble> {
+    /// A sign-in by password that has to succeed: a session of one proof.
+    pub async fn first_proof(&self, person: &Person) -> Result<Session, Trouble> {
         Session::from(&self.try_sign_in(&person.email, &person.password).await?)
+    }
+
+    /// A sign-in that has to succeed, with a second factor where the instance asks for one.
+    pub async fn sign_in(&self, person: &Person) -> Result<Session, Trouble> {
+        let session = self.first_proof(person).await?;
+        self.settle(session, &person.id).await
     }
 
     /// Changes a refresh token for the next session tokens: the raw answer.

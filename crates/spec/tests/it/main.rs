@@ -14,3 +14,4 @@ mod graphql;
 mod posture;
 mod sdk;
 mod sdk_links;
+mod sdk_factors;

@@ -2,6 +2,7 @@
 
 mod between;
 mod isolation;
+mod factors;
 mod keys;
 mod logs;
 mod passwords;

@@ -213,6 +213,13 @@ fn of_mfa(error: &::auth::mfa::Error) -> (StatusCode, &'static str) {
         Error::RecoveryAlone => (UNPROCESSABLE, "mfa_recovery_codes_sole_factor"),
         Error::RecoveryThere => (UNPROCESSABLE, "mfa_factor_name_conflict"),
         Error::Locked { .. } => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
+        Error::PasskeysOff => (S::NOT_FOUND, "passkey_disabled"),
+        Error::TooManyPasskeys => (UNPROCESSABLE, "too_many_passkeys"),
+        Error::PasskeyThere => (UNPROCESSABLE, "webauthn_credential_exists"),
+        Error::NoPasskey => (S::NOT_FOUND, "validation_failed"),
+        Error::NoCeremony => (S::BAD_REQUEST, "webauthn_challenge_not_found"),
+        Error::CeremonyExpired => (S::BAD_REQUEST, "webauthn_challenge_expired"),
+        Error::Ceremony(_) => (S::BAD_REQUEST, "webauthn_verification_failed"),
         Error::Anonymous => (S::FORBIDDEN, "no_authorization"),
     }
 }

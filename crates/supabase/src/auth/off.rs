@@ -19,17 +19,12 @@ macro_rules! off {
 }
 
 off! {
-    no_passkeys = "passkey_disabled", "Passkeys are disabled";
     no_oauth_server = "feature_disabled", "OAuth server is disabled";
 }
 
-pub(super) const ROUTES: [Route<State>; 8] = [
-    open(Method::POST, "/passkeys/authentication/options", no_passkeys),
-    open(Method::POST, "/passkeys/authentication/verify", no_passkeys),
+pub(super) const ROUTES: [Route<State>; 4] = [
     open(Method::GET, "/.well-known/oauth-authorization-server", no_oauth_server),
     open(Method::POST, "/oauth/clients/register", no_oauth_server),
     open(Method::GET, "/oauth/authorize", no_oauth_server),
     open(Method::POST, "/oauth/token", no_oauth_server),
-    signed_in(Method::GET, "/passkeys", no_passkeys),
-    signed_in(Method::POST, "/passkeys/registration/options", no_passkeys),
 ];

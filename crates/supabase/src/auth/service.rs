@@ -66,7 +66,7 @@ pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
         "phone_autoconfirm": false,
         "sms_provider": texts,
         "saml_private_key_next_configured": false,
-        "passkeys_enabled": false,
+        "passkeys_enabled": state.auth.has_passkeys(),
     });
     Box::pin(async move {
         told["saml_enabled"] = json!(state.sso.is_offered().await?);

@@ -7,6 +7,7 @@ mod guards;
 mod guessing;
 mod links;
 mod oauth;
+mod passkeys;
 mod policies;
 mod rows;
 mod saml;

@@ -91,6 +91,9 @@ pub enum Error {
     /// What the browser answered is not right. `0` is for the log.
     #[error("Credential verification failed: {0}")]
     Ceremony(&'static str),
+    /// A factor with this number is verified already.
+    #[error("A verified phone factor already exists, unenroll the existing factor to continue")]
+    PhoneThere,
     /// Somebody without an account of their own.
     #[error("Anonymous user not allowed to perform these actions")]
     Anonymous,
@@ -114,6 +117,7 @@ impl Fault for Error {
             | Error::TooMany
             | Error::RecoveryThere
             | Error::TooManyPasskeys
+            | Error::PhoneThere
             | Error::PasskeyThere => Kind::Conflict,
             Error::NotFound | Error::NoPasskey | Error::PasskeysOff => Kind::NotFound,
             Error::EnrolLevel | Error::RemoveLevel | Error::Stale { .. } => Kind::StepUp,
@@ -141,6 +145,7 @@ impl Fault for Error {
             Error::RecoveryAlone => "auth.recovery_code.alone",
             Error::RecoveryThere => "auth.recovery_code.there",
             Error::Locked { .. } => "auth.factor.locked",
+            Error::PhoneThere => "auth.factor.phone_there",
             Error::PasskeysOff => "auth.passkey.off",
             Error::TooManyPasskeys => "auth.passkey.too_many",
             Error::PasskeyThere => "auth.passkey.there",

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Error, FactorType, Held, limits, require_name, seal, secret_place, sql, totp};
 use crate::events::{self, Happening};
+use crate::post::Warning;
 use crate::session::ids;
 use crate::{Auth, Error as AuthError, Visit};
 
@@ -74,7 +75,8 @@ impl Auth {
                 totp: None,
                 phone: None,
             },
-            FactorType::Phone | FactorType::WebAuthn => return Err(Error::EnrolOff(ask.kind).into()),
+            FactorType::Phone => self.enrol_phone(&mut tx, &held, ask).await?,
+            FactorType::WebAuthn => return Err(Error::EnrolOff(ask.kind).into()),
         };
         self.insert_enrolled(&mut tx, user, &enrolled).await?;
         let happening = Happening::FactorEnrolled { user, factor: enrolled.id, kind: enrolled.kind };
@@ -279,6 +281,9 @@ impl Auth {
         tx.execute(sql::DROP_LONE_RECOVERY_CODES, [user.into()]).await?;
         let happening = Happening::FactorRemoved { user, factor, kind: known.kind };
         events::record(tx, self, visit, happening).await?;
+        if known.verified {
+            self.notify(tx, &held.user, Warning::FactorRemoved(known.kind.name()), visit).await?;
+        }
         Ok(ended)
     }
 }

@@ -10,6 +10,7 @@ mod factors;
 mod guesses;
 pub mod limits;
 mod passkeys;
+mod phone;
 pub(crate) mod recovery;
 pub mod settings;
 pub mod sql;
@@ -61,7 +62,8 @@ impl MfaRules {
     pub(crate) fn check(given: &Settings) -> Result<(), AuthError> {
         let setting = settings::MFA_METHODS.definition.name;
         let methods = given.get(&settings::MFA_METHODS);
-        if methods.iter().any(|word| word == "sms") {
+        let sends = texts::Provider::configured(given)?.is_some();
+        if methods.iter().any(|word| word == "sms") && !sends {
             let what = "sms is listed and nobody sends it: no SMS provider is set".to_owned();
             return Err(AuthError::Setting { setting, what });
         }
@@ -171,6 +173,7 @@ pub(crate) struct Factor {
     pub friendly_name: Option<String>,
     secret: Option<String>,
     pub credential: Option<Value>,
+    pub phone: Option<String>,
 }
 
 impl Factor {
@@ -185,6 +188,7 @@ impl Factor {
             friendly_name: row.get("friendly_name")?,
             secret: row.get("secret")?,
             credential: row.get("web_authn_credential")?,
+            phone: row.get("phone")?,
         }))
     }
 

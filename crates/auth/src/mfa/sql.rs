@@ -11,6 +11,10 @@ pub(crate) const INSERT_FACTOR: &str = "insert into auth.mfa_factors (id, user_i
 pub(crate) const DROP_STALE_FACTORS: &str =
     "delete from auth.mfa_factors where user_id = $1 and status = 'unverified' and created_at <= $2";
 
+/// Earlier tries at the same number.
+pub(crate) const DROP_UNVERIFIED_PHONE: &str =
+    "delete from auth.mfa_factors where user_id = $1 and status = 'unverified' and phone = $2";
+
 /// The other tries at the same kind of factor.
 pub(crate) const DROP_OTHER_UNVERIFIED: &str = "delete from auth.mfa_factors where user_id = $1 and status = 'unverified' \
      and factor_type = $2 and id <> $3";
@@ -125,6 +129,7 @@ pub const ALL: &[&str] = &[
     FACTORS,
     INSERT_FACTOR,
     DROP_STALE_FACTORS,
+    DROP_UNVERIFIED_PHONE,
     DROP_OTHER_UNVERIFIED,
     VERIFY_FACTOR,
     RENAME_FACTOR,

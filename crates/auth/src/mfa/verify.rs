@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::ceremony::{self, Relying, Waiting};
 use super::{Error, Factor, FactorType, Held, limits, passkeys, sql, totp};
 use crate::events::{self, Happening};
+use crate::post::Warning;
 use crate::{Auth, Error as AuthError, Grant, Visit};
 
 /// A challenge that waits for its answer.
@@ -34,6 +35,7 @@ pub enum Answer {
 /// A challenge as its row has it.
 pub(super) struct Asked {
     pub id: Uuid,
+    pub veiled: Option<String>,
     ceremony: Option<Value>,
 }
 
@@ -50,7 +52,7 @@ impl Auth {
                 let asked = self.ask_for_key(&held, known)?;
                 self.insert_challenge(&mut tx, known, visit, None, Some(asked)).await?
             }
-            FactorType::Phone => return Err(Error::EnrolOff(known.kind).into()),
+            FactorType::Phone => self.text_challenge(&mut tx, known, visit).await?,
         };
         let happening = Happening::FactorChallenged { user, factor };
         events::record(&mut tx, self, visit, happening).await?;
@@ -62,19 +64,14 @@ impl Auth {
         tx: &mut SystemTx,
         factor: &Factor,
         visit: &Visit,
-        code_hash: Option<String>,
+        text: Option<(Uuid, String)>,
         asked: Option<ceremony::Asked>,
     ) -> Result<Challenge, AuthError> {
         let kept = asked.as_ref().map(|asked| asked.waiting.keep()).transpose()?;
-        let (id, now) = (self.0.rng.uuid(), self.0.clock.now());
-        let row: [Param; 6] = [
-            id.into(),
-            factor.id.into(),
-            now.into(),
-            address_of(visit).into(),
-            code_hash.into(),
-            kept.into(),
-        ];
+        let (id, veiled) = text.map_or_else(|| (self.0.rng.uuid(), None), |(id, veiled)| (id, Some(veiled)));
+        let now = self.0.clock.now();
+        let row: [Param; 6] =
+            [id.into(), factor.id.into(), now.into(), address_of(visit).into(), veiled.into(), kept.into()];
         tx.execute(sql::INSERT_CHALLENGE, row).await?;
         let dead = self.seconds_ago(limits::CHALLENGE_SECONDS_MAX);
         let most = limits::CHALLENGES_PER_FACTOR_MAX.value.to_string();
@@ -176,6 +173,9 @@ impl Auth {
         let way = known.kind.way();
         let opened = self.raise_session(&mut tx, session, now, way, Some(factor), visit).await?;
         let first = !known.verified;
+        if first {
+            self.notify(&mut tx, &held.user, Warning::FactorEnrolled(known.kind.name()), visit).await?;
+        }
         let happening = Happening::FactorVerified { user, session, factor, kind: known.kind, first };
         events::record(&mut tx, self, visit, happening).await?;
         self.commit_session(tx, opened).await
@@ -196,7 +196,11 @@ impl Auth {
         if row.get::<std::net::IpAddr>("ip_address")?.to_string() != address_of(visit) {
             return Err(Error::OtherAddress.into());
         }
-        Ok(Asked { id: challenge, ceremony: row.get("web_authn_session_data")? })
+        Ok(Asked {
+            id: challenge,
+            veiled: row.get("otp_code")?,
+            ceremony: row.get("web_authn_session_data")?,
+        })
     }
 
     async fn check_answer(
@@ -211,6 +215,7 @@ impl Auth {
             (FactorType::WebAuthn, Answer::Credential(shown)) => {
                 self.check_key(tx, factor, asked, shown).await
             }
+            (FactorType::Phone, Answer::Code(code)) => self.check_text(asked, code),
             (kind, _) => Err(Error::WrongCode(kind).into()),
         }
     }

@@ -213,6 +213,7 @@ fn of_mfa(error: &::auth::mfa::Error) -> (StatusCode, &'static str) {
         Error::RecoveryAlone => (UNPROCESSABLE, "mfa_recovery_codes_sole_factor"),
         Error::RecoveryThere => (UNPROCESSABLE, "mfa_factor_name_conflict"),
         Error::Locked { .. } => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),
+        Error::PhoneThere => (UNPROCESSABLE, "mfa_verified_factor_exists"),
         Error::PasskeysOff => (S::NOT_FOUND, "passkey_disabled"),
         Error::TooManyPasskeys => (UNPROCESSABLE, "too_many_passkeys"),
         Error::PasskeyThere => (UNPROCESSABLE, "webauthn_credential_exists"),

@@ -146,3 +146,44 @@ async fn what_is_sensitive_needs_a_proof_of_the_last_five_minutes() {
         bob.client.post("/auth/v1/reauthenticate", json!({ "password": bob.password })).await.expect(200);
     bob.again(&fresh.value()).client.json(Method::PUT, "/auth/v1/user", change).await.expect(200);
 }
+
+/// Control 23: codes by SMS, where an operator lists them and names who sends them.
+#[tokio::test]
+async fn a_telephone_is_a_second_factor_where_it_is_listed() {
+    let app = TestApp::builder()
+        .unlimited()
+        .with("mfa.methods", "totp,sms")
+        .with("sms.provider", "twilio")
+        .with("sms.twilio_account_sid", "AC00000000000000000000000000000000")
+        .with("sms.twilio_auth_token", "a-token-of-nobody")
+        .with("sms.twilio_message_service_sid", "MG00000000000000000000000000000000")
+        .with("sms.max_frequency", "0s")
+        .start()
+        .await;
+    let ann = app.person("ann").await;
+    let body = json!({ "factor_type": "phone", "friendly_name": "mobile", "phone": "+49 30 1234567" });
+    let enrolled = ann.client.post("/auth/v1/factors", body).await.expect(200).value();
+    assert_eq!((enrolled["type"].as_str(), enrolled["phone"].as_str()), (Some("phone"), Some("49301234567")));
+    let at = |what: &str| format!("/auth/v1/factors/{}/{what}", enrolled["id"].as_str().unwrap());
+    let challenge =
+        ann.client.post(&at("challenge"), json!({ "channel": "sms" })).await.expect(200).field("id");
+    // In `dev` nothing leaves the machine: the catcher has it.
+    let outbox = &app.running.services.outbox;
+    let texts = outbox.list(None, 50).await.unwrap();
+    let text = texts.iter().find(|mail| mail.to == "+49301234567").unwrap();
+    let text = outbox.get(text.id).await.unwrap().text.unwrap();
+    let code = text.expose().rsplit(' ').next().unwrap().to_owned();
+    let show = async |code: &str| {
+        ann.client.post(&at("verify"), json!({ "challenge_id": challenge, "code": code })).await
+    };
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    assert_eq!(show(wrong).await.expect(422).field("error_code"), "mfa_verification_failed");
+    let raised = show(&code).await.expect(200).value();
+    let again = ann.again(&raised);
+    assert_eq!(show(&code).await.status, 422, "a code is taken once");
+    let user = again.client.get("/auth/v1/user").await.expect(200).value();
+    assert_eq!(user["factors"][0]["phone"], "49301234567");
+    let kept = app.database.admin().await;
+    let kept = kept.query_one("select count(*) from auth.mfa_challenges", &[]).await.unwrap();
+    assert_eq!(kept.get::<_, i64>(0), 0);
+}

@@ -61,7 +61,7 @@ fn of(failure: &Failure) -> (StatusCode, &'static str) {
     let code = match kind {
         Kind::Invalid => "VALIDATION_FAILED",
         Kind::Unauthenticated => "UNAUTHENTICATED",
-        Kind::StepUp => "SECOND_FACTOR_REQUIRED",
+        Kind::StepUp => "insufficient_aal",
         Kind::Forbidden => "FORBIDDEN",
         Kind::NotFound => "NOT_FOUND",
         Kind::Conflict => "CONFLICT",

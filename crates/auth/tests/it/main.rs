@@ -9,8 +9,8 @@
 mod accounts;
 mod admin;
 mod flow;
-mod hooks;
 mod fuzz;
+mod hooks;
 mod identify;
 mod keys;
 mod lockout;

@@ -1,8 +1,8 @@
 //! Every built control is proven on a running instance, and each probe turns red when its protection is taken away there.
 
 mod between;
-mod isolation;
 mod factors;
+mod isolation;
 mod keys;
 mod logs;
 mod passwords;

@@ -13,5 +13,5 @@ mod features;
 mod graphql;
 mod posture;
 mod sdk;
-mod sdk_links;
 mod sdk_factors;
+mod sdk_links;

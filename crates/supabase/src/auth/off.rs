@@ -7,7 +7,7 @@ use ::auth::Error;
 use http::Method;
 use web::{Ask, Cx, Handled, Route};
 
-use super::{State, open, signed_in};
+use super::{State, open};
 
 /// A handler that refuses with one code.
 macro_rules! off {

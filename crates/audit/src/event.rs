@@ -108,7 +108,7 @@ events! {
     /// A password's stored form was renewed at sign-in (bcrypt to argon2id, stronger parameters).
     PasswordRehashed "auth.password_rehashed" Info May;
     /// A new password was refused by the policy.
-    PasswordRefused "auth.password_refused" Info May;
+    PasswordRefused "auth.password_refused" Debug May;
     /// A recovery mail was asked for.
     RecoveryRequested "auth.recovery_requested" Info Must;
     /// A confirmation was asked for or sent again.

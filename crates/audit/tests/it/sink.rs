@@ -110,7 +110,7 @@ async fn the_level_adds_detail_and_never_drops_a_security_event() {
             [("logging.audit_log_file", file.to_str().expect("text")), ("logging.audit_log_level", level)];
         let house = House::with(&given).await;
         // A security event, a detail, an ordinary event, a must-audit event of an ordinary group.
-        for event in [Event::Login, Event::KeyUsed, Event::PostureChecked, Event::ServerStarted] {
+        for event in [Event::Login, Event::PasswordRefused, Event::PostureChecked, Event::ServerStarted] {
             house.audit.record_alone(Entry::named("user:1", event)).await.expect("recorded");
         }
         house.audit.settle().await.expect("chained");

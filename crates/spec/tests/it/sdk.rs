@@ -36,10 +36,10 @@ struct CompanyKey {
 
 impl CompanyKey {
     fn make() -> Self {
-        let home = tempfile::tempdir().expect("a directory");
-        let pair = KeyPair::make("urn:company:idp", &Clock::system()).expect("a key");
-        std::fs::write(home.path().join("certificate.pem"), pair.certificate).expect("written");
-        std::fs::write(home.path().join("key.pem"), pair.key.expose()).expect("written");
+        let home = tempfile::tempdir().unwrap();
+        let pair = KeyPair::make("urn:company:idp", &Clock::system()).unwrap();
+        std::fs::write(home.path().join("certificate.pem"), pair.certificate).unwrap();
+        std::fs::write(home.path().join("key.pem"), pair.key.expose()).unwrap();
         CompanyKey { home }
     }
 

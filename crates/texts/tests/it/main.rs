@@ -1,10 +1,6 @@
 //! Each provider asked as recorded, by a double on loopback that answers as the provider does.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows the tests of this binary, not their helpers"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy knows the tests of this binary, not their helpers")]
 
 mod double;
 

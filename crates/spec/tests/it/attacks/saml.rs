@@ -12,6 +12,9 @@ mod corpus;
 
 use corpus::{all_wrappings, element, in_signature, inside, pieces};
 
+/// Makes an assertion say something else.
+type Change = fn(&mut Says);
+
 /// An instance with one identity provider, and what it says.
 struct World {
     app: TestApp,
@@ -219,7 +222,7 @@ async fn row_53_only_a_pinned_key_and_a_signed_assertion_count() {
 #[tokio::test]
 async fn row_54_an_assertion_is_for_us_of_now_in_answer_to_us_and_taken_once() {
     let world = World::new().await;
-    let changes: [(&str, fn(&mut Says)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("audience", |says| says.audience = "https://other.example".into()),
         ("recipient", |says| says.recipient = "https://other.example/acs".into()),
         ("destination", |says| says.destination = "https://other.example/acs".into()),

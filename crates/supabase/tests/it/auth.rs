@@ -105,7 +105,7 @@ async fn refusals_have_gotrues_status_and_code() {
             404,
             "flow_state_not_found",
         ),
-        ("/auth/v1/token?grant_type=id_token", json!({}), 400, "provider_disabled"),
+        ("/auth/v1/token?grant_type=id_token", json!({}), 400, "validation_failed"),
         ("/auth/v1/token?grant_type=web3", json!({}), 422, "web3_provider_disabled"),
         ("/auth/v1/sso", json!({ "domain": "x" }), 404, "sso_provider_not_found"),
         ("/auth/v1/otp", json!({ "email": "ann@example.com" }), 422, "email_provider_disabled"),

@@ -153,7 +153,7 @@ pub fn envelope(failure: &Failure, refused: &Refused<'_>) -> Answer {
         "graphql.content_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         _ => status_of(fault.kind()),
     };
-    let mut extensions = json!({ "code": fault.code(), "request_id": &*refused.request_id.0 });
+    let mut extensions = json!({ "code": web::code_of(fault), "request_id": &*refused.request_id.0 });
     if let Some(hint) = fault.hint() {
         extensions["hint"] = hint.into();
     }

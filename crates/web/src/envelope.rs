@@ -1,8 +1,14 @@
 //! The guide's error body plus the request's name (control 127): our own API's, and that of paths of no dialect.
 
-use base::{Failure, fault};
+use base::{Failure, Fault, Kind, fault};
 
 use crate::{Answer, Refused, status_of};
+
+/// A fault's code as callers read it. Of a session that is weaker than it must be every dialect says the same word
+/// (control 24).
+pub fn code_of(fault: &dyn Fault) -> &'static str {
+    if fault.kind() == Kind::StepUp { "insufficient_aal" } else { fault.code() }
+}
 
 /// Words a failure as `error`, `message`, `code` and `request_id`; what is ours is explained in `dev` only.
 pub fn plain(failure: &Failure, refused: &Refused<'_>) -> Answer {
@@ -11,7 +17,7 @@ pub fn plain(failure: &Failure, refused: &Refused<'_>) -> Answer {
     let mut body = serde_json::json!({
         "error": status.canonical_reason().unwrap_or("Error"),
         "message": fault.message(),
-        "code": fault.code(),
+        "code": code_of(fault),
         "request_id": &*refused.request_id.0,
     });
     if let Some(hint) = fault.hint() {

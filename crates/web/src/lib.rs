@@ -22,7 +22,7 @@ pub use ask::{Ask, Params, decode_form};
 pub use body::Body;
 pub use cookies::{cookies, set_cookie};
 pub use cx::{Cx, RequestId};
-pub use envelope::plain;
+pub use envelope::{code_of, plain};
 pub use error::Error;
 pub use guard::Guard;
 pub use info::RouteInfo;

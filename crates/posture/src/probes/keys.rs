@@ -31,6 +31,9 @@ pub async fn programs_have_no_more_than_they_need(bench: &Bench) -> Result<Findi
 async fn tries(bench: &Bench, tenant: &Tenant, made: &mut Vec<Key>) -> Result<Vec<(bool, String)>, Trouble> {
     let table = format!("/rest/v1/{}_rows", tenant.name);
     let reader = make(bench, json!({ "name": "probe_reader", "scope": ["data:read"] }), made).await?;
+    // A change of the schema a moment ago may still be on its way to the catalog.
+    let served = async || Ok(with(bench, &reader, "GET", &table, None).await?.status != 404);
+    let _seen_below = bench.within(5, "the tenant's table to be served", served).await;
     let read = with(bench, &reader, "GET", &table, None).await?.status;
     let row = json!({ "id": 3, "owner": tenant.person.id });
     let written = with(bench, &reader, "POST", &table, Some(row)).await?.status;

@@ -106,7 +106,7 @@ async fn make(parts: &Parts, schema_only: bool) -> Result<Target, Error> {
     }
     dump.arg(&parts.admin.database);
     run(dump).await?;
-    let copy = parts.admin.database(&format!("palisade_copy_{}", hex::encode(parts.rng.bytes::<6>())));
+    let copy = name(parts).await?;
     create_database(&parts.admin, &copy.database).await?;
     let mut restore = way.command(&programs.join("pg_restore"));
     restore.args(["--exit-on-error", "--no-password", "--dbname"]).arg(&copy.database).arg(&file);
@@ -118,6 +118,14 @@ async fn make(parts: &Parts, schema_only: bool) -> Result<Target, Error> {
         carry_book(&parts.admin, &copy).await?;
     }
     Ok(copy)
+}
+
+/// A database of its own: when it was made, and of which.
+pub(crate) async fn name(parts: &Parts) -> Result<Target, Error> {
+    let now: i64 = parts.admin.connect().await?.query_one(sql::NOW, &[]).await?.try_get(0)?;
+    let source: String = parts.admin.database.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+    let random = hex::encode(parts.rng.bytes::<6>());
+    Ok(parts.admin.database(&format!("palisade_copy_{now}_{random}_{source}")))
 }
 
 /// A copy without rows still knows what has been applied.
@@ -221,7 +229,9 @@ fn said(error: &std::io::Error) -> Error {
 /// Drops what a crash left behind.
 async fn sweep(admin: &Target) -> Result<(), Error> {
     let client = admin.connect().await?;
-    for row in client.query(sql::STALE_COPIES, &[]).await? {
+    let now: i64 = client.query_one(sql::NOW, &[]).await?.try_get(0)?;
+    let oldest = now - 2 * i64::try_from(limits::COPY_SECONDS_MAX.value).unwrap_or(i64::MAX / 2);
+    for row in client.query(sql::STALE_COPIES, &[&oldest]).await? {
         drop_database(admin, row.try_get(0)?).await?;
     }
     Ok(())

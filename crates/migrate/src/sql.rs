@@ -12,8 +12,10 @@ pub const FORGET: &str = "DELETE FROM migrate.applied WHERE version = $1";
 pub const TAKE_TURN: &str = "SELECT pg_catalog.pg_advisory_lock($1)";
 /// Gives the turn back.
 pub const GIVE_TURN: &str = "SELECT pg_catalog.pg_advisory_unlock($1)";
-/// Copies that a crash left behind.
-pub const STALE_COPIES: &str =
-    "SELECT datname::text FROM pg_catalog.pg_database WHERE datname LIKE 'palisade\\_copy\\_%'";
+/// The second in which a copy is made: its name begins with it.
+pub const NOW: &str = "SELECT extract(epoch FROM pg_catalog.now())::bigint";
+/// Copies that a crash left behind: older than any rehearsal takes. Somebody else's may be in use.
+pub const STALE_COPIES: &str = "SELECT datname::text FROM pg_catalog.pg_database \
+     WHERE datname ~ '^palisade_copy_[0-9]+_' AND split_part(datname, '_', 3)::bigint < $1";
 /// Every object of the application.
 pub const SNAPSHOT: &str = include_str!("snapshot.sql");

@@ -38,3 +38,9 @@ pub const FIRST_ROUND_SECONDS: Limit = Limit::new(
     60,
     "a start serves its users first; palisade posture does not wait for it",
 );
+/// Probes that one lent key serves.
+pub const PROBES_PER_KEY: Limit = Limit::new(
+    "posture_probes_per_key",
+    6,
+    "a probe asks less than ten things with it, and a key may ask sixty a minute",
+);

@@ -123,38 +123,51 @@ impl Posture {
 
     async fn round(&self, probes: &[Probe]) -> Result<(), Error> {
         let _alone = self.0.round.lock().await;
-        let (place, lent) = self.place_of_round().await;
-        let mut bench = Bench::new(place);
+        let mut lent = None;
+        let mut bench = Bench::new(self.0.place.clone());
+        self.change_key(&mut bench, &mut lent).await;
         // Without the database the probes say so themselves; what is left over waits for the next round.
         let _round = bench
             .begin()
             .await
             .inspect_err(|trouble| tracing::warn!(%trouble, "a round of probes begins alone"));
-        for probe in probes {
+        for (count, probe) in probes.iter().enumerate() {
+            if count > 0 && count % limits::PROBES_PER_KEY.size() == 0 {
+                self.change_key(&mut bench, &mut lent).await;
+            }
             let finding = try_one(&bench, probe).await;
             self.keep(probe.control, &finding).await?;
         }
         if let Err(trouble) = bench.clear().await {
             tracing::warn!(%trouble, "the probes' tenant could not be removed");
         }
-        if let (Some(keys), Some(id)) = (&self.0.keys, lent)
-            && let Err(error) = (keys.take_back)(id).await
-        {
-            tracing::warn!(error, "the round's key lives until it expires");
-        }
+        self.take_back(lent).await;
         Ok(())
     }
 
-    /// The place, with a key of this round's own where one can be had.
-    async fn place_of_round(&self) -> (Place, Option<String>) {
-        let place = self.0.place.clone();
-        let Some(keys) = &self.0.keys else { return (place, None) };
+    /// Gives the bench a key of its own, where one can be had, and takes back the one before: a key has a budget like
+    /// everybody's (control 71), and a round of probes is more than a minute's worth of it.
+    async fn change_key(&self, bench: &mut Bench, lent: &mut Option<String>) {
+        let Some(keys) = &self.0.keys else { return };
         match (keys.lend)().await {
-            Ok((id, secret_key)) => (Place { secret_key, ..place }, Some(id)),
-            Err(error) => {
-                tracing::warn!(error, "a round of probes has no key of its own and uses the operator's");
-                (place, None)
+            Ok((id, secret_key)) => {
+                bench.place.secret_key = secret_key;
+                self.take_back(lent.replace(id)).await;
             }
+            Err(error) => {
+                tracing::warn!(
+                    error,
+                    "the probes have no new key of their own and go on with the one they have"
+                );
+            }
+        }
+    }
+
+    async fn take_back(&self, lent: Option<String>) {
+        if let (Some(keys), Some(id)) = (&self.0.keys, lent)
+            && let Err(error) = (keys.take_back)(id).await
+        {
+            tracing::warn!(error, "a key of the probes lives until it expires");
         }
     }
 

@@ -178,12 +178,12 @@ impl TestApp {
 
     /// Waits, within a bound, until `condition` holds.
     pub async fn eventually(&self, mut condition: impl AsyncFnMut() -> bool) {
-        for _ in 0..200 {
+        for _ in 0..600 {
             if condition().await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        panic!("it did not come true within five seconds");
+        panic!("it did not come true within fifteen seconds");
     }
 }

@@ -189,6 +189,10 @@ impl Auth {
         if first && taken.purpose != Purpose::Signup {
             ended = self.forget_unproven(tx, &user).await?;
         }
+        if first && taken.purpose == Purpose::Signup {
+            // The password is what is being confirmed; a way in from outside that somebody else may have planted is not.
+            tx.execute(sql::links::DELETE_OUTSIDE_IDENTITIES, [user.id.into()]).await?;
+        }
         if taken.purpose == Purpose::Recovery {
             // Nothing that somebody else began is finished behind the owner's back.
             let now = self.0.clock.now();

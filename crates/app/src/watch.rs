@@ -27,6 +27,8 @@ pub fn spawn(
     tracker.spawn(close_ended(services.clone(), stop.clone()));
     let (follow, until) = (services.auth.clone().follow(listener.clone()), stop.clone());
     tracker.spawn(async move { until.run_until_cancelled(follow).await });
+    let (look, until) = (look(services.clone()), stop.clone());
+    tracker.spawn(async move { until.run_until_cancelled(look).await });
     let follow = listener.clone();
     tracker.spawn(async move { stop.run_until_cancelled(reload(follow, services)).await });
     listener
@@ -43,6 +45,16 @@ async fn close_ended(services: Services, stop: CancellationToken) {
                 tracing::warn!(missed, "ended sessions were announced faster than heard")
             }
             Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Where the database cannot announce its changes, they are looked for.
+async fn look(services: Services) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(data::limits::SCHEMA_LOOK_MS.value)).await;
+        if let Err(error) = services.data.look().await {
+            tracing::warn!(error = %base::fault::chain(&error), "the schema could not be looked at");
         }
     }
 }

@@ -32,6 +32,20 @@ pub const IDENTIFIER_BYTES_MAX: Limit =
 pub const SUGGESTION_NAMES_MAX: Limit =
     Limit::new("suggestion_names_max", 500, "bounds the time a refusal takes in a schema of many tables");
 
+/// Between two looks at a schema whose changes are not announced.
+pub const SCHEMA_LOOK_MS: Limit = Limit::new(
+    "schema_look_ms",
+    2_000,
+    "where no event trigger can be made, how long a changed schema may be served as it was",
+);
+
 /// Every bound, for the reference.
-pub const LIMITS: &[&Limit] =
-    &[&QUERY_DEPTH_MAX, &QUERY_PARAMETERS_MAX, &EMBEDS_MAX, &IDENTIFIER_BYTES_MAX, &SUGGESTION_NAMES_MAX];
+pub const LIMITS: &[&Limit] = &[
+    &FLOW_ROWS_MIN,
+    &QUERY_DEPTH_MAX,
+    &QUERY_PARAMETERS_MAX,
+    &EMBEDS_MAX,
+    &IDENTIFIER_BYTES_MAX,
+    &SUGGESTION_NAMES_MAX,
+    &SCHEMA_LOOK_MS,
+];

@@ -70,6 +70,22 @@ impl Data {
         Ok(version)
     }
 
+    /// Where schema changes are not announced (no superuser, so no event trigger), looks whether there were any, and then
+    /// takes a new snapshot. Returns whether there were. Nothing is looked at where they are announced.
+    pub async fn look(&self) -> Result<bool, Error> {
+        let catalog = self.catalog();
+        if catalog.is_heard || catalog.version == 0 {
+            return Ok(false);
+        }
+        let mut tx = self.0.pg.begin_system(Reason::Catalog).await?;
+        let now = catalog::fingerprint(&mut tx).await?;
+        tx.commit(()).await?.into_inner();
+        if now == catalog.fingerprint {
+            return Ok(false);
+        }
+        self.reload().await.map(|_| true)
+    }
+
     /// The snapshot; an empty one of version 0 before the first is taken.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.0.catalog.load_full()

@@ -73,6 +73,10 @@ pub struct Raw {
     pub request_is_read: bool,
     /// Whether code that a read reaches looks at more of the claims than the subject.
     pub claims_are_read: bool,
+    /// Whether changes are announced.
+    pub is_heard: bool,
+    /// What to compare with, where they are not.
+    pub fingerprint: String,
 }
 
 struct Name(Arc<str>);
@@ -114,6 +118,13 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
     open.run(Statement::rare(sql::SURROUNDINGS, [])).await?;
     let schemas: Param = scope.schemas().into();
     let mut raw = Raw::default();
+    if let Some(row) = ask_all(open, sql::HEARD).await?.first() {
+        raw.is_heard = flag(row, 0)?;
+    }
+    if !raw.is_heard {
+        // Before everything else: what changes while the rest is read is another fingerprint at the next look.
+        raw.fingerprint = fingerprint(open).await?;
+    }
     for row in ask(open, sql::RELATIONS, &schemas).await?.iter() {
         read_relation(row, &mut raw)?;
     }
@@ -160,6 +171,12 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
     (raw.reads_leave, raw.request_is_read) = (effects.reads_leave, effects.request_is_read);
     raw.claims_are_read = effects.claims_are_read;
     Ok(raw)
+}
+
+/// What the schema is at the moment, as one word.
+pub async fn fingerprint(open: &mut Open) -> Result<String, Error> {
+    let rows = ask_all(open, sql::FINGERPRINT).await?;
+    rows.first().map_or(Ok(String::new()), |row| row.at(0))
 }
 
 async fn ask(open: &mut Open, sql: &'static str, schemas: &Param) -> Result<Rows, Error> {
@@ -387,9 +404,11 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
             .filter_map(|key| Some(((key.relation, key.name.clone()), key.comment.clone()?)))
             .collect(),
         functions_answer: raw.functions_answer,
-        reads_leave: raw.reads_leave,
-        request_is_read: raw.request_is_read,
-        claims_are_read: raw.claims_are_read,
+        reads_leave: raw.reads_leave || !raw.is_heard,
+        request_is_read: raw.request_is_read || !raw.is_heard,
+        claims_are_read: raw.claims_are_read || !raw.is_heard,
+        is_heard: raw.is_heard,
+        fingerprint: raw.fingerprint,
         exposed: scope.exposed.iter().map(|name| name.as_str().into()).collect(),
     }
 }

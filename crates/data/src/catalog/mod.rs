@@ -14,7 +14,7 @@ mod view;
 
 pub use function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
 pub use links::{Columns, Link, LinkKind};
-pub use load::{Raw, build, read};
+pub use load::{Raw, build, fingerprint, read};
 pub use relation::{Column, Relation, RelationId, RelationKind, Served};
 pub use types::{Type, TypeKind, Types};
 
@@ -78,6 +78,11 @@ pub struct Catalog {
     /// Whether code that a read reaches looks at more of the caller's claims than `auth.uid()`: otherwise a read brings
     /// the subject alone.
     pub claims_are_read: bool,
+    /// Whether a change of the schema is announced by itself. Where it is not (no superuser, no event trigger), code that
+    /// nobody knows of yet may look at anything and leave anything, so reads bring everything and are cleaned behind.
+    pub is_heard: bool,
+    /// What the schema was, as one word; empty where changes are announced.
+    pub fingerprint: String,
     by_name: HashMap<(Arc<str>, Arc<str>), RelationId>,
     by_row_type: HashMap<u32, RelationId>,
     exposed: Vec<Arc<str>>,

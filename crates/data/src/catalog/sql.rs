@@ -216,6 +216,44 @@ select coalesce(pg_catalog.bool_or(text ~* '\m(set_config|dblink\w*|pg_\w*adviso
            false) as claims
 from written"#;
 
+/// Whether a change of the schema is announced by itself: the event triggers are there and cannot be slept through.
+pub const HEARD: &str = "
+select pg_catalog.count(*) = 2 from pg_catalog.pg_event_trigger e
+where e.evtname in ('palisade_on_ddl', 'palisade_on_drop') and e.evtenabled = 'A' and e.evttags is null";
+
+/// One number for everything above, for those who have to look whether it changed: each row of the catalogs by where it
+/// is and who wrote it. A drop, a change and a new one are all another sum.
+pub const FINGERPRINT: &str = "
+select pg_catalog.md5(pg_catalog.string_agg(part, ' '))
+from (
+  select 'class ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(c.oid || ':' || c.xmin || c.ctid::text, 0)), 0) as part
+    from pg_catalog.pg_class c where c.oid >= 16384 and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c')
+  union all select 'attribute ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(a.attrelid || ':' || a.xmin || a.ctid::text, 0)), 0)
+    from pg_catalog.pg_attribute a where a.attrelid >= 16384 and a.attnum > 0
+  union all select 'policy ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(p.oid || ':' || p.xmin || p.ctid::text, 0)), 0)
+    from pg_catalog.pg_policy p
+  union all select 'proc ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(p.oid || ':' || p.xmin || p.ctid::text, 0)), 0)
+    from pg_catalog.pg_proc p where p.oid >= 16384
+  union all select 'rewrite ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(r.oid || ':' || r.xmin || r.ctid::text, 0)), 0)
+    from pg_catalog.pg_rewrite r where r.oid >= 16384
+  union all select 'constraint ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(c.oid || ':' || c.xmin || c.ctid::text, 0)), 0)
+    from pg_catalog.pg_constraint c where c.oid >= 16384
+  union all select 'type ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(t.oid || ':' || t.xmin || t.ctid::text, 0)), 0)
+    from pg_catalog.pg_type t where t.oid >= 16384
+  union all select 'enum ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(e.oid || ':' || e.xmin || e.ctid::text, 0)), 0)
+    from pg_catalog.pg_enum e
+  union all select 'cast ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(c.oid || ':' || c.xmin || c.ctid::text, 0)), 0)
+    from pg_catalog.pg_cast c where c.oid >= 16384
+  union all select 'namespace ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(n.oid || ':' || n.xmin || n.ctid::text, 0)), 0)
+    from pg_catalog.pg_namespace n where n.nspname !~ '^pg_(toast_)?temp'
+  union all select 'description ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(d.objoid || ':' || d.xmin || d.ctid::text, 0)), 0)
+    from pg_catalog.pg_description d where d.objoid >= 16384
+  union all select 'roles ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(r.oid || ':' || r.rolsuper || r.rolbypassrls, 0)), 0)
+    from pg_catalog.pg_roles r
+  union all select 'members ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(m.roleid || ':' || m.member || m.xmin, 0)), 0)
+    from pg_catalog.pg_auth_members m
+  order by 1) parts";
+
 /// Everything, for the test that prepares each one.
 pub const ALL: &[&str] = &[
     SURROUNDINGS,
@@ -231,4 +269,6 @@ pub const ALL: &[&str] = &[
     SCHEMAS,
     CODE,
     WRITTEN,
+    HEARD,
+    FINGERPRINT,
 ];

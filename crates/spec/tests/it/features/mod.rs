@@ -4,6 +4,7 @@ mod accounts;
 mod appflowy;
 mod data;
 mod edge;
+mod external;
 mod factors;
 mod fluxbase;
 mod keys;

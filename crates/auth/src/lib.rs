@@ -29,6 +29,7 @@ pub mod oauth;
 pub mod outside;
 mod passwords;
 mod post;
+mod reclaim;
 mod revocation;
 mod roles;
 mod rules;

@@ -29,6 +29,7 @@ pub use custom::CustomFields;
 pub use error::OauthError;
 pub use id_grant::IdTokenGrant;
 pub use linking::Question;
+pub(crate) use sql::SET_PROVIDERS;
 
 use base::Settings;
 use outbound::Outbound;

@@ -24,6 +24,7 @@ macro_rules! user_columns {
 }
 
 pub mod links;
+pub mod reclaim;
 
 pub(crate) const USER_BY_ID: &str = concat!("select ", user_columns!(), " from auth.users u where u.id = $1");
 

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::token::{Purpose, Taken};
 use crate::accounts::{read_email, read_phone};
 use crate::events::{self, LinkHappening};
-use crate::session::{Grant, Opening, Way, ids};
+use crate::reclaim::ProvenBy;
+use crate::session::{Grant, Opening, Way};
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
 
@@ -156,11 +157,14 @@ impl Auth {
                 if user.phone.as_ref() != Some(&taken.sent_to) {
                     return Err(Error::LinkInvalid);
                 }
-                let ended = match user.confirmed_at {
-                    None if taken.purpose == Purpose::Sms => self.forget_unproven(tx, &user).await?,
-                    None | Some(_) => Vec::new(),
+                let (user, ended) = match user.confirmed_at {
+                    None => {
+                        let own_sign_up = taken.purpose == Purpose::SmsSignup;
+                        let by = ProvenBy::Message { what: "phone", flow: taken.flow, own_sign_up };
+                        self.reclaim(tx, &user, by, visit).await?
+                    }
+                    Some(_) => (self.confirm(tx, &user, "phone", visit).await?, Vec::new()),
                 };
-                let user = self.confirm(tx, &user, "phone", visit).await?;
                 Ok(Accepted::Proven(Box::new(user), ended))
             }
             Purpose::EmailChangeCurrent | Purpose::EmailChangeNew => {
@@ -184,15 +188,14 @@ impl Auth {
         taken: &Taken,
         visit: &Visit,
     ) -> Result<Accepted, Error> {
-        let mut ended = Vec::new();
-        let first = user.confirmed_at.is_none();
-        if first && taken.purpose != Purpose::Signup {
-            ended = self.forget_unproven(tx, &user).await?;
-        }
-        if first && taken.purpose == Purpose::Signup {
-            // The password is what is being confirmed; a way in from outside that somebody else may have planted is not.
-            tx.execute(sql::links::DELETE_OUTSIDE_IDENTITIES, [user.id.into()]).await?;
-        }
+        let (user, ended) = match user.confirmed_at {
+            None => {
+                let own_sign_up = taken.purpose == Purpose::Signup;
+                let by = ProvenBy::Message { what: "email", flow: taken.flow, own_sign_up };
+                self.reclaim(tx, &user, by, visit).await?
+            }
+            Some(_) => (user, Vec::new()),
+        };
         if taken.purpose == Purpose::Recovery {
             // Nothing that somebody else began is finished behind the owner's back.
             let now = self.0.clock.now();
@@ -225,17 +228,5 @@ impl Auth {
         events::record_link(tx, self, visit, LinkHappening::AddressConfirmed { user: user.id, what }).await?;
         let rows = tx.query(sql::USER_BY_ID, [user.id.into()]).await?;
         rows.first().map(User::read).transpose()?.ok_or(Error::LinkInvalid)
-    }
-
-    /// Whatever was set up under an address before anybody proved it.
-    async fn forget_unproven(&self, tx: &mut SystemTx, user: &User) -> Result<Vec<Uuid>, Error> {
-        tx.execute(sql::links::FORGET_UNPROVEN, [user.id.into()]).await?;
-        tx.execute(sql::links::DELETE_FACTORS, [user.id.into()]).await?;
-        tx.execute(sql::links::DELETE_PASSKEYS, [user.id.into()]).await?;
-        tx.execute(sql::links::DELETE_OUTSIDE_IDENTITIES, [user.id.into()]).await?;
-        let now = self.0.clock.now();
-        tx.execute(sql::links::DROP_PENDING_CHANGES, [user.id.into(), now.into()]).await?;
-        tx.execute(sql::DELETE_ONE_TIME_TOKENS, [user.id.into()]).await?;
-        ids(&tx.query(sql::END_SESSIONS_OF_USER, [user.id.into()]).await?)
     }
 }

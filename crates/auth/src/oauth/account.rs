@@ -14,7 +14,7 @@ use super::provider::Provider;
 use super::{OauthError, sql as own};
 use crate::accounts::{require_small, trigger};
 use crate::events::{self, Happening, Outside};
-use crate::session::ids;
+use crate::reclaim::ProvenBy;
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
 
@@ -43,8 +43,8 @@ impl Auth {
                 // Made by this identity, and the address was never proven.
                 true if !profile.verified => self.ask_by_mail(tx, provider, profile, &user, visit).await,
                 true => {
-                    let keep = Some((provider.id.as_str(), profile.subject.as_str()));
-                    let (user, ended) = self.reclaim(tx, user, keep, visit).await?;
+                    let by = ProvenBy::Identity { provider: &provider.id, subject: &profile.subject };
+                    let (user, ended) = self.reclaim(tx, &user, by, visit).await?;
                     Ok(Settled::In { user: Box::new(user), ended })
                 }
                 false => Ok(Settled::In { user: Box::new(user), ended: Vec::new() }),
@@ -62,7 +62,7 @@ impl Auth {
         match known {
             Some(user) if !profile.verified => self.ask_by_mail(tx, provider, profile, &user, visit).await,
             Some(user) if user.email_confirmed_at.is_none() => {
-                let (user, ended) = self.reclaim(tx, user, None, visit).await?;
+                let (user, ended) = self.reclaim(tx, &user, ProvenBy::NewIdentity, visit).await?;
                 let user = self.attach(tx, user, &provider.id, profile, visit).await?;
                 Ok(Settled::In { user: Box::new(user), ended })
             }
@@ -215,41 +215,6 @@ impl Auth {
         }
     }
 
-    /// Somebody proved the address of an account that nobody had proven. Whoever made it keeps nothing in it: no password,
-    /// identity, factor, passkey, session, pending change or code (attack row 4). `keep` is the identity that proved it.
-    pub(crate) async fn reclaim(
-        &self,
-        tx: &mut SystemTx,
-        user: User,
-        keep: Option<(&str, &str)>,
-        visit: &Visit,
-    ) -> Result<(User, Vec<Uuid>), Error> {
-        let (id, now) = (user.id, self.0.clock.now());
-        let proves = |identity: &&crate::user::Identity| {
-            keep == Some((identity.provider.as_str(), identity.id.as_str()))
-        };
-        for identity in user.identities.iter().filter(|identity| !proves(identity)) {
-            tx.execute(own::DELETE_IDENTITY, [identity.identity_id.into(), id.into()]).await?;
-        }
-        for statement in [
-            own::RECLAIM_FACTORS,
-            own::RECLAIM_PASSKEYS,
-            own::RECLAIM_CONSENTS,
-            own::RECLAIM_FLOWS,
-            sql::DELETE_ONE_TIME_TOKENS,
-        ] {
-            tx.execute(statement, [id.into()]).await?;
-        }
-        tx.execute(own::RECLAIM_USER, [id.into(), now.into()])
-            .await
-            .map_err(|error| trigger(error, "updating user"))?;
-        tx.execute(own::SET_PROVIDERS, [id.into(), now.into()]).await?;
-        let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [id.into()]).await?)?;
-        let happening = Outside::AccountReclaimed { user: id, sessions_ended: ended.len() };
-        events::record(tx, self, visit, Happening::Outside(happening)).await?;
-        Ok((self.user(tx, id).await?, ended))
-    }
-
     /// Links what waited for a code or a yes, if the account and the session that asked still live.
     pub(super) async fn join_identity(
         &self,
@@ -272,8 +237,8 @@ impl Auth {
         // The mail that brought the yes went to the account's own address.
         let (user, ended) = match link.by_mail && user.email_confirmed_at.is_none() {
             true => {
-                let keep = Some((link.provider.as_str(), link.subject.as_str()));
-                self.reclaim(tx, user, keep, visit).await?
+                let by = ProvenBy::Identity { provider: &link.provider, subject: &link.subject };
+                self.reclaim(tx, &user, by, visit).await?
             }
             false => (user, Vec::new()),
         };

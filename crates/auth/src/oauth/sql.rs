@@ -51,17 +51,6 @@ pub(crate) const SET_PROVIDERS: &str = "update auth.users u set updated_at = $2,
      from (select coalesce(jsonb_agg(p.provider order by p.first), '[]') as all from (select i.provider, min(i.created_at) as first \
      from auth.identities i where i.user_id = $1 group by i.provider) p) known where u.id = $1";
 
-/// Everything that somebody who never proved the address could have left in the account, but the account.
-pub(crate) const RECLAIM_USER: &str = "update auth.users set encrypted_password = '', phone = null, phone_confirmed_at = null, \
-     phone_change = '', phone_change_token = '', email_change = '', email_change_token_new = '', email_change_token_current = '', \
-     recovery_token = '', confirmation_token = '', reauthentication_token = '', email_confirmed_at = $2, updated_at = $2, \
-     raw_user_meta_data = case when invited_at is null then '{}' else raw_user_meta_data end where id = $1";
-
-pub(crate) const RECLAIM_FACTORS: &str = "delete from auth.mfa_factors where user_id = $1";
-pub(crate) const RECLAIM_PASSKEYS: &str = "delete from auth.webauthn_credentials where user_id = $1";
-pub(crate) const RECLAIM_CONSENTS: &str = "delete from auth.oauth_consents where user_id = $1";
-pub(crate) const RECLAIM_FLOWS: &str = "delete from auth.flow_state where user_id = $1";
-
 /// Somebody without an address got one, and stays who they were.
 pub(crate) const NAME_ANONYMOUS: &str = "update auth.users set is_anonymous = false, email = coalesce(email, $2), \
      email_confirmed_at = coalesce(email_confirmed_at, $3), updated_at = $4 where id = $1";
@@ -126,11 +115,6 @@ pub const ALL: &[&str] = &[
     RENEW_IDENTITY,
     MERGE_USER_METADATA,
     SET_PROVIDERS,
-    RECLAIM_USER,
-    RECLAIM_FACTORS,
-    RECLAIM_PASSKEYS,
-    RECLAIM_CONSENTS,
-    RECLAIM_FLOWS,
     NAME_ANONYMOUS,
     DELETE_IDENTITY,
     SET_EMAIL,

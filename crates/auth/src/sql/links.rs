@@ -71,17 +71,6 @@ pub(crate) const CONFIRM_USER: &str = "update auth.users set updated_at = $2, \
 pub(crate) const CONFIRM_IDENTITY: &str = "update auth.identities set updated_at = $2, identity_data = identity_data || \
      jsonb_build_object($3::text, true) where user_id = $1 and provider = $4";
 
-/// Whatever was said and set before an address was proven may be somebody else's.
-pub(crate) const FORGET_UNPROVEN: &str = "update auth.users set encrypted_password = '', \
-     raw_user_meta_data = jsonb_strip_nulls(jsonb_build_object('sub', id, 'email', email)) where id = $1";
-
-pub(crate) const DELETE_FACTORS: &str = "delete from auth.mfa_factors where user_id = $1";
-
-pub(crate) const DELETE_PASSKEYS: &str = "delete from auth.webauthn_credentials where user_id = $1";
-
-pub(crate) const DELETE_OUTSIDE_IDENTITIES: &str =
-    "delete from auth.identities where user_id = $1 and provider not in ('email', 'phone')";
-
 /// A change of address is asked for: the earlier one is forgotten with its tokens.
 pub(crate) const ASK_EMAIL_CHANGE: &str = "update auth.users set email_change = $2, email_change_sent_at = $3, \
      email_change_confirm_status = 0, updated_at = $3 where id = $1";
@@ -143,10 +132,6 @@ pub const ALL: &[&str] = &[
     NOTE_SENT,
     CONFIRM_USER,
     CONFIRM_IDENTITY,
-    FORGET_UNPROVEN,
-    DELETE_FACTORS,
-    DELETE_PASSKEYS,
-    DELETE_OUTSIDE_IDENTITIES,
     ASK_EMAIL_CHANGE,
     DROP_EMAIL_CHANGE_TOKENS,
     CONFIRM_HALF,

@@ -10,6 +10,7 @@ async fn every_statement_can_be_prepared() {
     for sql in auth::sql::ALL
         .iter()
         .chain(auth::sql::links::ALL)
+        .chain(auth::sql::reclaim::ALL)
         .chain(auth::sso::sql::ALL)
         .chain(auth::mfa::sql::ALL)
         .chain(auth::sql::OAUTH)

@@ -5,6 +5,7 @@ mod edge;
 mod factors;
 mod guards;
 mod guessing;
+mod hijack;
 mod links;
 mod oauth;
 mod passkeys;

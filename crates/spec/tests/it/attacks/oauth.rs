@@ -7,7 +7,7 @@ use spec::{Idp, Person, TestApp};
 use crate::features::oauth::{BACK, CHALLENGE, begin, browser, exchange, sign_in, today, with_idp};
 
 /// An ID token of the real provider for one of its clients, by a flow that has nothing to do with us.
-async fn token_for(idp: &Idp, client: (&str, &str), who: &str, nonce: &str) -> String {
+pub async fn token_for(idp: &Idp, client: (&str, &str), who: &str, nonce: &str) -> String {
     let mut browser = spec::Browser::new("127.0.0.9".parse().unwrap());
     let start = format!(
         "{}/auth?client_id={}&response_type=code&scope=openid%20email%20profile&redirect_uri=http://127.0.0.1/callback\
@@ -32,7 +32,7 @@ async fn token_for(idp: &Idp, client: (&str, &str), who: &str, nonce: &str) -> S
     token.expect(200).field("id_token")
 }
 
-const OURS: (&str, &str) = ("palisade", "a-secret-that-only-both-know");
+pub const OURS: (&str, &str) = ("palisade", "a-secret-that-only-both-know");
 const THEIRS: (&str, &str) = ("somebody-else", "another-secret-entirely");
 
 #[tokio::test]

@@ -60,6 +60,13 @@ pub fn csrf_token(browser: &str) -> String {
     URL_SAFE_NO_PAD.encode(seal::sha256(format!("palisade: csrf: {browser}").as_bytes()))
 }
 
+/// Whether a cookie of this name is one of ours: its value is a credential, or tells a device.
+pub fn is_ours(name: &str) -> bool {
+    let name = name.strip_prefix(HOST_PREFIX).unwrap_or(name);
+    // The second is the lockout's, by which an account's own devices are known.
+    name.starts_with("palisade_") || name.starts_with("pd_")
+}
+
 fn name(base: &str, https: bool) -> String {
     match https {
         true => format!("{HOST_PREFIX}{base}"),

@@ -16,6 +16,7 @@ mod guard;
 mod info;
 mod route;
 mod status;
+pub mod told;
 
 pub use answer::Answer;
 pub use ask::{Ask, Params, decode_form};

@@ -10,7 +10,6 @@ use data::catalog::Catalog;
 use data::query::{Query, Reading};
 use http::{HeaderMap, Method};
 use pg::Setup;
-use serde_json::{Map, Value};
 use web::Ask;
 
 use super::config::RestConfig;
@@ -113,8 +112,14 @@ pub(super) fn setup(config: &RestConfig, catalog: &Catalog, ask: &Ask, heading: 
         more.extend([
             ("request.method".into(), ask.parts.method.as_str().into()),
             ("request.path".into(), path.as_ref().into()),
-            ("request.headers".into(), visible(&ask.parts.headers, config.outspoken).to_string().into()),
-            ("request.cookies".into(), cookies(&ask.parts.headers).to_string().into()),
+            (
+                "request.headers".into(),
+                web::told::headers(&ask.parts.headers, config.outspoken).to_string().into(),
+            ),
+            (
+                "request.cookies".into(),
+                web::told::cookies(&ask.parts.headers, config.outspoken).to_string().into(),
+            ),
         ]);
     }
     if let Some(zone) = &heading.prefer.timezone {
@@ -129,44 +134,9 @@ pub(super) fn setup(config: &RestConfig, catalog: &Catalog, ask: &Ask, heading: 
     }
 }
 
-fn visible(headers: &HeaderMap, all: bool) -> Value {
-    let hidden = |name: &str| {
-        name == "cookie" || (!all && matches!(name, "authorization" | "apikey" | "proxy-authorization"))
-    };
-    let text =
-        |value: &http::HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let shown = headers.iter().filter(|(name, _)| !hidden(name.as_str()));
-    Value::Object(shown.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect::<Map<_, _>>())
-}
-
-fn cookies(headers: &HeaderMap) -> Value {
-    let lines = headers.get_all("cookie").iter().filter_map(|line| line.to_str().ok());
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = name.trim();
-        (!name.is_empty()).then(|| (name.to_owned(), Value::String(value.trim().to_owned())))
-    };
-    Value::Object(lines.flat_map(|line| line.split(';')).filter_map(pair).collect())
-}
-
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
-
-    use super::{cookies, range, visible};
-
-    #[test]
-    fn credentials_do_not_reach_sql() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in
-            [("authorization", "Bearer x"), ("apikey", "k"), ("cookie", "a=b; c=d"), ("x-custom", "y")]
-        {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        assert_eq!(visible(&headers, false).to_string(), r#"{"x-custom":"y"}"#);
-        assert!(visible(&headers, true).get("authorization").is_some());
-        assert_eq!(cookies(&headers).to_string(), r#"{"a":"b","c":"d"}"#);
-    }
+    use super::range;
 
     #[test]
     fn a_range_is_digits_and_a_dash() {

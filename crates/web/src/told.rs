@@ -1,0 +1,51 @@
+//! What code in the database may be told of a request: `request.headers` and `request.cookies`.
+//!
+//! Invariant: a credential is in neither, unless everything is asked for (the conformance profile): no key, no token, and no
+//! cookie of ours.
+
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Map, Value};
+
+use crate::csrf;
+
+/// The headers but for the cookies; without credentials unless `all` is asked for.
+pub fn headers(headers: &HeaderMap, all: bool) -> Value {
+    let hidden = |name: &str| {
+        name == "cookie" || (!all && matches!(name, "authorization" | "apikey" | "proxy-authorization"))
+    };
+    let text = |value: &HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let shown = headers.iter().filter(|(name, _)| !hidden(name.as_str()));
+    Value::Object(shown.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect::<Map<_, _>>())
+}
+
+/// The cookies by name; without ours unless `all` is asked for.
+pub fn cookies(headers: &HeaderMap, all: bool) -> Value {
+    let lines = headers.get_all("cookie").iter().filter_map(|line| line.to_str().ok());
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = name.trim();
+        let shown = !name.is_empty() && (all || !csrf::is_ours(name));
+        shown.then(|| (name.to_owned(), Value::String(value.trim().to_owned())))
+    };
+    Value::Object(lines.flat_map(|line| line.split(';')).filter_map(pair).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn credentials_do_not_reach_sql() {
+        let mut headers = HeaderMap::new();
+        let session = "a=b; __Host-palisade_session=s; palisade_session=s; pd_0f=s; c=d";
+        for (name, value) in
+            [("authorization", "Bearer x"), ("apikey", "k"), ("cookie", session), ("x-custom", "y")]
+        {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        assert_eq!(super::headers(&headers, false).to_string(), r#"{"x-custom":"y"}"#);
+        assert!(super::headers(&headers, true).get("authorization").is_some());
+        assert_eq!(super::cookies(&headers, false).to_string(), r#"{"a":"b","c":"d"}"#);
+        assert!(super::cookies(&headers, true).get("palisade_session").is_some());
+    }
+}

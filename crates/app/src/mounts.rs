@@ -38,6 +38,9 @@ pub fn public(
     mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount(REST.0, REST.1));
     let fluxbase = fluxbase::State { auth: services.auth.clone(), sso: services.sso.clone() };
     mounts.extend(fluxbase::mounts(Arc::new(fluxbase)));
+    let tables =
+        fluxbase::Tables { data: services.data.clone(), rules: data::ask::Rules::from_settings(settings) };
+    mounts.extend(fluxbase::data_mounts(Arc::new(tables)));
     if settings.get(&graphql::settings::ENABLED) {
         for (prefix, style, guard) in GRAPHQL {
             let config = graphql::Config::from_settings(settings, services.documents.clone());
@@ -67,6 +70,7 @@ pub fn tables(profile: Profile) -> Vec<Table> {
         Table { title: "Accounts and sessions", routes: supabase::auth::table(AUTH_PREFIX) },
         Table { title: "Data", routes: supabase::rest::table(REST.0, REST.1) },
         Table { title: "Accounts, as Fluxbase speaks", routes: fluxbase::table() },
+        Table { title: "Data, as Fluxbase speaks", routes: fluxbase::data_table() },
         Table {
             title: "GraphQL",
             routes: GRAPHQL

@@ -1,14 +1,22 @@
 //! How Fluxbase words a refusal: `{error, code, message, hint, request_id}`. Its SDK shows `error`.
 
+use std::borrow::Cow;
+
 use ::auth::Error;
 use base::{Failure, Kind};
 use http::{HeaderName, StatusCode};
 use serde_json::json;
 use web::{Answer, Refused, status_of};
 
+use crate::tables;
+use crate::tables::error::Words;
+
 /// Words a fault.
 pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
     let fault = failure.fault();
+    if let Some(words) = failure.downcast_ref::<tables::Refused>().and_then(tables::Refused::words) {
+        return rows(&words, fault.hint(), refused);
+    }
     let (status, code) = of(failure);
     let message = match fault.kind().is_ours() {
         true => "An unexpected error occurred".into(),
@@ -35,6 +43,20 @@ pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
         Some(seconds) => answer.with(HeaderName::from_static("retry-after"), &seconds.to_string()),
         None => answer,
     }
+}
+
+/// What was said of rows.
+fn rows(words: &Words, hint: Option<Cow<'_, str>>, refused: &Refused<'_>) -> Answer {
+    let mut body = json!({
+        "error": words.message, "code": words.code, "message": words.message, "request_id": &*refused.request_id.0,
+    });
+    if let Some(hint) = words.hint.as_deref().or(hint.as_deref()) {
+        body["hint"] = hint.into();
+    }
+    if let Some(details) = &words.details {
+        body["details"] = details.as_str().into();
+    }
+    Answer::json_with(words.status, &body)
 }
 
 /// Status and code as its clients know them; a token that was revoked says so with 401, as the guide's own code checks.

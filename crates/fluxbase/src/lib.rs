@@ -2,29 +2,51 @@
 //!
 //! Translation only, over the same features as every other dialect: accounts made here sign in there. Where the product
 //! and its own SDK disagree, the SDK is right, because it is what people have. Another part (`/api/v1/tables`) is another
-//! module with a list of routes and a line in [`mounts`].
+//! module with a list of routes and a line in [`mounts`] or [`data_mounts`].
 //!
 //! Deliberately absent: SQL, policy, looking at credentials.
 
 pub mod auth;
 mod envelope;
+mod rpc;
+pub mod tables;
+
+use std::sync::Arc;
 
 use web::{Area, Mount, RouteInfo};
 
 pub use auth::State;
 pub use envelope::word;
+pub use tables::Tables;
 
 /// Where it is served.
 pub const PREFIX: &str = "/api/v1";
 
-/// Its routes.
-pub fn mounts(state: std::sync::Arc<State>) -> Vec<Mount> {
+/// Its routes about accounts.
+pub fn mounts(state: Arc<State>) -> Vec<Mount> {
     vec![Mount::new(&auth_prefix(), word, state, &auth::routes()).area(Area::Accounts)]
 }
 
-/// What the reference says of them.
+/// Its routes about rows and functions.
+pub fn data_mounts(tables: Arc<Tables>) -> Vec<Mount> {
+    let mount = |part: &str, routes: &[web::Route<Tables>]| {
+        Mount::new(&format!("{PREFIX}/{part}"), word, tables.clone(), routes).area(Area::Data)
+    };
+    vec![mount("tables", &tables::routes()), mount("rpc", &rpc::routes())]
+}
+
+/// What the reference says of those about accounts.
 pub fn table() -> Vec<RouteInfo> {
     auth::routes().iter().map(|route| route.info(&auth_prefix())).collect()
+}
+
+/// What the reference says of those about rows and functions.
+pub fn data_table() -> Vec<RouteInfo> {
+    let info = |part: &str, routes: Vec<web::Route<Tables>>| {
+        let prefix = format!("{PREFIX}/{part}");
+        routes.iter().map(|route| route.info(&prefix)).collect::<Vec<_>>()
+    };
+    [info("tables", tables::routes()), info("rpc", rpc::routes())].concat()
 }
 
 fn auth_prefix() -> String {

@@ -62,7 +62,10 @@ pub fn for_testing(workspace: &Workspace) -> Result<Tools> {
     let mut paths = Vec::new();
     paths.extend(redis::find_or_install(workspace)?);
     for wanted in [debian::PEBBLE, debian::SSLSCAN] {
-        paths.extend(debian::find_or_install(workspace, &wanted)?);
+        let program = debian::find_or_install(workspace, &wanted)?;
+        paths.extend(
+            program.parent().filter(|folder| folder.starts_with(&workspace.target)).map(Path::to_owned),
+        );
     }
     let node = node::find_or_install(workspace)?;
     sdk::node(workspace, &node)?;

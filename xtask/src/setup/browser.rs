@@ -1,35 +1,16 @@
-//! A browser for clients that are pages: GraphiQL. Palisade itself needs none.
+//! A browser for clients that are pages: GraphiQL, passkeys. Palisade itself needs none.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::{found, missing, system};
+use super::debian;
 use crate::workspace::Workspace;
-
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// The machine's Chromium, or the system's package; the tests find it as `target/tools/bin/browser`.
 pub fn find_or_install(workspace: &Workspace) -> Result<()> {
-    let browser = match on_path() {
-        Some(browser) => browser,
-        None if system::may_install() => {
-            missing("Chromium", "installing the system's package, for tests");
-            system::install(&["chromium"])?;
-            on_path().context("the package brought no chromium")?
-        }
-        None => bail!("no Chromium on this machine, and no right to install one: install `chromium`"),
-    };
-    link(&browser, &workspace.tools().join("bin/browser"))?;
-    found("Chromium", &format!("{}, for tests", browser.display()));
-    Ok(())
-}
-
-fn on_path() -> Option<PathBuf> {
-    let path = system::variable("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .flat_map(|folder| NAMES.map(|name| folder.join(name)))
-        .find(|file| file.exists())
+    let browser = debian::find_or_install(workspace, &debian::CHROMIUM)?;
+    link(&browser, &workspace.tools().join("bin/browser"))
 }
 
 fn link(to: &Path, from: &Path) -> Result<()> {

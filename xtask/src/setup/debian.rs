@@ -1,17 +1,23 @@
 //! Programs that only tests need and only Debian packages: installed with root, unpacked into `target/tools` without.
+//!
+//! Unpacking takes a package with everything it needs that this machine lacks, as `apt-get` itself reckons it, from
+//! package lists of our own: nothing of the machine is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::{found, missing, system};
+use super::{found, missing, system, write_if_changed};
 use crate::shell;
 use crate::workspace::Workspace;
 
 /// A program and the package it comes in; `flag` makes it say something and end well.
 pub struct Wanted {
-    /// Its name in `PATH`.
-    pub program: &'static str,
+    /// What it is called in what we print.
+    pub title: &'static str,
+    /// Its names in `PATH`, and where it really lies in its package.
+    pub program: &'static [&'static str],
     /// The package.
     pub package: &'static str,
     /// What is asked of it.
@@ -19,49 +25,212 @@ pub struct Wanted {
 }
 
 /// An ACME server, for tests of certificates.
-pub const PEBBLE: Wanted = Wanted { program: "pebble", package: "pebble", flag: "-h" };
+pub const PEBBLE: Wanted =
+    Wanted { title: "pebble", program: &["pebble", "usr/bin/pebble"], package: "pebble", flag: "-h" };
 /// Another TLS implementation's look at ours.
-pub const SSLSCAN: Wanted = Wanted { program: "sslscan", package: "sslscan", flag: "--version" };
+pub const SSLSCAN: Wanted = Wanted {
+    title: "sslscan",
+    program: &["sslscan", "usr/bin/sslscan"],
+    package: "sslscan",
+    flag: "--version",
+};
+/// A browser for clients that are pages. What Debian calls `chromium` is a script that knows only its own place.
+pub const CHROMIUM: Wanted = Wanted {
+    title: "Chromium",
+    program: &[
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "usr/lib/chromium/chromium",
+    ],
+    package: "chromium",
+    flag: "--version",
+};
 
-/// The machine's own, or the package's; the directory is for `PATH`.
-pub fn find_or_install(workspace: &Workspace, wanted: &Wanted) -> Result<Option<PathBuf>> {
-    let title = format!("{:<12}", wanted.program);
-    if runs(wanted.program.into(), wanted) {
-        found(title.trim(), "the machine's own, for tests");
-        return Ok(None);
+impl Wanted {
+    /// Its name here.
+    fn name(&self) -> &'static str {
+        self.program.first().copied().unwrap_or_default()
     }
-    if system::may_install() {
-        missing(title.trim(), "installing the system's package, for tests");
-        system::install(&[wanted.package])?;
-        return Ok(None);
+
+    /// The machine's own, if it runs: it may call being asked for help a mistake; it must be there and be what it is.
+    fn on_path(&self) -> Option<PathBuf> {
+        let path = system::variable("PATH").unwrap_or_default();
+        let (_, names) = self.program.split_last()?;
+        let mut places =
+            std::env::split_paths(&path).flat_map(|at| names.iter().map(move |name| at.join(name)));
+        places.find(|place| place.exists() && self.runs(place))
     }
-    let folder = workspace.root.join("target/tools/debian");
-    let directory = folder.join("usr/bin");
-    if !runs(directory.join(wanted.program), wanted) {
-        missing(title.trim(), "unpacking the system's package into target/tools, for tests");
-        std::fs::create_dir_all(&folder)?;
-        let mut download = shell::program("apt-get", &["download", wanted.package]);
-        shell::show(download.current_dir(&folder))?;
-        let is_it = |path: &PathBuf| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with(&format!("{}_", wanted.package)) && name.ends_with(".deb")
-        };
-        let mut files = std::fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
-        let package = files.find(is_it).with_context(|| format!("no package {}", wanted.package))?;
-        let mut unpack = shell::program("dpkg-deb", &["-x"]);
-        shell::show(unpack.arg(package).arg(&folder))?;
+
+    fn runs(&self, program: &Path) -> bool {
+        let output = shell::program(program, &[self.flag]).stdin(std::process::Stdio::null()).output();
+        // A loader that misses a library ends with 127, and so does a shell without the program.
+        output.is_ok_and(|output| output.status.code().is_some_and(|code| code != 127))
     }
-    runs(directory.join(wanted.program), wanted).then_some(()).with_context(|| {
-        format!(
-            "{} does not run from its package: install {} for the whole machine",
-            wanted.program, wanted.package
-        )
-    })?;
-    found(title.trim(), &directory.display().to_string());
-    Ok(Some(directory))
 }
 
-/// It may call being asked for help a mistake; it must be there and be what it is.
-fn runs(program: PathBuf, wanted: &Wanted) -> bool {
-    shell::program(program, &[wanted.flag]).output().is_ok()
+/// The machine's own, or the package's: the program itself.
+pub fn find_or_install(workspace: &Workspace, wanted: &Wanted) -> Result<PathBuf> {
+    if let Some(program) = wanted.on_path() {
+        found(wanted.title, &format!("{}, for tests", program.display()));
+        return Ok(program);
+    }
+    if system::may_install() {
+        missing(wanted.title, "installing the system's package, for tests");
+        system::install(&[wanted.package])?;
+        return wanted.on_path().with_context(|| format!("the package brought no {}", wanted.name()));
+    }
+    let inside = wanted.program.last().copied().unwrap_or_default();
+    let program =
+        Unpacked::get(workspace, wanted.title, &[wanted.package])?.program(inside, wanted.name())?;
+    if !wanted.runs(&program) {
+        bail!(
+            "{} does not run from its package: install `{}` for the whole machine",
+            program.display(),
+            wanted.package
+        );
+    }
+    found(wanted.title, &format!("{}, for tests", program.display()));
+    Ok(program)
+}
+
+/// Packages that were unpacked, with what they need.
+pub struct Unpacked {
+    /// `target/tools/debian`.
+    folder: PathBuf,
+}
+
+impl Unpacked {
+    /// Unpacks them unless that is done.
+    pub fn get(workspace: &Workspace, title: &str, packages: &[&str]) -> Result<Self> {
+        let unpacked = Unpacked { folder: workspace.tools().join("debian") };
+        let done = unpacked.folder.join(format!("done/{}", packages.join("+")));
+        if done.exists() {
+            return Ok(unpacked);
+        }
+        if !Path::new("/usr/bin/apt-get").exists() {
+            bail!("no {title} on this machine, and it has no apt-get: install `{}`", packages.join(" "));
+        }
+        missing(title, "no root here: unpacking its packages into target/tools/debian, for tests");
+        let needed = unpacked.needed(packages)?;
+        let archives = unpacked.folder.join("archives");
+        std::fs::create_dir_all(&archives)?;
+        println!("   {} packages: {}", needed.len(), needed.join(" "));
+        let mut download = unpacked.apt(&["--quiet=2", "download"]);
+        shell::quiet(download.args(&needed).current_dir(&archives))?;
+        for entry in std::fs::read_dir(&archives)? {
+            let archive = entry?.path();
+            if archive.extension().is_some_and(|end| end == "deb") {
+                let mut unpack = shell::program("dpkg-deb", &["-x"]);
+                shell::quiet(unpack.arg(&archive).arg(unpacked.root()))?;
+                std::fs::remove_file(&archive)?;
+            }
+        }
+        write_if_changed(&done, &needed.join("\n"))?;
+        Ok(unpacked)
+    }
+
+    /// Where the packages' `/` is.
+    pub fn root(&self) -> PathBuf {
+        self.folder.join("root")
+    }
+
+    /// Packages that would have to be installed, as a rehearsal tells; never the C library, which the loader has already.
+    fn needed(&self, packages: &[&str]) -> Result<Vec<String>> {
+        let lists = self.folder.join("lists/partial");
+        if !lists.exists() {
+            std::fs::create_dir_all(&lists)?;
+            std::fs::create_dir_all(self.folder.join("cache/archives/partial"))?;
+            let fetched = shell::quiet(&mut self.apt(&["--quiet=2", "update"]));
+            if fetched.is_err() {
+                // Asked for again next time.
+                std::fs::remove_dir_all(self.folder.join("lists"))?;
+            }
+            fetched?;
+        }
+        let mut rehearse = self.apt(&["--simulate", "--no-install-recommends", "install"]);
+        let told = shell::look(rehearse.args(packages))
+            .with_context(|| format!("apt-get finds no `{}`", packages.join(" ")))?;
+        Ok(installed_by(&told))
+    }
+
+    /// apt-get with lists and a cache of our own.
+    fn apt(&self, arguments: &[&str]) -> Command {
+        let mut command = shell::program("apt-get", &[]);
+        for (option, folder) in [("Dir::State::Lists", "lists"), ("Dir::Cache", "cache")] {
+            command.arg("-o").arg(format!("{option}={}", self.folder.join(folder).display()));
+        }
+        command.args(arguments);
+        command
+    }
+
+    /// Directories with libraries, for the loader.
+    pub fn libraries(&self) -> Result<String> {
+        let mut found = Vec::new();
+        for base in ["usr/lib", "lib"] {
+            for folder in folders(&self.root().join(base)) {
+                if folder.file_name().is_some_and(|name| name.to_string_lossy().ends_with("-linux-gnu")) {
+                    // Some libraries keep their own libraries a folder further down.
+                    found.extend(folders(&folder));
+                    found.push(folder);
+                }
+            }
+        }
+        found.retain(|folder| has_library(folder));
+        Ok(found.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(":"))
+    }
+
+    /// A script that starts a program of these packages as if they were installed.
+    fn program(&self, inside: &str, name: &str) -> Result<PathBuf> {
+        let script = self.folder.join("bin").join(name);
+        let fonts = self.folder.join("fonts.conf");
+        let root = self.root();
+        let described = format!(
+            "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  <dir>{}</dir>\n  \
+             <dir>/usr/share/fonts</dir>\n  <cachedir>{}</cachedir>\n</fontconfig>\n",
+            root.join("usr/share/fonts").display(),
+            self.folder.join("cache/fonts").display()
+        );
+        write_if_changed(&fonts, &described)?;
+        let text = format!(
+            "#!/bin/sh\nexport LD_LIBRARY_PATH='{}' FONTCONFIG_FILE='{}'\nexec '{}' \"$@\"\n",
+            self.libraries()?,
+            fonts.display(),
+            root.join(inside).display()
+        );
+        write_if_changed(&script, &text)?;
+        shell::quiet(shell::program("chmod", &["0755"]).arg(&script))?;
+        Ok(script)
+    }
+}
+
+/// The packages in what `apt-get --simulate` prints.
+fn installed_by(told: &str) -> Vec<String> {
+    let names = told.lines().filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next());
+    names.filter(|name| !["libc6", "libc-bin"].contains(name)).map(str::to_owned).collect()
+}
+
+fn folders(of: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(of).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn has_library(folder: &Path) -> bool {
+    let mut names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.any(|name| name.to_string_lossy().contains(".so"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::installed_by;
+
+    #[test]
+    fn a_rehearsal_names_what_would_be_installed() {
+        let told = "Reading package lists...\nInst libnss3 (2:3.87 Debian:12 [amd64])\nInst libc6 [2.36-1] (2.36-2 Debian:12 [amd64])\n\
+                    Inst chromium (156.0 Debian:12 [amd64])\nConf libnss3 (2:3.87 Debian:12 [amd64])\n";
+        assert_eq!(installed_by(told), ["libnss3", "chromium"]);
+    }
 }

@@ -1,9 +1,10 @@
 //! A private Python environment in `target/tools/python`: tools and clients that come as wheels.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::debian::Unpacked;
 use super::{missing, system};
 use crate::shell;
 use crate::workspace::Workspace;
@@ -18,19 +19,45 @@ pub fn environment(workspace: &Workspace) -> Result<PathBuf> {
     if usable_python().is_none() && system::may_install() {
         system::install(&["python3", "python3-venv", "python3-pip"])?;
     }
-    let Some(python) = usable_python() else {
-        bail!("no Python with venv and pip: `apt-get install python3-venv python3-pip` as root");
-    };
     let place = directory.display().to_string();
-    shell::show(&mut shell::program(python, &["-m", "venv", "--clear", &place]))?;
+    match usable_python() {
+        Some(python) => shell::show(&mut shell::program(python, &["-m", "venv", "--clear", &place]))?,
+        None if system::may_install() => bail!("the packages brought no Python with venv and pip"),
+        None => from_packages(workspace, &directory)?,
+    }
     Ok(directory)
 }
 
 /// A Python that can make an environment with pip in it.
 fn usable_python() -> Option<&'static str> {
-    let can =
-        |python: &&str| shell::look(&mut shell::program(python, &["-c", "import venv, ensurepip"])).is_some();
+    python_that("import venv, ensurepip")
+}
+
+fn python_that(can: &str) -> Option<&'static str> {
+    let can = |python: &&str| shell::look(&mut shell::program(python, &["-c", can])).is_some();
     ["python3", "/usr/bin/python3"].into_iter().find(can)
+}
+
+/// Debian's Python alone makes no environment with pip, and a small machine has no Python: what is missing is unpacked.
+fn from_packages(workspace: &Workspace, directory: &Path) -> Result<()> {
+    let (python, unpacked) = match python_that("import venv") {
+        Some(python) => (PathBuf::from(python), Unpacked::get(workspace, "pip", &["python3-pip-whl"])?),
+        None => {
+            let unpacked = Unpacked::get(workspace, "Python", &["python3", "python3-pip-whl"])?;
+            (unpacked.root().join("usr/bin/python3"), unpacked)
+        }
+    };
+    let place = directory.display().to_string();
+    shell::show(&mut shell::program(python, &["-m", "venv", "--clear", "--without-pip", &place]))?;
+    let wheels = std::fs::read_dir(unpacked.root().join("usr/share/python-wheels"))?;
+    let is_pip =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pip-"));
+    let wheel =
+        wheels.filter_map(|entry| Some(entry.ok()?.path())).find(is_pip).context("no wheel of pip")?;
+    // A wheel is an archive that Python runs: pip installs itself.
+    let mut install = shell::program(directory.join("bin/python"), &[]);
+    install.arg(wheel.join("pip")).args(["install", "--quiet", "--no-index", "--no-deps"]).arg(&wheel);
+    shell::show(&mut install)
 }
 
 /// Where the environment keeps its packages.

@@ -53,6 +53,8 @@ impl TestAppBuilder {
             .with("auth.site_url", "https://app.example.com")
             .with("auth.uri_allow_list", "https://app.example.com/**,myapp://**")
             .with("auth.mail_max_frequency", "0s")
+            // One after the other: a test tells mails apart by their order.
+            .with("jobs.workers", "1")
             .unlimited()
     }
 

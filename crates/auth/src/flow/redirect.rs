@@ -221,6 +221,7 @@ fn every(authority: &Glob, rest: &Glob) -> bool {
 #[cfg(test)]
 mod properties {
     use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
 
     use super::*;
 
@@ -280,23 +281,41 @@ mod properties {
         prop::collection::vec(piece(), 0..10).prop_map(|pieces| pieces.concat())
     }
 
+    /// Whatever is allowed is, as a browser reads it, the site, a place on the list, or an application's.
+    fn leads_where_the_list_does(asked: &str) -> Result<(), TestCaseError> {
+        let list = ["https://*.example.com/**".to_owned(), "myapp://**".to_owned()];
+        let redirects = Redirects::new("https://app.example.com", &list);
+        if let Some(allowed) = redirects.allow(asked) {
+            let read = Url::parse(allowed.text()).unwrap();
+            let host = read.host_str().unwrap_or_default();
+            let label = host.strip_suffix(".example.com").unwrap_or_default();
+            let web = read.scheme() == "https" && !label.is_empty() && !label.contains('.');
+            prop_assert!(web || read.scheme() == "myapp", "{asked:?} was allowed as {read}");
+            prop_assert!(read.username().is_empty() && read.password().is_none());
+            prop_assert!(read.fragment().is_none());
+            let port = read.port();
+            prop_assert!(!web || port.is_none(), "{asked:?} has port {port:?}");
+        }
+        Ok(())
+    }
+
+    /// What is added to an address stays in it: same scheme and host as before.
+    fn keeps_its_place(asked: &str, value: &str) -> Result<(), TestCaseError> {
+        let redirects = Redirects::new("https://app.example.com", &["**".to_owned()]);
+        if let Some(allowed) = redirects.allow(asked) {
+            let before = Url::parse(allowed.text()).unwrap();
+            for after in [allowed.with_query(&[("code", value)]), allowed.with_fragment(&[("x", value)])] {
+                let after = Url::parse(&after).unwrap();
+                prop_assert_eq!((before.scheme(), before.host_str()), (after.scheme(), after.host_str()));
+            }
+        }
+        Ok(())
+    }
+
     proptest! {
-        /// Whatever is allowed is, as a browser reads it, the site, a place on the list, or an application's.
         #[test]
         fn nobody_is_sent_where_the_list_does_not_lead(asked in address()) {
-            let list = ["https://*.example.com/**".to_owned(), "myapp://**".to_owned()];
-            let redirects = Redirects::new("https://app.example.com", &list);
-            if let Some(allowed) = redirects.allow(&asked) {
-                let read = Url::parse(allowed.text()).unwrap();
-                let host = read.host_str().unwrap_or_default();
-                let label = host.strip_suffix(".example.com").unwrap_or_default();
-                let web = read.scheme() == "https" && !label.is_empty() && !label.contains('.');
-                prop_assert!(web || read.scheme() == "myapp", "{asked:?} was allowed as {read}");
-                prop_assert!(read.username().is_empty() && read.password().is_none());
-                prop_assert!(read.fragment().is_none());
-                let port = read.port();
-                prop_assert!(!web || port.is_none(), "{asked:?} has port {port:?}");
-            }
+            leads_where_the_list_does(&asked)?;
         }
 
         /// No pattern and no address make the check stop or take long.
@@ -305,18 +324,31 @@ mod properties {
             let _answered = Redirects::new(&asked, &[pattern]).allow(&asked);
         }
 
-        /// What is added to an address stays in it: same scheme and host as before.
         #[test]
         fn what_is_added_changes_no_place(asked in address(), value in any::<String>()) {
-            let redirects = Redirects::new("https://app.example.com", &["**".to_owned()]);
-            if let Some(allowed) = redirects.allow(&asked) {
-                let before = Url::parse(allowed.text()).unwrap();
-                for after in [allowed.with_query(&[("code", &value)]), allowed.with_fragment(&[("x", &value)])] {
-                    let after = Url::parse(&after).unwrap();
-                    prop_assert_eq!((before.scheme(), before.host_str()), (after.scheme(), after.host_str()));
-                }
-            }
+            keeps_its_place(&asked, &value)?;
         }
+    }
+
+    /// An hour, from a seed of its own; what is found is printed as small as it gets.
+    #[test]
+    #[ignore = "long: an hour of invented redirect addresses and patterns"]
+    fn soak_redirects() {
+        let start = std::time::Instant::now();
+        let mut runner = TestRunner::new(Config { cases: 10_000, ..Config::default() });
+        let mut cases = 0_u64;
+        while start.elapsed() < std::time::Duration::from_secs(3_600) {
+            let given = (address(), address(), any::<String>());
+            let run = runner.run(&given, |(asked, pattern, value)| {
+                leads_where_the_list_does(&asked)?;
+                keeps_its_place(&asked, &value)?;
+                let _answered = Redirects::new(&pattern, &[pattern.clone()]).allow(&asked);
+                Ok(())
+            });
+            run.unwrap();
+            cases += 10_000;
+        }
+        eprintln!("{cases} addresses");
     }
 }
 

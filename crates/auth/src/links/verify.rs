@@ -60,7 +60,9 @@ enum Accepted {
 fn fitting(kind: &str) -> Result<&'static [Purpose], Error> {
     const MAILED: &[Purpose] = &[Purpose::Signup, Purpose::Invite, Purpose::MagicLink, Purpose::Recovery];
     match kind {
-        "signup" | "invite" | "recovery" | "magiclink" | "email" => Ok(MAILED),
+        "signup" | "invite" | "magiclink" | "email" => Ok(MAILED),
+        // Whoever recovers an account throws out what is in it: a sign-up's own code would keep its password.
+        "recovery" => Ok(&[Purpose::Recovery, Purpose::MagicLink]),
         "email_change" => Ok(&[Purpose::EmailChangeNew, Purpose::EmailChangeCurrent]),
         "sms" => Ok(&[Purpose::Sms, Purpose::SmsSignup]),
         "phone_change" => Ok(&[Purpose::PhoneChange]),

@@ -38,6 +38,18 @@ async fn row_4_a_password_set_before_the_owner_came_is_gone_once_they_do() {
 }
 
 #[tokio::test]
+async fn row_4_the_code_of_a_sign_up_recovers_nothing() {
+    let app = TestApp::builder().serving().start().await;
+    sign_up(&app, "ann@example.com", "Mallory-Horse-6-Battery!").await.expect(200);
+    let planted = app.mail("ann@example.com", 1).await.code();
+    let asked = recover(&app, "ann@example.com", 2).await.code();
+    // It would keep the password it came with.
+    verify(&app, "recovery", "ann@example.com", &planted).await.expect(403);
+    verify(&app, "recovery", "ann@example.com", &asked).await.expect(200);
+    Person::sign_in(&app.stranger(), "ann@example.com", "Mallory-Horse-6-Battery!").await.expect(400);
+}
+
+#[tokio::test]
 async fn row_4_two_sign_ups_that_disagree_leave_nobodys_password() {
     let app = TestApp::builder().serving().start().await;
     sign_up(&app, "ann@example.com", PASSWORD).await.expect(200);

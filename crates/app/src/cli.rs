@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bans::Bans;
 use crate::migrate::Migrate;
 use crate::policies::{ExplainAccess, Policies};
 use crate::roles::Roles;
@@ -130,6 +131,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Migrate,
+    },
+    /// Addresses that are kept out of a running server.
+    Bans {
+        /// What to do.
+        #[command(subcommand)]
+        what: Bans,
     },
     /// Print the last lines of a running server's own log.
     Log {

@@ -73,6 +73,7 @@ pub async fn run(process: &Process) -> Result<(), StartError> {
             rng: Rng::system(),
             limiter: Limiter::in_memory(clock),
             connections: Connections::default(),
+            sentry: edge::Sentry::none(),
             profile: Profile::Conformance,
         },
     )?;

@@ -37,6 +37,9 @@ pub enum StartError {
     /// A listener or a setting of the edge is refused.
     #[error("{0}")]
     Edge(#[from] edge::Error),
+    /// Nobody could be kept out, or a jail cannot be what it is set to.
+    #[error("{0}")]
+    Detection(#[from] detection::Error),
     /// A file or folder of ours.
     #[error("{path}: {source}")]
     File {
@@ -85,6 +88,8 @@ impl StartError {
             | StartError::Texts(_)
             | StartError::Mail(_)
             | StartError::Limits(_) => Exit::Configuration,
+            StartError::Detection(detection::Error::Setting { .. }) => Exit::Configuration,
+            StartError::Detection(_) => Exit::Unavailable,
             StartError::Auth(auth::Error::Unsafe { .. }) => Exit::Configuration,
             StartError::Database(pg::Error::Refused(_)) => Exit::Configuration,
             StartError::Database(_) | StartError::Data(_) => Exit::Unavailable,

@@ -2,6 +2,7 @@
 //!
 //! [`lists`] is the table of contents of the whole program; [`start`] builds everything once and takes it down again.
 
+pub mod bans;
 #[cfg(feature = "bench")]
 mod bench;
 mod certificate;
@@ -28,6 +29,7 @@ pub mod program;
 pub mod ready;
 mod refusals;
 pub mod roles;
+mod sentry;
 pub mod serve;
 pub mod services;
 pub mod settings;

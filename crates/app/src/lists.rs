@@ -15,6 +15,7 @@ pub fn migrations() -> Vec<Migration> {
         mail::MIGRATIONS,
         posture::MIGRATIONS,
         migrate::MIGRATIONS,
+        detection::MIGRATIONS,
     ]
     .concat()
 }
@@ -39,6 +40,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     texts::SETTINGS,
     tls::SETTINGS,
     outbound::SETTINGS,
+    detection::SETTINGS,
     crate::settings::SETTINGS,
 ];
 

@@ -19,6 +19,10 @@ pub fn to(audit: Audit) -> OnRefusal {
             .request(&refusal.request_id.0)
             .refused(refusal.fault.code())
             .detail("path", refusal.path.to_owned());
+        let entry = match refusal.budget {
+            Some(budget) => entry.detail("budget", name_of(budget)),
+            None => entry,
+        };
         audit.refused(entry);
     })
 }
@@ -52,6 +56,16 @@ pub fn outbound(audit: Audit) -> Arc<dyn Fn(&outbound::Refusal<'_>) + Send + Syn
             .detail("why", refusal.error.to_string());
         audit.refused(entry);
     })
+}
+
+fn name_of(budget: web::Rate) -> &'static str {
+    match budget {
+        web::Rate::Global => "global",
+        web::Rate::Login => "login",
+        web::Rate::Signup => "signup",
+        web::Rate::PasswordReset => "password_reset",
+        web::Rate::Exempt => "exempt",
+    }
 }
 
 fn event_of(refusal: &Refusal<'_>) -> Option<Event> {

@@ -70,6 +70,8 @@ pub struct Services {
     pub posture: Posture,
     /// Sessions with something open.
     pub connections: Connections,
+    /// Who is kept out.
+    pub detection: detection::Detection,
 }
 
 /// The audit log comes first: nothing starts without it.
@@ -91,6 +93,7 @@ pub async fn open(
     basics: &Basics,
     database: &Database,
     audit: Audit,
+    detection: detection::Detection,
 ) -> Result<(Services, DefaultKeys), StartError> {
     let pg = database.pg.clone();
     let outbox = outbox(basics, &pg)?;
@@ -141,6 +144,7 @@ pub async fn open(
             jobs,
             posture,
             connections,
+            detection,
         },
         keys,
     ))

@@ -24,7 +24,7 @@ use crate::later::Later;
 use crate::logging::Log;
 pub use crate::services::Services;
 use crate::services::{self, Basics};
-use crate::{control, lists, mounts, preflight, refusals, watch};
+use crate::{control, lists, mounts, preflight, refusals, sentry, watch};
 
 /// How an instance is started.
 pub struct Start {
@@ -115,10 +115,12 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     audit_tasks.spawn(&tasks.audit.tracker, tasks.audit.stop.clone());
     audit.record_alone(Entry::system(Event::ServerStarted).detail("profile", profile.name())).await?;
     record_settings(&audit, &basics.settings).await?;
-    let (services, keys) = services::open(&basics, &database, audit).await?;
+    let (detection, keeper) = sentry::open(&basics, &database.pg, &audit).await?;
+    let (services, keys) = services::open(&basics, &database, audit, detection).await?;
 
     let behind = &tasks.behind;
     let listener = watch::spawn(&database.listen, &services, &behind.tracker, &behind.stop);
+    behind.tracker.spawn(keeper.run(listener.clone(), behind.stop.clone()));
     let later = Later {
         jobs: services.jobs.clone(),
         outbox: services.outbox.clone(),
@@ -136,7 +138,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let answering = &tasks.edges;
     let listening = match &services.tls {
         Some(tls) => {
-            plain_port(tls, &basics, &services.audit, &routes, answering).await?;
+            plain_port(tls, &basics, &services, &routes, answering).await?;
             Listening::tls(bound, tls.config())
         }
         None => Listening::Tcp(bound),
@@ -169,7 +171,7 @@ fn public_url(settings: &Settings, address: SocketAddr, secure: bool) -> String 
 async fn plain_port(
     tls: &tls::Tls,
     basics: &Basics,
-    audit: &audit::Audit,
+    services: &Services,
     routes: &[web::Bound],
     answering: &Group,
 ) -> Result<(), StartError> {
@@ -184,8 +186,9 @@ async fn plain_port(
         challenge: Arc::new(move |token| certificate.challenge(token)),
         hosts: tls.names(),
         https_port: basics.address.port(),
+        sentry: sentry::of(&services.detection, &basics.settings),
         api_prefixes: prefixes.into_iter().filter(|prefix| !prefix.is_empty()).collect(),
-        on_exposed: refusals::exposed(audit.clone()),
+        on_exposed: refusals::exposed(services.audit.clone()),
     };
     let address = SocketAddr::new(basics.address.ip(), port);
     match plain.serve(address, answering.stop.clone()).await {
@@ -225,7 +228,7 @@ fn edges(
     log: Option<Log>,
 ) -> Result<(Edges, Vec<web::Bound>), StartError> {
     let Basics { settings, profile, clock, .. } = basics;
-    let config = |mounts, identify| EdgeConfig {
+    let config = |mounts, identify, sentry| EdgeConfig {
         mounts,
         identify,
         recognise: mounts::recognise(services.auth.clone()),
@@ -236,6 +239,7 @@ fn edges(
         rng: basics.rng.clone(),
         limiter: basics.limiter.clone(),
         connections: services.connections.clone(),
+        sentry,
         profile: *profile,
     };
     let native = Arc::new(native::State {
@@ -245,6 +249,7 @@ fn edges(
         migrations: services.migrations.clone(),
         tls: services.tls.clone(),
         policies: services.policies.clone(),
+        detection: services.detection.clone(),
         outbox: services.outbox.clone(),
         posture: services.posture.clone(),
         not_effective,
@@ -254,9 +259,14 @@ fn edges(
     let mut public = mounts::public(services, &native, *profile, settings, clock);
     public.extend(compared_with(database));
     let routes = public.iter().flat_map(|mount| mount.routes.clone()).collect();
-    let public = Edge::new(settings, config(public, mounts::identify(services.auth.clone())))?;
-    let operator =
-        Edge::new(settings, config(mounts::operator(services, &native, settings), mounts::operator_only()))?;
+    let public = Edge::new(
+        settings,
+        config(public, mounts::identify(services.auth.clone()), sentry::of(&services.detection, settings)),
+    )?;
+    let operator = Edge::new(
+        settings,
+        config(mounts::operator(services, &native, settings), mounts::operator_only(), edge::Sentry::none()),
+    )?;
     Ok((Edges { public, operator }, routes))
 }
 

@@ -146,6 +146,7 @@ impl Sequencer {
         tx.query(sql::CHAIN, self.chain_params(tail, &batch)).await?;
         tx.commit(()).await?.into_inner();
         self.reported = reported;
+        self.audit.0.grown.send_replace(batch.head.seq);
         Ok(count)
     }
 

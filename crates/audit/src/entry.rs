@@ -225,6 +225,26 @@ impl Entry {
     pub fn event(&self) -> Event {
         self.event
     }
+
+    /// From where.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Who or what it was done to.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// A fact that is text.
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.details.get(name).and_then(Value::as_str)
+    }
 }
 
 fn put(facts: &mut Map<String, Value>, name: &str, Fact(value): Fact) {

@@ -19,6 +19,9 @@ pub static LANE_QUEUE: Limit = Limit::new(
     8_192,
     "a few megabytes; past it refusals are counted as lost, and that is recorded",
 );
+/// Refusals kept for whoever counts them and is slow.
+pub static TOLD: Limit =
+    Limit::new("audit_told_max", 8_192, "as many as the lane holds; who is slower than that misses some");
 /// Different refusals told apart within one window.
 pub static LANE_KEYS: Limit =
     Limit::new("audit_lane_keys_max", 4_096, "a flood from many addresses is counted per event beyond this");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use base::{Clock, Rng, Settings};
 use jiff::Timestamp;
 use pg::{Open, Param, Pg, Reason};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -57,6 +57,9 @@ pub(crate) struct Inner {
     rng: Rng,
     detailed: bool,
     lane: mpsc::Sender<lane::Message>,
+    told: broadcast::Sender<Arc<Entry>>,
+    /// Where the chain ended when this node last added to it.
+    pub grown: watch::Sender<i64>,
     chain_now: Arc<Notify>,
     chained: mpsc::Sender<oneshot::Sender<()>>,
     sink_path: Option<PathBuf>,
@@ -123,6 +126,8 @@ impl Audit {
             rng,
             detailed: level == "debug",
             lane,
+            told: broadcast::Sender::new(limits::TOLD.size()),
+            grown: watch::Sender::new(0),
             chain_now: Arc::new(Notify::new()),
             chained,
             sink_path: sink.as_ref().map(|sink| sink.path().to_owned()),
@@ -184,10 +189,23 @@ impl Audit {
         if self.skips(&entry) {
             return;
         }
+        // Nobody listens, or somebody does: both are fine.
+        let _ = self.0.told.send(Arc::new(entry.clone()));
         let at = self.0.clock.now();
         if self.0.lane.try_send(lane::Message::Entry(Box::new(entry), at)).is_err() {
             self.0.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Every refusal as it comes, one by one, before identical ones are folded: for whoever counts them. Who falls behind
+    /// misses some.
+    pub fn refusals(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.0.told.subscribe()
+    }
+
+    /// Changes when this node has added to the chain: for whoever reads it from where they stand.
+    pub fn grown(&self) -> watch::Receiver<i64> {
+        self.0.grown.subscribe()
     }
 
     /// Waits until everything recorded so far is chained: for operators' commands, and for tests.

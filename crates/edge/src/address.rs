@@ -28,6 +28,11 @@ impl TrustedProxies {
         given.get(&settings::TRUSTED_PROXIES).iter().map(parse).collect::<Result<_, _>>().map(TrustedProxies)
     }
 
+    /// The networks themselves.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }

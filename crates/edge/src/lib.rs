@@ -29,7 +29,7 @@ pub use credentials::Presented;
 pub use error::Error;
 pub use headers::SecurityHeaders;
 pub use listener::{Listening, Peer, bind, listen, serve};
-pub use pipeline::{Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Used};
+pub use pipeline::{Arrived, Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Sentry, Used};
 pub use plain::{Exposed, Plain};
 pub use rates::Rates;
 pub use settings::SETTINGS;

@@ -85,6 +85,9 @@ pub(crate) trait Answers: Send + Sync + 'static {
         request: http::Request<Incoming>,
         peer: Peer,
     ) -> impl Future<Output = http::Response<Body>> + Send;
+
+    /// Whether anything from this address is served.
+    fn admits(&self, address: IpAddr) -> bool;
 }
 
 impl Answers for Edge {
@@ -94,6 +97,10 @@ impl Answers for Edge {
         peer: Peer,
     ) -> impl Future<Output = http::Response<Body>> + Send {
         Edge::answer(self, request, peer)
+    }
+
+    fn admits(&self, address: IpAddr) -> bool {
+        Edge::admits(self, address)
     }
 }
 
@@ -115,6 +122,8 @@ pub(crate) async fn serve_to<A: Answers>(edge: Arc<A>, listening: Listening, sto
             accepted = accept(&listening) => accepted,
         };
         match accepted {
+            // Nothing is read and nothing said: a peer that is kept out costs one descriptor for an instant.
+            Ok(accepted) if !edge.admits(accepted.address()) => drop(accepted),
             Ok(accepted) => {
                 let (edge, stop) = (edge.clone(), stop.clone());
                 connections.spawn(async move {
@@ -167,6 +176,12 @@ async fn accept(listening: &Listening) -> std::io::Result<Accepted> {
 }
 
 impl Accepted {
+    fn address(&self) -> IpAddr {
+        match self {
+            Accepted::Plain(_, address) | Accepted::Tls(_, address, _) => address.to_canonical(),
+        }
+    }
+
     /// Shakes hands, within a bound. A handshake that was only there to prove a name (RFC 8737) carries no request.
     async fn secure(self) -> Option<(Box<dyn Stream>, Peer)> {
         let (stream, address, acceptor) = match self {

@@ -52,6 +52,8 @@ pub struct Refusal<'a> {
     pub address: IpAddr,
     /// The route's template, or the path below no route.
     pub path: &'a str,
+    /// The budget of its own that the request was over, if that is why: a try to sign in, sign up or reset.
+    pub budget: Option<Rate>,
     /// Why.
     pub fault: &'a dyn Fault,
 }
@@ -66,6 +68,35 @@ pub struct Used<'a> {
     pub method: &'a http::Method,
     /// The route's template.
     pub path: &'a str,
+}
+
+/// A request as it came, for whoever looks out for attacks.
+pub struct Arrived<'a> {
+    /// Where from, behind trusted proxies.
+    pub address: IpAddr,
+    /// What for, as asked.
+    pub path: &'a str,
+    /// Whether anything is served there.
+    pub is_served: bool,
+    /// What the program calls itself.
+    pub agent: Option<&'a str>,
+}
+
+/// Who is kept out, and whoever is told of what comes in.
+#[derive(Clone)]
+pub struct Sentry {
+    /// Whether nothing from an address is served. Asked at the accept loop, before TLS and HTTP cost anything, and again
+    /// for each request: a connection may be older than the ban, or a trusted proxy's.
+    pub keeps_out: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    /// Told of every request; says whether its address is kept out from here on.
+    pub on_request: Arc<dyn Fn(&Arrived<'_>) -> bool + Send + Sync>,
+}
+
+impl Sentry {
+    /// Nobody is kept out: the control socket, and what runs on loopback for tests of others.
+    pub fn none() -> Self {
+        Sentry { keeps_out: Arc::new(|_| false), on_request: Arc::new(|_| false) }
+    }
 }
 
 /// What the edge is built from.
@@ -90,6 +121,8 @@ pub struct EdgeConfig {
     pub limiter: Limiter,
     /// Sessions with something open.
     pub connections: Connections,
+    /// Who is kept out.
+    pub sentry: Sentry,
     /// How the instance is run. `dev` shows details of failures; `conformance` (loopback only) leaves limits, CORS,
     /// headers, plain paths and the reading of credentials to the dialect under test.
     pub profile: Profile,
@@ -127,6 +160,8 @@ struct Way {
     caller: Option<Arc<Caller>>,
     route: Option<Arc<Bound>>,
     limits: Option<Verdict>,
+    /// The budget of its own that the request is counted against, once it is.
+    budget: Option<Rate>,
 }
 
 impl Edge {
@@ -147,6 +182,10 @@ impl Edge {
         })
     }
 
+    pub(crate) fn admits(&self, address: IpAddr) -> bool {
+        !(self.config.sentry.keeps_out)(address)
+    }
+
     /// Answers a request from `peer`.
     pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let began = Instant::now();
@@ -159,6 +198,7 @@ impl Edge {
             caller: None,
             route: None,
             limits: None,
+            budget: None,
         };
         let parts = Arc::new(parts);
         let origin = parts.headers.get(ORIGIN);
@@ -187,10 +227,24 @@ impl Edge {
 
     async fn run(&self, way: &mut Way, parts: &Arc<Parts>, body: Incoming) -> Result<Answer, Failure> {
         let asked = parts.uri.path();
-        if self.config.profile != Profile::Conformance && !path::is_plain(asked) {
+        if (self.config.sentry.keeps_out)(way.address) {
+            return Err(KeptOut.into());
+        }
+        let is_plain = self.config.profile == Profile::Conformance || path::is_plain(asked);
+        let found = self.router.find(&parts.method, asked);
+        let arrived = Arrived {
+            address: way.address,
+            path: asked,
+            is_served: is_plain && !matches!(found, Found::Nothing),
+            agent: parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()),
+        };
+        if (self.config.sentry.on_request)(&arrived) {
+            return Err(KeptOut.into());
+        }
+        if !is_plain {
             return Err(WebError::Malformed { what: "The path is not in its plain form".to_owned() }.into());
         }
-        let (route, params) = match self.router.find(&parts.method, asked) {
+        let (route, params) = match found {
             Found::Route(route, params) => (route, params),
             Found::OtherMethods(methods) => {
                 let allow = methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
@@ -226,7 +280,9 @@ impl Edge {
             Some(over) if !over.allowed => Some(self.own_budget(rate, account, parts, way, over).await),
             within => within,
         };
+        way.budget = verdict.is_some().then_some(rate);
         check(way, verdict)?;
+        way.budget = None;
         let cx = Cx {
             pg: self.config.pg.clone(),
             caller: caller.clone(),
@@ -317,6 +373,7 @@ impl Edge {
             caller: way.caller.as_deref(),
             address: way.address,
             path,
+            budget: way.budget,
             fault,
         });
         let envelope = way
@@ -441,6 +498,20 @@ impl Fault for TookTooLong {
     }
     fn code(&self) -> &'static str {
         "edge.took_too_long"
+    }
+}
+
+/// Somebody who is kept out, over a connection that is older than that or a proxy's. They are told no more than that.
+#[derive(Debug, thiserror::Error)]
+#[error("This address is kept out for a while")]
+struct KeptOut;
+
+impl Fault for KeptOut {
+    fn kind(&self) -> Kind {
+        Kind::Forbidden
+    }
+    fn code(&self) -> &'static str {
+        "edge.kept_out"
     }
 }
 

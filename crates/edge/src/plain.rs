@@ -37,6 +37,8 @@ pub struct Plain {
     pub https_port: u16,
     /// What the paths of APIs begin with.
     pub api_prefixes: Vec<String>,
+    /// Who is kept out.
+    pub sentry: crate::Sentry,
     /// Told of every exposed credential; must not block.
     pub on_exposed: Arc<dyn Fn(Exposed) + Send + Sync>,
 }
@@ -129,6 +131,10 @@ fn answer(status: StatusCode, text: String) -> Response<Body> {
 impl Answers for Plain {
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         self.decide(&request, peer)
+    }
+
+    fn admits(&self, address: IpAddr) -> bool {
+        !(self.sentry.keeps_out)(address)
     }
 }
 

@@ -31,6 +31,12 @@ pub enum Error {
         /// What there is.
         levels: String,
     },
+    /// A ban that lasts no time, or for ever.
+    #[error("A ban lasts from one second to {days} days")]
+    BanTime {
+        /// The longest.
+        days: u64,
+    },
     /// A database behind the listener does not answer.
     #[error("The database is not answering")]
     NotReady,
@@ -42,7 +48,7 @@ impl Fault for Error {
             Error::NoControl { .. } | Error::NoCertificate | Error::NoPerson | Error::NoMail => {
                 Kind::NotFound
             }
-            Error::NoLevel { .. } => Kind::Invalid,
+            Error::NoLevel { .. } | Error::BanTime { .. } => Kind::Invalid,
             Error::NoLog | Error::NotReady => Kind::Unavailable,
         }
     }
@@ -55,6 +61,7 @@ impl Fault for Error {
             Error::NoMail => "native.no_mail",
             Error::NoLog => "native.no_log",
             Error::NoLevel { .. } => "native.no_level",
+            Error::BanTime { .. } => "native.ban_time",
             Error::NotReady => "native.not_ready",
         }
     }

@@ -1,6 +1,7 @@
 //! Our own API: what the operator's commands ask over the control socket, health for load balancers, and in `dev` the
 //! page of caught mails. Translation only: no SQL, no policy.
 
+mod bans;
 mod error;
 mod health;
 mod html;
@@ -36,6 +37,8 @@ pub struct State {
     pub migrations: migrate::Migrations,
     /// What is said about row level security.
     pub policies: ::policies::Policies,
+    /// Who is kept out.
+    pub detection: ::detection::Detection,
     /// Mail.
     pub outbox: Outbox,
     /// The controls and what their probes saw.
@@ -54,8 +57,18 @@ pub struct State {
 pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY];
 
 /// Routes of administrators.
-pub const ADMIN: &[Route<State>] =
-    &[roles::LIST, roles::PUT, roles::REMOVE, roles::GIVE, roles::TAKE, roles::OF, types::TYPES];
+pub const ADMIN: &[Route<State>] = &[
+    roles::LIST,
+    roles::PUT,
+    roles::REMOVE,
+    roles::GIVE,
+    roles::TAKE,
+    roles::OF,
+    types::TYPES,
+    bans::LIST,
+    bans::ADD,
+    bans::REMOVE,
+];
 
 /// Routes that exist in `dev` only.
 pub const DEV: &[Route<State>] = &[outbox::LIST, outbox::SHOW];

@@ -26,6 +26,8 @@ pub enum Reason {
     Catalog,
     /// Probes of controls: what the catalog and our own tables say.
     Posture,
+    /// Addresses that are kept out, and alerts.
+    Detection,
     /// A function of the operator's that auth asks, under a role of its own.
     Hook,
     /// The demo application's schema and data, in `dev` only.
@@ -34,7 +36,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 14] = [
         Reason::Identify,
         Reason::OwnAccount,
         Reason::Administer,
@@ -46,6 +48,7 @@ impl Reason {
         Reason::Outbox,
         Reason::Catalog,
         Reason::Posture,
+        Reason::Detection,
         Reason::Hook,
         Reason::Demo,
     ];

@@ -20,6 +20,12 @@ pub const RATE_REQUESTS_MAX: Limit = Limit::new(
     1_200,
     "above the guide's hour; a limit that is not met until then protects nobody",
 );
+/// Tries until an attacker has to be kept out.
+pub const BAN_TRIES_MAX: Limit = Limit::new(
+    "posture_ban_tries_max",
+    80,
+    "four times what the jails allow; who may go on after that may go on for ever",
+);
 /// Requests sent at once to fill the pool.
 pub const BURST_REQUESTS: Limit =
     Limit::new("posture_burst_requests", 90, "well above the 50 connections of the guide");

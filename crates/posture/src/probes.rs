@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod bans;
 mod connection;
 mod cross_origin;
 mod errors;
@@ -108,6 +109,10 @@ probes! {
     98 => audit::the_guides_events_are_recorded;
     101 => secrets::no_sink_holds_a_password;
     102 => logs::the_level_is_obeyed_changed_and_recorded;
+    103 => bans::whoever_fails_to_sign_in_is_kept_out;
+    104 => bans::whoever_probes_is_kept_out;
+    105 => bans::scanners_are_kept_out;
+    106 => bans::bans_are_listed_added_and_lifted;
     115 => secrets::undefined_references_stop_the_start;
     116 => secrets::weak_signing_secrets_are_refused;
     117 => secrets::secrets_come_from_files;

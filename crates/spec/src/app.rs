@@ -39,10 +39,10 @@ impl TestAppBuilder {
         self
     }
 
-    /// With rate limits that this test will not reach: for tests about something else that send much.
+    /// With rate limits that this test will not reach, and nobody kept out: for tests about something else that send much.
     #[must_use]
     pub fn unlimited(self) -> Self {
-        self.with("rate_limiting.enabled", "false")
+        self.with("rate_limiting.enabled", "false").with("detection.enabled", "false")
     }
 
     /// As `serve` runs, with mail that is written to files: addresses have to be confirmed. No pause between mails.

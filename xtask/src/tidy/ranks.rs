@@ -45,6 +45,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("tls", Rank::Feature),
     ("policies", Rank::Feature),
     ("posture", Rank::Feature),
+    ("detection", Rank::Feature),
     ("native", Rank::Dialect),
     ("supabase", Rank::Dialect),
     ("fluxbase", Rank::Dialect),

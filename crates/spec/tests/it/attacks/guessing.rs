@@ -48,6 +48,73 @@ async fn row_22_one_try_at_each_of_many_accounts_and_many_addresses_at_one_are_s
     Person::sign_in(&app.stranger(), &bob.email, spec::person::PASSWORD).await.expect(200);
 }
 
+/// Whether anybody at this address is answered.
+async fn is_answered(client: &spec::Client) -> bool {
+    !client.raw(b"GET /health HTTP/1.1\r\nhost: palisade\r\nconnection: close\r\n\r\n").await.is_empty()
+}
+
+#[tokio::test]
+async fn row_22_whoever_tries_one_password_at_each_of_many_accounts_is_kept_out() {
+    let app = TestApp::builder().with("rate_limiting.enabled", "false").start().await;
+    let bob = app.person("bob").await;
+    let sprayer = app.stranger();
+    let mut tried = 0;
+    while tried < 200 && is_answered(&sprayer).await {
+        let body = json!({ "email": format!("user{tried}@example.com"), "password": WRONG }).to_string();
+        let head = format!(
+            "POST /auth/v1/token?grant_type=password HTTP/1.1\r\nhost: palisade\r\ncontent-type: application/json\r\n\
+             apikey: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            app.running.keys.publishable,
+            body.len()
+        );
+        sprayer.raw(head.as_bytes()).await;
+        // Low and slow: one in fifty minutes.
+        app.clock.advance(std::time::Duration::from_secs(3_000));
+        tried += 1;
+    }
+    assert!((12..=16).contains(&tried), "after {tried} accounts");
+    assert!(app.audited("ban.created").await);
+    // Whoever mistypes their own password as often, and everybody else, stays.
+    let clumsy = app.stranger();
+    for _ in 0..14 {
+        Person::sign_in(&clumsy, &bob.email, WRONG).await;
+        app.clock.advance(std::time::Duration::from_secs(3_000));
+    }
+    Person::sign_in(&clumsy, &bob.email, spec::person::PASSWORD).await.expect(200);
+    // It ends by itself.
+    app.clock.advance(std::time::Duration::from_secs(3_700));
+    assert!(is_answered(&sprayer).await);
+}
+
+#[tokio::test]
+async fn row_22_many_addresses_of_one_64_or_neighbourhood_are_kept_out_together() {
+    use detection::Request;
+    let app = TestApp::start().await;
+    let detection = &app.running.services.detection;
+    let probe = |address: &str| {
+        let address = address.parse().unwrap();
+        detection.saw_request(&Request { address, path: "/wp-login.php", is_served: false, agent: None })
+    };
+    let is_out = |address: &str| detection.kept_out(address.parse().unwrap()).is_some();
+    // Three tries from three addresses of one customer's /64 are three tries of one.
+    assert!(!probe("2001:db8:1:2::1") && !probe("2001:db8:1:2::2") && probe("2001:db8:1:2:ffff::3"));
+    assert!(is_out("2001:db8:1:2::77") && !is_out("2001:db8:1:3::1"));
+    for last in 1..=5 {
+        for _ in 0..3 {
+            probe(&format!("198.51.100.{last}"));
+        }
+    }
+    app.eventually(async || is_out("198.51.100.200")).await;
+    assert!(!is_out("198.51.101.1"));
+    let listed = detection.list().await.unwrap();
+    assert!(listed.iter().any(|ban| ban.jail == "neighbours"), "{listed:?}");
+    // This machine, whoever else on it attacks, is never kept out.
+    for _ in 0..20 {
+        probe("127.0.0.1");
+    }
+    assert!(!is_out("127.0.0.1"));
+}
+
 #[tokio::test]
 async fn row_24_an_imported_bcrypt_hash_is_made_anew_at_the_first_sign_in() {
     let app = TestApp::builder().unlimited().start().await;

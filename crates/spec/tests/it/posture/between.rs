@@ -62,6 +62,22 @@ async fn pass(
     to_client.write_all(answered(String::from_utf8(answer).unwrap()).as_bytes()).await
 }
 
+/// Passes everything on as it is, from this machine's own address: the instance cannot tell who connects.
+pub async fn hiding(instance: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(instance).await.unwrap();
+                // Either side may hang up first.
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    address
+}
+
 /// The message without a header.
 fn without(message: &str, header: &str) -> String {
     let (head, body) = message.split_once("\r\n\r\n").unwrap();

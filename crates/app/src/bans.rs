@@ -1,0 +1,95 @@
+//! `palisade bans …`: who is kept out.
+
+use std::time::Duration;
+
+use base::setting::parse_duration;
+use clap::Subcommand;
+use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use crate::cli::{At, Report};
+use crate::commands::{lines, say};
+use crate::config::exit::Exit;
+use crate::control::{self, Error};
+
+const PATH: &str = "/admin/v1/bans";
+
+/// `palisade bans …`
+#[derive(Subcommand)]
+pub enum Bans {
+    /// Print every address and network that is kept out, by which jail, and until when.
+    List(Report),
+    /// Keep an address or a network out.
+    Add {
+        /// 198.51.100.7, 198.51.100.0/24, 2001:db8:1:2::/64.
+        network: String,
+        /// For how long: 10m, 12h, 30d.
+        #[arg(long = "for", default_value = "1h", value_parser = duration)]
+        lasts: Duration,
+        /// Why, for whoever reads the list and the audit log.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Let an address or a network in again, and forget what was counted against it.
+    Remove {
+        /// As the list shows it.
+        network: String,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "a duration such as 10m, 12h or 30d".to_owned())
+}
+
+/// Runs one.
+pub async fn run(what: &Bans) -> Result<Exit, Error> {
+    match what {
+        Bans::List(report) if report.json => {
+            say(&control::ask(&report.at.data, Method::GET, PATH, None).await?.to_string());
+        }
+        Bans::List(report) => return lines(&report.at, PATH, line).await,
+        Bans::Add { network, lasts, reason, at } => {
+            let body = json!({ "network": network, "lasts_seconds": lasts.as_secs(), "reason": reason });
+            let done = control::ask(&at.data, Method::POST, PATH, Some(&body)).await?;
+            say(&format!("{} is kept out for {} s", text(&done["network"]), lasts.as_secs()));
+        }
+        Bans::Remove { network, at } => {
+            let asked = utf8_percent_encode(network, NON_ALPHANUMERIC);
+            let done =
+                control::ask(&at.data, Method::DELETE, &format!("{PATH}?network={asked}"), None).await?;
+            say(&format!("{network} is let in again"));
+            for ban in done["still_in"].as_array().into_iter().flatten() {
+                say(&format!(
+                    "! it lies in {}, which is still kept out: {}",
+                    text(&ban["network"]),
+                    line(ban)
+                ));
+            }
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn line(ban: &Value) -> String {
+    format!(
+        "{:24} {:16} until {}  {} time(s), since {}, by {}: {}",
+        text(&ban["network"]),
+        text(&ban["jail"]),
+        text(&ban["until"]),
+        ban["times"],
+        text(&ban["at"]),
+        text(&ban["by"]),
+        text(&ban["reason"])
+    )
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

@@ -1,0 +1,46 @@
+//! Between the edge and detection: what comes in is told to the jails, and who is kept out is not served.
+
+use std::sync::Arc;
+
+use base::Settings;
+use detection::{Detection, Keeper, Request};
+use edge::{Arrived, Sentry, TrustedProxies};
+
+use crate::error::StartError;
+use crate::services::Basics;
+
+/// Opens it, with the trusted proxies exempt: a ban of theirs would be one of everybody behind them.
+pub async fn open(
+    basics: &Basics,
+    pg: &pg::Pg,
+    audit: &audit::Audit,
+) -> Result<(Detection, Keeper), StartError> {
+    let exempt = TrustedProxies::from(&basics.settings)?;
+    Ok(Detection::open(detection::Parts {
+        pg: pg.clone(),
+        audit: audit.clone(),
+        settings: basics.settings.clone(),
+        exempt: exempt.networks().to_vec(),
+        clock: basics.clock.clone(),
+    })
+    .await?)
+}
+
+/// What the edge asks. Switched off, it asks nobody.
+pub fn of(detection: &Detection, settings: &Settings) -> Sentry {
+    if !settings.get(&detection::settings::ENABLED) {
+        return Sentry::none();
+    }
+    let (asked, told) = (detection.clone(), detection.clone());
+    Sentry {
+        keeps_out: Arc::new(move |address| asked.kept_out(address).is_some()),
+        on_request: Arc::new(move |arrived: &Arrived<'_>| {
+            told.saw_request(&Request {
+                address: arrived.address,
+                path: arrived.path,
+                is_served: arrived.is_served,
+                agent: arrived.agent,
+            })
+        }),
+    }
+}

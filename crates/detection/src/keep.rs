@@ -1,0 +1,235 @@
+//! What is asked at every connection and request, and the task that writes down what the jails did.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use audit::{Audit, Entry};
+use base::{Clock, Settings};
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use pg::Pg;
+use pg::notify::{Heard, Listener};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::bans::Filled;
+use crate::counts::Counts;
+use crate::jails::{self, Sees};
+use crate::table::{Table, subject};
+use crate::{CHANNEL, Error, Jail, limits, settings};
+
+/// What detection is built from.
+pub struct Parts {
+    /// The database.
+    pub pg: Pg,
+    /// The audit log: what it refuses is counted, what is banned is recorded.
+    pub audit: Audit,
+    /// The merged settings.
+    pub settings: Settings,
+    /// Who is never kept out, besides this machine and `detection.allow`: trusted proxies.
+    pub exempt: Vec<IpNet>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Who is kept out. Cheap to clone.
+#[derive(Clone)]
+pub struct Detection(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub pg: Pg,
+    pub audit: Audit,
+    pub clock: Clock,
+    pub exempt: Vec<IpNet>,
+    pub table: ArcSwap<Table>,
+    pub counts: Counts,
+    pub ban_time_max: Duration,
+    pub network_after: u32,
+    jails: Vec<Jail>,
+    /// In force here, not yet written down.
+    pending: Mutex<HashMap<IpNet, Timestamp>>,
+    filled: mpsc::Sender<Filled>,
+}
+
+/// The task behind it, not yet started.
+pub struct Keeper {
+    detection: Detection,
+    filled: mpsc::Receiver<Filled>,
+}
+
+/// A request, as far as jails look at it.
+pub struct Request<'a> {
+    /// Where from, behind trusted proxies.
+    pub address: IpAddr,
+    /// What for, as asked.
+    pub path: &'a str,
+    /// Whether anything is served there.
+    pub is_served: bool,
+    /// What the program calls itself.
+    pub agent: Option<&'a str>,
+}
+
+impl Detection {
+    /// Reads the settings and what is in force.
+    pub async fn open(parts: Parts) -> Result<(Detection, Keeper), Error> {
+        let Parts { pg, audit, settings, exempt, clock } = parts;
+        let this_machine = [IpAddr::from([127, 0, 0, 1]), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)];
+        let allowed = settings.get(&settings::ALLOW).0;
+        let exempt = this_machine.map(IpNet::from).into_iter().chain(exempt).chain(allowed).collect();
+        let jails = if settings.get(&settings::ENABLED) { jails::from(&settings)? } else { Vec::new() };
+        let (sender, filled) = mpsc::channel(limits::WAITING.size());
+        let detection = Detection(Arc::new(Inner {
+            pg,
+            audit,
+            clock,
+            exempt,
+            table: ArcSwap::default(),
+            counts: Counts::default(),
+            ban_time_max: settings.get(&settings::BAN_TIME_MAX),
+            network_after: settings.get(&settings::NETWORK_AFTER),
+            jails,
+            pending: Mutex::default(),
+            filled: sender,
+        }));
+        detection.reload().await?;
+        let keeper = Keeper { detection: detection.clone(), filled };
+        Ok((detection, keeper))
+    }
+
+    /// Until when nothing from this address is served.
+    pub fn kept_out(&self, address: IpAddr) -> Option<Timestamp> {
+        let address = address.to_canonical();
+        let until = self.0.table.load().until(address, self.0.clock.now())?;
+        (!self.is_exempt(address)).then_some(until)
+    }
+
+    /// Counts a request. True when its address is kept out from here on.
+    pub fn saw_request(&self, request: &Request<'_>) -> bool {
+        let counts = |jail: &Jail| match &jail.sees {
+            Sees::Requests(requests) => requests.count(request.path, request.is_served, request.agent),
+            Sees::SignIns | Sees::Accounts | Sees::Events(_) => false,
+        };
+        self.count(request.address, |jail| counts(jail).then_some(None))
+    }
+
+    /// Counts a refusal that the audit log was told of.
+    pub fn saw_refusal(&self, entry: &Entry) {
+        let Some(address) = entry.address() else { return };
+        self.count(address, |jail| match &jail.sees {
+            Sees::SignIns => jails::is_sign_in(entry).then_some(None),
+            Sees::Accounts => {
+                let account = entry.subject().filter(|subject| {
+                    jails::is_sign_in(entry)
+                        && (subject.starts_with("account:") || subject.starts_with("user:"))
+                });
+                account.map(Some)
+            }
+            Sees::Events(events) => {
+                events.iter().any(|name| jails::names(name, entry.event())).then_some(None)
+            }
+            Sees::Requests(_) => None,
+        });
+    }
+
+    /// Counts a try at every jail that `about` gives something for.
+    fn count<'a>(&self, address: IpAddr, about: impl Fn(&Jail) -> Option<Option<&'a str>>) -> bool {
+        let address = address.to_canonical();
+        let seeing =
+            self.0.jails.iter().enumerate().filter_map(|(at, jail)| Some(((at, jail), about(jail)?)));
+        let mut seeing = seeing.peekable();
+        if seeing.peek().is_none() || self.is_exempt(address) {
+            return false;
+        }
+        let Some(who) = subject(address) else { return false };
+        let now_ms = self.0.clock.now().as_millisecond();
+        let mut is_out = false;
+        for ((at, jail), about) in seeing {
+            if self.0.counts.count((at, jail), who, about, now_ms) {
+                let reason = format!("{} tries within {} s", jail.max_retry, jail.find_time.as_secs());
+                self.keep_out(Filled { who, jail: jail.clone(), reason });
+                is_out = true;
+            }
+        }
+        is_out
+    }
+
+    /// At once here, and everywhere as soon as it is written down.
+    fn keep_out(&self, filled: Filled) {
+        let lasts = SignedDuration::try_from(filled.jail.ban_time).unwrap_or(SignedDuration::MAX);
+        let until = self.0.clock.now().checked_add(lasts).unwrap_or(Timestamp::MAX);
+        let who = filled.who;
+        self.0.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who, until);
+        self.0.table.rcu(|table| table.with(who, until));
+        if self.0.filled.try_send(filled).is_err() {
+            tracing::error!(network = %who, "more bans than can be written down: this one is in force here, and for its time only");
+        }
+    }
+
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        self.0.exempt.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl Inner {
+    pub fn pending(&self) -> Vec<(IpNet, Timestamp)> {
+        let mut pending = self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let now = self.clock.now();
+        pending.retain(|_, until| *until > now);
+        pending.iter().map(|(network, until)| (*network, *until)).collect()
+    }
+
+    pub fn forget_pending(&self, network: IpNet) {
+        self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&network);
+    }
+}
+
+impl Keeper {
+    /// Counts refusals, writes bans down and follows those of other nodes, until `stop`.
+    pub async fn run(mut self, listener: Listener, stop: CancellationToken) {
+        let mut refusals = self.detection.0.audit.refusals();
+        let mut heard = listener.subscribe();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                filled = self.filled.recv() => match filled {
+                    Some(filled) => self.write_down(filled).await,
+                    None => break,
+                },
+                refusal = refusals.recv() => match refusal {
+                    Ok(entry) => self.detection.saw_refusal(&entry),
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "refusals came faster than they could be counted");
+                    }
+                    Err(RecvError::Closed) => break,
+                },
+                said = heard.recv() => match said {
+                    Ok(Heard::Note { channel, .. }) if &*channel != CHANNEL => {}
+                    Ok(Heard::Note { .. } | Heard::Gap) | Err(RecvError::Lagged(_)) => self.reload().await,
+                    Err(RecvError::Closed) => break,
+                },
+            }
+        }
+    }
+
+    async fn write_down(&self, filled: Filled) {
+        let written = self.detection.write_down(&filled).await;
+        match written {
+            // From here on the table says until when.
+            Ok(()) => self.detection.0.forget_pending(filled.who),
+            Err(error) => {
+                tracing::error!(error = %base::fault::chain(&error), network = %filled.who, "a ban is in force here only, and for its time only");
+            }
+        }
+        self.reload().await;
+    }
+
+    async fn reload(&self) {
+        if let Err(error) = self.detection.reload().await {
+            tracing::warn!(error = %base::fault::chain(&error), "the bans could not be read again; those known stay in force");
+        }
+    }
+}

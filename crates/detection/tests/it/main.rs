@@ -1,0 +1,141 @@
+//! Bans in a real database: who comes back stays out longer, everywhere, and every ban is recorded.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails its test")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit::Audit;
+use base::{Caller, MockClock, Rng, Settings};
+use detection::{Detection, Error, Keeper, NewBan, Parts, Request};
+use pg::notify::Listener;
+use testkit::Database;
+use tokio_util::sync::CancellationToken;
+
+struct House {
+    database: Database,
+    clock: MockClock,
+    audit: Audit,
+    _data: tempfile::TempDir,
+}
+
+async fn house() -> House {
+    let database = Database::new(&[audit::MIGRATIONS, detection::MIGRATIONS].concat()).await;
+    let (clock, data) = (testkit::mock_clock(), tempfile::tempdir().unwrap());
+    let root = Arc::new(seal::RootKey::from_bytes([7; 32]).unwrap());
+    let (audit, tasks) = Audit::open(audit::Parts {
+        pg: database.pg(),
+        settings: Settings::default(),
+        data_dir: data.path().to_owned(),
+        node: "test".into(),
+        keys: audit::Keys::from_root(&root),
+        clock: clock.clock(),
+        rng: Rng::system(),
+    })
+    .await
+    .unwrap();
+    tasks.spawn(&tokio_util::task::TaskTracker::new(), CancellationToken::new());
+    House { database, clock, audit, _data: data }
+}
+
+impl House {
+    async fn open(&self, settings: Settings) -> Result<(Detection, Keeper), Error> {
+        let exempt = vec!["192.0.2.0/24".parse().unwrap()];
+        let (pg, audit, clock) = (self.database.pg(), self.audit.clone(), self.clock.clock());
+        Detection::open(Parts { pg, audit, settings, exempt, clock }).await
+    }
+
+    /// A node: its detection, with its keeper at work.
+    async fn node(&self) -> Detection {
+        let (detection, keeper) = self.open(Settings::default()).await.unwrap();
+        let listener = Listener::start(self.database.target(), &[detection::CHANNEL]);
+        tokio::spawn(keeper.run(listener, CancellationToken::new()));
+        detection
+    }
+}
+
+async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..400 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    unreachable!("it did not come true within ten seconds");
+}
+
+fn probe(detection: &Detection, address: &str) {
+    for _ in 0..3 {
+        let address = address.parse().unwrap();
+        detection.saw_request(&Request { address, path: "/.env", is_served: false, agent: None });
+    }
+}
+
+#[tokio::test]
+async fn every_statement_is_one() {
+    let database = Database::new(&[audit::MIGRATIONS, detection::MIGRATIONS].concat()).await;
+    let client = database.admin().await;
+    for statement in detection::sql::ALL {
+        client.prepare(statement).await.unwrap_or_else(|error| unreachable!("{statement}: {error:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_ban_is_one_on_every_node_and_longer_each_time() {
+    let house = house().await;
+    let (one, other) = (house.node().await, house.node().await);
+    let address: std::net::IpAddr = "198.51.100.7".parse().unwrap();
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        probe(&one, "198.51.100.7");
+        assert!(one.kept_out(address).is_some(), "at once, here");
+        eventually(async || other.kept_out(address).is_some()).await;
+        let ban = other.list().await.unwrap().pop().unwrap();
+        eventually(async || one.kept_out(address) == Some(ban.until)).await;
+        lengths.push(ban.at.duration_until(ban.until).as_secs() / 3_600);
+        house.clock.advance(Duration::from_secs(86_400));
+        assert!(one.kept_out(address).is_none() && other.kept_out(address).is_none(), "it ends by itself");
+    }
+    assert_eq!(lengths, [1, 4, 16]);
+    house.clock.advance(Duration::from_secs(40 * 86_400));
+    probe(&one, "198.51.100.7");
+    eventually(async || one.list().await.unwrap().first().is_some_and(|ban| ban.times == 1)).await;
+    house.audit.settle().await.unwrap();
+    let filter = audit::Filter { event: Some("ban.created".to_owned()), ..audit::Filter::default() };
+    assert_eq!(house.audit.find(&filter, None, 10).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn an_operators_ban_is_lifted_and_slips_of_the_hand_are_refused() {
+    let house = house().await;
+    let (one, operator) = (house.node().await, Caller::operator());
+    let new = |network: &str| NewBan {
+        network: network.to_owned(),
+        lasts: Duration::from_secs(60),
+        reason: "a test".to_owned(),
+    };
+    one.add(&new("2001:db8::/32"), &operator).await.unwrap().into_inner();
+    let inside: std::net::IpAddr = "2001:db8:5::1".parse().unwrap();
+    assert!(one.kept_out(inside).is_some());
+    one.add(&new("2001:db8:5::/64"), &operator).await.unwrap().into_inner();
+    let left = one.remove("2001:db8:5::/64", &operator).await.unwrap().into_inner();
+    assert_eq!(left.len(), 1, "it lies in the /32");
+    one.remove("2001:db8::/32", &operator).await.unwrap().into_inner();
+    assert!(one.kept_out(inside).is_none());
+    for (wrong, code) in [
+        ("0.0.0.0/0", "detection.too_wide"),
+        ("::/0", "detection.too_wide"),
+        ("127.0.0.1", "detection.exempt"),
+        ("192.0.2.9", "detection.exempt"),
+        ("nobody", "detection.network"),
+    ] {
+        let refused = one.add(&new(wrong), &operator).await.map(|_| ()).unwrap_err();
+        assert_eq!(base::Fault::code(&refused), code, "{wrong}");
+    }
+    let refused = one.remove("198.51.100.1", &operator).await.map(|_| ()).unwrap_err();
+    assert_eq!(base::Fault::code(&refused), "detection.not_banned");
+    // A trusted proxy inside a banned network goes on being served.
+    one.add(&new("192.0.0.0/16"), &operator).await.unwrap().into_inner();
+    assert!(one.kept_out("192.0.2.9".parse().unwrap()).is_none());
+    assert!(one.kept_out("192.0.3.9".parse().unwrap()).is_some());
+}

@@ -23,7 +23,7 @@ use crate::{Auth, Error, limits as bounds, settings};
 pub(crate) enum Captcha {
     Off,
     Work { most: u32 },
-    Asked { url: String, secret: Secret<String> },
+    Asked { provider: String, site_key: Option<String>, url: String, secret: Secret<String> },
 }
 
 impl Captcha {
@@ -31,7 +31,8 @@ impl Captcha {
         if !given.get(&settings::CAPTCHA_ENABLED) {
             return Ok(Captcha::Off);
         }
-        let url = match given.get(&settings::CAPTCHA_PROVIDER).as_str() {
+        let provider = given.get(&settings::CAPTCHA_PROVIDER);
+        let url = match provider.as_str() {
             "hcaptcha" => "https://api.hcaptcha.com/siteverify",
             "turnstile" => "https://challenges.cloudflare.com/turnstile/v0/siteverify",
             _ => return Ok(Captcha::Work { most: given.get(&settings::CAPTCHA_WORK) }),
@@ -41,8 +42,17 @@ impl Captcha {
             fix: "set auth.captcha.secret, or auth.captcha.provider: pow, which needs nobody else",
         })?;
         let url = given.get(&settings::CAPTCHA_VERIFY_URL).unwrap_or_else(|| url.to_owned());
-        Ok(Captcha::Asked { url, secret })
+        let site_key = given.get(&settings::CAPTCHA_SITE_KEY);
+        Ok(Captcha::Asked { provider, site_key, url, secret })
     }
+}
+
+/// What a client has to know to show it.
+pub struct CaptchaShown<'a> {
+    /// Whose it is: `pow` is our own.
+    pub provider: &'a str,
+    /// Who we are there.
+    pub site_key: Option<&'a str>,
 }
 
 /// A solved proof of work, as Altcha's widget sends it.
@@ -68,6 +78,17 @@ impl Auth {
     /// Whether a CAPTCHA is asked for.
     pub fn has_captcha(&self) -> bool {
         !matches!(self.0.captcha, Captcha::Off)
+    }
+
+    /// What is asked for, if anything is.
+    pub fn captcha_shown(&self) -> Option<CaptchaShown<'_>> {
+        match &self.0.captcha {
+            Captcha::Off => None,
+            Captcha::Work { .. } => Some(CaptchaShown { provider: "pow", site_key: None }),
+            Captcha::Asked { provider, site_key, .. } => {
+                Some(CaptchaShown { provider, site_key: site_key.as_deref() })
+            }
+        }
     }
 
     /// A new proof of work, in Altcha's words; nothing when somebody else's CAPTCHA is in use, or none.
@@ -99,7 +120,7 @@ impl Auth {
             (Captcha::Off, _) => Ok(()),
             (_, None | Some("")) => refused("no captcha_token found"),
             (Captcha::Work { most }, Some(token)) => self.check_work(token, *most).await,
-            (Captcha::Asked { url, secret }, Some(token)) => {
+            (Captcha::Asked { url, secret, .. }, Some(token)) => {
                 match self.ask_provider(url, secret, token, address).await {
                     Ok(said) if said.success => Ok(()),
                     Ok(said) => {

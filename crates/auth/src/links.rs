@@ -1,15 +1,18 @@
 //! Links and codes: what a person asks for to prove an address, and what follows when they show it.
 //!
-//! Asking is [`send`], spending is [`verify`], another address is [`change`], what administrators do is [`admin`].
+//! Asking is [`send`], spending is [`verify`], another address is [`change`], another password [`reset`], what administrators
+//! do is [`admin`].
 
 mod admin;
 mod change;
+mod reset;
 mod send;
 mod text;
 mod token;
 mod verify;
 
 pub use admin::{Generated, LinkWanted};
+pub use reset::Reset;
 pub use send::{Along, SendLink};
 pub use token::Purpose;
 pub use verify::{Shown, Verified};

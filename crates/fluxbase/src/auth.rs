@@ -1,7 +1,9 @@
 //! `/api/v1/auth`: accounts, sessions, second factors and SAML as the Fluxbase SDK calls them (wire/fluxbase.md 2.1).
 
 mod account;
-mod config;
+pub(crate) mod config;
+mod links;
+mod oauth;
 mod saml;
 mod session;
 mod shape;
@@ -24,7 +26,7 @@ pub struct State {
 
 /// Its routes.
 pub fn routes() -> Vec<Route<State>> {
-    ROUTES.into_iter().collect()
+    ROUTES.into_iter().chain(config::ROUTES).chain(links::ROUTES).chain(oauth::ROUTES).collect()
 }
 
 const fn open(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {
@@ -35,7 +37,7 @@ const fn signed_in(method: Method, path: &'static str, handler: web::Handler<Sta
     Route::new(method, path, Guard::SignedIn, handler).limits(Limits::SMALL)
 }
 
-const ROUTES: [Route<State>; 19] = [
+const ROUTES: [Route<State>; 17] = [
     open(Method::POST, "/signup", account::sign_up)
         .rate(Rate::Signup)
         .account(account::email_of)
@@ -51,8 +53,6 @@ const ROUTES: [Route<State>; 19] = [
         .settles(&[Owed::NewPassword])
         .summary("Changes the caller's account"),
     signed_in(Method::GET, "/user/identities", account::identities).summary("The caller's ways in"),
-    open(Method::GET, "/config", config::config).summary("Which ways of signing in are on"),
-    open(Method::GET, "/captcha/config", config::captcha).summary("Whether a captcha is asked for"),
     signed_in(Method::GET, "/2fa/status", two_factor::status)
         .settles(ENROLLING)
         .summary("The caller's second factors"),

@@ -24,7 +24,8 @@ pub const PREFIX: &str = "/api/v1";
 
 /// Its routes about accounts.
 pub fn mounts(state: Arc<State>) -> Vec<Mount> {
-    vec![Mount::new(&auth_prefix(), word, state, &auth::routes()).area(Area::Accounts)]
+    let mount = Mount::new(&auth_prefix(), word, state.clone(), &auth::routes()).area(Area::Accounts);
+    vec![auth::config::protect(mount, &state)]
 }
 
 /// Its routes about rows and functions.

@@ -61,6 +61,12 @@ impl Challenge {
         }
     }
 
+    /// Of a verifier, as a client would make it.
+    pub fn of(verifier: &Secret<String>) -> Self {
+        let text = URL_SAFE_NO_PAD.encode(sha256(verifier.expose().as_bytes()));
+        Challenge { method: ChallengeMethod::S256, text }
+    }
+
     /// Whether `verifier` is what the challenge was made of.
     pub fn is_of(&self, verifier: &Secret<String>) -> bool {
         let verifier = verifier.expose();

@@ -35,6 +35,12 @@ impl Redirect {
         format!("{}{joint}{}", self.0, encoded(pairs))
     }
 
+    /// The same place with more in its query: what is allowed stays allowed, since a code is added to it as well.
+    #[must_use]
+    pub fn and_query(&self, pairs: &[(&str, &str)]) -> Redirect {
+        Redirect(self.with_query(pairs))
+    }
+
     /// With a fragment of parameters, in the order of their names: what the server behind it never sees.
     pub fn with_fragment(&self, pairs: &[(&str, &str)]) -> String {
         format!("{}#{}", self.0, encoded(pairs))

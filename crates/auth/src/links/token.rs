@@ -228,6 +228,18 @@ impl Auth {
         rows.first().map(Taken::read).transpose()?.ok_or(Error::LinkInvalid)
     }
 
+    /// Whose link it is, while it is good. Looking spends nothing.
+    pub(crate) async fn look_at_link(
+        &self,
+        tx: &mut SystemTx,
+        token: &Secret<String>,
+        purposes: &[Purpose],
+    ) -> Result<Option<Uuid>, Error> {
+        let row = [token_hash(token.expose()).into(), self.0.clock.now().into(), names(purposes).into()];
+        let rows = tx.query(sql::links::LOOK_AT_TOKEN, row).await?;
+        Ok(rows.first().map(|row| row.get("user_id")).transpose()?)
+    }
+
     /// Spends a code that was sent to an address. Whether anybody is there makes no difference before it is right.
     pub(crate) async fn take_code(
         &self,

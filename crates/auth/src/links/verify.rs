@@ -50,7 +50,7 @@ pub enum Verified {
 }
 
 /// What a spent token did.
-enum Accepted {
+pub(super) enum Accepted {
     Proven(Box<User>, Vec<Uuid>),
     Halfway,
 }
@@ -140,7 +140,7 @@ impl Auth {
         Ok(grant.map(|grant| Verified::SignedIn(Box::new(grant), taken.purpose)))
     }
 
-    async fn accept(
+    pub(super) async fn accept(
         &self,
         tx: &mut SystemTx,
         user: User,

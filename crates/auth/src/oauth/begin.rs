@@ -79,6 +79,15 @@ impl Auth {
         Ok(tx.commit(location).await?)
     }
 
+    /// Begins a sign-in for an application that is no browser; returns the id that a browser brings to take the flow up.
+    pub async fn oauth_begin_apart(&self, start: Start) -> Result<Reply<Uuid>, Error> {
+        let (flow, mut pending, location) = self.prepare(&start, None).await?;
+        pending.location = Some(location);
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        self.keep_flow(&mut tx, &start, flow, &pending, None).await?;
+        Ok(tx.commit(flow).await?)
+    }
+
     /// Begins linking an identity to `person`'s account; returns the id that the browser brings to take the flow up.
     pub async fn oauth_begin_link(
         &self,

@@ -116,6 +116,10 @@ pub static CAPTCHA_PROVIDER: Setting<String> = Setting::new("auth.captcha.provid
     .choices(&["pow", "hcaptcha", "turnstile"])
     .changes("whose CAPTCHA: pow is a proof of work that needs nobody else, from /auth/v1/captcha; hcaptcha and turnstile are asked");
 
+/// Who this site is at the provider.
+pub static CAPTCHA_SITE_KEY: Setting<Option<String>> = Setting::unset("auth.captcha.site_key")
+    .changes("the public key of this site at hcaptcha or turnstile, told to clients that ask for it");
+
 /// The secret with which the provider is asked.
 pub static CAPTCHA_SECRET: Setting<Option<Secret<String>>> = Setting::unset("auth.captcha.secret")
     .also(&[Alias::same("GOTRUE_SECURITY_CAPTCHA_SECRET", Guide::Other)])
@@ -134,6 +138,7 @@ pub static CAPTCHA_WORK: Setting<u32> = Setting::new("auth.captcha.work", "10000
 pub const CAPTCHA_SETTINGS: &[&Definition] = &[
     &CAPTCHA_ENABLED.definition,
     &CAPTCHA_PROVIDER.definition,
+    &CAPTCHA_SITE_KEY.definition,
     &CAPTCHA_SECRET.definition,
     &CAPTCHA_VERIFY_URL.definition,
     &CAPTCHA_WORK.definition,

@@ -46,6 +46,10 @@ pub(crate) const PUT_TOKEN: &str = "insert into auth.one_time_tokens (id, user_i
 pub(crate) const TAKE_TOKEN: &str = "delete from auth.one_time_tokens where token_hash = $1 and expires_at > $2 \
      and purpose = any($3::text[]) returning user_id, purpose, relates_to, flow_state_id";
 
+/// The same without spending it.
+pub(crate) const LOOK_AT_TOKEN: &str = "select user_id from auth.one_time_tokens where token_hash = $1 and expires_at > $2 \
+     and purpose = any($3::text[])";
+
 /// What was sent to an address, whoever it is: nobody is looked up.
 pub(crate) const TOKENS_TO: &str = "select id, user_id, code_mac from auth.one_time_tokens where relates_to = $1 \
      and expires_at > $2 and purpose = any($3::text[]) and code_mac is not null order by created_at desc limit 16 for update";
@@ -126,6 +130,7 @@ pub const ALL: &[&str] = &[
     DOUBT_SIGN_UP,
     PUT_TOKEN,
     TAKE_TOKEN,
+    LOOK_AT_TOKEN,
     TOKENS_TO,
     TAKE_TOKEN_BY_ID,
     TOKEN_OF_USER,

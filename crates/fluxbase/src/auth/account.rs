@@ -20,6 +20,9 @@ pub struct Credentials {
     password: Option<String>,
     #[serde(default)]
     user_metadata: Option<Map<String, Value>>,
+    /// Where the confirmation leads.
+    #[serde(default)]
+    callback_url: Option<String>,
     /// The SDK's older name for it.
     #[serde(default)]
     options: Option<Options>,
@@ -47,13 +50,14 @@ pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let asked: Credentials = ask.json()?;
         let password = Some(asked.password());
+        let along = super::links::along(&state, &ask, &[asked.callback_url.as_deref()]);
         let data = asked.user_metadata.or(asked.options.and_then(|options| options.user_metadata));
         let new = SignUp {
             email: asked.email,
             phone: None,
             password,
             data: data.unwrap_or_default(),
-            along: None,
+            along: Some(along),
             whatsapp: false,
         };
         let signed_up = state.auth.sign_up(new, &visit(&cx, &ask)).await?;
@@ -62,7 +66,10 @@ pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             SignedUp::SignedIn(grant) => shape::signed_in(StatusCode::CREATED, &grant, &url),
             SignedUp::Waiting(user) => Answer::json_with(
                 StatusCode::CREATED,
-                &json!({ "user": shape::user(&user), "session": null }),
+                &json!({
+                    "user": shape::user(&user), "session": null, "requires_email_verification": true,
+                    "message": "Please check your email to verify your account",
+                }),
             ),
         }))
     })
@@ -84,6 +91,8 @@ struct Change {
     password: Option<String>,
     #[serde(default)]
     current_password: Option<String>,
+    #[serde(default)]
+    nonce: Option<String>,
     #[serde(default, alias = "metadata", alias = "data")]
     user_metadata: Option<Map<String, Value>>,
 }
@@ -97,6 +106,7 @@ pub fn change_user(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             email: filled(asked.email),
             password: filled(asked.password).map(Secret::new),
             current_password: filled(asked.current_password).map(Secret::new),
+            nonce: filled(asked.nonce).map(Secret::new),
             data: asked.user_metadata,
             ..UserChange::default()
         };

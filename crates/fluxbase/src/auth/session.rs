@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ::auth::{Error, Scope};
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use web::{Answer, Ask, Cx, Handled};
@@ -18,10 +17,7 @@ pub fn sign_in(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let email = asked.email.clone().ok_or_else(|| Error::invalid("email is required"))?;
         let granted = state.auth.sign_in(&email, &asked.password(), &visit(&cx, &ask)).await?;
         let url = state.auth.rules().public_url.clone();
-        Ok(granted.map(|grant| match super::two_factor::has_factor(&grant.user) {
-            true => super::two_factor::asked_for(&grant),
-            false => shape::signed_in(StatusCode::OK, &grant, &url),
-        }))
+        Ok(granted.map(|grant| super::links::arrived(&grant, &url)))
     })
 }
 

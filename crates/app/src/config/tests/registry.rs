@@ -14,6 +14,7 @@ const WITHOUT_CONTROL: &[&str] = &[
     "auth.captcha.enabled",
     "auth.captcha.provider",
     "auth.captcha.secret",
+    "auth.captcha.site_key",
     "auth.captcha.verify_url",
     "auth.captcha.work",
     "auth.custom_providers.enabled",

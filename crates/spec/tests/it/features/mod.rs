@@ -7,6 +7,7 @@ mod edge;
 mod external;
 mod factors;
 mod fluxbase;
+mod fluxbase_accounts;
 mod fluxbase_tables;
 mod keys;
 mod limits;

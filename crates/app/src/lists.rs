@@ -25,6 +25,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     audit::SETTINGS,
     auth::SETTINGS,
     auth::oauth::settings::SETTINGS,
+    auth::server::settings::SETTINGS,
     auth::settings::PASSWORD_SETTINGS,
     auth::sso::settings::SETTINGS,
     auth::application::SETTINGS,

@@ -34,7 +34,8 @@ pub fn public(
         settings.get(&auth::settings::SECOND_PREFIX).map(|prefix| format!("/{}", prefix.trim_matches('/')));
     let prefixes: Vec<String> = std::iter::once(AUTH_PREFIX.to_owned()).chain(second).collect();
     let accounts = Arc::new(supabase::auth::State { auth: services.auth.clone(), sso: services.sso.clone() });
-    let mut mounts = supabase::auth::mounts(accounts, &prefixes);
+    let mut mounts = supabase::auth::mounts(accounts.clone(), &prefixes);
+    mounts.push(supabase::auth::discovery(accounts));
     mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount(REST.0, REST.1));
     let fluxbase = fluxbase::State { auth: services.auth.clone(), sso: services.sso.clone() };
     mounts.extend(fluxbase::mounts(Arc::new(fluxbase)));
@@ -68,6 +69,7 @@ pub struct Table {
 pub fn tables(profile: Profile) -> Vec<Table> {
     let mut tables = vec![
         Table { title: "Accounts and sessions", routes: supabase::auth::table(AUTH_PREFIX) },
+        Table { title: "Where the OAuth server is", routes: supabase::auth::discovery_table() },
         Table { title: "Data", routes: supabase::rest::table(REST.0, REST.1) },
         Table { title: "Accounts, as Fluxbase speaks", routes: fluxbase::table() },
         Table { title: "Data, as Fluxbase speaks", routes: fluxbase::data_table() },

@@ -143,6 +143,8 @@ events! {
     ConsentGiven "auth.consent_given" Info Must;
     /// Somebody took that back.
     ConsentRevoked "auth.consent_revoked" Info Must;
+    /// A person said no to a client of our OAuth server.
+    ConsentDenied "auth.consent_denied" Info May;
     /// A code of our OAuth server came twice: what it gave was taken back.
     CodeReplayed "auth.code_replayed" Critical Must;
     /// An outside identity was linked.

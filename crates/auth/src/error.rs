@@ -198,6 +198,9 @@ pub enum Error {
     /// A provider, an identity or a link to one.
     #[error(transparent)]
     Oauth(#[from] crate::oauth::OauthError),
+    /// What our own OAuth server refuses.
+    #[error(transparent)]
+    Server(#[from] crate::server::ServerError),
 
     // Start.
     /// A setting that must not be started with.
@@ -330,6 +333,7 @@ impl Fault for Error {
             Error::Fetch(_) => Kind::Invalid,
             Error::Mfa(error) => error.kind(),
             Error::Oauth(error) => error.kind(),
+            Error::Server(error) => error.kind(),
             Error::Database(error) => error.kind(),
             Error::Audit(error) => error.kind(),
             Error::Seal(error) => error.kind(),
@@ -394,6 +398,7 @@ impl Fault for Error {
             Error::TooSoon { .. } => "auth.too_soon",
             Error::SetupLink => "auth.setup_link",
             Error::Oauth(error) => error.code(),
+            Error::Server(error) => error.code(),
             Error::Unsafe { .. } => "auth.unsafe",
             Error::Setting { .. } => "auth.setting",
             Error::Sso(error) => error.code(),
@@ -416,6 +421,7 @@ impl Fault for Error {
             Error::Audit(error) => error.message(),
             Error::Seal(error) => error.message(),
             Error::Oauth(error) => error.message(),
+            Error::Server(error) => error.message(),
             Error::SamlMessage(error) => error.message(),
             Error::Unsafe { .. } | Error::Setting { .. } | Error::BreachedList(_) => {
                 "An unexpected error occurred".into()

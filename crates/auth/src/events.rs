@@ -54,6 +54,11 @@ pub(crate) enum Outside<'a> {
     IdentityUnlinked { user: Uuid, provider: &'a str },
     AccountReclaimed { user: Uuid, sessions_ended: usize },
     ProviderChanged { name: &'a str, what: &'static str },
+    ClientChanged { id: Uuid, what: &'static str },
+    ConsentGiven { user: Uuid, client: Uuid, scopes: &'a str },
+    ConsentDenied { user: Uuid, client: Uuid },
+    ConsentRevoked { user: Uuid, client: Uuid, sessions_ended: usize },
+    CodeReplayed { user: Option<Uuid>, client: Uuid },
 }
 
 fn outside(visit: &Visit, what: Outside<'_>) -> Entry {
@@ -62,6 +67,7 @@ fn outside(visit: &Visit, what: Outside<'_>) -> Entry {
         let entry = Entry::named(format!("user:{user}"), event).from_address(visit.caller.address);
         entry.about(format!("user:{user}"))
     };
+    let named = |client: Uuid| format!("client:{client}");
     match what {
         Outside::IdentityLinked { user, provider } => {
             of(user, Event::IdentityLinked).detail("provider", provider)
@@ -75,6 +81,21 @@ fn outside(visit: &Visit, what: Outside<'_>) -> Entry {
         Outside::ProviderChanged { name, what } => {
             by(Event::OauthProviderChanged).about(format!("provider:{name}")).detail("what", what)
         }
+        Outside::ClientChanged { id, what } => {
+            by(Event::OauthClientChanged).about(named(id)).detail("what", what)
+        }
+        Outside::ConsentGiven { user, client, scopes } => {
+            of(user, Event::ConsentGiven).detail("client", named(client)).detail("scopes", scopes)
+        }
+        Outside::ConsentDenied { user, client } => {
+            of(user, Event::ConsentDenied).detail("client", named(client))
+        }
+        Outside::ConsentRevoked { user, client, sessions_ended } => of(user, Event::ConsentRevoked)
+            .detail("client", named(client))
+            .detail("sessions_ended", sessions_ended),
+        Outside::CodeReplayed { user, client } => by(Event::CodeReplayed)
+            .about(named(client))
+            .detail("user", user.map(|user| format!("user:{user}"))),
     }
 }
 

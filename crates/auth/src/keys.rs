@@ -85,6 +85,11 @@ impl Keys {
         Ok(self.signer.sign(claims)?)
     }
 
+    /// Whether what it signs can be verified by whoever has the public keys.
+    pub fn is_public(&self) -> bool {
+        self.signer.verify_key().algorithm() != seal::Algorithm::Hs256
+    }
+
     /// A key by its text, if it is well formed and in force.
     pub fn find(&self, text: &str, now: i64) -> Option<&ApiKey> {
         let known = is_well_formed(text).then(|| self.api.get(&sha256(text.as_bytes()))).flatten();

@@ -33,6 +33,7 @@ mod reclaim;
 mod revocation;
 mod roles;
 mod rules;
+pub mod server;
 mod session;
 pub mod settings;
 pub mod sql;
@@ -60,6 +61,7 @@ pub use post::Warning;
 pub use revocation::{CHANNEL, Notice, Revocations};
 pub use roles::AppRole;
 pub use rules::Rules;
+pub use server::ServerError;
 pub use session::{Grant, Opened, Opening, Proof, Scope, SessionInfo, Way};
 pub use settings::SETTINGS;
 pub use user::{Identity, User};
@@ -130,6 +132,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 40,
         name: "oauth",
         sql: include_str!("../migrations/0040_oauth.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 41,
+        name: "oauth_server",
+        sql: include_str!("../migrations/0041_oauth_server.sql"),
     },
     pg::Migration {
         owner: "auth",
@@ -209,6 +217,7 @@ struct Inner {
     hooks: hooks::Hooks,
     captcha: captcha::Captcha,
     outside: oauth::Outside,
+    server: server::Server,
     lockout: Lockout,
     breached: Option<Arc<Breached>>,
     clock: Clock,
@@ -248,6 +257,7 @@ impl Auth {
         let post = post::Post { outbox, jobs, templates, texts };
         let signing = keys::Signing::from_settings(&settings, &root)?;
         let outside = oauth::Outside::open(&settings, outbound.clone())?;
+        let server = server::Server::from_settings(&settings)?;
         let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail)?;
         let hasher = Hasher::new(hashing_permits(&settings), &rng)?;
         let (hooks, captcha) =
@@ -273,6 +283,7 @@ impl Auth {
             hooks,
             captcha,
             outside,
+            server,
             lockout,
             breached,
             clock,

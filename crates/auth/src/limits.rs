@@ -204,3 +204,14 @@ pub const OUTSIDE_TOKEN_BYTES_MAX: Limit =
 
 /// Parameters of an authorization request that are handed on to the provider.
 pub const OAUTH_PARAMS_MAX: Limit = Limit::new("oauth_params_max", 16, "prompt, login_hint, hd and the like");
+
+/// Addresses that one client of our OAuth server may send people back to.
+pub const CLIENT_REDIRECTS_MAX: Limit = Limit::new("client_redirects_max", 10, "as many as upstream takes");
+
+/// Clients that registered themselves.
+pub const DYNAMIC_CLIENTS_MAX: Limit =
+    Limit::new("dynamic_clients_max", 10_000, "anybody may register one where that is on, and each is a row");
+
+/// How long a code of our OAuth server is good, in seconds.
+pub const SERVER_CODE_SECONDS: Limit =
+    Limit::new("server_code_seconds", 60, "a program exchanges it as soon as its person is back");

@@ -14,6 +14,7 @@ mod token;
 pub(crate) use opening::read_duty;
 pub use opening::{Opened, Opening, Way};
 pub use own::SessionInfo;
+pub(crate) use token::session_named;
 
 use base::{Level, Owed, Secret};
 use base64::Engine;
@@ -63,6 +64,8 @@ pub struct Grant {
     pub device: Option<DeviceToken>,
     /// The provider's own tokens, access and refresh, given once and kept nowhere.
     pub provider_tokens: Option<(String, Option<String>)>,
+    /// The OAuth client it is for, with its scopes.
+    pub client: Option<(Uuid, String)>,
 }
 
 /// Which sessions of a person end.
@@ -79,12 +82,23 @@ pub enum Scope {
 impl Auth {
     /// Exchanges a refresh token for new tokens of its session.
     pub async fn refresh(&self, token: &str, visit: &Visit) -> Result<Reply<Grant>, Error> {
+        self.refresh_for(token, None, visit).await
+    }
+
+    /// The same for the OAuth client whose session it is: no other client's, and nobody's own.
+    pub(crate) async fn refresh_for(
+        &self,
+        token: &str,
+        client: Option<Uuid>,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, Error> {
         let presented = Presented::read(token).ok_or(Error::RefreshMalformed)?;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let rows = tx.query(sql::SESSION_FOR_REFRESH, [presented.session.into()]).await?;
         let stored = rows.first().map(Stored::read).transpose()?.ok_or(Error::RefreshNotFound)?;
         let key = stored.key(self)?;
-        if !presented.is_made_with(key.expose()) {
+        let is_theirs = stored.client.as_ref().map(|(id, _)| *id) == client;
+        if !presented.is_made_with(key.expose()) || !is_theirs {
             return Err(Error::RefreshNotFound);
         }
         let users = tx.query(sql::USER_BY_ID, [stored.user.into()]).await?;
@@ -118,6 +132,21 @@ impl Auth {
         tx.query(sql::END_SESSION, [stored.id.into()]).await?;
         self.commit_ended(tx, vec![stored.id], ()).await?.into_inner();
         Err(end)
+    }
+
+    /// Whether `token` was made with the key of `session`, now or earlier.
+    pub(crate) async fn is_refresh_token_of(
+        &self,
+        tx: &mut SystemTx,
+        token: &str,
+        session: Uuid,
+    ) -> Result<bool, Error> {
+        let rows = tx.query(sql::SESSION_FOR_REFRESH, [session.into()]).await?;
+        let stored = rows.first().map(Stored::read).transpose()?;
+        match stored.zip(Presented::read(token)) {
+            Some((stored, presented)) => Ok(presented.is_made_with(stored.key(self)?.expose())),
+            None => Ok(false),
+        }
     }
 
     async fn advance(

@@ -93,9 +93,11 @@ pub(crate) const INSERT_SESSION: &str = "insert into auth.sessions (id, user_id,
 pub(crate) const INSERT_SESSION_MARK: &str =
     "insert into palisade.session_marks (session_id, duty) values ($1, $2)";
 
-/// All but the newest so many, and never $2.
-pub(crate) const END_OLDEST_SESSIONS: &str = "delete from auth.sessions where id in (select id from auth.sessions \
-     where user_id = $1 and id <> $2 order by created_at desc, id offset $3) returning id";
+/// All but the newest so many of the same OAuth client, or of none, and never $2.
+pub(crate) const END_OLDEST_SESSIONS: &str = "delete from auth.sessions where id in (select s.id from auth.sessions s \
+     where s.user_id = $1 and s.id <> $2 and s.oauth_client_id is not distinct from \
+         (select n.oauth_client_id from auth.sessions n where n.id = $2) \
+     order by s.created_at desc, s.id offset $3) returning id";
 
 pub(crate) const INSERT_METHOD: &str = "insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, \
      authentication_method) values ($1, $2, $3, $3, $4)";
@@ -282,6 +284,9 @@ pub(crate) const TAKE_FLOW: &str = "delete from auth.flow_state where auth_code 
 
 /// Those of signing in through somebody else.
 pub const OAUTH: &[&str] = crate::oauth::sql::ALL;
+
+/// Those of our own OAuth server.
+pub const SERVER: &[&str] = crate::server::sql::ALL;
 
 /// Every statement, for the test that prepares them.
 pub const ALL: &[&str] = &[

@@ -48,6 +48,9 @@ pub enum Error {
     /// The route is for administrators.
     #[error("User not allowed")]
     NotAdmin,
+    /// A program that somebody let in opens their rows, not their account.
+    #[error("A program's token opens data, not the account of the person who let it in")]
+    ThroughClient,
     /// The route answers the operator's control socket only.
     #[error("This endpoint answers on the control socket only")]
     NotOperator,
@@ -113,6 +116,7 @@ impl Fault for Error {
             | Error::OutOfScope { .. }
             | Error::Forged { .. }
             | Error::NotAdmin
+            | Error::ThroughClient
             | Error::NotOperator => Kind::Forbidden,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::TooSlow => Kind::Timeout,
@@ -134,6 +138,7 @@ impl Fault for Error {
             Error::PasswordExpired => "web.password_expired",
             Error::OutOfScope { .. } => "web.out_of_scope",
             Error::NotAdmin => "web.not_admin",
+            Error::ThroughClient => "web.through_client",
             Error::NotOperator => "web.not_operator",
             Error::TooLarge { .. } => "web.too_large",
             Error::TooSlow => "web.too_slow",

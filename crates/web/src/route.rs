@@ -115,6 +115,8 @@ pub struct Route<S: 'static> {
     pub settles: &'static [Owed],
     /// Whether another site's form may post here, as identity providers do.
     pub from_elsewhere: bool,
+    /// Whether a program that a person let in may come here in their name.
+    pub for_clients: bool,
     /// What it does, for the generated reference.
     pub summary: &'static str,
     /// The code.
@@ -135,6 +137,7 @@ impl<S> Route<S> {
             account: None,
             settles: &[],
             from_elsewhere: false,
+            for_clients: false,
             summary: "",
             handler,
         }
@@ -172,6 +175,11 @@ impl<S> Route<S> {
     /// Open to another site's form: only for answers of identity providers, which prove themselves by what they say.
     pub const fn from_elsewhere(mut self) -> Self {
         self.from_elsewhere = true;
+        self
+    }
+    /// Open to the tokens of OAuth clients: what else is behind a guard and is no data is their person's own.
+    pub const fn for_clients(mut self) -> Self {
+        self.for_clients = true;
         self
     }
     /// One line for the reference.
@@ -221,6 +229,8 @@ pub struct Bound {
     pub settles: &'static [Owed],
     /// Whether another site's form may post here.
     pub from_elsewhere: bool,
+    /// Whether a program that a person let in may come here in their name.
+    pub for_clients: bool,
     /// One line for the reference.
     pub summary: &'static str,
     /// What it gives access to.
@@ -239,9 +249,18 @@ impl Bound {
             Some(owed) if !self.settles.contains(&owed) => Err(Error::owed(owed)),
             Some(_) | None => {
                 self.in_scope(caller)?;
+                self.require_own(caller)?;
                 self.guard.admit(caller, has_credential, clock)
             }
         }
+    }
+
+    /// A program that a person let in opens what they may see, and not their account.
+    fn require_own(&self, caller: &Caller) -> Result<(), Error> {
+        let through_client = caller.client.is_some() && caller.signed_in().is_some();
+        let is_data = self.area == Area::Data && matches!(self.guard, Guard::SignedIn);
+        let open = is_data || self.for_clients || matches!(self.guard, Guard::Open | Guard::Key);
+        if through_client && !open { Err(Error::ThroughClient) } else { Ok(()) }
     }
 
     /// A key with limits opens what its scope names. What administrators do is writing unless the method only reads; of
@@ -299,6 +318,7 @@ impl Mount {
                 account: route.account,
                 settles: route.settles,
                 from_elsewhere: route.from_elsewhere,
+                for_clients: route.for_clients,
                 summary: route.summary,
                 area: Area::Other,
                 envelope,

@@ -7,7 +7,8 @@ use super::{Hook, HookError};
 use crate::{Auth, Error, Visit, limits, sql};
 
 /// What a token says of itself, which no hook changes.
-const OURS: [&str; 8] = ["iss", "aud", "exp", "iat", "sub", "session_id", "aal", "amr"];
+const OURS: [&str; 10] =
+    ["iss", "aud", "exp", "iat", "sub", "session_id", "aal", "amr", "client_id", "scope"];
 /// What a token must have.
 const NEEDED: [&str; 4] = ["email", "phone", "role", "is_anonymous"];
 /// Roles that pass by row level security or administer: given by administrators, never by a hook.

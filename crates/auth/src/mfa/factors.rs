@@ -86,7 +86,9 @@ impl Auth {
 
     /// Whose session this is.
     pub(crate) fn session_user(&self, visit: &Visit) -> Result<Uuid, AuthError> {
-        let person = visit.caller.signed_in().filter(|person| person.session.is_some());
+        // A program that somebody let in shows no factor of theirs.
+        let is_own = visit.caller.client.is_none();
+        let person = visit.caller.signed_in().filter(|person| is_own && person.session.is_some());
         person.map(|person| person.user).ok_or(AuthError::TokenRevoked)
     }
 

@@ -135,12 +135,14 @@ pub struct Opening {
     pub client: Option<(Uuid, String)>,
     /// What has to be done before anything else.
     pub owes: Option<Owed>,
+    /// The session that an OAuth client's one was agreed to in: its level and proofs are the client's too.
+    pub agreed: Option<(Level, Vec<Proof>)>,
 }
 
 impl Opening {
     /// By a proof of the account itself, at its e-mail identity.
     pub fn by(way: Way) -> Self {
-        Opening { way, provider: "email".to_owned(), not_after: None, client: None, owes: None }
+        Opening { way, provider: "email".to_owned(), not_after: None, client: None, owes: None, agreed: None }
     }
 
     /// By the word of an identity provider.
@@ -205,7 +207,8 @@ impl Auth {
         if user.is_banned(now) {
             return Err(Error::Banned);
         }
-        let Opening { way, provider, not_after, client, owes } = opening;
+        let Opening { way, provider, not_after, client, owes, agreed } = opening;
+        let (level, earlier) = agreed.unwrap_or((way.level(), Vec::new()));
         let session = rng.uuid();
         let (key, sealed) = self.new_session_key(session)?;
         let (client_id, scopes) = client.clone().unzip();
@@ -213,7 +216,7 @@ impl Auth {
             session.into(),
             user.id.into(),
             now.into(),
-            way.level().name().into(),
+            level.name().into(),
             agent_of(visit).into(),
             visit.caller.address.map(|address| address.to_string()).into(),
             sealed.into(),
@@ -222,26 +225,26 @@ impl Auth {
             scopes.into(),
         ];
         tx.execute(sql::INSERT_SESSION, row).await?;
-        tx.execute(sql::INSERT_METHOD, [rng.uuid().into(), session.into(), now.into(), way.name().into()])
-            .await?;
+        let mut proofs = vec![Proof { method: way.name().to_owned(), at: now }];
+        proofs.extend(earlier);
+        for Proof { method, at } in &proofs {
+            let row = [rng.uuid().into(), session.into(), (*at).into(), method.into()];
+            tx.execute(sql::INSERT_METHOD, row).await?;
+        }
         let duty = owes.and_then(duty_name);
         tx.execute(sql::INSERT_SESSION_MARK, [session.into(), duty.into()]).await?;
-        let touched = [user.id.into(), now.into(), (&provider).into()];
-        tx.execute(sql::TOUCH_USER, touched).await?;
-        user.last_sign_in_at = Some(now);
-        for identity in user.identities.iter_mut().filter(|identity| identity.provider == provider) {
-            identity.last_sign_in_at = Some(now);
-        }
-        let account = user.email.as_deref().unwrap_or(user.phone_or_empty()).to_owned();
-        self.remember_place(tx, &account, visit).await?;
+        // A client's server is no place that its people sign in from, and no device of theirs.
+        let device = match client {
+            Some(_) => None,
+            None => self.came_in(tx, &mut user, &provider, visit).await?,
+        };
         let ended = self.make_room(tx, user.id, session).await?;
         let happening = Happening::Login { user: &user, session, method: way.name() };
         events::record(tx, self, visit, happening).await?;
-        let proofs = vec![Proof { method: way.name().to_owned(), at: now }];
         Ok(Opened {
             user,
             session,
-            level: way.level(),
+            level,
             proofs,
             key,
             counter: 0,
@@ -250,9 +253,28 @@ impl Auth {
             owes,
             ended,
             weak_password: None,
-            device: self.device_of(&account, visit),
+            device,
             provider_tokens: None,
         })
+    }
+
+    /// Remembers when, through what and from where somebody came; what makes the device known from now on.
+    async fn came_in(
+        &self,
+        tx: &mut SystemTx,
+        user: &mut User,
+        provider: &str,
+        visit: &Visit,
+    ) -> Result<Option<DeviceToken>, Error> {
+        let now = self.0.clock.now();
+        tx.execute(sql::TOUCH_USER, [user.id.into(), now.into(), provider.into()]).await?;
+        user.last_sign_in_at = Some(now);
+        for identity in user.identities.iter_mut().filter(|identity| identity.provider == provider) {
+            identity.last_sign_in_at = Some(now);
+        }
+        let account = user.email.as_deref().unwrap_or(user.phone_or_empty()).to_owned();
+        self.remember_place(tx, &account, visit).await?;
+        Ok(self.device_of(&account, visit))
     }
 
     /// Adds a proof to a session of `user` and gives it its next tokens: the way from one factor to two. They are made
@@ -363,7 +385,7 @@ impl Auth {
             ..
         } = opened;
         let mut claims = claims::of_session(&user, session, level, &proofs, rules, now);
-        claims::add_client(&mut claims, client);
+        claims::add_client(&mut claims, client.clone());
         claims::add_duty(&mut claims, owes);
         let (visit, method) = asked;
         let claims = self.custom_claims(claims, method, &visit).await?;
@@ -378,6 +400,7 @@ impl Auth {
             weak_password,
             device,
             provider_tokens,
+            client,
         })
     }
 }

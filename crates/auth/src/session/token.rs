@@ -25,6 +25,11 @@ pub(super) fn refresh_token(session: Uuid, counter: i64, key: &[u8]) -> Secret<S
     Secret::new(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// The session that a text names, if it has the form of a refresh token.
+pub(crate) fn session_named(token: &str) -> Option<Uuid> {
+    Presented::read(token).map(|presented| presented.session)
+}
+
 /// A refresh token that is whole; whether it is ours only the session's key can say.
 pub(super) struct Presented {
     pub session: Uuid,

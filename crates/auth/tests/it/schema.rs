@@ -14,6 +14,7 @@ async fn every_statement_can_be_prepared() {
         .chain(auth::sso::sql::ALL)
         .chain(auth::mfa::sql::ALL)
         .chain(auth::sql::OAUTH)
+        .chain(auth::sql::SERVER)
     {
         client.prepare(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
@@ -55,6 +56,9 @@ async fn callers_read_no_row_of_ours() {
             "palisade.saml_assertions",
             "palisade.saml_sessions",
             "palisade.saml_arrivals",
+            "palisade.oauth_requests",
+            "auth.oauth_clients",
+            "auth.oauth_authorizations",
         ] {
             assert!(
                 client.query(&format!("select * from {table}"), &[]).await.is_err(),

@@ -4,8 +4,9 @@
 //! request's name.
 
 use ::auth::sso::SsoRefusal;
-use ::auth::{Error, HookError, OauthError};
+use ::auth::{Error, HookError, OauthError, ServerError};
 use base::{Failure, Kind};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Value, json};
 use web::{Answer, Refused, status_of};
@@ -43,6 +44,12 @@ pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
     if status.is_server_error() {
         body["error_id"] = json!(&*refused.request_id.0);
     }
+    if let Some(Error::Server(error)) = failure.downcast_ref::<Error>() {
+        // RFC 6749 5.2 beside upstream's own: programs read the one, its clients the other.
+        body["error"] = json!(error.name());
+        body["error_description"] = json!(error.to_string());
+        return challenge(answer(status, &body, code, is_new), error, refused.headers);
+    }
     if let Some(Error::WeakPassword { reasons, .. }) = failure.downcast_ref::<Error>() {
         body["weak_password"] = json!({ "reasons": reasons });
     }
@@ -55,6 +62,17 @@ fn answer(status: StatusCode, body: &Value, code: &str, is_new: bool) -> Answer 
         true => answer.with(HeaderName::from_static("x-supabase-api-version"), VERSION),
         false => answer,
     }
+}
+
+/// A client that showed its secret in `Authorization` hears there that it was wrong (RFC 6749 5.2).
+fn challenge(mut answer: Answer, error: &ServerError, headers: &HeaderMap) -> Answer {
+    let shown = headers.get(AUTHORIZATION).and_then(|line| line.to_str().ok()).unwrap_or_default();
+    let basic = shown.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "));
+    if matches!(error, ServerError::Credentials) && basic {
+        *answer.0.status_mut() = StatusCode::UNAUTHORIZED;
+        answer = answer.with(WWW_AUTHENTICATE, "Basic realm=\"oauth\"");
+    }
+    answer.with(CACHE_CONTROL, "no-store")
 }
 
 /// A date from 2024-01-01 on. What is no date is as if it were not there.
@@ -155,6 +173,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
             kind => of_kind(kind),
         },
         Error::Oauth(error) => of_oauth(error),
+        Error::Server(error) => of_server(error),
         Error::Sso(refusal) => of_sso(*refusal),
         Error::SamlMessage(_) => (S::BAD_REQUEST, "validation_failed"),
         Error::Fetch(_) => (S::BAD_REQUEST, "saml_metadata_fetch_failed"),
@@ -165,6 +184,30 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::Jobs(_) | Error::Mail(_) | Error::Texts(_) => (S::INTERNAL_SERVER_ERROR, "unexpected_failure"),
         Error::Database(error) => of_kind(base::Fault::kind(error)),
         Error::Audit(error) => of_kind(base::Fault::kind(error)),
+    }
+}
+
+/// Upstream's codes for its OAuth server.
+fn of_server(error: &ServerError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        ServerError::Off => (S::NOT_FOUND, "feature_disabled"),
+        ServerError::NoRegistration => (S::FORBIDDEN, "oauth_dynamic_client_registration_disabled"),
+        ServerError::NoClient => (S::NOT_FOUND, "oauth_client_not_found"),
+        ServerError::NoAuthorization => (S::NOT_FOUND, "oauth_authorization_not_found"),
+        ServerError::NoConsent => (S::NOT_FOUND, "oauth_consent_not_found"),
+        ServerError::SecondFactor | ServerError::SignInAgain => (S::FORBIDDEN, "insufficient_aal"),
+        ServerError::PasswordExpired => (S::FORBIDDEN, "password_expired"),
+        ServerError::Credentials | ServerError::Grant(_) | ServerError::Replayed => {
+            (S::BAD_REQUEST, "invalid_credentials")
+        }
+        ServerError::RedirectUri(_)
+        | ServerError::Client(_)
+        | ServerError::Request(_)
+        | ServerError::Scope(_)
+        | ServerError::Unauthorized(_)
+        | ServerError::Malformed(_)
+        | ServerError::GrantType => (S::BAD_REQUEST, "validation_failed"),
     }
 }
 
@@ -262,9 +305,10 @@ fn of_web(error: &web::Error) -> (StatusCode, &'static str) {
         web::Error::NoApiKey | web::Error::NotSignedIn => (S::UNAUTHORIZED, "no_authorization"),
         web::Error::StepUp { .. } | web::Error::SecondFactorOwed => (S::FORBIDDEN, "insufficient_aal"),
         web::Error::PasswordExpired => (S::FORBIDDEN, "password_expired"),
-        web::Error::NotAdmin | web::Error::NotOperator | web::Error::OutOfScope { .. } => {
-            (S::FORBIDDEN, "not_admin")
-        }
+        web::Error::NotAdmin
+        | web::Error::NotOperator
+        | web::Error::ThroughClient
+        | web::Error::OutOfScope { .. } => (S::FORBIDDEN, "not_admin"),
         web::Error::Forged { .. } => (S::FORBIDDEN, "no_authorization"),
         web::Error::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "request_entity_too_large"),
         web::Error::TooSlow => (S::GATEWAY_TIMEOUT, "request_timeout"),

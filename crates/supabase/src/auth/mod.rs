@@ -18,8 +18,8 @@ mod identities;
 mod links;
 mod mfa;
 mod oauth;
-mod off;
 mod page;
+mod server;
 mod service;
 mod sessions;
 mod setup;
@@ -55,13 +55,22 @@ pub fn mounts(state: Arc<State>, prefixes: &[String]) -> Vec<Mount> {
     first.chain(prefixes.iter().skip(1).map(|prefix| application::at(mount(prefix), &state.auth))).collect()
 }
 
+/// The server's description where RFC 8414 looks for it: before the path of the issuer, at the root.
+pub fn discovery(state: Arc<State>) -> Mount {
+    Mount::new("/.well-known", envelope::word, state, &server::DISCOVERY).area(Area::Other)
+}
+
+/// What the reference says of [`discovery`].
+pub fn discovery_table() -> Vec<RouteInfo> {
+    server::DISCOVERY.iter().map(|route| route.info("/.well-known")).collect()
+}
+
 /// What the reference says of the routes, at `prefix`.
 pub fn table(prefix: &str) -> Vec<RouteInfo> {
     routes().iter().map(|route| route.info(prefix)).collect()
 }
 
 fn routes() -> Vec<Route<State>> {
-    let off = off::ROUTES.map(|route| route.summary("Not here yet: answers as upstream does with it off"));
     ROUTES
         .into_iter()
         .chain(sessions::ROUTES)
@@ -73,7 +82,7 @@ fn routes() -> Vec<Route<State>> {
         .chain(oauth::ROUTES)
         .chain(identities::ROUTES)
         .chain(custom_providers::ROUTES)
-        .chain(off)
+        .chain(server::ROUTES)
         .collect()
 }
 
@@ -105,7 +114,7 @@ const ROUTES: [Route<State>; 31] = [
     open(Method::GET, "/settings", service::settings).summary("Which ways of signing in are on"),
     open(Method::GET, "/.well-known/jwks.json", service::jwks)
         .summary("The public keys tokens are verified with"),
-    open(Method::GET, "/.well-known/openid-configuration", service::openid)
+    open(Method::GET, "/.well-known/openid-configuration", server::openid)
         .summary("Where what is, for OIDC clients"),
     open(Method::POST, "/signup", account::sign_up)
         .rate(Rate::Signup)
@@ -148,7 +157,10 @@ const ROUTES: [Route<State>; 31] = [
     for_admins(Method::POST, "/invite", links::invite).summary("Invites somebody by mail"),
     for_admins(Method::POST, "/admin/generate_link", links::generate_link)
         .summary("Makes a link without sending it"),
-    signed_in(Method::GET, "/user", account::get_user).settles(ANY).summary("The caller's account"),
+    signed_in(Method::GET, "/user", account::get_user)
+        .settles(ANY)
+        .for_clients()
+        .summary("The caller's account"),
     signed_in(Method::PUT, "/user", account::put_user)
         .settles(PASSWORD)
         .summary("Changes the caller's account"),

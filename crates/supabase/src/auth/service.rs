@@ -82,23 +82,6 @@ pub fn jwks(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     })
 }
 
-/// `GET /.well-known/openid-configuration`: only what is true. There is no authorization endpoint yet, so none is named.
-pub fn openid(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
-    let issuer = &state.auth.rules().issuer;
-    let here = ask.parts.uri.path().trim_end_matches("/.well-known/openid-configuration");
-    let at = |path: &str| format!("{}{here}{path}", state.auth.rules().origin());
-    told(json!({
-        "issuer": issuer,
-        "jwks_uri": at("/.well-known/jwks.json"),
-        "token_endpoint": at("/token"),
-        "response_types_supported": [],
-        "grant_types_supported": ["password", "refresh_token"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256", "HS256"],
-        "claims_supported": ["sub", "aud", "iss", "exp", "iat", "email", "phone", "role", "aal", "amr", "session_id"],
-    }))
-}
-
 /// `GET /password-policy` (control 21): the live rules, for forms that check while somebody types.
 pub fn password_policy(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     told(rules_of(&state))

@@ -8,6 +8,7 @@ mod guessing;
 mod hijack;
 mod links;
 mod oauth;
+mod oauth_server;
 mod passkeys;
 mod policies;
 mod rows;

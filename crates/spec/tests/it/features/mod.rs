@@ -14,6 +14,7 @@ mod limits;
 pub mod links;
 mod migrations;
 pub mod oauth;
+pub mod oauth_server;
 pub mod policies;
 mod program;
 mod roles;

@@ -23,6 +23,7 @@ pub fn reconcilers(
     outbox: &mail::Outbox,
     providers: KeepProviders,
     certificate: Option<tls::Tls>,
+    pg: &pg::Pg,
     clock: &Clock,
 ) -> Reconcilers {
     let mut all = Reconcilers::new(clock.clone());
@@ -30,6 +31,7 @@ pub fn reconcilers(
     let _hurry = all.add(ForgetMail(outbox.clone()));
     let _hurry = all.add(providers);
     let _hurry = all.add(KeepCertificate(certificate));
+    let _hurry = all.add(data::ForgetAnswers { pg: pg.clone(), clock: clock.clone() });
     all
 }
 
@@ -51,17 +53,19 @@ pub struct Later {
     pub settings: Settings,
     /// The certificate.
     pub tls: Option<tls::Tls>,
+    /// The door, for what is kept in our own tables.
+    pub pg: pg::Pg,
 }
 
 impl Later {
     /// Starts both. On `stop` the worker ends what it is at, the reconcilers where they stand.
     pub fn spawn(self, listener: &Listener, tracker: &TaskTracker, stop: &CancellationToken) {
-        let Later { jobs, outbox, sso, auth, audit, clock, settings, tls } = self;
+        let Later { jobs, outbox, sso, auth, audit, clock, settings, tls, pg } = self;
         let worker = Worker::new(jobs, registry(&outbox, &auth), &settings, "node")
             .woken_by(listener.subscribe())
             .on_dead(move |name, id, why| audit.refused(given_up(name, id, why)));
         tracker.spawn(worker.run(stop.clone()));
-        tracker.spawn(reconcilers(&outbox, sso.keeper(), tls, &clock).run(stop.clone()));
+        tracker.spawn(reconcilers(&outbox, sso.keeper(), tls, &pg, &clock).run(stop.clone()));
     }
 }
 
@@ -148,7 +152,7 @@ mod tests {
         let listed: BTreeSet<&str> = crate::lists::jobs().iter().map(|job| job.name).collect();
         assert_eq!(started, listed);
         let nothing = KeepProviders(Arc::new(|| Box::pin(async { Ok(()) })));
-        let reports = reconcilers(&outbox, nothing, None, &Clock::system()).reports();
+        let reports = reconcilers(&outbox, nothing, None, &database.pg(), &Clock::system()).reports();
         let started: BTreeSet<&str> = reports().iter().map(|(name, _)| *name).collect();
         let listed: BTreeSet<&str> = crate::lists::reconcilers().iter().map(|kept| kept.name).collect();
         assert_eq!(started, listed);

@@ -11,6 +11,7 @@ pub fn migrations() -> Vec<Migration> {
     [
         audit::MIGRATIONS,
         auth::MIGRATIONS,
+        data::MIGRATIONS,
         jobs::MIGRATIONS,
         mail::MIGRATIONS,
         posture::MIGRATIONS,
@@ -57,5 +58,5 @@ pub fn jobs() -> Vec<jobs::Definition> {
 
 /// Reconcilers: what is kept as it should be. `crate::later::reconcilers` starts them.
 pub fn reconcilers() -> Vec<jobs::Kept> {
-    [jobs::RECONCILERS, auth::RECONCILERS, tls::RECONCILERS].concat()
+    [jobs::RECONCILERS, auth::RECONCILERS, tls::RECONCILERS, data::RECONCILERS].concat()
 }

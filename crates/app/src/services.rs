@@ -118,7 +118,12 @@ pub async fn open(
     })
     .await?;
     let keys = auth.default_keys()?;
-    let data = data::Data::open(pg.clone(), data::Scope::from_settings(&basics.settings)).await?;
+    let data = data::Data::open_keeping(
+        pg.clone(),
+        data::Scope::from_settings(&basics.settings),
+        basics.settings.get(&data::settings::IDEMPOTENCY_RETENTION),
+    )
+    .await?;
     let documents = graphql::Persisted::read(
         &basics.settings.get(&graphql::settings::PERSISTED),
         basics.settings.get(&graphql::settings::DOCUMENTS).as_deref(),

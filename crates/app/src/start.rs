@@ -122,6 +122,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let listener = watch::spawn(&database.listen, &services, &behind.tracker, &behind.stop);
     behind.tracker.spawn(keeper.run(listener.clone(), behind.stop.clone()));
     let later = Later {
+        pg: services.pg.clone(),
         jobs: services.jobs.clone(),
         outbox: services.outbox.clone(),
         sso: services.sso.clone(),

@@ -7,6 +7,7 @@ mod test;
 
 pub use test::{IsWord, Operator, Quantifier, SearchKind, Test};
 
+use base::Repeat;
 use bytes::Bytes;
 
 /// A name in a schema. The schema is one of the exposed ones, chosen before the ask was made.
@@ -305,6 +306,8 @@ pub struct Terms {
     pub explain: Option<Explain>,
     /// Whether the transaction is thrown away after the answer is known (the conformance profile and dry runs).
     pub roll_back: bool,
+    /// What makes a write that comes again the same write.
+    pub repeat: Option<Repeat>,
 }
 
 impl Default for Terms {
@@ -316,6 +319,7 @@ impl Default for Terms {
             max_affected: None,
             explain: None,
             roll_back: false,
+            repeat: None,
         }
     }
 }
@@ -520,6 +524,8 @@ pub struct Outcome {
     pub response_headers: Option<String>,
     /// `response.status` as user code left it.
     pub response_status: Option<String>,
+    /// Whether it is what came of the same write before; nothing was done this time.
+    pub replayed: bool,
 }
 
 /// What the operator allows of any ask.

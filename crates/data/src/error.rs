@@ -150,6 +150,24 @@ pub enum Error {
         /// Its value.
         value: u64,
     },
+    /// The same write is being carried out right now.
+    #[error("A request with this Idempotency-Key is being carried out right now")]
+    RepeatRunning,
+    /// Its key came with another request.
+    #[error("This Idempotency-Key came with another request before")]
+    RepeatOther,
+    /// As many answers as anybody may have are kept for this caller.
+    #[error("{most} answers are kept for this caller already (kept_answers_max)")]
+    RepeatsTooMany {
+        /// How many.
+        most: u64,
+    },
+    /// Its answer is too large to be kept.
+    #[error("The answer to a request with an Idempotency-Key may have {most} bytes (kept_answer_bytes_max)")]
+    RepeatTooLarge {
+        /// How many.
+        most: u64,
+    },
     /// The catalog was never read.
     #[error("The catalog has not been read yet")]
     NoCatalog,
@@ -185,7 +203,11 @@ impl Fault for Error {
             | Error::OrderNotToOne { .. }
             | Error::NotEmbedded { .. }
             | Error::PutFilters
-            | Error::PutMismatch => Kind::Invalid,
+            | Error::PutMismatch
+            | Error::RepeatOther => Kind::Invalid,
+            Error::RepeatRunning => Kind::Conflict,
+            Error::RepeatsTooMany { .. } => Kind::TooMany,
+            Error::RepeatTooLarge { .. } => Kind::TooLarge,
             Error::AggregatesOff | Error::NotImplemented { .. } => Kind::Unsupported,
             Error::TooMuch { .. } => Kind::TooLarge,
             Error::NoCatalog => Kind::Unavailable,
@@ -213,6 +235,10 @@ impl Fault for Error {
             Error::PutFilters => "data.put.filters",
             Error::PutMismatch => "data.put.mismatch",
             Error::TooMuch { .. } => "data.too_much",
+            Error::RepeatRunning => "data.idempotency.running",
+            Error::RepeatOther => "data.idempotency.other_request",
+            Error::RepeatsTooMany { .. } => "data.idempotency.too_many",
+            Error::RepeatTooLarge { .. } => "data.idempotency.answer_too_large",
             Error::NoCatalog => "data.catalog.none",
             Error::Bug(_) => "data.bug",
         }
@@ -224,6 +250,27 @@ impl Fault for Error {
             Error::Bug(_) => "An unexpected error occurred".into(),
             Error::AmbiguousFunction { .. } => "Several functions take these arguments".into(),
             other => Cow::Owned(other.to_string()),
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Error::RepeatRunning => {
+                Some("Send it again in a moment: the answer will be the first one's".into())
+            }
+            Error::RepeatOther => {
+                Some("Use a new key for every new write, and the old one only to send the same again".into())
+            }
+            Error::RepeatTooLarge { .. } => Some("Ask for less, as with Prefer: return=minimal".into()),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Error::Database(error) => error.retry_after(),
+            Error::RepeatRunning => Some(std::time::Duration::from_secs(1)),
+            _ => None,
         }
     }
 }

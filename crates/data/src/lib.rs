@@ -13,6 +13,7 @@ pub mod permitted;
 mod pipe;
 pub mod plan;
 pub mod query;
+pub mod repeat;
 mod run;
 pub mod settings;
 pub mod sql;
@@ -21,5 +22,17 @@ pub mod typings;
 pub use catalog::Scope;
 pub use error::{Called, Candidate, Error};
 pub use pipe::{Data, Prepared};
+pub use repeat::ForgetAnswers;
 pub use run::{Begun, Stream};
 pub use settings::SETTINGS;
+
+/// The schema `idempotency`: answers to writes that may come again.
+pub const MIGRATIONS: &[pg::Migration] = &[pg::Migration {
+    owner: "data",
+    version: 1,
+    name: "idempotency",
+    sql: include_str!("../migrations/0001_idempotency.sql"),
+}];
+
+/// This crate's reconcilers.
+pub const RECONCILERS: &[jobs::Kept] = &[jobs::Kept::of::<ForgetAnswers>()];

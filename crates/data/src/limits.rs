@@ -39,6 +39,20 @@ pub const SCHEMA_LOOK_MS: Limit = Limit::new(
     "where no event trigger can be made, how long a changed schema may be served as it was",
 );
 
+/// Largest answer kept for a write that may come again.
+pub const KEPT_ANSWER_BYTES_MAX: Limit = Limit::new(
+    "kept_answer_bytes_max",
+    1024 * 1024,
+    "what a write with an Idempotency-Key gives back is stored for a day; a larger one is refused before it happens",
+);
+
+/// Answers kept for one caller at a time.
+pub const KEPT_ANSWERS_MAX: Limit = Limit::new(
+    "kept_answers_max",
+    10_000,
+    "bounds what one caller can have stored by sending a new key with every write",
+);
+
 /// Every bound, for the reference.
 pub const LIMITS: &[&Limit] = &[
     &FLOW_ROWS_MIN,
@@ -48,4 +62,6 @@ pub const LIMITS: &[&Limit] = &[
     &IDENTIFIER_BYTES_MAX,
     &SUGGESTION_NAMES_MAX,
     &SCHEMA_LOOK_MS,
+    &KEPT_ANSWER_BYTES_MAX,
+    &KEPT_ANSWERS_MAX,
 ];

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base::Caller;
@@ -24,6 +25,8 @@ struct Inner {
     scope: Scope,
     catalog: ArcSwap<Catalog>,
     version: AtomicU64,
+    /// How long answers to writes that may come again are kept.
+    retention: Duration,
     /// Held while a snapshot is taken, so that an older one never replaces a newer.
     taking: tokio::sync::Mutex<()>,
 }
@@ -41,7 +44,13 @@ pub struct Prepared {
 impl Data {
     /// Without a snapshot yet: the first [`Data::reload`] takes it. `pg` is for the catalog; asks bring their own.
     pub fn new(pg: Pg, scope: Scope) -> Self {
+        Data::keeping(pg, scope, RETENTION)
+    }
+
+    /// The same, with how long answers to writes that may come again are kept.
+    pub fn keeping(pg: Pg, scope: Scope, retention: Duration) -> Self {
         Data(Arc::new(Inner {
+            retention,
             pg,
             scope,
             catalog: ArcSwap::default(),
@@ -52,7 +61,12 @@ impl Data {
 
     /// With its first snapshot.
     pub async fn open(pg: Pg, scope: Scope) -> Result<Self, Error> {
-        let data = Data::new(pg, scope);
+        Data::open_keeping(pg, scope, RETENTION).await
+    }
+
+    /// The same, with how long answers to writes that may come again are kept.
+    pub async fn open_keeping(pg: Pg, scope: Scope, retention: Duration) -> Result<Self, Error> {
+        let data = Data::keeping(pg, scope, retention);
         data.reload().await?;
         Ok(data)
     }
@@ -223,7 +237,14 @@ impl Data {
         catalog: &Catalog,
     ) -> Result<Reply<Outcome>, Error> {
         let setup = self.fitted(setup, schema, plan, catalog);
-        run::run(pg, caller, setup, plan, compiled, catalog.functions_answer).await
+        let answers = catalog.functions_answer;
+        run::run(pg, caller, setup, plan, compiled, run::Around { answers, retention: self.0.retention })
+            .await
+    }
+
+    /// How long answers to writes that may come again are kept.
+    pub fn retention(&self) -> Duration {
+        self.0.retention
     }
 
     /// What surrounds a plan, without what nobody there looks at.
@@ -251,6 +272,9 @@ impl Data {
         all.join(", ").into()
     }
 }
+
+/// The setting's default, for those without settings.
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 /// Settings that only user code reads; each costs PostgreSQL about half a microsecond per request.
 const OF_THE_REQUEST: [&str; 4] = ["request.method", "request.path", "request.headers", "request.cookies"];

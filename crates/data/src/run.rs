@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::Caller;
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use crate::encode::{self, Growing};
 use crate::error::Error;
 use crate::limits::FLOW_ROWS_MIN;
 use crate::plan::{Act, BodyShape, Change, Plan};
+use crate::repeat;
 use crate::sql::{Compiled, Form};
 
 /// What user code may have set, and how many rows an insert updated.
@@ -25,21 +27,33 @@ pub const TAIL: &str = "select nullif(pg_catalog.current_setting('response.heade
 /// Makes a rolled back answer tell of violations that only a commit would have found.
 pub const CHECK_DEFERRED: &str = "set constraints all immediate";
 
-/// Runs `plan`, written as `compiled`. `answers` says that some function in the database could set the answer's headers or status.
+/// What running a plan depends on besides the plan.
+#[derive(Clone, Copy)]
+pub struct Around {
+    /// Whether some function in the database could set the answer's headers or status.
+    pub answers: bool,
+    /// How long answers to writes that may come again are kept.
+    pub retention: Duration,
+}
+
+/// Runs `plan`, written as `compiled`.
 pub async fn run(
     pg: &Pg,
     caller: &Caller,
     setup: Setup,
     plan: &Plan,
     compiled: Compiled,
-    answers: bool,
+    around: Around,
 ) -> Result<Reply<Outcome>, Error> {
+    let Around { answers, retention } = around;
     let mut setup = setup;
     setup.more.extend(settings(plan));
     let explained = plan.terms.explain.is_some();
     let tail = !explained && (answers || setup.before.is_some() || compiled.counts_updates);
     let terms = &plan.terms;
-    let checked = terms.singular || terms.max_affected.is_some() || terms.roll_back || is_put(plan);
+    let repeat = terms.repeat.as_ref().filter(|_| plan.writes && !explained && !terms.roll_back);
+    let checked =
+        terms.singular || terms.max_affected.is_some() || terms.roll_back || repeat.is_some() || is_put(plan);
     let mode = if plan.writes { Mode::Write } else { Mode::Read };
     if !tail && !checked && compiled.guess.is_none() {
         let lane = if matches!(plan.act, Act::Read) && !explained { Lane::Short } else { Lane::Own };
@@ -49,13 +63,33 @@ pub async fn run(
     }
     let Compiled { main, form, guess, .. } = compiled;
     let mut tx = pg.begin(caller, mode, setup).await?;
+    if let Some(repeat) = repeat {
+        match repeat::claim(&mut tx, repeat).await {
+            Ok(None) => {}
+            known => {
+                // Now, not when dropped: the next try must not meet this one's lock.
+                tx.roll_back().await?;
+                let kept = known?.ok_or(Error::Bug("a key that is new and known"))?;
+                return Ok(Reply::untouched(repeat::read(kept)?, "the same write was committed before"));
+            }
+        }
+    }
     let mut statements = vec![main];
     if tail {
         statements.push(Statement::new(TAIL, []));
     }
     let guessed = guess.is_some() && !explained;
     statements.extend(guess.filter(|_| guessed));
-    let answers = tx.run_all(statements).await?;
+    let answers = match tx.run_all(statements).await {
+        Ok(answers) => answers,
+        Err(error) => {
+            if repeat.is_some() {
+                // The refusal is what matters; a connection that is gone has rolled back by itself.
+                let _gone = tx.roll_back().await;
+            }
+            return Err(error.into());
+        }
+    };
     let mut answers = answers.iter();
     let rows = answers.next().ok_or(Error::Bug("a statement without an answer"))?;
     let mut outcome = outcome(plan, form, rows)?;
@@ -75,6 +109,9 @@ pub async fn run(
         tx.run(Statement::new(CHECK_DEFERRED, [])).await?;
         tx.roll_back().await?;
         return Ok(Reply::untouched(outcome, "the caller asked for a rollback"));
+    }
+    if let Some(repeat) = repeat {
+        repeat::keep(&mut tx, repeat, &repeat::written(&outcome)?, retention).await?;
     }
     Ok(tx.commit(outcome).await?)
 }

@@ -1,5 +1,7 @@
 //! What an operator can set of the data API.
 
+use std::time::Duration;
+
 use base::setting::Definition;
 use base::{Setting, Settings};
 
@@ -25,9 +27,22 @@ pub static MAX_ROWS: Setting<u32> = Setting::new("data.max_rows", "1000")
 pub static AGGREGATES: Setting<bool> = Setting::new("data.aggregates", "false")
     .changes("whether clients may ask for sums, averages and counts of columns");
 
+/// How long an answer is kept for a write that may come again.
+pub static IDEMPOTENCY_RETENTION: Setting<Duration> = Setting::new("data.idempotency_retention", "24h")
+    .range("1m", "7d")
+    .changes(
+        "how long a write that comes again with the same Idempotency-Key is given the first one's answer",
+    )
+    .proven_by(&[125]);
+
 /// Every setting of this crate.
-pub const SETTINGS: &[&Definition] =
-    &[&SCHEMAS.definition, &EXTRA_SEARCH_PATH.definition, &MAX_ROWS.definition, &AGGREGATES.definition];
+pub const SETTINGS: &[&Definition] = &[
+    &SCHEMAS.definition,
+    &EXTRA_SEARCH_PATH.definition,
+    &MAX_ROWS.definition,
+    &AGGREGATES.definition,
+    &IDEMPOTENCY_RETENTION.definition,
+];
 
 impl Scope {
     /// As set, with the gate shut: no setting opens it.

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use crate::{Error, settings};
 
 /// What clients of our dialects read from answers.
-const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Link, Location, Preference-Applied, \
+const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Idempotent-Replayed, Link, Location, Preference-Applied, \
                        RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id, X-Sb-Error-Code, \
                        X-Supabase-Api-Version, X-Total-Count";
 

@@ -100,7 +100,15 @@ pub fn failed(plan: &Plan, error: data::Error, outspoken: bool) -> Result<Bytes,
         other => other.message().into_owned(),
     };
     let mut errors: Vec<Json> = plan.errors.iter().map(|message| json!({ "message": message })).collect();
-    errors.push(json!({ "message": message }));
+    errors.push(match &error {
+        data::Error::RepeatRunning
+        | data::Error::RepeatOther
+        | data::Error::RepeatsTooMany { .. }
+        | data::Error::RepeatTooLarge { .. } => {
+            json!({ "message": message, "extensions": { "code": error.code() } })
+        }
+        _ => json!({ "message": message }),
+    });
     Ok(json!({ "data": null, "errors": errors }).to_string().into())
 }
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base::Caller;
+use base::{Caller, Repeat};
 use bytes::Bytes;
 use data::Data;
 use data::catalog::Catalog;
@@ -80,6 +80,8 @@ pub struct Place<'a> {
     pub setup: Setup,
     /// Whether it may change anything.
     pub may_change: bool,
+    /// What makes changes that come again the same changes.
+    pub repeat: Option<Repeat>,
 }
 
 impl Engine {
@@ -263,7 +265,8 @@ impl Engine {
         let outcome = if !plan.changes.is_empty() {
             let changes: Vec<(CompiledChange, Vec<Param>)> =
                 plan.changes.iter().map(|(change, _)| (change.clone(), slots.clone())).collect();
-            graph::run_write(place.pg, place.caller, setup, &changes, false).await
+            let repeat = place.repeat.as_ref().map(|repeat| (repeat, self.data.retention()));
+            graph::run_write(place.pg, place.caller, setup, &changes, repeat).await
         } else if let Some(read) = &plan.read {
             graph::run_read(place.pg, place.caller, &role.catalog, setup, read, &slots).await
         } else {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use base::Failure;
+use base::{Failure, Repeat};
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
 use pg::Setup;
@@ -96,16 +96,21 @@ fn describe(described: Arc<Described>, cx: Cx, ask: Ask) -> Handled {
 fn answer(engine: Arc<Engine>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let requests = request::read(&ask).map_err(Failure::from)?;
+        let repeat = web::repeat::read(&cx, &ask)?;
         let mut spent = 0;
         match requests {
             Requests::One(request) => {
-                let reply = one(&engine, &cx, &ask, &request, &mut spent).await.map_err(Failure::from)?;
+                let reply =
+                    one(&engine, &cx, &ask, (&request, repeat), &mut spent).await.map_err(Failure::from)?;
                 Ok(reply.map(json_answer))
             }
             Requests::Several(all) => {
                 let mut bodies: Vec<Bytes> = Vec::with_capacity(all.len());
-                for request in &all {
-                    let reply = one(&engine, &cx, &ask, request, &mut spent).await.map_err(Failure::from)?;
+                for (at, request) in all.iter().enumerate() {
+                    let repeat = repeat.map(|repeat| web::repeat::nth(repeat, at));
+                    let reply = one(&engine, &cx, &ask, (request, repeat), &mut spent)
+                        .await
+                        .map_err(Failure::from)?;
                     bodies.push(reply.into_inner());
                 }
                 let body = [b"[", bodies.join(&b","[..]).as_slice(), b"]"].concat();
@@ -119,7 +124,7 @@ async fn one(
     engine: &Engine,
     cx: &Cx,
     ask: &Ask,
-    request: &Request,
+    (request, repeat): (&Request, Option<Repeat>),
     spent: &mut u64,
 ) -> Result<Reply<Bytes>, Error> {
     let place = Place {
@@ -128,6 +133,7 @@ async fn one(
         admin: Guard::Admin.admit(&cx.caller, true, &cx.clock).is_ok(),
         setup: setup(engine, ask),
         may_change: ask.parts.method == Method::POST,
+        repeat,
     };
     engine.answer(request, place, spent).await
 }

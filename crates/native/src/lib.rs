@@ -2,6 +2,7 @@
 //! page of caught mails. Translation only: no SQL, no policy.
 
 mod bans;
+mod clients;
 mod error;
 mod health;
 mod html;
@@ -54,7 +55,7 @@ pub struct State {
 }
 
 /// Routes that anybody may reach.
-pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY];
+pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY, clients::WRITES_JS];
 
 /// Routes of administrators.
 pub const ADMIN: &[Route<State>] = &[

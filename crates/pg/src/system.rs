@@ -30,13 +30,15 @@ pub enum Reason {
     Detection,
     /// A function of the operator's that auth asks, under a role of its own.
     Hook,
+    /// Forgetting kept answers to writes whose time is over.
+    Repeats,
     /// The demo application's schema and data, in `dev` only.
     Demo,
 }
 
 impl Reason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 15] = [
         Reason::Identify,
         Reason::OwnAccount,
         Reason::Administer,
@@ -50,6 +52,7 @@ impl Reason {
         Reason::Posture,
         Reason::Detection,
         Reason::Hook,
+        Reason::Repeats,
         Reason::Demo,
     ];
 }

@@ -21,6 +21,8 @@ mod roles;
 mod rows;
 mod saml;
 mod secrets;
+mod tables;
+mod validation;
 
 use futures_util::future::BoxFuture;
 
@@ -116,6 +118,7 @@ probes! {
     115 => secrets::undefined_references_stop_the_start;
     116 => secrets::weak_signing_secrets_are_refused;
     117 => secrets::secrets_come_from_files;
+    125 => validation::a_write_that_comes_again_is_done_once;
     126 => passwords::refusals_do_not_say_who_is_here;
     127 => errors::failures_say_nothing;
     150 => keys::programs_have_no_more_than_they_need;

@@ -14,6 +14,7 @@ mod envelope;
 mod error;
 mod guard;
 mod info;
+pub mod repeat;
 mod route;
 mod status;
 pub mod told;

@@ -3,13 +3,16 @@
 //! Invariant: reads are one statement, so that every root field sees the same snapshot; changes are one transaction, and
 //! one that touches too many rows leaves nothing of any.
 
-use base::Caller;
+use std::time::Duration;
+
+use base::{Caller, Repeat};
 use bytes::Bytes;
 use pg::{Lane, Mode, Once, Param, Pg, Reply, Rows, Setup};
 
 use super::{Compiled, CompiledChange};
 use crate::catalog::Catalog;
 use crate::error::Error;
+use crate::repeat;
 
 /// Reads: the JSON of each root field.
 pub async fn read(
@@ -29,15 +32,28 @@ pub async fn read(
     })
 }
 
-/// Changes, in order, all or none: the JSON of each. Also says how many rows each touched, for the one that was too many.
+/// Changes, in order, all or none: the JSON of each; with `repeat`, what the same changes gave before. Also says how many rows each touched, for the one that was too many.
 pub async fn write(
     pg: &Pg,
     caller: &Caller,
     setup: Setup,
     changes: &[(CompiledChange, Vec<Param>)],
-    roll_back: bool,
+    repeat: Option<(&Repeat, Duration)>,
 ) -> Result<Reply<Vec<Bytes>>, Error> {
     let mut tx = pg.begin(caller, Mode::Write, setup).await?;
+    if let Some((repeat, _)) = repeat {
+        match repeat::claim(&mut tx, repeat).await {
+            Ok(None) => {}
+            known => {
+                tx.roll_back().await?;
+                let kept = known?.ok_or(Error::Bug("a key that is new and known"))?;
+                return Ok(Reply::untouched(
+                    repeat::read_all(kept)?,
+                    "the same changes were committed before",
+                ));
+            }
+        }
+    }
     let mut answers = Vec::with_capacity(changes.len());
     for (change, slots) in changes {
         let rows = tx.run(change.statement.statement(slots)).await?;
@@ -47,9 +63,8 @@ pub async fn write(
         }
         answers.push(answer);
     }
-    if roll_back {
-        tx.roll_back().await?;
-        return Ok(Reply::untouched(answers, "the caller asked for a rollback"));
+    if let Some((repeat, retention)) = repeat {
+        repeat::keep(&mut tx, repeat, &repeat::written_all(&answers), retention).await?;
     }
     Ok(tx.commit(answers).await?)
 }

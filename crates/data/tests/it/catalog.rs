@@ -9,6 +9,11 @@ use crate::house::{House, run};
 #[tokio::test]
 async fn every_statement_of_the_catalog_prepares() {
     let house = House::new().await;
+    let kept = testkit::Database::new(data::MIGRATIONS).await;
+    let sender = kept.login(&kept.logins().system).await;
+    for statement in data::repeat::ALL {
+        sender.prepare(statement).await.unwrap_or_else(|error| panic!("{error:?}\n{statement}"));
+    }
     let system = house.database.login(&house.database.logins().system).await;
     for statement in sql::ALL.iter().chain(&[data::permitted::PERMITTED, data::graph::rights::RIGHTS]) {
         system.prepare(statement).await.unwrap_or_else(|error| panic!("{error:?}\n{statement}"));

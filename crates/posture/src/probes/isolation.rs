@@ -3,44 +3,9 @@
 
 use serde_json::{Value, json};
 
+use super::tables::{Tables, with};
 use crate::Finding;
 use crate::bench::{Answer, Bench, Person, Session, Trouble};
-
-/// Tables of one probe, gone when it ends; the sweep of the next round takes what was cut short.
-struct Tables {
-    name: String,
-    drop: String,
-}
-
-impl Tables {
-    async fn make(bench: &Bench, named: &[&str], sql: impl Fn(&str) -> String) -> Result<Self, Trouble> {
-        let name = bench.tenant().await?.name.clone();
-        let tables: Vec<String> = named.iter().map(|last| format!("public.{name}_{last}")).collect();
-        let tables = Tables { drop: format!("DROP TABLE IF EXISTS {} CASCADE", tables.join(", ")), name };
-        let db = bench.sql().await?;
-        db.run(&tables.drop).await?;
-        db.run(&sql(&tables.name)).await?;
-        let path = format!("/rest/v1/{}_{}?limit=0", tables.name, named.first().unwrap_or(&""));
-        let served = async || Ok(bench.client("GET", &path).send().await?.status != 404);
-        bench.within(5, "the probe's tables to be served", served).await?;
-        Ok(tables)
-    }
-
-    async fn drop(self, bench: &Bench) -> Result<(), Trouble> {
-        bench.sql().await?.run(&self.drop).await
-    }
-}
-
-/// Runs `look`, and drops the tables whatever came of it.
-async fn with<T>(
-    bench: &Bench,
-    tables: Tables,
-    look: impl AsyncFnOnce(&str) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
-    let looked = look(&tables.name).await;
-    tables.drop(bench).await?;
-    looked
-}
 
 /// The rules that the linter finds broken by anything of this name.
 async fn broken_rules(bench: &Bench, name: &str) -> Result<Vec<String>, Trouble> {

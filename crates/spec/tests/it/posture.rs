@@ -10,6 +10,7 @@ mod passwords;
 mod roles;
 mod saml;
 mod start;
+mod validation;
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

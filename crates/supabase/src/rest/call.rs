@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use base::Repeat;
 use data::Called;
 use data::ask::{Arguments, CallAsk, Level, Name, Shape, Terms};
 use data::catalog::{Catalog, Function};
@@ -27,7 +28,8 @@ pub(super) fn call(rest: Arc<Rest>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let voice = rest.voice(&cx);
         let function = ask.params.get("function").to_owned();
-        let answered = call_function(&rest, &cx, &ask, &function).await;
+        let repeat = web::repeat::read(&cx, &ask)?;
+        let answered = call_function(&rest, &cx, &ask, &function, repeat).await;
         rest.finish(&ask, answered, voice)
     })
 }
@@ -45,6 +47,7 @@ pub(super) async fn call_function(
     cx: &Cx,
     ask: &Ask,
     function: &str,
+    repeat: Option<Repeat>,
 ) -> Result<Reply<Answer>, Refusal> {
     let mut stages = Stages::begin(rest, ask);
     let config = &rest.config;
@@ -72,6 +75,7 @@ pub(super) async fn call_function(
         shape: if head { Shape::Nothing } else { chosen.shape.clone() },
         singular: chosen.singular,
         explain: chosen.explain.clone(),
+        repeat,
         ..data_ask.terms
     };
     stages.planned();

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use base::Repeat;
 use data::ask::{Change, Level, MutateAsk, Name, Outcome, ReadAsk, Returning, Shape};
 use data::query::{LegacyNames, Page, Reading};
 use data::{Begun, Stream};
@@ -33,7 +34,8 @@ pub(super) fn read(rest: Arc<Rest>, cx: Cx, ask: Ask) -> Handled {
 pub(super) fn write(rest: Arc<Rest>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let voice = rest.voice(&cx);
-        let answered = write_rows(&rest, &cx, &ask).await;
+        let repeat = web::repeat::read(&cx, &ask)?;
+        let answered = write_rows(&rest, &cx, &ask, repeat).await;
         rest.finish(&ask, answered, voice)
     })
 }
@@ -126,7 +128,12 @@ fn content_location(relation: &str, canonical: &str) -> String {
     if canonical.is_empty() { format!("/{relation}") } else { format!("/{relation}?{canonical}") }
 }
 
-async fn write_rows(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Refusal> {
+async fn write_rows(
+    rest: &Rest,
+    cx: &Cx,
+    ask: &Ask,
+    repeat: Option<Repeat>,
+) -> Result<Reply<Answer>, Refusal> {
     let mut stages = Stages::begin(rest, ask);
     let config = &rest.config;
     let heading = Heading::read(config, ask, Reading::Filters)?;
@@ -166,6 +173,7 @@ async fn write_rows(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Re
     let mut terms = heading.terms(config);
     terms.shape = if returning == Returning::Rows { chosen.shape.clone() } else { Shape::Nothing };
     (terms.singular, terms.explain) = (chosen.singular && applied != Applied::Put, chosen.explain.clone());
+    terms.repeat = repeat;
     if matches!(applied, Applied::Insert { .. } | Applied::Put) {
         terms.max_affected = None;
     }

@@ -82,6 +82,9 @@ impl Draft {
             let number = digits.parse::<u16>().ok().and_then(|number| StatusCode::from_u16(number).ok());
             self.status = number.ok_or(Refusal::ResponseStatus)?;
         }
+        if outcome.replayed {
+            self = self.with(web::repeat::REPLAYED, "true");
+        }
         if let Some(headers) = outcome.response_headers.as_deref().filter(|headers| !headers.is_empty()) {
             let theirs = user_headers(headers)?;
             self.headers.retain(|(name, _)| !theirs.iter().any(|(own, _)| own == name));

@@ -25,7 +25,7 @@ pub(super) fn describe(rest: Arc<Rest>, cx: Cx, ask: Ask) -> Handled {
         let voice = rest.voice(&cx);
         let answered = match (rest.config.describe, &rest.config.root_function) {
             (Describe::Disabled, _) => Err(Refusal::NoDescription),
-            (_, Some(function)) => super::call::call_function(&rest, &cx, &ask, &function.name).await,
+            (_, Some(function)) => super::call::call_function(&rest, &cx, &ask, &function.name, None).await,
             (_, None) => description(&rest, &cx, &ask).await,
         };
         rest.finish(&ask, answered, voice)

@@ -3,7 +3,7 @@
 //! Invariant: outside the conformance profile nothing is told that the caller did not name: no suggestions, no rows of
 //! constraint violations, no hints of the parser, no text of failures that are ours.
 
-use base::{Failure, Kind};
+use base::{Failure, Fault, Kind};
 use http::header::{CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -248,10 +248,27 @@ fn data_words(error: &data::Error, voice: Voice) -> Words {
         data::Error::PutFilters => Words::new(405, "PGRST105", message),
         data::Error::PutMismatch => Words::new(400, "PGRST115", message),
         data::Error::TooMuch { .. } => Words::new(413, "54000", message),
+        data::Error::RepeatOther => fault_words(422, error),
+        data::Error::RepeatRunning => {
+            let mut words = fault_words(409, error);
+            words.headers.push(("retry-after".to_owned(), "1".to_owned()));
+            words
+        }
+        data::Error::RepeatsTooMany { .. } => fault_words(429, error),
+        data::Error::RepeatTooLarge { .. } => fault_words(413, error),
         data::Error::NoCatalog => {
             Words::new(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
         }
         data::Error::Bug(_) => Words::new(500, "PGRSTX00", "An unexpected error occurred"),
+    }
+}
+
+/// In our own words, with our own code.
+fn fault_words(status: u16, error: &data::Error) -> Words {
+    let words = Words::new(status, error.code(), error.message());
+    match error.hint() {
+        Some(hint) => words.hint(hint.into_owned()),
+        None => words,
     }
 }
 

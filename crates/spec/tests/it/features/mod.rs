@@ -17,5 +17,6 @@ pub mod oauth;
 pub mod oauth_server;
 pub mod policies;
 mod program;
+mod repeats;
 mod roles;
 mod tls;

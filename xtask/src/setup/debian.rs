@@ -16,53 +16,51 @@ use crate::workspace::Workspace;
 pub struct Wanted {
     /// What it is called in what we print.
     pub title: &'static str,
-    /// Its names in `PATH`, and where it really lies in its package.
-    pub program: &'static [&'static str],
+    /// Its names in `PATH`.
+    pub names: &'static [&'static str],
+    /// Where it really lies in its package; then what else of the package is used.
+    pub inside: &'static [&'static str],
     /// The package.
     pub package: &'static str,
     /// What is asked of it.
     pub flag: &'static str,
 }
 
-/// An ACME server, for tests of certificates.
-pub const PEBBLE: Wanted =
-    Wanted { title: "pebble", program: &["pebble", "usr/bin/pebble"], package: "pebble", flag: "-h" };
+/// An ACME server, for tests of certificates, and the name server it asks.
+pub const PEBBLE: Wanted = Wanted {
+    title: "pebble",
+    names: &["pebble"],
+    inside: &["usr/bin/pebble", "usr/bin/pebble-challtestsrv"],
+    package: "pebble",
+    flag: "-h",
+};
 /// Another TLS implementation's look at ours.
 pub const SSLSCAN: Wanted = Wanted {
     title: "sslscan",
-    program: &["sslscan", "usr/bin/sslscan"],
+    names: &["sslscan"],
+    inside: &["usr/bin/sslscan"],
     package: "sslscan",
     flag: "--version",
 };
 /// A browser for clients that are pages. What Debian calls `chromium` is a script that knows only its own place.
 pub const CHROMIUM: Wanted = Wanted {
     title: "Chromium",
-    program: &[
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-        "google-chrome-stable",
-        "usr/lib/chromium/chromium",
-    ],
+    names: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+    inside: &["usr/lib/chromium/chromium"],
     package: "chromium",
     flag: "--version",
 };
 
 impl Wanted {
-    /// Its name here.
-    fn name(&self) -> &'static str {
-        self.program.first().copied().unwrap_or_default()
-    }
-
-    /// The machine's own, if it runs: it may call being asked for help a mistake; it must be there and be what it is.
+    /// The machine's own, if it runs.
     fn on_path(&self) -> Option<PathBuf> {
         let path = system::variable("PATH").unwrap_or_default();
-        let (_, names) = self.program.split_last()?;
-        let mut places =
-            std::env::split_paths(&path).flat_map(|at| names.iter().map(move |name| at.join(name)));
-        places.find(|place| place.exists() && self.runs(place))
+        let places =
+            std::env::split_paths(&path).flat_map(|at| self.names.iter().map(move |name| at.join(name)));
+        places.into_iter().find(|place| place.exists() && self.runs(place))
     }
 
+    /// Whether it starts: it may call being asked for help a mistake.
     fn runs(&self, program: &Path) -> bool {
         let output = shell::program(program, &[self.flag]).stdin(std::process::Stdio::null()).output();
         // A loader that misses a library ends with 127, and so does a shell without the program.
@@ -79,11 +77,12 @@ pub fn find_or_install(workspace: &Workspace, wanted: &Wanted) -> Result<PathBuf
     if system::may_install() {
         missing(wanted.title, "installing the system's package, for tests");
         system::install(&[wanted.package])?;
-        return wanted.on_path().with_context(|| format!("the package brought no {}", wanted.name()));
+        return wanted.on_path().with_context(|| format!("the package brought no {}", wanted.title));
     }
-    let inside = wanted.program.last().copied().unwrap_or_default();
-    let program =
-        Unpacked::get(workspace, wanted.title, &[wanted.package])?.program(inside, wanted.name())?;
+    let unpacked = Unpacked::get(workspace, wanted.title, &[wanted.package])?;
+    let programs: Vec<PathBuf> =
+        wanted.inside.iter().map(|inside| unpacked.program(inside)).collect::<Result<_>>()?;
+    let program = programs.into_iter().next().with_context(|| format!("{} is nowhere", wanted.title))?;
     if !wanted.runs(&program) {
         bail!(
             "{} does not run from its package: install `{}` for the whole machine",
@@ -182,7 +181,8 @@ impl Unpacked {
     }
 
     /// A script that starts a program of these packages as if they were installed.
-    fn program(&self, inside: &str, name: &str) -> Result<PathBuf> {
+    fn program(&self, inside: &str) -> Result<PathBuf> {
+        let name = inside.rsplit('/').next().unwrap_or(inside);
         let script = self.folder.join("bin").join(name);
         let fonts = self.folder.join("fonts.conf");
         let root = self.root();

@@ -23,6 +23,10 @@ pub fn to(audit: Audit) -> OnRefusal {
             Some(budget) => entry.detail("budget", name_of(budget)),
             None => entry,
         };
+        let entry = match event {
+            Event::QueryRefused => entry.detail("why", refusal.fault.to_string()),
+            _ => entry,
+        };
         audit.refused(entry);
     })
 }
@@ -67,8 +71,23 @@ fn name_of(budget: web::Rate) -> &'static str {
         web::Rate::Exempt => "exempt",
     }
 }
+/// What a GraphQL document can be refused for that is more than a mistake.
+const QUERIES: [&str; 9] = [
+    "gql.limit",
+    "gql.cycle",
+    "graphql.introspection",
+    "graphql.unlisted",
+    "graphql.wrong_hash",
+    "graphql.subscription",
+    "graphql.method",
+    "graphql.content_type",
+    "graphql.batch",
+];
 
 fn event_of(refusal: &Refusal<'_>) -> Option<Event> {
+    if QUERIES.contains(&refusal.fault.code()) {
+        return Some(Event::QueryRefused);
+    }
     match refusal.fault.kind() {
         Kind::TooMany => Some(Event::RateLimited),
         Kind::StepUp => Some(Event::StepUpRequired),

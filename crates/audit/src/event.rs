@@ -266,6 +266,8 @@ events! {
     // Data.
     /// A table was refused because its row level security is not in force.
     TableRefused "data.table_refused" Warn May;
+    /// A GraphQL document was refused before it ran: too large, in circles, not listed, or asking about the schema.
+    QueryRefused "data.query_refused" Warn May;
     /// Row level security refused a write.
     RowRefused "data.row_refused" Info May;
     /// A request's role switch was refused by the database.

@@ -25,7 +25,7 @@ pub static MAX_ROWS: Setting<u32> = Setting::new("data.max_rows", "1000")
 
 /// Whether aggregates may be selected.
 pub static AGGREGATES: Setting<bool> = Setting::new("data.aggregates", "false")
-    .changes("whether clients may ask for sums, averages and counts of columns");
+    .changes("whether clients may ask for sums, averages and counts of columns; for GraphQL a table's comment says otherwise for it");
 
 /// How long an answer is kept for a write that may come again.
 pub static IDEMPOTENCY_RETENTION: Setting<Duration> = Setting::new("data.idempotency_retention", "24h")

@@ -209,6 +209,9 @@ impl Edge {
             let answered = self.run(&mut way, &parts, body).await;
             answered.unwrap_or_else(|failure| self.refuse(&way, &failure, &parts))
         };
+        if let Some(inside) = answer.0.extensions_mut().remove::<web::RefusedInside>() {
+            inside.0.iter().for_each(|fault| self.tell(&way, parts.uri.path(), &**fault));
+        }
         if ours {
             self.adorn(&way, origin, answer.headers_mut());
         }
@@ -367,15 +370,7 @@ impl Edge {
         let raw_path = parts.uri.path();
         access::log_failure(&way.request_id, failure);
         let fault = failure.fault();
-        let path = way.route.as_ref().map_or(raw_path, |route| &*route.path);
-        (self.config.on_refusal)(&Refusal {
-            request_id: &way.request_id,
-            caller: way.caller.as_deref(),
-            address: way.address,
-            path,
-            budget: way.budget,
-            fault,
-        });
+        self.tell(way, raw_path, fault);
         let envelope = way
             .route
             .as_ref()
@@ -395,6 +390,18 @@ impl Edge {
             answer.headers_mut().insert(ALLOW, allow);
         }
         answer
+    }
+
+    /// Tells the audit.
+    fn tell(&self, way: &Way, raw_path: &str, fault: &dyn Fault) {
+        (self.config.on_refusal)(&Refusal {
+            request_id: &way.request_id,
+            caller: way.caller.as_deref(),
+            address: way.address,
+            path: way.route.as_ref().map_or(raw_path, |route| &*route.path),
+            budget: way.budget,
+            fault,
+        });
     }
 
     fn preflight(&self, origin: Option<&HeaderValue>) -> Answer {

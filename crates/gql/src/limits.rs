@@ -19,6 +19,13 @@ pub const TOKENS_MAX: Limit = Limit::new(
 /// Selection sets, lists and objects in each other, in the text.
 pub const NESTING_MAX: Limit = Limit::new("nesting_max", 64, "bounds the stack that parsing takes");
 
+/// Fields and fragments in each other, in one expanded operation.
+pub const EXPANDED_NESTING_MAX: Limit = Limit::new(
+    "expanded_nesting_max",
+    128,
+    "a fragment in a fragment adds no depth, and yet whoever walks through them goes down one more step of the stack",
+);
+
 /// Aliases in one expanded operation.
 pub const ALIASES_MAX: Limit =
     Limit::new("aliases_max", 30, "the same expensive or guessing field many times in one request");
@@ -60,6 +67,7 @@ pub const LIMITS: &[&Limit] = &[
     &DOCUMENT_BYTES_MAX,
     &TOKENS_MAX,
     &NESTING_MAX,
+    &EXPANDED_NESTING_MAX,
     &ALIASES_MAX,
     &DIRECTIVES_MAX,
     &DIRECTIVES_PER_PLACE_MAX,

@@ -7,13 +7,15 @@ use std::collections::HashMap;
 
 use crate::doc::{Document, Operation, OperationKind, Selection};
 use crate::error::Error;
-use crate::limits::{Bounds, INTROSPECTION_LISTS_MAX};
+use crate::limits::{Bounds, EXPANDED_NESTING_MAX, INTROSPECTION_LISTS_MAX};
 
 /// What was measured of one operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
     /// Nesting of fields; what reads the schema is measured apart.
     pub depth: u64,
+    /// Nesting of fields and fragments alike: how far whoever walks through the expansion goes down.
+    pub nesting: u64,
     /// Selections.
     pub selections: u64,
     /// Aliases.
@@ -30,6 +32,7 @@ impl Measured {
     /// Beside another.
     fn add(&mut self, other: Measured) {
         self.depth = self.depth.max(other.depth);
+        self.nesting = self.nesting.max(other.nesting);
         self.introspection_lists = self.introspection_lists.max(other.introspection_lists);
         self.selections = self.selections.saturating_add(other.selections);
         self.aliases = self.aliases.saturating_add(other.aliases);
@@ -58,6 +61,8 @@ pub fn measure(document: &Document, operation: &Operation, bounds: &Bounds) -> R
     if operation.kind != OperationKind::Query {
         all.introspection_lists = 0;
     }
+    let nested = EXPANDED_NESTING_MAX;
+    Error::within(nested.name, all.nesting, nested.value)?;
     Error::within("selections_max", all.selections, bounds.selections)?;
     Error::within("aliases_max", all.aliases, bounds.aliases)?;
     Error::within("directives_max", all.directives, bounds.directives)?;
@@ -128,6 +133,7 @@ fn level(selections: &[Selection], known: &HashMap<&str, Measured>) -> Measured 
             Selection::Inline { selections, .. } => level(selections, known),
         };
         one.selections = one.selections.saturating_add(1);
+        one.nesting = one.nesting.saturating_add(1);
         one.directives = one.directives.saturating_add(selection.directives().len() as u64);
         all.add(one);
     }

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use apollo_parser::Parser;
 use apollo_parser::cst;
+use apollo_parser::{Lexer, Parser, TokenKind};
 
 use crate::doc::{
     Directive, Document, Field, Fragment, Operation, OperationKind, Selection, Value, Variable,
@@ -23,9 +23,11 @@ type Arguments = Vec<(Arc<str>, Value)>;
 pub fn parse(text: &str, bounds: &Bounds) -> Result<Document, Error> {
     Error::within("document_bytes_max", text.len() as u64, bounds.bytes)?;
     let tokens = usize::try_from(bounds.tokens).unwrap_or(usize::MAX);
+    skim(text, bounds.tokens)?;
     let tree = Parser::new(text).token_limit(tokens).recursion_limit(NESTING_MAX.size()).parse();
     let (token_count, nesting) = (tree.token_limit().high, tree.recursion_limit().high);
-    if let Some(error) = tree.errors().next() {
+    // Where the text is cut off by a limit, what is said of its end is about the cut.
+    if let Some(error) = tree.errors().find(|error| error.is_limit()).or_else(|| tree.errors().next()) {
         if error.is_limit() {
             Error::within("tokens_max", token_count as u64, bounds.tokens)?;
             Error::within("nesting_max", nesting as u64, NESTING_MAX.value)?;
@@ -50,6 +52,23 @@ pub fn parse(text: &str, bounds: &Bounds) -> Result<Document, Error> {
     Error::within(OPERATIONS_MAX.name, document.operations.len() as u64, OPERATIONS_MAX.value)?;
     Error::within(FRAGMENTS_MAX.name, document.fragments.len() as u64, FRAGMENTS_MAX.value)?;
     Ok(document)
+}
+
+/// Counts without building anything: what is too large is refused for the price of reading as much as is allowed.
+fn skim(text: &str, tokens: u64) -> Result<(), Error> {
+    let (mut count, mut open) = (0, 0);
+    // What is no token is the parser's to name.
+    for token in Lexer::new(text).flatten() {
+        count += 1;
+        Error::within("tokens_max", count, tokens)?;
+        match token.kind() {
+            TokenKind::LCurly | TokenKind::LBracket => open += 1,
+            TokenKind::RCurly | TokenKind::RBracket => open = u64::saturating_sub(open, 1),
+            _ => {}
+        }
+        Error::within(NESTING_MAX.name, open, NESTING_MAX.value)?;
+    }
+    Ok(())
 }
 
 fn missing() -> Error {

@@ -11,19 +11,38 @@ use serde_json::{Value as Json, json};
 use crate::error::Error;
 use crate::plan::{Answer, Plan, Weighed};
 
+/// An answer, and what was refused in it: the status says nothing of that, the audit has to be told.
+#[derive(Debug)]
+pub struct Told {
+    /// The answer.
+    pub body: Bytes,
+    /// What was refused.
+    pub refused: Option<Error>,
+}
+
 /// One thing that is wrong, as it stands in the answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Problem(Json);
+#[derive(Debug)]
+pub struct Problem {
+    shown: Json,
+    /// What it is to the audit, when it is more than a mistake.
+    refused: Option<Box<Error>>,
+}
 
 impl Problem {
     /// In words.
     pub fn words(message: &str) -> Self {
-        Problem(json!({ "message": message }))
+        Problem { shown: json!({ "message": message }), refused: None }
     }
 
     /// In words, with a code that clients know.
     pub fn coded(message: &str, code: &str) -> Self {
-        Problem(json!({ "message": message, "extensions": { "code": code } }))
+        Problem { shown: json!({ "message": message, "extensions": { "code": code } }), refused: None }
+    }
+
+    /// More than a mistake.
+    fn refusing(mut self, error: Error) -> Self {
+        self.refused = Some(Box::new(error));
+        self
     }
 }
 
@@ -31,24 +50,37 @@ impl From<gql::Error> for Problem {
     fn from(error: gql::Error) -> Self {
         let message = error.to_string();
         match error {
-            gql::Error::Limit { limit, measured, allowed } => Problem(json!({
-                "message": message,
-                "extensions": { "code": "LIMIT", "limit": limit, "measured": measured, "allowed": allowed },
-            })),
-            gql::Error::Syntax { .. } | gql::Error::Cycle | gql::Error::Invalid(_) => {
-                Problem::words(&message)
+            gql::Error::Limit { limit, measured, allowed } => {
+                let extensions =
+                    json!({ "code": "LIMIT", "limit": limit, "measured": measured, "allowed": allowed });
+                let shown = json!({ "message": message, "extensions": extensions });
+                Problem { shown, refused: None }.refusing(Error::Document(error))
             }
+            gql::Error::Cycle => Problem::words(&message).refusing(Error::Document(error)),
+            gql::Error::Syntax { .. } | gql::Error::Invalid(_) => Problem::words(&message),
         }
     }
 }
 
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let problem = match &error {
+            Error::Unlisted => Problem::coded(&error.to_string(), "PERSISTED_QUERY_ONLY"),
+            Error::Subscription => Problem::coded(&error.to_string(), "SUBSCRIPTIONS_NOT_SUPPORTED"),
+            other => Problem::words(&other.to_string()),
+        };
+        problem.refusing(error)
+    }
+}
+
 /// Nothing was asked: there is no `data`.
-pub fn refused(problem: Problem) -> Bytes {
-    json!({ "errors": [problem.0] }).to_string().into()
+pub fn refused(problem: Problem) -> Told {
+    let body = json!({ "errors": [problem.shown] }).to_string().into();
+    Told { body, refused: problem.refused.map(|error| *error) }
 }
 
 /// The answer of a plan that ran.
-pub fn put(plan: &Plan, values: &[Bytes], cost: Option<(&Weighed, &Bounds)>) -> Bytes {
+pub fn put(plan: &Plan, values: &[Bytes], cost: Option<(&Weighed, &Bounds)>) -> Told {
     let mut out: Vec<u8> = Vec::with_capacity(64 + values.iter().map(Bytes::len).sum::<usize>());
     out.extend_from_slice(b"{\"data\":");
     if plan.answers.is_empty() {
@@ -81,11 +113,11 @@ pub fn put(plan: &Plan, values: &[Bytes], cost: Option<(&Weighed, &Bounds)>) -> 
         out.extend_from_slice(format!(",\"extensions\":{extensions}").as_bytes());
     }
     out.push(b'}');
-    out.into()
+    Told { body: out.into(), refused: plan.hides_schema.then_some(Error::Introspection) }
 }
 
 /// The answer of a plan that the database refused; what is our own trouble is no answer.
-pub fn failed(plan: &Plan, error: data::Error, outspoken: bool) -> Result<Bytes, Error> {
+pub fn failed(plan: &Plan, error: data::Error, outspoken: bool) -> Result<Told, Error> {
     let message = match &error {
         data::Error::MaxAffected { .. } => {
             let word = plan.changes.iter().find(|(change, _)| change.at_most.is_some());
@@ -109,7 +141,8 @@ pub fn failed(plan: &Plan, error: data::Error, outspoken: bool) -> Result<Bytes,
         }
         _ => json!({ "message": message }),
     });
-    Ok(json!({ "data": null, "errors": errors }).to_string().into())
+    let body = json!({ "data": null, "errors": errors }).to_string().into();
+    Ok(Told { body, refused: plan.hides_schema.then_some(Error::Introspection) })
 }
 
 /// Whether an SQLSTATE is about what the caller sent or may do, rather than about the statement or the server.

@@ -27,6 +27,8 @@ pub struct Config {
     pub persisted: Persisted,
     /// Most rows of one list.
     pub max_rows: i64,
+    /// Whether rows may be summed up where the table's comment says nothing about it.
+    pub aggregates: bool,
     /// Whether PostgreSQL's own words about its troubles are passed on: the conformance profile only.
     pub outspoken: bool,
 }
@@ -46,6 +48,7 @@ impl Config {
             introspection,
             persisted,
             max_rows: i64::from(settings.get(&data::settings::MAX_ROWS)),
+            aggregates: settings.get(&data::settings::AGGREGATES),
             outspoken: false,
         }
     }
@@ -62,6 +65,7 @@ impl Config {
             introspection: Introspection::ByComment,
             persisted: Persisted::off(),
             max_rows: i64::MAX,
+            aggregates: false,
             outspoken: true,
         }
     }

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{Caller, Repeat};
-use bytes::Bytes;
 use data::Data;
 use data::catalog::Catalog;
 use data::graph::{self, CompiledChange};
@@ -18,7 +17,7 @@ use pg::{Param, Pg, Reply, Setup};
 use quick_cache::sync::Cache;
 use serde_json::{Map, Value as Json};
 
-use crate::answer::{self, Problem};
+use crate::answer::{self, Problem, Told};
 use crate::bind::Bind;
 use crate::config::{Config, Introspection};
 use crate::error::Error;
@@ -111,7 +110,7 @@ impl Engine {
         }
         let schemas = catalog.exposed().iter().map(ToString::to_string).collect();
         let rights = graph::rights::read(pg, caller, schemas).await?;
-        let made = make(self.style, &catalog, &rights);
+        let made = make(self.style, &catalog, &rights, self.config.aggregates);
         let made = Arc::new(made);
         self.schemas.insert(key, made.clone());
         Ok(made)
@@ -123,7 +122,7 @@ impl Engine {
         request: &Request,
         place: Place<'_>,
         spent: &mut u64,
-    ) -> Result<Reply<Bytes>, Error> {
+    ) -> Result<Reply<Told>, Error> {
         let refused = |problem: Problem| Ok(Reply::untouched(answer::refused(problem), "nothing was asked"));
         let text = match self.config.persisted.text(request) {
             Ok(text) => text,
@@ -145,7 +144,7 @@ impl Engine {
         };
         match operation.kind {
             OperationKind::Subscription => {
-                return refused(Problem::words("Subscriptions are not supported"));
+                return refused(Error::Subscription.into());
             }
             OperationKind::Mutation if !place.may_change => return Err(Error::Method),
             OperationKind::Mutation | OperationKind::Query => {}
@@ -249,7 +248,7 @@ impl Engine {
         variables: &Variables<'_>,
         place: Place<'_>,
         wants_cost: bool,
-    ) -> Result<Reply<Bytes>, Error> {
+    ) -> Result<Reply<Told>, Error> {
         let mut slots: Vec<Param> = Vec::with_capacity(plan.slots.len());
         for leaf in &plan.slots {
             match variables.leaf(leaf) {
@@ -275,18 +274,23 @@ impl Engine {
         match outcome {
             Ok(reply) => Ok(reply.map(|values| answer::put(plan, &values, cost))),
             Err(error) => answer::failed(plan, error, self.config.outspoken)
-                .map(|bytes| Reply::untouched(bytes, "the database refused, and rolled back")),
+                .map(|told| Reply::untouched(told, "the database refused, and rolled back")),
         }
     }
 }
 
 /// The schema of a convention for rights.
-pub fn make(style: Style, catalog: &Arc<Catalog>, rights: &graph::Rights) -> Result<RoleSchema, Broken> {
+fn make(
+    style: Style,
+    catalog: &Arc<Catalog>,
+    rights: &graph::Rights,
+    aggregates: bool,
+) -> Result<RoleSchema, Broken> {
+    let world = World::new(catalog, rights, style, aggregates)?;
     let schema = match style {
-        Style::Relay => crate::relay::schema(catalog, rights)?,
-        Style::Plain => crate::plain::schema(catalog, rights)?,
+        Style::Relay => crate::relay::schema(&world),
+        Style::Plain => crate::plain::schema(&world),
     };
-    let world = World::new(catalog, rights, style)?;
     let tables = world
         .entries
         .iter()

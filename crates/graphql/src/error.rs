@@ -24,6 +24,21 @@ pub enum Error {
         /// How many may be.
         allowed: usize,
     },
+    /// A document that is more than allowed, or goes in circles (controls 43, 44).
+    #[error(transparent)]
+    Document(gql::Error),
+    /// The schema was asked for by somebody who may not read it (control 45). The caller reads of an unknown field.
+    #[error("The schema may be read by administrators only")]
+    Introspection,
+    /// A document that is not in the operator's list, where only those are taken.
+    #[error("Only documents that the operator has listed are taken")]
+    Unlisted,
+    /// A document under the hash of another.
+    #[error("provided sha does not match query")]
+    WrongHash,
+    /// A subscription.
+    #[error("Subscriptions are not supported; ask again with a query")]
+    Subscription,
     /// The data could not be asked.
     #[error(transparent)]
     Data(#[from] data::Error),
@@ -32,8 +47,11 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::Malformed(_) | Error::Batch { .. } | Error::ContentType => Kind::Invalid,
-            Error::Method => Kind::Unsupported,
+            Error::Malformed(_) | Error::ContentType | Error::WrongHash => Kind::Invalid,
+            Error::Batch { .. } => Kind::Invalid,
+            Error::Method | Error::Subscription => Kind::Unsupported,
+            Error::Introspection | Error::Unlisted => Kind::Forbidden,
+            Error::Document(error) => error.kind(),
             Error::Data(error) => error.kind(),
         }
     }
@@ -44,6 +62,11 @@ impl Fault for Error {
             Error::ContentType => "graphql.content_type",
             Error::Method => "graphql.method",
             Error::Batch { .. } => "graphql.batch",
+            Error::Document(error) => error.code(),
+            Error::Introspection => "graphql.introspection",
+            Error::Unlisted => "graphql.unlisted",
+            Error::WrongHash => "graphql.wrong_hash",
+            Error::Subscription => "graphql.subscription",
             Error::Data(error) => error.code(),
         }
     }
@@ -51,6 +74,7 @@ impl Fault for Error {
     fn message(&self) -> Cow<'_, str> {
         match self {
             Error::Data(error) => error.message(),
+            Error::Document(error) => error.message(),
             other => Cow::Owned(other.to_string()),
         }
     }

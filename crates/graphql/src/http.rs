@@ -14,6 +14,7 @@ use web::{
     Answer, Area, Ask, Cx, Guard, Handled, Limits, Mount, Refused, Reply, Route, RouteInfo, status_of,
 };
 
+use crate::answer::Told;
 use crate::engine::{Engine, Place};
 use crate::error::Error;
 use crate::request::{self, Request, Requests};
@@ -102,19 +103,23 @@ fn answer(engine: Arc<Engine>, cx: Cx, ask: Ask) -> Handled {
             Requests::One(request) => {
                 let reply =
                     one(&engine, &cx, &ask, (&request, repeat), &mut spent).await.map_err(Failure::from)?;
-                Ok(reply.map(json_answer))
+                Ok(reply.map(|told| json_answer(told.body).refusing(told.refused)))
             }
             Requests::Several(all) => {
                 let mut bodies: Vec<Bytes> = Vec::with_capacity(all.len());
+                let mut refused = Vec::new();
                 for (at, request) in all.iter().enumerate() {
                     let repeat = repeat.map(|repeat| web::repeat::nth(repeat, at));
                     let reply = one(&engine, &cx, &ask, (request, repeat), &mut spent)
                         .await
                         .map_err(Failure::from)?;
-                    bodies.push(reply.into_inner());
+                    let told = reply.into_inner();
+                    bodies.push(told.body);
+                    refused.extend(told.refused);
                 }
                 let body = [b"[", bodies.join(&b","[..]).as_slice(), b"]"].concat();
-                Ok(Reply::untouched(json_answer(body.into()), "each operation was a transaction of its own"))
+                let answer = json_answer(body.into()).refusing(refused);
+                Ok(Reply::untouched(answer, "each operation was a transaction of its own"))
             }
         }
     })
@@ -126,7 +131,7 @@ async fn one(
     ask: &Ask,
     (request, repeat): (&Request, Option<Repeat>),
     spent: &mut u64,
-) -> Result<Reply<Bytes>, Error> {
+) -> Result<Reply<Told>, Error> {
     let place = Place {
         pg: &cx.pg,
         caller: &cx.caller,
@@ -142,8 +147,7 @@ async fn one(
 fn setup(engine: &Engine, ask: &Ask) -> Setup {
     let mut setup = Setup::default();
     if engine.data().catalog().request_is_read {
-        setup.more.push(("request.method".into(), ask.parts.method.as_str().into()));
-        setup.more.push(("request.path".into(), ask.parts.uri.path().into()));
+        setup.more.extend(web::told::all(ask, ask.parts.uri.path(), false));
     }
     setup
 }

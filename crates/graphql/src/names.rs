@@ -72,9 +72,14 @@ pub fn said(directives: &Json, key: &str) -> Option<String> {
     directives.get(key).and_then(Json::as_str).map(str::to_owned)
 }
 
-/// Whether a directive switches something on: `{"totalCount": {"enabled": true}}`.
+/// Whether a directive switches something on or off: `{"totalCount": {"enabled": true}}`.
+pub fn switched(directives: &Json, key: &str) -> Option<bool> {
+    directives.pointer(&format!("/{key}/enabled")).and_then(Json::as_bool)
+}
+
+/// Whether a directive switches something on.
 pub fn enabled(directives: &Json, key: &str) -> bool {
-    directives.pointer(&format!("/{key}/enabled")).and_then(Json::as_bool).unwrap_or(false)
+    switched(directives, key).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use quick_cache::sync::Cache;
 
 use crate::answer::Problem;
 use crate::engine::Hash;
+use crate::error::Error;
 use crate::limits::DOCUMENTS_PERSISTED_MAX;
 use crate::request::Request;
 
@@ -75,17 +76,12 @@ impl Persisted {
             (How::Off, _, Some(text)) => Ok(Arc::clone(text)),
             (How::Only { listed }, asked, text) => {
                 let hash = asked.or_else(|| text.as_deref().map(hash)).ok_or_else(missing)?;
-                listed.get(&hash).cloned().ok_or_else(|| {
-                    Problem::coded(
-                        "Only documents that the operator has listed are taken",
-                        "PERSISTED_QUERY_ONLY",
-                    )
-                })
+                listed.get(&hash).cloned().ok_or_else(|| Error::Unlisted.into())
             }
             (How::Automatic { .. }, None, Some(text)) => Ok(Arc::clone(text)),
             (How::Automatic { kept, .. }, Some(asked), Some(text)) => {
                 if hash(text) != asked {
-                    return Err(Problem::words("provided sha does not match query"));
+                    return Err(Error::WrongHash.into());
                 }
                 kept.insert(asked, Arc::clone(text));
                 Ok(Arc::clone(text))

@@ -53,6 +53,8 @@ pub struct Plan {
     pub changes: Vec<(CompiledChange, &'static str)>,
     /// What it weighs.
     pub weighed: Weighed,
+    /// Whether it asks about the schema, and is not told.
+    pub hides_schema: bool,
 }
 
 /// What planning needs.
@@ -144,10 +146,11 @@ impl Planning<'_> {
             return Err(Error::invalid("Selection set must not be empty").into());
         }
         let (mut answers, mut errors) = (Vec::new(), Vec::new());
-        let (mut reads, mut changes) = (Vec::new(), Vec::new());
+        let (mut reads, mut changes, mut hides_schema) = (Vec::new(), Vec::new(), false);
         for field in &fields {
             let key = field.key().to_string();
             if !mutation && reads_schema(&field.field.name) {
+                hides_schema |= self.shows.is_none();
                 match self.introspect(field, &collect, &mut resolve.seen) {
                     Ok(json) => answers.push((key, Answer::Known(json))),
                     Err(error) => errors.push(error.to_string()),
@@ -188,7 +191,8 @@ impl Planning<'_> {
         } else {
             Some(graph::read(&reads, &self.role.catalog).map_err(Unplanned::Data)?)
         };
-        Ok(Plan { seen: resolve.seen, slots: resolve.slots, answers, errors, read, changes, weighed })
+        let (seen, slots) = (resolve.seen, resolve.slots);
+        Ok(Plan { seen, slots, answers, errors, read, changes, weighed, hides_schema })
     }
 
     fn introspect(

@@ -28,6 +28,8 @@ pub struct World<'a> {
     pub rights: &'a Rights,
     /// The convention.
     pub style: Style,
+    /// Whether rows may be summed up where a comment says nothing.
+    pub aggregates: bool,
     /// Relations in order of their names.
     pub entries: Vec<Entry<'a>>,
     /// Keys between them.
@@ -103,9 +105,14 @@ pub struct Key {
 
 impl<'a> World<'a> {
     /// Looks around.
-    pub fn new(catalog: &'a Catalog, rights: &'a Rights, style: Style) -> Result<Self, Broken> {
-        let mut world =
-            World { catalog, rights, style, entries: Vec::new(), keys: Vec::new(), places: HashMap::new() };
+    pub fn new(
+        catalog: &'a Catalog,
+        rights: &'a Rights,
+        style: Style,
+        aggregates: bool,
+    ) -> Result<Self, Broken> {
+        let (entries, keys, places) = (Vec::new(), Vec::new(), HashMap::new());
+        let mut world = World { catalog, rights, style, aggregates, entries, keys, places };
         let mut taken: HashSet<Arc<str>> = HashSet::new();
         for schema in catalog.exposed() {
             for relation in catalog.relations.iter().filter(|one| one.schema == *schema) {
@@ -169,7 +176,8 @@ impl<'a> World<'a> {
             type_name: type_name.into(),
             key,
             max_rows: self.max_rows(relation, &directives)?,
-            aggregates: self.style == Style::Plain || names::enabled(&directives, "aggregate"),
+            // The owner's word about this table, else the operator's about all.
+            aggregates: names::switched(&directives, "aggregate").unwrap_or(self.aggregates),
         };
         Ok(Some(Entry { relation, table: Arc::new(table), directives, inflects, columns }))
     }

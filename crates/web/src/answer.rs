@@ -1,11 +1,18 @@
 //! What a handler answers: status, headers, body.
 
+use std::sync::Arc;
+
+use base::Fault;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::Body;
+
+/// What was refused inside an answer whose status does not say so.
+#[derive(Clone)]
+pub struct RefusedInside(pub Vec<Arc<dyn Fault>>);
 
 /// A response before the edge adds its own headers.
 pub struct Answer(pub Response<Body>);
@@ -55,6 +62,16 @@ impl Answer {
     pub fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers_mut().append(name, value);
+        }
+        self
+    }
+
+    /// Tells the edge, and through it the audit, what was refused in here.
+    pub fn refusing<F: Fault>(mut self, faults: impl IntoIterator<Item = F>) -> Self {
+        let faults: Vec<Arc<dyn Fault>> =
+            faults.into_iter().map(|fault| -> Arc<dyn Fault> { Arc::new(fault) }).collect();
+        if !faults.is_empty() {
+            self.0.extensions_mut().insert(RefusedInside(faults));
         }
         self
     }

@@ -1,12 +1,28 @@
-//! What code in the database may be told of a request: `request.headers` and `request.cookies`.
+//! What code in the database may be told of a request, the same by every dialect: `request.method`, `.path`, `.headers` and
+//! `.cookies`.
 //!
 //! Invariant: a credential is in neither, unless everything is asked for (the conformance profile): no key, no token, and no
 //! cookie of ours.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::csrf;
+use crate::{Ask, csrf};
+
+/// Everything, for where any code of the database looks at some of it. `path` is the dialect's own way to name the place;
+/// `all` adds the credentials.
+pub fn all(ask: &Ask, path: &str, all: bool) -> [(Cow<'static, str>, Arc<str>); 4] {
+    let parts = &ask.parts;
+    [
+        ("request.method".into(), parts.method.as_str().into()),
+        ("request.path".into(), path.into()),
+        ("request.headers".into(), headers(&parts.headers, all).to_string().into()),
+        ("request.cookies".into(), cookies(&parts.headers, all).to_string().into()),
+    ]
+}
 
 /// The headers but for the cookies; without credentials unless `all` is asked for.
 pub fn headers(headers: &HeaderMap, all: bool) -> Value {

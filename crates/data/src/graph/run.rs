@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base::{Caller, Repeat};
 use bytes::Bytes;
-use pg::{Lane, Mode, Once, Param, Pg, Reply, Rows, Setup};
+use pg::{Claims, Lane, Mode, Once, Param, Pg, Reply, Rows, Setup};
 
 use super::{Compiled, CompiledChange};
 use crate::catalog::Catalog;
@@ -24,6 +24,9 @@ pub async fn read(
     slots: &[Param],
 ) -> Result<Reply<Vec<Bytes>>, Error> {
     setup.leaves_nothing = setup.before.is_none() && !catalog.reads_leave && !compiled.calls;
+    if setup.leaves_nothing && !catalog.claims_are_read {
+        setup.claims = Claims::Subject;
+    }
     let lane = if compiled.calls { Lane::Own } else { Lane::Short };
     let ask = Once { statement: compiled.statement(slots), mode: Mode::Read, lane, setup };
     pg.once(caller, ask).await?.try_map(|rows| {

@@ -9,8 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use data::ask::Aggregate;
-use data::catalog::{Catalog, Volatility};
-use data::graph::Rights;
+use data::catalog::Volatility;
 use gql::introspect::meta_types;
 use gql::schema::{Field, Input, Kind, MUTATION, QUERY, Type};
 use gql::{Schema, TypeRef};
@@ -18,7 +17,7 @@ use gql::{Schema, TypeRef};
 use crate::bind::{Bind, Column, Many};
 use crate::names;
 use crate::values::{Style, scalars};
-use crate::world::{Broken, Entry, Key, World};
+use crate::world::{Entry, Key, World};
 
 pub(super) fn named(name: &str) -> TypeRef {
     TypeRef::named(name)
@@ -34,23 +33,24 @@ fn object(name: &str, about: &str, fields: Vec<Field<Bind>>) -> Type<Bind> {
 }
 
 /// The schema for a role.
-pub fn schema(catalog: &Catalog, rights: &Rights) -> Result<Schema<Bind>, Broken> {
-    let world = World::new(catalog, rights, Style::Plain)?;
+pub fn schema(world: &World<'_>) -> Schema<Bind> {
     let mut types = meta_types(&Bind::None);
     types.extend(scalars(Style::Plain));
     types.push(inputs::directions());
     types.extend(world.enums().into_iter().map(|(_, one)| one));
     for entry in &world.entries {
-        row(&world, entry, &mut types);
+        row(world, entry, &mut types);
         inputs::add(entry, &mut types);
-        aggregates(entry, &mut types);
+        if entry.table.aggregates {
+            aggregates(entry, &mut types);
+        }
     }
-    types.push(object(QUERY, "What can be read", query(&world)));
-    let mutations = mutation(&world);
+    types.push(object(QUERY, "What can be read", query(world)));
+    let mutations = mutation(world);
     if !mutations.is_empty() {
         types.push(object(MUTATION, "What can be changed", mutations));
     }
-    Ok(Schema::new(types))
+    Schema::new(types)
 }
 
 /// The name of a table's rows as a list: the table's own, in camel case.
@@ -161,7 +161,9 @@ fn backward(world: &World<'_>, key: &Key, taken: &mut HashSet<String>, fields: &
     let Some(name) = take(taken, name, &suffix) else { return };
     let list = named(type_name).required().list().required();
     fields.push(Field::new(name.clone(), list, Bind::ManyList(hop.clone())).with(list_arguments(type_name)));
-    if let Some(name) = take(taken, format!("{name}Aggregate"), &suffix) {
+    if source.table.aggregates
+        && let Some(name) = take(taken, format!("{name}Aggregate"), &suffix)
+    {
         let of = named(&format!("{type_name}Aggregate")).required();
         fields.push(Field::new(name, of, Bind::ManyAggregates(hop)).with(filter_argument(type_name)));
     }
@@ -184,7 +186,9 @@ fn query(world: &World<'_>) -> Vec<Field<Bind>> {
             .about(format!("Rows of {}", entry.relation.name))
             .with(list_arguments(type_name)),
         );
-        if let Some(name) = take(&mut taken, format!("{list}Aggregate"), "Of") {
+        if table.aggregates
+            && let Some(name) = take(&mut taken, format!("{list}Aggregate"), "Of")
+        {
             fields.push(
                 Field::new(
                     name,

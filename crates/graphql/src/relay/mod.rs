@@ -15,13 +15,10 @@ use gql::schema::{MUTATION, QUERY, Type};
 
 use crate::bind::Bind;
 use crate::values::{Style, scalars};
-use crate::world::{Broken, World};
-use data::catalog::Catalog;
-use data::graph::Rights;
+use crate::world::World;
 
 /// The schema for a role.
-pub fn schema(catalog: &Catalog, rights: &Rights) -> Result<Schema<Bind>, Broken> {
-    let world = World::new(catalog, rights, Style::Relay)?;
+pub fn schema(world: &World<'_>) -> Schema<Bind> {
     let mut types: Vec<Type<Bind>> = meta_types(&Bind::None);
     types.extend(scalars(Style::Relay));
     types.extend(inputs::constant());
@@ -31,14 +28,14 @@ pub fn schema(catalog: &Catalog, rights: &Rights) -> Result<Schema<Bind>, Broken
         types.push(one);
     }
     for entry in &world.entries {
-        objects::add(&world, entry, &mut types);
+        objects::add(world, entry, &mut types);
         inputs::add(entry, &mut types);
     }
-    types.push(objects::object(QUERY, Some("The root type for querying data"), None, roots::query(&world)));
-    let mutations = roots::mutation(&world);
+    types.push(objects::object(QUERY, Some("The root type for querying data"), None, roots::query(world)));
+    let mutations = roots::mutation(world);
     if !mutations.is_empty() {
         let about = "The root type for creating and mutating data";
         types.push(objects::object(MUTATION, Some(about), None, mutations));
     }
-    Ok(Schema::new(types))
+    Schema::new(types)
 }

@@ -1,6 +1,6 @@
 //! What every request of the data API says besides its query: schema, preferences, types, range, surroundings.
 //!
-//! Invariant: the Authorization header and the API key never reach SQL outside the conformance profile (wire section 23).
+//! Invariant: only what [`web::told`] shows of a request reaches SQL.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -109,18 +109,7 @@ pub(super) fn setup(config: &RestConfig, catalog: &Catalog, ask: &Ask, heading: 
     let mut more: Vec<(Cow<'static, str>, Arc<str>)> = Vec::new();
     if catalog.request_is_read || config.pre_request.is_some() {
         let path = percent_encoding::percent_decode_str(&ask.path).decode_utf8_lossy();
-        more.extend([
-            ("request.method".into(), ask.parts.method.as_str().into()),
-            ("request.path".into(), path.as_ref().into()),
-            (
-                "request.headers".into(),
-                web::told::headers(&ask.parts.headers, config.outspoken).to_string().into(),
-            ),
-            (
-                "request.cookies".into(),
-                web::told::cookies(&ask.parts.headers, config.outspoken).to_string().into(),
-            ),
-        ]);
+        more.extend(web::told::all(ask, &path, config.outspoken));
     }
     if let Some(zone) = &heading.prefer.timezone {
         more.push(("timezone".into(), zone.as_str().into()));

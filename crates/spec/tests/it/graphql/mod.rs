@@ -5,7 +5,9 @@ mod clients;
 mod parity;
 mod plain;
 mod probes;
+mod refused;
 mod relay;
+mod settings;
 
 use serde_json::{Value, json};
 use spec::{Client, TestApp};

@@ -62,7 +62,7 @@ async fn filters_orders_limits_aliases_fragments_and_variables() {
 
 #[tokio::test]
 async fn aggregates_computed_fields_and_functions() {
-    let app = roomy().await;
+    let app = TestApp::builder().unlimited().with("data.aggregates", "true").start().await;
     let (ann, _) = blog(&app).await;
     let answer = ask(
         &ann.client,
@@ -80,6 +80,62 @@ async fn aggregates_computed_fields_and_functions() {
         }),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn aggregates_are_for_tables_whose_comment_says_so_until_the_operator_says_so_of_all() {
+    let (off, on) =
+        (TestApp::start().await, TestApp::builder().with("data.aggregates", "true").start().await);
+    for (app, of_all) in [(&off, false), (&on, true)] {
+        let (ann, _) = blog(app).await;
+        app.owner("comment on table public.comments is '@graphql({\"aggregate\": {\"enabled\": false}})'")
+            .await;
+        // The comment on posts switches them on, the one on comments off; about users none says anything.
+        for (table, answers) in [("posts", true), ("comments", false), ("users", of_all)] {
+            let plain = ask(&ann.client, PLAIN, &format!("{{ {table}Aggregate {{ count }} }}")).await;
+            assert_eq!(plain["data"][format!("{table}Aggregate")]["count"].is_number(), answers, "{plain}");
+            let relay = format!("{{ {table}Collection {{ aggregate {{ count }} }} }}");
+            let relay = ask(&ann.client, super::RELAY, &relay).await;
+            let counted = &relay["data"][format!("{table}Collection")]["aggregate"]["count"];
+            assert_eq!(counted.is_number(), answers, "{table}: {relay}");
+        }
+        let below = ask(&ann.client, PLAIN, "{ users { postsAggregate { count } } }").await;
+        assert!(below["data"]["users"].is_array(), "{below}");
+        let below = ask(&ann.client, PLAIN, "{ posts { commentsAggregate { count } } }").await;
+        assert!(refusal(&below).contains("Unknown field"), "{below}");
+    }
+}
+
+#[tokio::test]
+async fn code_of_the_database_sees_the_request_as_it_does_by_rest() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create function public.seen(name text) returns text language sql stable
+             as $$ select current_setting('request.' || name, true) $$;
+         create function public.note() returns text language sql volatile
+             as $$ select current_setting('request.method') || ' ' || current_setting('request.path') || ' ' || (current_setting('request.headers')::json ->> 'x-trace') $$;
+         grant execute on function public.seen, public.note to anon, authenticated",
+    )
+    .await;
+    let client = app.stranger().with("x-trace", "t1").with("cookie", "theme=dark");
+    for path in [PLAIN, super::RELAY] {
+        let query = "{ m: seen(name: \"method\") p: seen(name: \"path\") h: seen(name: \"headers\") c: seen(name: \"cookies\") }";
+        let answer = ask(&client, path, query).await;
+        let (said, data) = (answer.to_string(), &answer["data"]);
+        assert_eq!((&data["m"], &data["p"]), (&json!("POST"), &json!(path)), "{said}");
+        let headers: serde_json::Value = serde_json::from_str(data["h"].as_str().unwrap()).unwrap();
+        assert_eq!(headers["x-trace"], "t1");
+        assert_eq!(
+            (headers.get("apikey"), headers.get("authorization"), headers.get("cookie")),
+            (None, None, None)
+        );
+        assert_eq!(data["c"], "{\"theme\":\"dark\"}");
+        let by_rest = client.get("/rest/v1/rpc/seen?name=headers").await.expect(200).value();
+        let by_rest: serde_json::Value = serde_json::from_str(by_rest.as_str().unwrap()).unwrap();
+        assert_eq!(by_rest["x-trace"], headers["x-trace"]);
+        let written = ask(&client, path, "mutation { note }").await;
+        assert_eq!(written["data"]["note"], format!("POST {path} t1"), "{written}");
+    }
 }
 
 #[tokio::test]
@@ -168,7 +224,8 @@ async fn queries_by_get_and_nothing_else() {
         ann.client.send(Method::POST, PLAIN, headers, body).await.expect(415);
     }
     let subscription = ask(&ann.client, PLAIN, "subscription { posts { id } }").await;
-    assert_eq!(refusal(&subscription), "Subscriptions are not supported");
+    assert_eq!(refusal(&subscription), "Subscriptions are not supported; ask again with a query");
+    assert_eq!(subscription["errors"][0]["extensions"]["code"], "SUBSCRIPTIONS_NOT_SUPPORTED");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bans::Bans;
+use crate::db::Db;
 use crate::migrate::Migrate;
 use crate::policies::{ExplainAccess, Policies};
 use crate::roles::Roles;
@@ -137,6 +138,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Bans,
+    },
+    /// The database for people and programs that come with SQL.
+    Db {
+        /// What to do.
+        #[command(subcommand)]
+        what: Db,
     },
     /// Print the last lines of a running server's own log.
     Log {

@@ -36,6 +36,7 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::ExplainAccess(asked) => crate::policies::explain_access(asked).await,
         Command::Migrate { what } => crate::migrate::run(what).await,
         Command::Bans { what } => crate::bans::run(what).await,
+        Command::Db { what } => crate::db::run(what).await,
         Command::Log { at } => log(at).await,
         Command::LogLevel { level, at } => log_level(level, at).await,
         Command::Tls { what } => crate::certificate::run(what).await,

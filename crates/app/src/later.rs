@@ -24,6 +24,7 @@ pub fn reconcilers(
     providers: KeepProviders,
     certificate: Option<tls::Tls>,
     pg: &pg::Pg,
+    guests: guests::Guests,
     clock: &Clock,
 ) -> Reconcilers {
     let mut all = Reconcilers::new(clock.clone());
@@ -32,6 +33,7 @@ pub fn reconcilers(
     let _hurry = all.add(providers);
     let _hurry = all.add(KeepCertificate(certificate));
     let _hurry = all.add(data::ForgetAnswers { pg: pg.clone(), clock: clock.clone() });
+    let _hurry = all.add(guests::KeepGuests(guests));
     all
 }
 
@@ -55,17 +57,19 @@ pub struct Later {
     pub tls: Option<tls::Tls>,
     /// The door, for what is kept in our own tables.
     pub pg: pg::Pg,
+    /// Logins that are lent.
+    pub guests: guests::Guests,
 }
 
 impl Later {
     /// Starts both. On `stop` the worker ends what it is at, the reconcilers where they stand.
     pub fn spawn(self, listener: &Listener, tracker: &TaskTracker, stop: &CancellationToken) {
-        let Later { jobs, outbox, sso, auth, audit, clock, settings, tls, pg } = self;
+        let Later { jobs, outbox, sso, auth, audit, clock, settings, tls, pg, guests } = self;
         let worker = Worker::new(jobs, registry(&outbox, &auth), &settings, "node")
             .woken_by(listener.subscribe())
             .on_dead(move |name, id, why| audit.refused(given_up(name, id, why)));
         tracker.spawn(worker.run(stop.clone()));
-        tracker.spawn(reconcilers(&outbox, sso.keeper(), tls, &pg, &clock).run(stop.clone()));
+        tracker.spawn(reconcilers(&outbox, sso.keeper(), tls, &pg, guests, &clock).run(stop.clone()));
     }
 }
 
@@ -88,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    async fn outbox_and_auth(database: &testkit::Database) -> (mail::Outbox, Auth) {
+    async fn outbox_and_auth(database: &testkit::Database) -> (mail::Outbox, Auth, Audit) {
         let (pg, clock) = (database.pg(), Clock::system());
         let root = Arc::new(seal::RootKey::from_bytes([7; 32]).expect("a key"));
         let data = tempfile::tempdir().expect("a directory");
@@ -134,25 +138,34 @@ mod tests {
             public_url: "http://127.0.0.1:8000".into(),
             settings: Settings::default(),
             rng: Rng::system(),
-            audit,
+            audit: audit.clone(),
             outbound,
             clock,
             pg,
             root,
             texts,
         });
-        (outbox, auth.await.expect("opened"))
+        (outbox, auth.await.expect("opened"), audit)
     }
 
     #[tokio::test]
     async fn everything_listed_is_started_and_everything_started_is_listed() {
         let database = testkit::Database::new(&crate::lists::migrations()).await;
-        let (outbox, auth) = outbox_and_auth(&database).await;
+        let (outbox, auth, audit) = outbox_and_auth(&database).await;
         let started: BTreeSet<&str> = registry(&outbox, &auth).definitions().map(|job| job.name).collect();
         let listed: BTreeSet<&str> = crate::lists::jobs().iter().map(|job| job.name).collect();
         assert_eq!(started, listed);
         let nothing = KeepProviders(Arc::new(|| Box::pin(async { Ok(()) })));
-        let reports = reconcilers(&outbox, nothing, None, &database.pg(), &Clock::system()).reports();
+        let guests = guests::Guests::new(guests::Parts {
+            admin: database.target(),
+            pg: database.pg(),
+            audit,
+            settings: Settings::default(),
+            url: Arc::new(|login| base::Secret::new(login.name.clone())),
+            clock: Clock::system(),
+            rng: Rng::system(),
+        });
+        let reports = reconcilers(&outbox, nothing, None, &database.pg(), guests, &Clock::system()).reports();
         let started: BTreeSet<&str> = reports().iter().map(|(name, _)| *name).collect();
         let listed: BTreeSet<&str> = crate::lists::reconcilers().iter().map(|kept| kept.name).collect();
         assert_eq!(started, listed);

@@ -13,6 +13,7 @@ pub mod conformance;
 pub mod control;
 pub mod database;
 pub mod database_url;
+pub mod db;
 pub mod demo;
 pub mod dev;
 pub mod docs;

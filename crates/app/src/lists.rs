@@ -17,6 +17,7 @@ pub fn migrations() -> Vec<Migration> {
         posture::MIGRATIONS,
         migrate::MIGRATIONS,
         detection::MIGRATIONS,
+        guests::MIGRATIONS,
     ]
     .concat()
 }
@@ -37,6 +38,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     data::SETTINGS,
     edge::SETTINGS,
     graphql::SETTINGS,
+    guests::SETTINGS,
     jobs::SETTINGS,
     mail::SETTINGS,
     texts::SETTINGS,
@@ -58,5 +60,5 @@ pub fn jobs() -> Vec<jobs::Definition> {
 
 /// Reconcilers: what is kept as it should be. `crate::later::reconcilers` starts them.
 pub fn reconcilers() -> Vec<jobs::Kept> {
-    [jobs::RECONCILERS, auth::RECONCILERS, tls::RECONCILERS, data::RECONCILERS].concat()
+    [jobs::RECONCILERS, auth::RECONCILERS, tls::RECONCILERS, data::RECONCILERS, guests::RECONCILERS].concat()
 }

@@ -50,6 +50,7 @@ pub fn public(
     }
     mounts.push(native::mount(native.clone(), native::PUBLIC));
     mounts.push(native::mount(native.clone(), native::ADMIN).area(Area::Accounts));
+    mounts.push(native::mount(native.clone(), native::DATABASE));
     if profile == Profile::Dev {
         mounts.push(native::mount(native.clone(), native::DEV));
     }
@@ -82,6 +83,7 @@ pub fn tables(profile: Profile) -> Vec<Table> {
         },
         Table { title: "Health", routes: native::table(native::PUBLIC) },
         Table { title: "Application roles", routes: native::table(native::ADMIN) },
+        Table { title: "Logins of the database", routes: native::table(native::DATABASE) },
     ];
     if profile == Profile::Dev {
         tables.push(Table { title: "`palisade dev` only", routes: native::table(native::DEV) });
@@ -106,6 +108,7 @@ pub fn operator(services: &Services, native: &Arc<native::State>, settings: &Set
     vec![
         native::mount(native.clone(), native::OPERATOR),
         native::mount(native.clone(), native::ADMIN),
+        native::mount(native.clone(), native::DATABASE),
         described.mount(),
     ]
 }

@@ -73,6 +73,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::ExplainAccess(_)
         | Command::Migrate { .. }
         | Command::Bans { .. }
+        | Command::Db { .. }
         | Command::Log { .. }
         | Command::LogLevel { .. } => Exit::Success,
     }

@@ -54,6 +54,8 @@ pub struct Services {
     pub data: data::Data,
     /// The application's own migrations.
     pub migrations: migrate::Migrations,
+    /// Logins of the database that are lent.
+    pub guests: guests::Guests,
     /// What is said about row level security.
     pub policies: policies::Policies,
     /// GraphQL documents that are sent by their hash.
@@ -132,6 +134,7 @@ pub async fn open(
     let sso = sso(basics, &auth, &outbound, &outbox, &jobs)?;
     let connections = Connections::default();
     let migrations = migrations(basics, database, &audit);
+    let guests = guests(basics, database, &audit);
     let policies = policies::Policies::new(pg.clone(), &data.scope().exposed);
     Ok((
         Services {
@@ -142,6 +145,7 @@ pub async fn open(
             data,
             documents,
             migrations,
+            guests,
             policies,
             outbox,
             outbound,
@@ -164,6 +168,20 @@ fn migrations(basics: &Basics, database: &Database, audit: &Audit) -> migrate::M
         wanted: database.wanted.clone(),
         programs: database.server.as_ref().map(|server| server.binaries().dir.clone()),
         lint: linted(basics.settings.get(&data::settings::SCHEMAS)),
+        rng: basics.rng.clone(),
+    })
+}
+
+/// Logins that are lent, on the database that is served.
+fn guests(basics: &Basics, database: &Database, audit: &Audit) -> guests::Guests {
+    let admin = database.admin.clone();
+    guests::Guests::new(guests::Parts {
+        admin: admin.clone(),
+        pg: database.pg.clone(),
+        audit: audit.clone(),
+        settings: basics.settings.clone(),
+        url: Arc::new(move |login| crate::database_url::text(&admin.login(login))),
+        clock: basics.clock.clone(),
         rng: basics.rng.clone(),
     })
 }

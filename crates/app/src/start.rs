@@ -131,6 +131,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         clock: basics.clock.clone(),
         settings: basics.settings.clone(),
         tls: services.tls.clone(),
+        guests: services.guests.clone(),
     };
     later.spawn(&listener, &behind.tracker, &behind.stop);
     let (edges, routes) = edges(&basics, &services, &database, not_effective, log)?;
@@ -249,6 +250,7 @@ fn edges(
         data: services.data.clone(),
         migrations: services.migrations.clone(),
         tls: services.tls.clone(),
+        guests: services.guests.clone(),
         policies: services.policies.clone(),
         detection: services.detection.clone(),
         outbox: services.outbox.clone(),

@@ -319,6 +319,11 @@ events! {
     /// A migration of the user's schema was applied.
     UserMigrationApplied "migration.user_applied" Info Must;
 
+    /// A read-only login of the database was lent (control 52).
+    GuestLent "db.guest_lent" Warn Must;
+    /// A read-only login of the database ended: revoked, or its time was over.
+    GuestEnded "db.guest_ended" Warn Must;
+
     // Background work and mail.
     /// A job gave up and lies with the dead letters.
     JobDead "job.dead" Warn May;

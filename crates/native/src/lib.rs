@@ -4,6 +4,7 @@
 mod bans;
 mod clients;
 mod error;
+mod guests;
 mod health;
 mod html;
 mod log;
@@ -36,6 +37,8 @@ pub struct State {
     pub data: Data,
     /// The application's own migrations.
     pub migrations: migrate::Migrations,
+    /// Logins of the database that are lent.
+    pub guests: ::guests::Guests,
     /// What is said about row level security.
     pub policies: ::policies::Policies,
     /// Who is kept out.
@@ -70,6 +73,9 @@ pub const ADMIN: &[Route<State>] = &[
     bans::ADD,
     bans::REMOVE,
 ];
+
+/// Routes of administrators about the database's own logins.
+pub const DATABASE: &[Route<State>] = &[guests::LIST, guests::LEND, guests::REVOKE];
 
 /// Routes that exist in `dev` only.
 pub const DEV: &[Route<State>] = &[outbox::LIST, outbox::SHOW];

@@ -75,6 +75,11 @@ async fn drive<S, T>(
     }
 }
 
+/// What PostgreSQL keeps of a password (SCRAM-SHA-256): it can be checked with it, and not told from it.
+pub fn scram_verifier(password: &base::Secret) -> String {
+    postgres_protocol::password::scram_sha_256(password.expose().as_bytes())
+}
+
 /// `"name"`, with quotes doubled: the only way a name of ours or of a user enters SQL text.
 pub fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

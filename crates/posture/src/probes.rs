@@ -11,6 +11,7 @@ mod cross_origin;
 mod errors;
 mod factors;
 mod graphql;
+mod guests;
 mod headers;
 mod isolation;
 mod keys;
@@ -89,6 +90,7 @@ probes! {
     49 => isolation::claims_come_from_the_server;
     50 => roles::login_roles_can_do_nothing;
     51 => roles::nobody_creates_in_public;
+    52 => guests::readers_read_and_end;
     53 => connection::database_traffic_is_protected;
     55 => connection::pool_is_capped;
     59 => connection::pages_have_checksums;

@@ -37,6 +37,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("auth", Rank::Feature),
     ("data", Rank::Feature),
     ("migrate", Rank::Feature),
+    ("guests", Rank::Feature),
     ("tls", Rank::Feature),
     ("storage", Rank::Feature),
     ("realtime", Rank::Feature),

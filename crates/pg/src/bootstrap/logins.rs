@@ -6,7 +6,7 @@ use base::Rng;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use crate::admin::{Target, quote_name, quote_text};
+use crate::admin::{Target, quote_name, quote_text, scram_verifier};
 use crate::managed::load_or_create_secret;
 use crate::{Error, Login, SetupError};
 
@@ -47,7 +47,7 @@ pub(super) async fn plan(
         if known && enters(admin, wanted, login).await? {
             continue;
         }
-        let verifier = postgres_protocol::password::scram_sha_256(password.expose().as_bytes());
+        let verifier = scram_verifier(password);
         plan.changes.push(Change {
             what: format!("Set the password of `{}` (its scram verifier)", login.name),
             scope: Scope::Cluster,

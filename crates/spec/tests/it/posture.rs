@@ -3,6 +3,7 @@
 mod bans;
 mod between;
 mod factors;
+mod guests;
 mod isolation;
 mod keys;
 mod logs;

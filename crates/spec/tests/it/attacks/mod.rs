@@ -11,6 +11,7 @@ mod oauth;
 mod oauth_server;
 mod passkeys;
 mod policies;
+mod read_only;
 mod rows;
 mod saml;
 mod sign_in;

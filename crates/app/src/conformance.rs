@@ -68,6 +68,8 @@ pub async fn run(process: &Process) -> Result<(), StartError> {
             recognise: Arc::new(|_, _, _| Box::pin(async { None })),
             on_refusal: Arc::new(|_| {}),
             on_use: Arc::new(|_| {}),
+            on_exposed: Arc::new(|_| {}),
+            hosts: edge::Hosts::any(),
             pg,
             clock: clock.clone(),
             rng: Rng::system(),

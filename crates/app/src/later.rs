@@ -22,7 +22,7 @@ pub fn registry(outbox: &mail::Outbox, auth: &Auth) -> Registry {
 pub fn reconcilers(
     outbox: &mail::Outbox,
     providers: KeepProviders,
-    certificate: Option<tls::Tls>,
+    certificates: Vec<tls::Tls>,
     pg: &pg::Pg,
     guests: guests::Guests,
     clock: &Clock,
@@ -31,7 +31,7 @@ pub fn reconcilers(
     // Nobody needs to hurry these: their timers are enough.
     let _hurry = all.add(ForgetMail(outbox.clone()));
     let _hurry = all.add(providers);
-    let _hurry = all.add(KeepCertificate(certificate));
+    let _hurry = all.add(KeepCertificate(certificates));
     let _hurry = all.add(data::ForgetAnswers { pg: pg.clone(), clock: clock.clone() });
     let _hurry = all.add(guests::KeepGuests(guests));
     all
@@ -53,8 +53,8 @@ pub struct Later {
     pub clock: Clock,
     /// How many jobs at once.
     pub settings: Settings,
-    /// The certificate.
-    pub tls: Option<tls::Tls>,
+    /// The certificates.
+    pub tls: Vec<tls::Tls>,
     /// The door, for what is kept in our own tables.
     pub pg: pg::Pg,
     /// Logins that are lent.
@@ -165,7 +165,8 @@ mod tests {
             clock: Clock::system(),
             rng: Rng::system(),
         });
-        let reports = reconcilers(&outbox, nothing, None, &database.pg(), guests, &Clock::system()).reports();
+        let reports =
+            reconcilers(&outbox, nothing, Vec::new(), &database.pg(), guests, &Clock::system()).reports();
         let started: BTreeSet<&str> = reports().iter().map(|(name, _)| *name).collect();
         let listed: BTreeSet<&str> = crate::lists::reconcilers().iter().map(|kept| kept.name).collect();
         assert_eq!(started, listed);

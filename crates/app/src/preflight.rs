@@ -4,7 +4,7 @@
 //! by the start (which may be given settings that no file ever held).
 
 use base::{Clock, Settings};
-use edge::{Cors, Rates, SecurityHeaders, TrustedProxies};
+use edge::{Cors, Front, Hosts, Rates, SecurityHeaders};
 use limits::Limiter;
 
 use crate::error::StartError;
@@ -21,13 +21,20 @@ pub const CHECKS: &[Check] = &[
     |given| Ok(tls::Tls::check(given).map(drop)?),
     |given| Ok(SecurityHeaders::from(given).map(drop)?),
     |given| Ok(Cors::from(given).map(drop)?),
-    |given| Ok(TrustedProxies::from(given).map(drop)?),
+    |given| Ok(Front::from(given).map(drop)?),
+    |given| Ok(Hosts::from(given, Vec::new(), None).map(drop)?),
     |given| Ok(Rates::from(given, Limiter::in_memory(Clock::system())).map(drop)?),
 ];
 
 /// The first refusal, if there is one.
 pub fn check(given: &Settings) -> Result<(), StartError> {
     CHECKS.iter().try_for_each(|check| check(given))
+}
+
+/// The same, and that the files which settings name can be used: before a start, and by `palisade config check`.
+pub fn check_all(given: &Settings) -> Result<(), StartError> {
+    check(given)?;
+    Ok(tls::Tls::check_files(given)?)
 }
 
 /// `database.url` is read as the start reads it, and refused as a connection would be (control 53).

@@ -10,7 +10,7 @@ use crate::cli::{Cli, Command, Config, ConfigFile, ProfileName, Serve, Up};
 use crate::commands::{self, say};
 use crate::config::exit::Exit;
 use crate::config::{self, Flag, Inputs, Loaded, Problems};
-use crate::{docs, lists, logging, serve, welcome};
+use crate::{docs, lists, logging, preflight, serve, welcome};
 
 /// Runs the program.
 pub fn run(arguments: Vec<String>, variables: BTreeMap<String, String>) -> Exit {
@@ -137,6 +137,10 @@ fn config_command(what: &Config, surroundings: &Surroundings) -> Exit {
         Config::Schema => say(&config::docs::json_schema()),
         Config::Check(file) => match of(file) {
             Ok(loaded) => {
+                if let Err(error) = preflight::check_all(&loaded.settings) {
+                    welcome::complain(&error.to_string());
+                    return Exit::Configuration;
+                }
                 say(&config::explain::not_effective(&loaded.not_effective));
                 say("the settings can be started with");
             }

@@ -10,7 +10,7 @@ use auth::{Auth, DefaultKeys};
 use base::{Clock, Profile, Rng, Secret, Settings};
 use edge::Connections;
 use limits::Limiter;
-use posture::{Place, Posture};
+use posture::{Place, Posture, Seat};
 use seal::RootKey;
 
 use crate::database::Database;
@@ -68,6 +68,8 @@ pub struct Services {
     pub jobs: jobs::Jobs,
     /// The certificate; none where plain HTTP is served on loopback.
     pub tls: Option<tls::Tls>,
+    /// The certificate of the probes' own listener.
+    pub probed: tls::Tls,
     /// The controls and their probes.
     pub posture: Posture,
     /// Sessions with something open.
@@ -102,7 +104,8 @@ pub async fn open(
     let outbound = outbound(basics, &audit)?;
     let jobs = jobs::Jobs::new(pg.clone(), basics.clock.clone(), basics.rng.clone());
     let texts = texts(basics, &outbound, &outbox)?;
-    let tls = certificate(basics, &outbound, &audit)?;
+    let tls = tls::Tls::open(certificates(basics, &outbound, &audit))?;
+    let probed = tls::Tls::for_probes(certificates(basics, &outbound, &audit))?;
     let auth = Auth::open(auth::Parts {
         pg: pg.clone(),
         audit: audit.clone(),
@@ -130,7 +133,8 @@ pub async fn open(
         &basics.settings.get(&graphql::settings::PERSISTED),
         basics.settings.get(&graphql::settings::DOCUMENTS).as_deref(),
     )?;
-    let posture = Posture::new(pg.clone(), place(basics, database, &keys, &audit)).with_keys(lent(&auth));
+    let place = place(basics, database, &keys, &audit, tls.as_ref());
+    let posture = Posture::new(pg.clone(), place).with_keys(lent(&auth));
     let sso = sso(basics, &auth, &outbound, &outbox, &jobs)?;
     let connections = Connections::default();
     let migrations = migrations(basics, database, &audit);
@@ -150,6 +154,7 @@ pub async fn open(
             outbox,
             outbound,
             tls,
+            probed,
             jobs,
             posture,
             connections,
@@ -231,20 +236,16 @@ fn sso(
     Ok(Sso::open(auth::sso::Parts { auth, outbound, settings, alert })?)
 }
 
-/// The certificate, if one is configured.
-fn certificate(
-    basics: &Basics,
-    outbound: &outbound::Outbound,
-    audit: &Audit,
-) -> Result<Option<tls::Tls>, StartError> {
-    Ok(tls::Tls::open(tls::Parts {
+/// What a certificate is kept with.
+fn certificates(basics: &Basics, outbound: &outbound::Outbound, audit: &Audit) -> tls::Parts {
+    tls::Parts {
         settings: basics.settings.clone(),
         data: basics.data.clone(),
         root: basics.root.clone(),
         outbound: outbound.clone(),
         audit: audit.clone(),
         clock: basics.clock.clone(),
-    })?)
+    }
 }
 
 /// In `dev` no mail leaves the machine, whatever is set.
@@ -303,23 +304,59 @@ fn lent(auth: &Auth) -> posture::Keys {
 }
 
 /// Where the probes find the instance: what its ready file says, and no more.
-fn place(basics: &Basics, database: &Database, keys: &DefaultKeys, audit: &Audit) -> Place {
+fn place(
+    basics: &Basics,
+    database: &Database,
+    keys: &DefaultKeys,
+    audit: &Audit,
+    certificate: Option<&tls::Tls>,
+) -> Place {
+    let given = &basics.settings;
     Place {
         address: basics.address,
         secure: basics.url.starts_with("https://"),
+        encryption: encryption(basics, certificate),
         publishable_key: Secret::from(keys.publishable.as_str()),
         secret_key: keys.secret.clone(),
         database: database.admin.clone(),
         embedded: database.server.is_some(),
         data: basics.data.clone(),
         program: std::env::current_exe().unwrap_or_default(),
-        audit_file: basics.settings.get(&::audit::settings::AUDIT_LOG_FILE),
-        origin: basics.settings.get(&edge::settings::CORS_ORIGINS).first().cloned(),
+        audit_file: given.get(&::audit::settings::AUDIT_LOG_FILE),
+        origin: given.get(&edge::settings::CORS_ORIGINS).first().cloned(),
         audit: Some(audit.clone()),
         clock: basics.clock.clone(),
         rng: basics.rng.clone(),
     }
 }
+
+/// Where TLS is spoken and plain HTTP refused: on the instance's own ports, or on the probes' sockets.
+fn encryption(basics: &Basics, certificate: Option<&tls::Tls>) -> posture::Encryption {
+    let (given, data) = (&basics.settings, &basics.data);
+    let plain_port = given.get(&tls::settings::HTTP_PORT);
+    let address = |port| Seat::Tcp(SocketAddr::new(basics.address.ip(), port));
+    let tls =
+        certificate.map_or_else(|| Seat::Socket(data.join(TLS_SOCKET)), |_| address(basics.address.port()));
+    let plain = match certificate {
+        Some(_) if plain_port != 0 => address(plain_port),
+        Some(_) | None => Seat::Socket(data.join(PLAIN_SOCKET)),
+    };
+    posture::Encryption {
+        tls,
+        plain,
+        own_tls: Seat::Socket(data.join(TLS_SOCKET)),
+        name: certificate
+            .and_then(|tls| tls.names().into_iter().next())
+            .unwrap_or_else(|| "localhost".to_owned()),
+        key_file: given.get(&tls::settings::KEY_FILE),
+        roots: given.get(&tls::settings::TRUSTED_CA_FILE),
+    }
+}
+
+/// Where the probes speak TLS.
+pub const TLS_SOCKET: &str = "https.sock";
+/// Where the probes speak plain HTTP, as the port beside the port of HTTPS does.
+pub const PLAIN_SOCKET: &str = "http.sock";
 
 /// Told apart in the audit and in logs; new at every start.
 fn node_name(rng: &Rng) -> String {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use audit::{Entry, Event};
 use auth::DefaultKeys;
 use base::{Clock, Profile, Rng, Secret, Settings};
-use edge::{Edge, EdgeConfig, Listening};
+use edge::{Edge, EdgeConfig, Hosts, Listening};
 use limits::Limiter;
 use seal::RootKey;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +95,7 @@ impl Group {
 pub async fn start(start: Start) -> Result<Running, StartError> {
     let Start { settings, profile, data, listen, database, not_effective, log, probe_hourly, clock, rng } =
         start;
-    preflight::check(&settings)?;
+    preflight::check_all(&settings)?;
     folder(&data, if nix::unistd::geteuid().is_root() { ENTERED } else { PRIVATE })?;
     folder(&data.join("keys"), PRIVATE)?;
     let secure = tls::Tls::check(&settings)?;
@@ -130,7 +130,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         audit: services.audit.clone(),
         clock: basics.clock.clone(),
         settings: basics.settings.clone(),
-        tls: services.tls.clone(),
+        tls: services.tls.iter().chain([&services.probed]).cloned().collect(),
         guests: services.guests.clone(),
     };
     later.spawn(&listener, &behind.tracker, &behind.stop);
@@ -145,7 +145,9 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         }
         None => Listening::Tcp(bound),
     };
-    answering.tracker.spawn(edge::serve(Arc::new(edges.public), listening, answering.stop.clone()));
+    let public = Arc::new(edges.public);
+    probes_sockets(&basics, &services, &routes, &public, answering)?;
+    answering.tracker.spawn(edge::serve(public, listening, answering.stop.clone()));
     answering.tracker.spawn(edge::serve(Arc::new(edges.operator), control_socket, answering.stop.clone()));
     if probe_hourly {
         behind.tracker.spawn(services.posture.clone().hourly(behind.stop.clone()));
@@ -181,17 +183,7 @@ async fn plain_port(
     if port == 0 {
         return Ok(());
     }
-    let prefixes: std::collections::BTreeSet<String> =
-        routes.iter().map(|route| route.prefix.to_string()).collect();
-    let certificate = tls.clone();
-    let plain = edge::Plain {
-        challenge: Arc::new(move |token| certificate.challenge(token)),
-        hosts: tls.names(),
-        https_port: basics.address.port(),
-        sentry: sentry::of(&services.detection, &basics.settings),
-        api_prefixes: prefixes.into_iter().filter(|prefix| !prefix.is_empty()).collect(),
-        on_exposed: refusals::exposed(services.audit.clone()),
-    };
+    let plain = plain(tls, basics, services, routes)?;
     let address = SocketAddr::new(basics.address.ip(), port);
     match plain.serve(address, answering.stop.clone()).await {
         Ok(serving) => {
@@ -204,6 +196,67 @@ async fn plain_port(
             Ok(())
         }
     }
+}
+
+/// What answers where plain HTTP is not served.
+fn plain(
+    tls: &tls::Tls,
+    basics: &Basics,
+    services: &Services,
+    routes: &[web::Bound],
+) -> Result<edge::Plain, StartError> {
+    let prefixes: std::collections::BTreeSet<String> =
+        routes.iter().map(|route| route.prefix.to_string()).collect();
+    let certificate = tls.clone();
+    Ok(edge::Plain {
+        challenge: Arc::new(move |token| certificate.challenge(token)),
+        hosts: tls.names(),
+        https_port: basics.address.port(),
+        sentry: sentry::of(&services.detection, &basics.settings),
+        api_prefixes: prefixes.into_iter().filter(|prefix| !prefix.is_empty()).collect(),
+        on_exposed: refusals::exposed(services.audit.clone()),
+        front: edge::Front::from(&basics.settings)?,
+    })
+}
+
+/// Sockets in the data folder where the probes see the same edge speak TLS, and refuse plain HTTP, whatever this instance
+/// shows on its ports.
+fn probes_sockets(
+    basics: &Basics,
+    services: &Services,
+    routes: &[web::Bound],
+    public: &Arc<Edge>,
+    answering: &Group,
+) -> Result<(), StartError> {
+    let tls = socket(&basics.data.join(services::TLS_SOCKET), |path| {
+        Listening::aside(path, Some(services.probed.config()))
+    })?;
+    answering.tracker.spawn(edge::serve(public.clone(), tls, answering.stop.clone()));
+    let http = socket(&basics.data.join(services::PLAIN_SOCKET), |path| Listening::aside(path, None))?;
+    let plain = plain(&services.probed, basics, services, routes)?;
+    answering.tracker.spawn(plain.serve_at(http, answering.stop.clone()));
+    Ok(())
+}
+
+/// The names that are ours besides what `server.hosts` lists: of the certificate, and of the URL people are sent to.
+fn hosts(basics: &Basics, services: &Services) -> Result<Hosts, StartError> {
+    let Basics { settings, profile, address, .. } = basics;
+    if *profile == Profile::Conformance {
+        return Ok(Hosts::any());
+    }
+    let mut more = settings.get(&tls::settings::DOMAINS);
+    let external = settings.get(&auth::settings::EXTERNAL_URL);
+    let authority = external.as_deref().and_then(|url| url.split("://").nth(1)?.split('/').next());
+    more.extend(authority.map(str::to_owned));
+    if !address.ip().is_unspecified() {
+        more.push(address.ip().to_string());
+    }
+    let names = services.tls.clone().map(|tls| {
+        let names: edge::CertificateNames =
+            Arc::new(move || tls.facts().map(|facts| facts.names).unwrap_or_default());
+        names
+    });
+    Ok(Hosts::from(settings, more, names)?)
 }
 
 /// What differs from the defaults is part of the record: names and where they were set, never values.
@@ -230,7 +283,9 @@ fn edges(
     log: Option<Log>,
 ) -> Result<(Edges, Vec<web::Bound>), StartError> {
     let Basics { settings, profile, clock, .. } = basics;
-    let config = |mounts, identify, sentry| EdgeConfig {
+    let config = |mounts, identify, hosts, sentry| EdgeConfig {
+        hosts,
+        on_exposed: refusals::exposed(services.audit.clone()),
         mounts,
         identify,
         recognise: mounts::recognise(services.auth.clone()),
@@ -262,14 +317,12 @@ fn edges(
     let mut public = mounts::public(services, &native, *profile, settings, clock);
     public.extend(compared_with(database));
     let routes = public.iter().flat_map(|mount| mount.routes.clone()).collect();
-    let public = Edge::new(
-        settings,
-        config(public, mounts::identify(services.auth.clone()), sentry::of(&services.detection, settings)),
-    )?;
-    let operator = Edge::new(
-        settings,
-        config(mounts::operator(services, &native, settings), mounts::operator_only(), edge::Sentry::none()),
-    )?;
+    let identify = mounts::identify(services.auth.clone());
+    let sentry = sentry::of(&services.detection, settings);
+    let public = Edge::new(settings, config(public, identify, hosts(basics, services)?, sentry))?;
+    let operator = mounts::operator(services, &native, settings);
+    let operator =
+        Edge::new(settings, config(operator, mounts::operator_only(), Hosts::any(), edge::Sentry::none()))?;
     Ok((Edges { public, operator }, routes))
 }
 
@@ -317,15 +370,22 @@ fn folder(path: &Path, mode: u32) -> Result<(), StartError> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(refused)
 }
 
-/// Binds the control socket with mode 0600. One that a crash left behind is removed: the data folder's lock says that
-/// no other instance lives here.
 fn control_socket(path: &Path) -> Result<Listening, StartError> {
+    socket(path, Listening::control)
+}
+
+/// Binds a socket with mode 0600. One that a crash left behind is removed: the data folder's lock says that no other
+/// instance lives here.
+fn socket(
+    path: &Path,
+    bind: impl FnOnce(&Path) -> std::io::Result<Listening>,
+) -> Result<Listening, StartError> {
     let refused = |source| StartError::File { path: path.to_owned(), source };
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(refused(error)),
         Ok(()) | Err(_) => {}
     }
-    let listening = Listening::control(path).map_err(refused)?;
+    let listening = bind(path).map_err(refused)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(refused)?;
     Ok(listening)
 }

@@ -33,16 +33,24 @@ impl TrustedProxies {
         &self.0
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether a trusted proxy says that the caller reached it over HTTPS. Anybody else's word is nothing.
-    pub(crate) fn says_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+    /// Whether a trusted proxy says that the caller reached it over HTTPS, or over plain HTTP. Anybody else's word is
+    /// nothing.
+    pub(crate) fn says_https(&self, peer: IpAddr, headers: &HeaderMap) -> Option<bool> {
+        if self.0.is_empty() || !self.trusts(peer.to_canonical()) {
+            return None;
+        }
         let said = headers.get("x-forwarded-proto").and_then(|line| line.to_str().ok());
         // The last hop's word, as with addresses.
         let nearest = said.and_then(|line| line.rsplit(',').next()).map(str::trim);
-        nearest.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) && self.trusts(peer.to_canonical())
+        nearest.map(|scheme| scheme.eq_ignore_ascii_case("https"))
     }
 
     /// The caller's address, given the peer of the socket and what it forwarded.

@@ -56,6 +56,11 @@ impl Cors {
         })
     }
 
+    /// Whether an origin is named, exactly. `*` names nobody.
+    pub(crate) fn lists(&self, origin: &HeaderValue) -> bool {
+        self.origins.iter().any(|known| known != "*" && known.as_bytes() == origin.as_bytes())
+    }
+
     /// Whether this is a browser asking before it sends.
     pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
         method == Method::OPTIONS

@@ -1,7 +1,7 @@
 //! What a request presents, read strictly: ambiguity is refused, not resolved (attack rows 36, 82).
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use web::Error;
 
 /// A key and a token, unverified.
@@ -40,6 +40,21 @@ impl Presented {
     pub fn is_empty(&self) -> bool {
         self.apikey.is_none() && self.bearer.is_none()
     }
+}
+
+/// Whether a request shows a credential to whoever reads it on its way: in a header, in its query, or (a password) in
+/// the body that it sends to one of `api_prefixes`.
+pub(crate) fn are_shown(head: &http::request::Parts, api_prefixes: &[String]) -> bool {
+    let headers = &head.headers;
+    let in_query =
+        |query: &str| ["apikey=", "token=", "password=", "code="].iter().any(|name| query.contains(name));
+    let has_body = headers.contains_key(http::header::CONTENT_TYPE) && !head.method.is_safe();
+    let path = head.uri.path();
+    headers.contains_key(AUTHORIZATION)
+        || headers.contains_key("apikey")
+        || headers.contains_key(COOKIE)
+        || head.uri.query().is_some_and(in_query)
+        || (has_body && api_prefixes.iter().any(|prefix| path.starts_with(prefix.as_str())))
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {

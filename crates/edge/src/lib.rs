@@ -7,10 +7,12 @@
 
 mod access;
 mod address;
+mod authority;
 mod connections;
 mod cors;
 mod credentials;
 mod error;
+mod front;
 mod headers;
 pub mod limits;
 mod listener;
@@ -21,15 +23,18 @@ mod rates;
 mod router;
 pub mod settings;
 mod stream;
+mod upgrade;
 
 pub use address::TrustedProxies;
+pub use authority::{Authority, CertificateNames, Hosts};
 pub use connections::{Connections, Watch};
 pub use cors::Cors;
 pub use credentials::Presented;
 pub use error::Error;
+pub use front::Front;
 pub use headers::SecurityHeaders;
 pub use listener::{Listening, Peer, bind, listen, serve};
 pub use pipeline::{Arrived, Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Sentry, Used};
-pub use plain::{Exposed, Plain};
+pub use plain::{Exposed, OnExposed, Plain};
 pub use rates::Rates;
 pub use settings::SETTINGS;

@@ -8,6 +8,15 @@ pub const CONNECTIONS_MAX: Limit = Limit::new(
     16_000,
     "below the usual descriptor limit of 20,000, so that files and the database stay reachable",
 );
+/// Connections of one address (of an IPv6 /64) open at once.
+pub const ADDRESS_CONNECTIONS_MAX: Limit = Limit::new(
+    "edge_address_connections_max",
+    1_024,
+    "an office behind one address fits; one machine cannot take every connection there is",
+);
+/// Bytes of a PROXY header (version 2) behind its first sixteen.
+pub const PROXY_HEADER_BYTES_MAX: Limit =
+    Limit::new("edge_proxy_header_bytes_max", 2_048, "two addresses and what load balancers add to them");
 /// Time for a TLS handshake.
 pub const HANDSHAKE_MS_MAX: Limit = Limit::new(
     "edge_handshake_ms_max",

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -11,9 +12,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +25,7 @@ use crate::limits::{
 };
 use web::Body;
 
-use crate::{Edge, Error};
+use crate::{Edge, Error, Front};
 
 /// A bound socket.
 pub enum Listening {
@@ -33,12 +35,32 @@ pub enum Listening {
     Tls(TcpListener, TlsAcceptor),
     /// The operator's control socket.
     Unix(UnixListener),
+    /// A socket of the probes, for what this instance does not show on a port of its own.
+    Aside(Aside),
+}
+
+/// A socket in the data folder, with TLS or not, at which every connection counts as a stranger of its own: what
+/// happens there is on nobody else's budget.
+pub struct Aside {
+    listener: UnixListener,
+    acceptor: Option<TlsAcceptor>,
+    count: AtomicU16,
 }
 
 impl Listening {
     /// The operator's control socket at `path`; who may open the file is the operator.
     pub fn control(path: &Path) -> std::io::Result<Self> {
         UnixListener::bind(path).map(Listening::Unix)
+    }
+
+    /// A socket of the probes at `path`, for TLS where `config` is given.
+    pub fn aside(path: &Path, config: Option<Arc<ServerConfig>>) -> std::io::Result<Self> {
+        let listener = UnixListener::bind(path)?;
+        Ok(Listening::Aside(Aside {
+            listener,
+            acceptor: config.map(TlsAcceptor::from),
+            count: AtomicU16::new(0),
+        }))
     }
 
     /// What [`bind`] bound, for TLS.
@@ -50,7 +72,7 @@ impl Listening {
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
             Listening::Tcp(listener) | Listening::Tls(listener, _) => listener.local_addr().ok(),
-            Listening::Unix(_) => None,
+            Listening::Unix(_) | Listening::Aside(_) => None,
         }
     }
 }
@@ -79,6 +101,9 @@ pub struct Peer {
 
 /// What requests of a connection are given to.
 pub(crate) trait Answers: Send + Sync + 'static {
+    /// What is asked of its connections.
+    fn front(&self) -> &Front;
+
     /// Answers one.
     fn answer(
         &self,
@@ -91,6 +116,10 @@ pub(crate) trait Answers: Send + Sync + 'static {
 }
 
 impl Answers for Edge {
+    fn front(&self) -> &Front {
+        Edge::front(self)
+    }
+
     fn answer(
         &self,
         request: http::Request<Incoming>,
@@ -128,9 +157,7 @@ pub(crate) async fn serve_to<A: Answers>(edge: Arc<A>, listening: Listening, sto
                 let (edge, stop) = (edge.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    if let Some((stream, peer)) = accepted.secure().await {
-                        connection(edge, stream, peer, stop).await;
-                    }
+                    accepted.serve(edge, stop).await;
                 });
             }
             Err(error) => {
@@ -147,30 +174,31 @@ pub(crate) async fn serve_to<A: Answers>(edge: Arc<A>, listening: Listening, sto
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
 /// A connection that nothing has been read from.
 enum Accepted {
-    Plain(Box<dyn Stream>, IpAddr),
-    Tls(TcpStream, IpAddr, TlsAcceptor),
+    /// From somewhere: who is really there may have to be asked.
+    Far(TcpStream, IpAddr, Option<TlsAcceptor>),
+    /// From this machine.
+    Near(UnixStream, IpAddr, Option<TlsAcceptor>),
 }
 
 async fn accept(listening: &Listening) -> std::io::Result<Accepted> {
+    let far = async |listener: &TcpListener, acceptor: Option<TlsAcceptor>| {
+        let (stream, peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(Accepted::Far(stream, peer.ip(), acceptor))
+    };
     match listening {
-        Listening::Tcp(listener) => {
-            let (stream, peer) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            Ok(Accepted::Plain(Box::new(stream), peer.ip()))
-        }
-        Listening::Tls(listener, acceptor) => {
-            let (stream, peer) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            Ok(Accepted::Tls(stream, peer.ip(), acceptor.clone()))
-        }
+        Listening::Tcp(listener) => far(listener, None).await,
+        Listening::Tls(listener, acceptor) => far(listener, Some(acceptor.clone())).await,
         Listening::Unix(listener) => {
             let (stream, _) = listener.accept().await?;
-            Ok(Accepted::Plain(Box::new(stream), IpAddr::V4(Ipv4Addr::LOCALHOST)))
+            Ok(Accepted::Near(stream, IpAddr::V4(Ipv4Addr::LOCALHOST), None))
+        }
+        Listening::Aside(Aside { listener, acceptor, count }) => {
+            let (stream, _) = listener.accept().await?;
+            let [high, low] = count.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            Ok(Accepted::Near(stream, IpAddr::V4(Ipv4Addr::new(127, 63, high, low)), acceptor.clone()))
         }
     }
 }
@@ -178,36 +206,67 @@ async fn accept(listening: &Listening) -> std::io::Result<Accepted> {
 impl Accepted {
     fn address(&self) -> IpAddr {
         match self {
-            Accepted::Plain(_, address) | Accepted::Tls(_, address, _) => address.to_canonical(),
+            Accepted::Far(_, address, _) | Accepted::Near(_, address, _) => address.to_canonical(),
         }
     }
 
-    /// Shakes hands, within a bound. A handshake that was only there to prove a name (RFC 8737) carries no request.
-    async fn secure(self) -> Option<(Box<dyn Stream>, Peer)> {
-        let (stream, address, acceptor) = match self {
-            Accepted::Plain(stream, address) => return Some((stream, Peer { address, secure: false })),
-            Accepted::Tls(stream, address, acceptor) => (stream, address, acceptor),
-        };
-        let bound = Duration::from_millis(HANDSHAKE_MS_MAX.value);
-        match tokio::time::timeout(bound, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => {
-                let proves_a_name = stream.get_ref().1.alpn_protocol() == Some(ACME_ALPN);
-                (!proves_a_name)
-                    .then(|| (Box::new(stream) as Box<dyn Stream>, Peer { address, secure: true }))
+    async fn serve<A: Answers>(self, edge: Arc<A>, stop: CancellationToken) {
+        match self {
+            Accepted::Near(stream, address, None) => {
+                connection(edge, stream, Peer { address, secure: false }, stop).await;
             }
-            Ok(Err(error)) => {
-                tracing::debug!(%error, %address, "a TLS handshake failed");
-                None
+            Accepted::Near(stream, address, Some(acceptor)) => {
+                if let Some(stream) = shake(stream, &acceptor, address).await {
+                    connection(edge, stream, Peer { address, secure: true }, stop).await;
+                }
             }
-            Err(_) => None,
+            Accepted::Far(mut stream, peer, acceptor) => {
+                let Some(met) = edge.front().meet(&mut stream, peer).await else { return };
+                let address = met.address;
+                // Who a proxy speaks for may be kept out, though the proxy is not.
+                if !edge.admits(address) {
+                    return;
+                }
+                match acceptor {
+                    None => connection(edge, stream, Peer { address, secure: met.secure }, stop).await,
+                    Some(acceptor) => {
+                        if let Some(stream) = shake(stream, &acceptor, address).await {
+                            connection(edge, stream, Peer { address, secure: true }, stop).await;
+                        }
+                    }
+                }
+            }
         }
+    }
+}
+
+/// Shakes hands, within a bound. A handshake that was only there to prove a name (RFC 8737) carries no request.
+async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    acceptor: &TlsAcceptor,
+    address: IpAddr,
+) -> Option<TlsStream<S>> {
+    let bound = Duration::from_millis(HANDSHAKE_MS_MAX.value);
+    match tokio::time::timeout(bound, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let proves_a_name = stream.get_ref().1.alpn_protocol() == Some(ACME_ALPN);
+            (!proves_a_name).then_some(stream)
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, %address, "a TLS handshake failed");
+            None
+        }
+        Err(_) => None,
     }
 }
 
 /// The protocol of TLS-ALPN-01 (RFC 8737).
 const ACME_ALPN: &[u8] = b"acme-tls/1";
 
-async fn connection<A: Answers>(edge: Arc<A>, stream: Box<dyn Stream>, peer: Peer, stop: CancellationToken) {
+async fn connection<A: Answers, S>(edge: Arc<A>, stream: S, peer: Peer, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request: http::Request<Incoming>| {
         let edge = edge.clone();
         async move { Ok::<_, std::convert::Infallible>(edge.answer(request, peer).await) }

@@ -23,7 +23,10 @@ use web::{
 use crate::access::{self, Line};
 use crate::limits::BODY_STALL_MS_MAX;
 use crate::router::{Found, Router};
-use crate::{Connections, Cors, Error, Peer, Presented, Rates, SecurityHeaders, TrustedProxies, path};
+use crate::{
+    Connections, Cors, Error, Front, Hosts, Peer, Presented, Rates, SecurityHeaders, TrustedProxies,
+    credentials, path, upgrade,
+};
 
 /// Who is calling, and whether they showed anything.
 pub struct Identified {
@@ -109,6 +112,10 @@ pub struct EdgeConfig {
     pub recognise: Recognise,
     /// Told of every refusal; must not block.
     pub on_refusal: Arc<dyn Fn(&Refusal<'_>) + Send + Sync>,
+    /// Told of every credential that came over plain HTTP; must not block.
+    pub on_exposed: crate::OnExposed,
+    /// Which host names are answered.
+    pub hosts: Hosts,
     /// Told of every request that a key of a program let in; must not block.
     pub on_use: Arc<dyn Fn(&Used<'_>) + Send + Sync>,
     /// The door to the data.
@@ -134,7 +141,10 @@ pub struct Edge {
     headers: SecurityHeaders,
     cors: Cors,
     proxies: TrustedProxies,
+    front: Front,
     rates: Rates,
+    /// What the paths of APIs begin with.
+    prefixes: Vec<String>,
     config: EdgeConfig,
     instance: String,
     count: AtomicU64,
@@ -152,11 +162,16 @@ const INTERNAL: [&str; 8] = [
     "x-palisade-internal",
 ];
 
+/// Where balancers look, over plain HTTP too.
+const HEALTH: &str = "/health";
+
 /// A request under way.
 struct Way {
     request_id: RequestId,
     address: IpAddr,
     secure: bool,
+    /// A trusted proxy says that it was reached over plain HTTP, from elsewhere.
+    readable: bool,
     caller: Option<Arc<Caller>>,
     route: Option<Arc<Bound>>,
     limits: Option<Verdict>,
@@ -175,7 +190,9 @@ impl Edge {
             headers: SecurityHeaders::from(settings)?,
             cors: Cors::from(settings)?,
             proxies: TrustedProxies::from(settings)?,
+            front: Front::from(settings)?,
             rates,
+            prefixes: crate::router::prefixes(&config.mounts),
             config,
             instance,
             count: AtomicU64::new(0),
@@ -191,10 +208,13 @@ impl Edge {
         let began = Instant::now();
         let (mut parts, body) = request.into_parts();
         INTERNAL.iter().for_each(|name| drop(parts.headers.remove(*name)));
+        let address = self.proxies.caller(peer.address, &parts.headers);
+        let said = self.proxies.says_https(peer.address, &parts.headers);
         let mut way = Way {
             request_id: self.name(),
-            address: self.proxies.caller(peer.address, &parts.headers),
-            secure: peer.secure || self.proxies.says_https(peer.address, &parts.headers),
+            address,
+            secure: peer.secure || said == Some(true),
+            readable: said == Some(false) && !address.is_loopback(),
             caller: None,
             route: None,
             limits: None,
@@ -203,12 +223,13 @@ impl Edge {
         let parts = Arc::new(parts);
         let origin = parts.headers.get(ORIGIN);
         let ours = self.config.profile != Profile::Conformance;
-        let mut answer = if ours && Cors::is_preflight(&parts.method, &parts.headers) {
-            self.preflight(origin)
-        } else {
-            let answered = self.run(&mut way, &parts, body).await;
-            answered.unwrap_or_else(|failure| self.refuse(&way, &failure, &parts))
+        let entered = if ours { self.require_entry(&way, &parts, peer) } else { Ok(()) };
+        let answered = match entered {
+            Err(refused) => Err(refused.into()),
+            Ok(()) if ours && Cors::is_preflight(&parts.method, &parts.headers) => Ok(self.preflight(origin)),
+            Ok(()) => self.run(&mut way, &parts, body).await,
         };
+        let mut answer = answered.unwrap_or_else(|failure| self.refuse(&way, &failure, &parts));
         if let Some(inside) = answer.0.extensions_mut().remove::<web::RefusedInside>() {
             inside.0.iter().for_each(|fault| self.tell(&way, parts.uri.path(), &**fault));
         }
@@ -226,6 +247,28 @@ impl Edge {
             headers: &parts.headers,
         });
         answer.0
+    }
+
+    /// What is asked of connections.
+    pub(crate) fn front(&self) -> &Front {
+        &self.front
+    }
+
+    /// For us, over a protected way, and, to become a WebSocket, from a page that may.
+    fn require_entry(&self, way: &Way, parts: &Parts, peer: Peer) -> Result<(), WebError> {
+        self.config.hosts.require_ours(parts, peer.address)?;
+        if way.readable && parts.uri.path() != HEALTH {
+            if credentials::are_shown(parts, &self.prefixes) {
+                let path = parts.uri.path().to_owned();
+                (self.config.on_exposed)(crate::Exposed { address: way.address, path });
+            }
+            return Err(WebError::NotSecure);
+        }
+        if upgrade::is_asked(parts) {
+            let protected = way.secure || way.address.is_loopback();
+            upgrade::require_allowed(parts, protected, &self.cors)?;
+        }
+        Ok(())
     }
 
     async fn run(&self, way: &mut Way, parts: &Arc<Parts>, body: Incoming) -> Result<Answer, Failure> {
@@ -381,6 +424,9 @@ impl Edge {
         let (headers, development) = (&parts.headers, self.config.profile == Profile::Dev);
         let refused = Refused { request_id: &way.request_id, headers, authenticated, development };
         let mut answer = envelope(failure, &refused);
+        if let Some(WebError::Misdirected) = failure.downcast_ref::<WebError>() {
+            *answer.0.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+        }
         if let Some(wait) = fault.retry_after() {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_up(wait)));
         }

@@ -6,15 +6,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, LOCATION};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, HOST, LOCATION};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use web::Body;
 
+use crate::authority::Authority;
 use crate::listener::{Answers, serve_to};
-use crate::{Error, Listening, Peer};
+use crate::{Error, Front, Listening, Peer, credentials, upgrade};
 
 /// A request that showed a credential to everybody on the way.
 pub struct Exposed {
@@ -40,8 +42,13 @@ pub struct Plain {
     /// Who is kept out.
     pub sentry: crate::Sentry,
     /// Told of every exposed credential; must not block.
-    pub on_exposed: Arc<dyn Fn(Exposed) + Send + Sync>,
+    pub on_exposed: OnExposed,
+    /// What is asked of connections.
+    pub front: Front,
 }
+
+/// Told of an exposed credential.
+pub type OnExposed = Arc<dyn Fn(Exposed) + Send + Sync>;
 
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
@@ -57,25 +64,24 @@ impl Plain {
         Ok(serve_to(Arc::new(self), Listening::Tcp(listener), stop))
     }
 
-    fn decide(&self, request: &Request<Incoming>, peer: Peer) -> Response<Body> {
-        let (path, headers) = (request.uri().path(), request.headers());
+    /// Serves what is already bound until `stop`.
+    pub async fn serve_at(self, listening: Listening, stop: CancellationToken) {
+        serve_to(Arc::new(self), listening, stop).await;
+    }
+
+    fn decide(&self, head: &Parts, peer: Peer) -> Response<Body> {
+        let path = head.uri.path();
         if let Some(token) = path.strip_prefix(CHALLENGES) {
             let found = (self.challenge)(token);
             let status = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
             return answer(status, found.unwrap_or_default());
         }
-        let shows = headers.contains_key(AUTHORIZATION)
-            || headers.contains_key("apikey")
-            || headers.contains_key(COOKIE)
-            || request
-                .uri()
-                .query()
-                .is_some_and(|query| query.contains("apikey=") || query.contains("token="));
+        let shows = credentials::are_shown(head, &self.api_prefixes);
         if shows {
             (self.on_exposed)(Exposed { address: peer.address, path: path.to_owned() });
         }
         let is_api = self.api_prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()));
-        if shows || is_api || !request.method().is_safe() {
+        if shows || is_api || !head.method.is_safe() || upgrade::is_asked(head) {
             let words = if shows {
                 "HTTPS is required. What was just sent could be read by everybody on the way: change that credential, and use https://"
             } else {
@@ -83,16 +89,15 @@ impl Plain {
             };
             return answer(StatusCode::FORBIDDEN, format!("{{\"message\":\"{words}\"}}"));
         }
-        self.send_on(request, headers)
+        self.send_on(head)
     }
 
     /// 308 to the same page over HTTPS, at a name of ours only.
-    fn send_on(&self, request: &Request<Incoming>, headers: &HeaderMap) -> Response<Body> {
-        let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let asked = host_of(asked);
-        let Some(host) =
-            self.hosts.iter().find(|known| known.eq_ignore_ascii_case(asked)).or(self.hosts.first())
-        else {
+    fn send_on(&self, head: &Parts) -> Response<Body> {
+        let asked = head.headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(Authority::read);
+        let is_asked =
+            |known: &&String| asked.as_ref().is_some_and(|asked| known.eq_ignore_ascii_case(&asked.host));
+        let Some(host) = self.hosts.iter().find(is_asked).or(self.hosts.first()) else {
             return answer(
                 StatusCode::FORBIDDEN,
                 "{\"message\":\"HTTPS is required: use https://\"}".to_owned(),
@@ -100,20 +105,12 @@ impl Plain {
         };
         let port = if self.https_port == 443 { String::new() } else { format!(":{}", self.https_port) };
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        let rest = request.uri().path_and_query().map_or("/", |rest| rest.as_str());
+        let rest = head.uri.path_and_query().map_or("/", |rest| rest.as_str());
         let mut response = answer(StatusCode::PERMANENT_REDIRECT, String::new());
         if let Ok(to) = HeaderValue::from_str(&format!("https://{bracketed}{port}{rest}")) {
             response.headers_mut().insert(LOCATION, to);
         }
         response
-    }
-}
-
-/// A Host header without its port.
-pub(crate) fn host_of(header: &str) -> &str {
-    match header.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => header.rsplit_once(':').map_or(header, |(host, _)| host),
     }
 }
 
@@ -129,29 +126,16 @@ fn answer(status: StatusCode, text: String) -> Response<Body> {
 }
 
 impl Answers for Plain {
+    fn front(&self) -> &Front {
+        &self.front
+    }
+
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        self.decide(&request, peer)
+        let (head, _unread) = request.into_parts();
+        self.decide(&head, peer)
     }
 
     fn admits(&self, address: IpAddr) -> bool {
         !(self.sentry.keeps_out)(address)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_read_without_its_port() {
-        for (header, host) in [
-            ("a.example", "a.example"),
-            ("a.example:80", "a.example"),
-            ("[::1]:80", "::1"),
-            ("[::1]", "::1"),
-            ("", ""),
-        ] {
-            assert_eq!(host_of(header), host);
-        }
     }
 }

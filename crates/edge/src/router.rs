@@ -24,6 +24,12 @@ pub(crate) enum Found {
     Nothing,
 }
 
+/// What the paths of APIs begin with.
+pub(crate) fn prefixes(mounts: &[Mount]) -> Vec<String> {
+    let prefixes: std::collections::BTreeSet<&str> = mounts.iter().map(|mount| &*mount.prefix).collect();
+    prefixes.into_iter().filter(|prefix| !prefix.is_empty()).map(str::to_owned).collect()
+}
+
 impl Router {
     pub(crate) fn new(mounts: &[Mount]) -> Result<Self, Error> {
         let mut by_path: HashMap<Arc<str>, Vec<Arc<Bound>>> = HashMap::new();

@@ -1,7 +1,7 @@
 //! What can be set at the edge.
 
 use base::Setting;
-use base::setting::{Definition, Value};
+use base::setting::{Alias, Definition, Guide, Refused, Value};
 
 /// Listening port of `palisade serve` (`--listen` overrides both parts).
 pub static PORT: Setting<u16> = Setting::new("server.port", "8443")
@@ -13,6 +13,28 @@ pub static PORT: Setting<u16> = Setting::new("server.port", "8443")
 pub static TRUSTED_PROXIES: Setting<Vec<String>> = Setting::new("server.trusted_proxies", "")
     .changes("which peers' X-Forwarded-For is read for the caller's address; from anybody else the header is ignored")
     .proven_by(&[71]);
+
+/// Names that are ours.
+pub static HOSTS: Setting<Vec<String>> = Setting::new("server.hosts", "").changes(
+    "which host names are answered, besides the certificate's, the external URL's and, from this machine, localhost: exact names, \
+     addresses, or *.example.com; a request for another name gets 421",
+);
+
+/// Whether load balancers say in front of everything who is calling.
+pub static PROXY_PROTOCOL: Setting<bool> = Setting::new("server.proxy_protocol", "false")
+    .changes("whether server.trusted_proxies begin each connection with a PROXY header (version 1 or 2) that names the caller")
+    .proven_by(&[71]);
+
+/// Whether a WebSocket needs TLS.
+pub static WEBSOCKET_REQUIRE_TLS: Setting<bool> = Setting::new("server.websocket_require_tls", "true")
+    .also(&[Alias::same("WS_REQUIRE_TLS", Guide::AppFlowy)])
+    .refuses(&[Refused {
+        value: "false",
+        control: 63,
+        why: "a WebSocket carries a token and everything its owner may see: without TLS both are readable on the way",
+    }])
+    .changes("nothing: a WebSocket without TLS is refused off loopback; false is refused")
+    .proven_by(&[63]);
 
 /// Origins browsers may call from.
 pub static CORS_ORIGINS: Setting<Vec<String>> = Setting::new("server.cors.allowed_origins", "")
@@ -101,6 +123,9 @@ pub static STRICT_TRANSPORT_SECURITY: Setting<String> =
 pub const SETTINGS: &[&Definition] = &[
     &PORT.definition,
     &TRUSTED_PROXIES.definition,
+    &HOSTS.definition,
+    &PROXY_PROTOCOL.definition,
+    &WEBSOCKET_REQUIRE_TLS.definition,
     &CORS_ORIGINS.definition,
     &CORS_METHODS.definition,
     &CORS_HEADERS.definition,

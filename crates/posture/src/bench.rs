@@ -4,7 +4,10 @@
 //! operator's commands, SQL as the
 //! database's administrator, the files of the data directory, the processes of the machine, and the program itself.
 
+pub mod certificate;
 pub mod company;
+pub mod h2;
+pub mod hello;
 pub mod http;
 pub mod program;
 pub mod second;
@@ -45,6 +48,8 @@ pub struct Place {
     pub origin: Option<String>,
     /// Whether it speaks TLS there.
     pub secure: bool,
+    /// Where it speaks TLS, and where it refuses plain HTTP.
+    pub encryption: Encryption,
     /// The file the operator has audit entries copied to, if there is one: control 94 looks into it.
     pub audit_file: Option<PathBuf>,
     /// The audit log, to verify it.
@@ -55,6 +60,44 @@ pub struct Place {
     pub rng: Rng,
 }
 
+/// Where encryption is looked at: the instance's own ports, or sockets in its data folder that show the same to nobody else.
+#[derive(Clone)]
+pub struct Encryption {
+    /// Where TLS is spoken.
+    pub tls: Seat,
+    /// Where plain HTTP is refused.
+    pub plain: Seat,
+    /// Where TLS is spoken with a certificate that the probes may exchange: in `tls/probes` of the data folder.
+    pub own_tls: Seat,
+    /// The name clients ask for.
+    pub name: String,
+    /// The operator's own key, if they brought one.
+    pub key_file: Option<PathBuf>,
+    /// Authorities that clients trust besides everybody's.
+    pub roots: Option<PathBuf>,
+}
+
+/// A place to connect to.
+#[derive(Clone, Debug)]
+pub enum Seat {
+    /// A port.
+    Tcp(SocketAddr),
+    /// A socket in a folder.
+    Socket(PathBuf),
+}
+
+impl std::fmt::Display for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Seat::Tcp(address) => write!(f, "{address}"),
+            Seat::Socket(path) => match path.file_name() {
+                Some(name) => write!(f, "the probes' own {}", name.display()),
+                None => f.write_str("a socket of the probes"),
+            },
+        }
+    }
+}
+
 /// A way of looking, for one round of probes.
 pub struct Bench {
     /// Where the instance is.
@@ -63,6 +106,8 @@ pub struct Bench {
     guests: Mutex<Vec<Person>>,
     /// Recovery codes of the probes' people, where everybody needs a second factor.
     codes: Mutex<BTreeMap<String, Vec<String>>>,
+    /// What came of exchanging the certificate of the probes' own listener: it takes a while, and proves three controls.
+    pub(crate) exchanged: OnceCell<Result<crate::probes::Exchanged, String>>,
 }
 
 /// Why something could not be tried. It makes a probe fail: what cannot be seen is not proven.
@@ -90,7 +135,13 @@ pub enum Trouble {
 impl Bench {
     /// For one round.
     pub fn new(place: Place) -> Self {
-        Bench { place, tenant: OnceCell::new(), guests: Mutex::default(), codes: Mutex::default() }
+        Bench {
+            place,
+            tenant: OnceCell::new(),
+            guests: Mutex::default(),
+            codes: Mutex::default(),
+            exchanged: OnceCell::new(),
+        }
     }
 
     /// The sealed tenant of this round, made when first needed.

@@ -21,7 +21,7 @@ pub mod guides;
 pub mod report;
 pub mod sql;
 
-pub use bench::{Bench, Place};
+pub use bench::{Bench, Encryption, Place, Seat};
 pub use controls::{Control, Group};
 pub use error::Error;
 pub use run::{Keys, Posture, Proof};

@@ -8,10 +8,12 @@ mod audit;
 mod bans;
 mod connection;
 mod cross_origin;
+mod encryption;
 mod errors;
 mod factors;
 mod graphql;
 mod guests;
+mod handshake;
 mod headers;
 mod isolation;
 mod keys;
@@ -25,6 +27,7 @@ mod secrets;
 mod tables;
 mod validation;
 
+pub use encryption::Exchanged;
 use futures_util::future::BoxFuture;
 
 use crate::Finding;
@@ -56,6 +59,19 @@ macro_rules! probes {
 }
 
 probes! {
+    2 => encryption::plain_http_is_not_served;
+    3 => encryption::the_certificate_can_be_verified;
+    5 => encryption::certificates_are_renewed;
+    7 => encryption::own_certificates_are_shown;
+    8 => encryption::keys_are_their_owners;
+    9 => encryption::http_2_is_spoken;
+    10 => handshake::nothing_old_is_spoken;
+    11 => handshake::only_modern_suites_are_agreed_on;
+    12 => handshake::the_servers_order_counts;
+    13 => encryption::browsers_stay_with_https;
+    14 => handshake::no_ticket_is_given;
+    16 => handshake::no_finite_field_is_used;
+    17 => encryption::changes_are_checked_first;
     18 => passwords::length_is_enforced;
     19 => passwords::classes_are_enforced;
     20 => passwords::old_passwords_must_be_changed;
@@ -94,6 +110,8 @@ probes! {
     53 => connection::database_traffic_is_protected;
     55 => connection::pool_is_capped;
     59 => connection::pages_have_checksums;
+    63 => encryption::websockets_need_tls_and_an_origin;
+    65 => encryption::passwords_in_clear_are_refused;
     71 => rates::requests_are_limited;
     72 => rates::sensitive_endpoints_are_limited;
     73 => cross_origin::strange_origins_get_nothing;

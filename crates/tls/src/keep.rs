@@ -16,9 +16,10 @@ use serde::Serialize;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::acme::Acme;
+use crate::local::Own;
 use crate::server::{self, Shown};
 use crate::store::Store;
-use crate::{Error, Facts, Material, limits, local, settings};
+use crate::{Error, Facts, Material, limits, settings};
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Source {
     },
     /// An authority of our own, for this machine.
     Local,
+    /// The probes' own certificate, on a socket of theirs.
+    Probes,
 }
 
 impl Source {
@@ -43,6 +46,7 @@ impl Source {
             Source::Acme => "acme",
             Source::Files { .. } => "files",
             Source::Local => "local",
+            Source::Probes => "probes",
         }
     }
 }
@@ -87,6 +91,7 @@ struct Inner {
     source: Source,
     names: Vec<String>,
     store: Store,
+    own: Own,
     shown: Arc<Shown>,
     config: Arc<ServerConfig>,
     state: Mutex<State>,
@@ -138,18 +143,32 @@ impl Tls {
         let Some(source) = source(&parts.settings)? else { return Ok(None) };
         let mut names = parts.settings.get(&settings::DOMAINS);
         if names.is_empty() && source == Source::Local {
-            names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+            names = this_machine();
         }
         if source == Source::Acme {
             names.iter().try_for_each(|name| can_be_public(name))?;
         }
+        Self::keeping(parts, source, names).map(Some)
+    }
+
+    /// The certificate of the probes' own listener: of this machine's own authority, in the same way, for a few hours.
+    pub fn for_probes(parts: Parts) -> Result<Tls, Error> {
+        Self::keeping(parts, Source::Probes, this_machine())
+    }
+
+    fn keeping(parts: Parts, source: Source, names: Vec<String>) -> Result<Tls, Error> {
         let store = Store::open(&parts.data)?;
         let shown = Arc::new(Shown { current: Default::default(), challenges: Default::default() });
         let config = Arc::new(server::config(shown.clone(), &parts.settings.get(&settings::MIN_VERSION))?);
+        let own = match source {
+            Source::Probes => Own::for_probes(&store.folder),
+            Source::Acme | Source::Files { .. } | Source::Local => Own::for_this_machine(&store.folder),
+        };
         let inner = Inner {
             source,
             names,
             store,
+            own,
             shown,
             config,
             parts,
@@ -158,12 +177,24 @@ impl Tls {
         };
         let tls = Tls(Arc::new(inner));
         tls.read_what_is_there()?;
-        Ok(Some(tls))
+        Ok(tls)
     }
 
     /// Whether settings can be started with, and whether they configure a certificate.
     pub fn check(given: &Settings) -> Result<bool, Error> {
-        Ok(source(given)?.is_some())
+        let source = source(given)?;
+        if source == Some(Source::Acme) {
+            given.get(&settings::DOMAINS).iter().try_for_each(|name| can_be_public(name))?;
+        }
+        Ok(source.is_some())
+    }
+
+    /// Whether what the settings name can be shown: the same checks as when it is read while running (control 17).
+    pub fn check_files(given: &Settings) -> Result<(), Error> {
+        match source(given)? {
+            Some(Source::Files { cert, key }) => Material::from_files(&cert, &key).map(drop),
+            Some(Source::Acme | Source::Local | Source::Probes) | None => Ok(()),
+        }
     }
 
     /// Whether an authority will come to the port of plain HTTP.
@@ -177,8 +208,14 @@ impl Tls {
                 self.show(Material::from_files(cert, key)?, None);
                 self.state().files_seen = seen(cert, key);
             }
-            Source::Local => {
-                self.show(local::issue(&self.0.store.folder, &self.0.names, self.0.parts.clock.now())?, None)
+            Source::Local | Source::Probes => {
+                let (own, now) = (&self.0.own, self.0.parts.clock.now());
+                let material = match own.kept(&self.0.names, now) {
+                    Some(kept) => kept,
+                    None => own.issue(&self.0.names, now)?,
+                };
+                self.show(material, None);
+                self.state().files_seen = seen(&own.cert(), &own.key());
             }
             Source::Acme => {
                 if let Some((material, chain)) = self.0.store.kept(&self.0.parts.root)? {
@@ -278,11 +315,13 @@ impl Tls {
         let now = self.0.parts.clock.now();
         match &self.0.source {
             Source::Files { cert, key } => self.read_again(cert, key).await,
-            Source::Local => {
+            Source::Local | Source::Probes => {
+                let own = &self.0.own;
+                own.close_to_others();
                 if self.is_due() {
                     self.renew().await
                 } else {
-                    Ok(())
+                    self.read_again(&own.cert(), &own.key()).await
                 }
             }
             Source::Acme => {
@@ -325,11 +364,19 @@ impl Tls {
     async fn renew_in_turn(&self) -> Result<(), Error> {
         let renewed = match &self.0.source {
             Source::Files { cert, key } => Material::from_files(cert, key).map(|material| (material, None)),
-            Source::Local => local::issue(&self.0.store.folder, &self.0.names, self.0.parts.clock.now())
-                .map(|material| (material, None)),
+            Source::Local | Source::Probes => {
+                let issued = self.0.own.issue(&self.0.names, self.0.parts.clock.now());
+                self.state().files_seen = seen(&self.0.own.cert(), &self.0.own.key());
+                issued.map(|material| (material, None))
+            }
             Source::Acme => self.issue().await.map(|(material, chain)| (material, Some(chain))),
         };
-        match renewed {
+        self.take(renewed).await
+    }
+
+    /// Shows what was got, or says why nothing was; then the one in force stays.
+    async fn take(&self, got: Result<(Material, Option<String>), Error>) -> Result<(), Error> {
+        match got {
             Ok((material, chain)) => {
                 let entry = Entry::system(Event::CertificateRenewed)
                     .detail("names", material.facts.names.join(" "))
@@ -349,15 +396,20 @@ impl Tls {
 
     fn failed(&self, error: &Error) {
         let text = base::fault::chain(error).to_string();
-        tracing::error!(error = text, "no new certificate");
         let now = self.0.parts.clock.now();
         let mut state = self.state();
+        let is_known = state.trouble.as_ref() == Some(&text);
         let wait = limits::RETRY_SECONDS.value.saturating_mul(1 << state.failures.min(16));
         let wait = Duration::from_secs(wait.min(limits::RETRY_SECONDS_MAX.value));
         state.failures += 1;
         state.not_before = now.checked_add(wait).ok();
         state.trouble = Some(text.clone());
         drop(state);
+        // What is still as bad as it was is said once.
+        if is_known {
+            return;
+        }
+        tracing::error!(error = text, "no new certificate");
         let entry =
             Entry::system(Event::CertificateFailed).failed(base::Fault::code(error)).detail("error", text);
         self.0.parts.audit.refused(entry);
@@ -419,7 +471,9 @@ impl Tls {
             return Material::from_files(cert, key).map(drop).inspect_err(|error| self.failed(error));
         }
         self.state().files_seen = now_there;
-        self.renew().await
+        let _turn = self.0.turn.lock().await;
+        let read = Material::from_files(cert, key).map(|material| (material, None));
+        self.take(read).await
     }
 
     async fn rehearse_when_due(&self) {
@@ -440,6 +494,10 @@ impl Tls {
             tracing::error!(%error, "the rehearsal of a renewal failed: mend this before the certificate ends");
         }
     }
+}
+
+fn this_machine() -> Vec<String> {
+    ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec()
 }
 
 fn seen(cert: &Path, key: &Path) -> Option<(SystemTime, SystemTime)> {
@@ -470,8 +528,8 @@ fn can_be_public(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps the certificate, where there is one to keep.
-pub struct KeepCertificate(pub Option<Tls>);
+/// Keeps the certificate, where there is one to keep, and the probes'.
+pub struct KeepCertificate(pub Vec<Tls>);
 
 impl jobs::Reconciler for KeepCertificate {
     const NAME: &'static str = "tls.keep_certificate";
@@ -479,10 +537,12 @@ impl jobs::Reconciler for KeepCertificate {
     const EVERY: Duration = Duration::from_secs(limits::LOOK_SECONDS.value);
 
     async fn reconcile(&self) -> Result<(), Failure> {
-        let Some(tls) = &self.0 else { return Ok(()) };
-        tls.keep().await?;
-        tls.rehearse_when_due().await;
-        Ok(())
+        let mut kept = Ok(());
+        for tls in &self.0 {
+            kept = tls.keep().await.and(kept);
+            tls.rehearse_when_due().await;
+        }
+        Ok(kept?)
     }
 }
 

@@ -19,7 +19,16 @@ pub const RETRY_SECONDS_MAX: Limit =
 pub const CHALLENGES_MAX: Limit = Limit::new("tls_challenges_max", 200, "one a name, twice");
 /// Between two looks at own certificate files.
 pub const LOOK_SECONDS: Limit =
-    Limit::new("tls_look_seconds", 15, "soon enough after a renewal by somebody else's tool");
+    Limit::new("tls_look_seconds", 5, "soon enough after a renewal by somebody else's tool");
+/// Life of a certificate of this machine's own authority.
+pub const LOCAL_LIFE_SECONDS: Limit =
+    Limit::new("tls_local_life_seconds", 90 * 86_400, "as long as a public authority's");
+/// Life of the probes' certificate.
+pub const PROBES_LIFE_SECONDS: Limit = Limit::new(
+    "tls_probes_life_seconds",
+    6 * 3600,
+    "renewed every four hours, so that a renewal that stopped is seen the same day",
+);
 /// Between two rehearsals of a renewal.
 pub const REHEARSAL_SECONDS: Limit =
     Limit::new("tls_rehearsal_seconds", 7 * 86_400, "often enough to notice before it matters");

@@ -72,6 +72,11 @@ pub static LOCAL_CA: Setting<bool> = Setting::new("server.tls.local_ca", "false"
     "whether to make a certificate authority in the data folder and certificates from it, for development on this machine",
 ).proven_by(&[7]);
 
+/// Whom clients of this instance trust besides everybody's authorities.
+pub static TRUSTED_CA_FILE: Setting<Option<PathBuf>> = Setting::unset("server.tls.trusted_ca_file").changes(
+    "a PEM file with authorities that this instance's clients trust besides the system's: its own certificate and OCSP answers are verified against them (nginx: ssl_trusted_certificate)",
+).proven_by(&[3, 15]);
+
 /// Where plain HTTP is sent on from.
 pub static HTTP_PORT: Setting<u16> = Setting::new("server.http_port", "80")
     .changes("the port on which plain HTTP is redirected, API requests are refused, and http-01 is answered; 0 for none")
@@ -101,6 +106,7 @@ pub const SETTINGS: &[&Definition] = &[
     &CHALLENGE.definition,
     &PROFILE.definition,
     &LOCAL_CA.definition,
+    &TRUSTED_CA_FILE.definition,
     &HTTP_PORT.definition,
     &ENFORCE_HTTPS.definition,
 ];

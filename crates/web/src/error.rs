@@ -87,6 +87,12 @@ pub enum Error {
         /// What gave it away.
         why: &'static str,
     },
+    /// The request names a host that is not ours.
+    #[error("This server does not answer to that host name")]
+    Misdirected,
+    /// What came could be read on its way (controls 2, 63, 65).
+    #[error("HTTPS is required. What was just sent could be read by everybody on the way")]
+    NotSecure,
     /// The handler failed in a way it should not be able to.
     #[error("the handler panicked")]
     Panicked,
@@ -117,11 +123,12 @@ impl Fault for Error {
             | Error::Forged { .. }
             | Error::NotAdmin
             | Error::ThroughClient
+            | Error::NotSecure
             | Error::NotOperator => Kind::Forbidden,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::TooSlow => Kind::Timeout,
             Error::TooMany { .. } => Kind::TooMany,
-            Error::Malformed { .. } | Error::NotJson { .. } => Kind::Invalid,
+            Error::Malformed { .. } | Error::NotJson { .. } | Error::Misdirected => Kind::Invalid,
             Error::Panicked => Kind::Bug,
             Error::Draining => Kind::Unavailable,
         }
@@ -146,6 +153,8 @@ impl Fault for Error {
             Error::Malformed { .. } => "web.malformed",
             Error::NotJson { .. } => "web.not_json",
             Error::Forged { .. } => "web.forged",
+            Error::Misdirected => "web.misdirected",
+            Error::NotSecure => "web.not_secure",
             Error::Panicked => "web.panicked",
             Error::Draining => "web.draining",
         }
@@ -164,6 +173,10 @@ impl Fault for Error {
                 Some("POST /auth/v1/factors enrols one, POST /auth/v1/factors/{id}/verify shows it".into())
             }
             Error::PasswordExpired => Some("PUT /auth/v1/user with a new `password`".into()),
+            Error::Misdirected => Some("Name it in server.hosts, if it is meant to be answered".into()),
+            Error::NotSecure => {
+                Some("Use https://, and change any credential that was sent without it".into())
+            }
             Error::NoApiKey => Some("Send the publishable key as the `apikey` header".into()),
             _ => None,
         }

@@ -25,6 +25,8 @@ fn refusal(error: StartError) -> Refusal {
     let database = crate::settings::DATABASE_URL.definition.name;
     match error {
         StartError::Edge(edge::Error::Setting { setting, what }) => (setting, what, None),
+        StartError::Tls(tls::Error::Setting { setting, why }) => (setting, why, None),
+        StartError::Tls(tls::Error::Preflight { why }) => (tls::settings::DOMAINS.definition.name, why, None),
         StartError::Auth(auth::Error::Setting { setting, what }) => (setting, what, None),
         StartError::Auth(auth::Error::Unsafe { what, fix }) => {
             (auth::settings::JWT_SECRET.definition.name, what.to_owned(), Some(fix))

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::{Bench, Trouble, tls};
+use super::{Bench, Seat, Trouble, tls};
 use crate::limits;
 
 /// One request.
@@ -21,7 +21,20 @@ pub struct Ask<'a> {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     from: Option<IpAddr>,
-    over_socket: bool,
+    over: Over,
+}
+
+/// What a request goes over.
+#[derive(Clone)]
+enum Over {
+    /// The instance's address.
+    Address,
+    /// The operator's socket.
+    Control,
+    /// A seat, in clear.
+    Clear(Seat),
+    /// A seat, in TLS.
+    Tls(Seat),
 }
 
 /// What came back.
@@ -40,12 +53,24 @@ impl Bench {
     pub fn ask(&self, method: &str, target: &str) -> Ask<'_> {
         let (method, target) = (method.to_owned(), target.to_owned());
         let (headers, body, from) = (Vec::new(), Vec::new(), self.own_address());
-        Ask { bench: self, method, target, headers, body, from, over_socket: false }
+        Ask { bench: self, method, target, headers, body, from, over: Over::Address }
     }
 
     /// A request of the operator, over the control socket.
     pub fn operator(&self, method: &str, target: &str) -> Ask<'_> {
-        Ask { over_socket: true, ..self.ask(method, target) }
+        Ask { over: Over::Control, ..self.ask(method, target) }
+    }
+
+    /// A request of nobody in TLS, wherever this instance speaks it.
+    pub fn secured(&self, method: &str, target: &str) -> Ask<'_> {
+        let (seat, name) = (self.place.encryption.tls.clone(), &self.place.encryption.name);
+        Ask { over: Over::Tls(seat), ..self.ask(method, target) }.header("host", name)
+    }
+
+    /// A request of nobody in plain HTTP, where this instance refuses that.
+    pub fn in_clear(&self, method: &str, target: &str) -> Ask<'_> {
+        let (seat, name) = (self.place.encryption.plain.clone(), &self.place.encryption.name);
+        Ask { over: Over::Clear(seat), ..self.ask(method, target) }.header("host", name)
     }
 
     /// Where the control socket lies.
@@ -69,18 +94,21 @@ impl Bench {
 
     /// A connection that nothing was sent over yet.
     pub async fn connect(&self, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
-        let address = self.place.address;
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(from) = from {
-            socket.bind(SocketAddr::new(from, 0))?;
-        }
-        socket.connect(address).await
+        connect_from(self.place.address, from).await
     }
 
     /// The same with the key that every client of the instance carries.
     pub fn client(&self, method: &str, target: &str) -> Ask<'_> {
         self.ask(method, target).header("apikey", self.place.publishable_key.expose())
     }
+}
+
+pub(super) async fn connect_from(address: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(from) = from {
+        socket.bind(SocketAddr::new(from, 0))?;
+    }
+    socket.connect(address).await
 }
 
 async fn break_off(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<usize> {
@@ -133,9 +161,20 @@ impl Ask<'_> {
     }
 
     async fn exchange(self) -> std::io::Result<Vec<u8>> {
-        if self.over_socket {
-            let stream = UnixStream::connect(self.bench.control_socket()).await?;
-            return self.converse(stream).await;
+        match self.over.clone() {
+            Over::Address => {}
+            Over::Control => {
+                let stream = UnixStream::connect(self.bench.control_socket()).await?;
+                return self.converse(stream).await;
+            }
+            Over::Clear(seat) => {
+                let stream = self.bench.reach(&seat).await.map_err(std::io::Error::other)?;
+                return self.converse(stream).await;
+            }
+            Over::Tls(seat) => {
+                let stream = self.bench.shake(&seat, &tls::any()?).await.map_err(std::io::Error::other)?;
+                return self.converse(stream).await;
+            }
         }
         let stream = self.bench.connect(self.from).await?;
         if self.bench.place.secure {
@@ -161,8 +200,11 @@ impl Ask<'_> {
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(&self.body).await?;
         let mut bytes = Vec::new();
-        stream.take(limits::ANSWER_BYTES_MAX.value).read_to_end(&mut bytes).await?;
-        Ok(bytes)
+        match stream.take(limits::ANSWER_BYTES_MAX.value).read_to_end(&mut bytes).await {
+            // Whoever hangs up behind a whole answer without taking leave in TLS has answered.
+            Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof || bytes.is_empty() => Err(error),
+            Ok(_) | Err(_) => Ok(bytes),
+        }
     }
 }
 

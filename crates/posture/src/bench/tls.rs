@@ -7,9 +7,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use super::hello::{Heard, Hello};
+use super::{Bench, Seat, Trouble};
 
 /// Takes any certificate whose key its holder proves to have.
 #[derive(Debug)]
@@ -80,11 +84,57 @@ pub fn any() -> std::io::Result<Arc<ClientConfig>> {
 }
 
 /// Shakes hands over `stream`.
-pub async fn shake(
-    stream: TcpStream,
+pub async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     config: &Arc<ClientConfig>,
     name: &str,
-) -> std::io::Result<TlsStream<TcpStream>> {
+) -> std::io::Result<TlsStream<S>> {
     let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;
     TlsConnector::from(config.clone()).connect(name, stream).await
+}
+
+/// Anything that bytes go over.
+pub trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
+
+impl Bench {
+    /// A connection to a seat, that nothing was sent over yet.
+    pub async fn reach(&self, seat: &Seat) -> Result<Box<dyn Way>, Trouble> {
+        let unreached = |source| Trouble::Network { what: format!("connecting to {seat}"), source };
+        match seat {
+            Seat::Tcp(address) => {
+                let from = self.own_address().filter(|_| address.ip().is_loopback());
+                Ok(Box::new(super::http::connect_from(*address, from).await.map_err(unreached)?))
+            }
+            Seat::Socket(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(unreached)?)),
+        }
+    }
+
+    /// The same, after a handshake.
+    pub async fn shake(
+        &self,
+        seat: &Seat,
+        config: &Arc<ClientConfig>,
+    ) -> Result<TlsStream<Box<dyn Way>>, Trouble> {
+        let shaken = async {
+            shake(self.reach(seat).await?, config, &self.place.encryption.name)
+                .await
+                .map_err(|source| Trouble::Network { what: format!("a handshake with {seat}"), source })
+        };
+        let limit = std::time::Duration::from_secs(crate::limits::STEP_SECONDS_MAX.value);
+        tokio::time::timeout(limit, shaken)
+            .await
+            .map_err(|_| Trouble::Slow(format!("a handshake with {seat}")))?
+    }
+
+    /// Offers something by hand.
+    pub async fn say(&self, seat: &Seat, hello: &Hello<'_>) -> Result<Heard, Trouble> {
+        let what = || format!("a first message to {seat}");
+        let said = async {
+            let stream = self.reach(seat).await?;
+            hello.say(stream).await.map_err(|source| Trouble::Network { what: what(), source })
+        };
+        let limit = std::time::Duration::from_secs(crate::limits::STEP_SECONDS_MAX.value);
+        tokio::time::timeout(limit, said).await.map_err(|_| Trouble::Slow(what()))?
+    }
 }

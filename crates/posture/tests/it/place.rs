@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use base::{Clock, Rng, Secret};
-use posture::{Bench, Finding, Place, probes};
+use posture::{Bench, Encryption, Finding, Place, Seat, probes};
 use tempfile::TempDir;
 
 /// A bench and the directory it lies in.
@@ -33,6 +33,14 @@ pub fn lay(address: SocketAddr, database: pg::admin::Target, program: &str) -> L
     let place = Place {
         address,
         secure: false,
+        encryption: Encryption {
+            tls: Seat::Tcp(address),
+            plain: Seat::Tcp(address),
+            own_tls: Seat::Tcp(address),
+            name: "localhost".to_owned(),
+            key_file: None,
+            roots: None,
+        },
         publishable_key: Secret::from("publishable"),
         secret_key: Secret::from("secret"),
         database,

@@ -2,6 +2,7 @@
 
 mod bans;
 mod between;
+mod encryption;
 mod factors;
 mod guests;
 mod isolation;
@@ -16,7 +17,7 @@ mod validation;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use posture::{Bench, Finding, Place, State, probes};
+use posture::{Bench, Encryption, Finding, Place, Seat, State, probes};
 use spec::{TestApp, TestAppBuilder};
 
 /// A bench over a running instance, as the program itself lays one.
@@ -25,6 +26,14 @@ fn bench(app: &TestApp) -> Bench {
     Bench::new(Place {
         address: running.address,
         secure: false,
+        encryption: Encryption {
+            tls: Seat::Socket(app.data().join("https.sock")),
+            plain: Seat::Socket(app.data().join("http.sock")),
+            own_tls: Seat::Socket(app.data().join("https.sock")),
+            name: "localhost".to_owned(),
+            key_file: None,
+            roots: None,
+        },
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),
         database: app.database.target(),

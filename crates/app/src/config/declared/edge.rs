@@ -7,13 +7,6 @@ use base::setting::{Definition, Value};
 
 use super::appflowy;
 
-/// Whether a WebSocket needs TLS.
-static WS_REQUIRE_TLS: Setting<bool> = Setting::new("server.websocket_require_tls", "true")
-    .also(&[appflowy("WS_REQUIRE_TLS")])
-    .changes("whether a WebSocket needs TLS")
-    .proven_by(&[63])
-    .not_yet("edge");
-
 /// Whether the connection to Redis or Valkey needs TLS.
 static REDIS_TLS_ENABLED: Setting<bool> = Setting::new("redis.tls_enabled", "true")
     .also(&[appflowy("REDIS_TLS_ENABLED")])
@@ -113,7 +106,6 @@ static METRICS: Setting<Value> = Setting::unset("metrics")
 
 /// All of them.
 pub(super) const SETTINGS: &[&Definition] = &[
-    &WS_REQUIRE_TLS.definition,
     &REDIS_TLS_ENABLED.definition,
     &FAILED_LOGINS_THRESHOLD.definition,
     &FAILED_LOGINS_WINDOW.definition,

@@ -29,7 +29,7 @@ async fn row_80_internal_headers_change_nothing() {
 #[tokio::test]
 async fn row_84_ambiguous_framing_is_refused_and_the_connection_closed() {
     let app = TestApp::start().await;
-    let smuggled = "GET /auth/v1/settings HTTP/1.1\r\nHost: x\r\n\r\n";
+    let smuggled = "GET /auth/v1/settings HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let heads = [
         "Content-Length: 5\r\nContent-Length: 6",
         "Content-Length: 5\r\nTransfer-Encoding: xchunked",
@@ -41,7 +41,8 @@ async fn row_84_ambiguous_framing_is_refused_and_the_connection_closed() {
         "X: a\rInjected: b",
     ];
     for head in heads {
-        let bytes = format!("POST /auth/v1/token HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n0\r\n\r\n{smuggled}");
+        let bytes =
+            format!("POST /auth/v1/token HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n0\r\n\r\n{smuggled}");
         let answer = app.stranger().raw(bytes.as_bytes()).await;
         let text = String::from_utf8_lossy(&answer);
         assert!(text.matches("HTTP/1.1 ").count() <= 1, "{head:?} got two answers: {text}");
@@ -85,7 +86,7 @@ async fn row_91_oversized_requests_are_refused_by_name() {
         .send(Method::POST, "/auth/v1/token?grant_type=password", &[], vec![b'x'; 3 * 1024 * 1024].into())
         .await;
     assert_eq!(seen.status, 413);
-    let long = format!("GET /rest/v1/x?a={} HTTP/1.1\r\nHost: x\r\n\r\n", "y".repeat(1024 * 1024));
+    let long = format!("GET /rest/v1/x?a={} HTTP/1.1\r\nHost: localhost\r\n\r\n", "y".repeat(1024 * 1024));
     let answer = app.stranger().raw(long.as_bytes()).await;
     let text = String::from_utf8_lossy(&answer);
     assert!(
@@ -94,7 +95,8 @@ async fn row_91_oversized_requests_are_refused_by_name() {
         &text[..text.len().min(100)]
     );
     let many: String = (0..500).map(|n| format!("h{n}: v\r\n")).collect();
-    let answer = app.stranger().raw(format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes()).await;
+    let answer =
+        app.stranger().raw(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n").as_bytes()).await;
     assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 431"));
 }
 
@@ -110,7 +112,7 @@ async fn row_23_a_path_written_oddly_reaches_no_route() {
     ] {
         let answer = app
             .stranger()
-            .raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+            .raw(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
             .await;
         let text = String::from_utf8_lossy(&answer);
         assert!(text.starts_with("HTTP/1.1 400") || text.starts_with("HTTP/1.1 404"), "{path}: {text}");
@@ -138,8 +140,8 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn row_85_rapid_resets_end_the_connection_and_nobody_elses() {
     let app = TestApp::start().await;
-    // GET / with a host of one letter, in HPACK's static table.
-    let head = [0x82, 0x84, 0x86, 0x41, 0x01, b'x'];
+    // GET / of this machine, in HPACK's static table.
+    let head = [&[0x82, 0x84, 0x86, 0x41, 0x09][..], b"localhost"].concat();
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(4, 0, 0, &[]));
     for number in 0..10_000 {
@@ -158,4 +160,34 @@ async fn row_85_rapid_resets_end_the_connection_and_nobody_elses() {
     }
     assert_eq!(sent_away, Some(0xb), "GOAWAY with ENHANCE_YOUR_CALM");
     app.stranger().get("/auth/v1/health").await.expect(200);
+}
+
+#[tokio::test]
+async fn row_89_a_page_of_somebody_else_begins_no_websocket() {
+    let app = TestApp::builder().with("server.cors.allowed_origins", "https://app.example.com").start().await;
+    let begins = async |origin: Option<&str>| {
+        let mut client = app.stranger().with("upgrade", "websocket").with("connection", "upgrade");
+        client =
+            client.with("sec-websocket-version", "13").with("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        if let Some(origin) = origin {
+            client = client.with("origin", origin);
+        }
+        client.get("/realtime/v1/websocket?apikey=x&vsn=1.0.0").await.status.as_u16()
+    };
+    for origin in
+        ["https://evil.example", "null", "http://app.example.com", "https://app.example.com.evil.example", ""]
+    {
+        assert_eq!(begins(Some(origin)).await, 403, "{origin:?}");
+    }
+    // Nothing is there to be upgraded yet; the gate is passed.
+    assert_eq!(begins(Some("https://app.example.com")).await, 404);
+    assert_eq!(begins(None).await, 404, "a program");
+    // Through a proxy that was reached in clear, nobody begins one.
+    let app = TestApp::builder().with("server.trusted_proxies", "127.50.0.0/16").start().await;
+    let far =
+        app.stranger().at("127.50.0.1").with("x-forwarded-for", "198.51.100.7").with("upgrade", "websocket");
+    let seen = far.clone().with("x-forwarded-proto", "http").get("/realtime/v1/websocket?apikey=x").await;
+    assert_eq!(seen.status, 403);
+    let seen = far.get("/realtime/v1/websocket?apikey=x").await;
+    assert_eq!(seen.status, 403, "a proxy that does not say how it was reached");
 }

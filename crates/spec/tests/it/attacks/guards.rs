@@ -73,7 +73,7 @@ async fn every_route_refuses_a_body_over_its_limit_before_reading_it() {
             client.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length = route.limits.body_bytes_max + 1;
         let head = format!(
-            "{} {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{keys}Content-Length: {length}\r\n\r\n",
+            "{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{keys}Content-Length: {length}\r\n\r\n",
             route.method,
             path(route)
         );

@@ -44,7 +44,9 @@ async fn a_head_that_does_not_arrive_is_given_up() {
     let app = TestApp::start().await;
     let began = std::time::Instant::now();
     let mut stream = tokio::net::TcpStream::connect(app.running.address).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        .await
+        .unwrap();
     let mut answer = Vec::new();
     let bound = std::time::Duration::from_secs(30);
     tokio::time::timeout(bound, tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer))

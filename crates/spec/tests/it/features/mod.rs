@@ -9,6 +9,7 @@ mod factors;
 mod fluxbase;
 mod fluxbase_accounts;
 mod fluxbase_tables;
+mod front;
 mod guests;
 mod keys;
 mod limits;

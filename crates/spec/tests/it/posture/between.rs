@@ -79,7 +79,7 @@ pub async fn hiding(instance: SocketAddr) -> SocketAddr {
 }
 
 /// The message without a header.
-fn without(message: &str, header: &str) -> String {
+pub fn without(message: &str, header: &str) -> String {
     let (head, body) = message.split_once("\r\n\r\n").unwrap();
     let kept: Vec<&str> = head
         .split("\r\n")

@@ -13,8 +13,9 @@ use tempfile::TempDir;
 use super::{bench, is, look, look_from, misses};
 
 /// Proven with the program, failing with each of the `scripts` around it; `$PROGRAM` is the real one.
-async fn fails_around(control: u16, scripts: &[&str]) {
+pub async fn fails_around(control: u16, scripts: &[&str], begin: impl FnOnce(&TestApp)) {
     let app = TestApp::start().await;
+    begin(&app);
     is(&look(&app, control).await, State::Proven, "as it is");
     let folder = TempDir::new().unwrap();
     let around = folder.path().join("palisade");
@@ -36,7 +37,7 @@ const UNCHANGED: &str = r#"exec "$PROGRAM" "$@""#;
 
 #[tokio::test]
 async fn a_plaintext_database_elsewhere_that_is_taken_is_seen() {
-    fails_around(53, &[r#"exec "$PROGRAM" config check"#]).await;
+    fails_around(53, &[r#"exec "$PROGRAM" config check"#], |_| ()).await;
 }
 
 #[tokio::test]
@@ -44,19 +45,19 @@ async fn an_undefined_reference_that_is_filled_in_or_a_value_that_is_printed_is_
     let filled =
         r#"PROBE_SECRET=${PROBE_SECRET:-kV7-made-up-where-nothing-was-set-q2x} exec "$PROGRAM" "$@""#;
     let printed = r#"echo "$PROBE_SECRET"; exec "$PROGRAM" "$@""#;
-    fails_around(115, &[filled, printed]).await;
+    fails_around(115, &[filled, printed], |_| ()).await;
 }
 
 #[tokio::test]
 async fn a_weak_signing_secret_that_is_passed_over_is_seen() {
-    fails_around(116, &[r#"unset JWT_SECRET; exec "$PROGRAM" "$@""#]).await;
+    fails_around(116, &[r#"unset JWT_SECRET; exec "$PROGRAM" "$@""#], |_| ()).await;
 }
 
 #[tokio::test]
 async fn a_secret_file_that_is_not_read_or_is_printed_is_seen() {
     let unread = r#"unset JWT_SECRET_FILE PALISADE_AUTH_JWT_SECRET_FILE; exec "$PROGRAM" "$@""#;
     let printed = r#"[ -r "$JWT_SECRET_FILE" ] && cat "$JWT_SECRET_FILE"; exec "$PROGRAM" "$@""#;
-    fails_around(117, &[unread, printed]).await;
+    fails_around(117, &[unread, printed], |_| ()).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,44 @@
+//! The gate in front of WebSockets: over TLS only, and only from pages that may (control 63, attack row 89).
+//!
+//! A browser sends its cookies with a WebSocket from any page and lets that page read what comes back; CORS does not
+//! apply. Its `Origin` is all there is to tell a page of ours from a stranger's, so it is looked at here, before any route.
+
+use http::header::{HOST, HeaderMap, ORIGIN, UPGRADE};
+use http::request::Parts;
+use web::Error as WebError;
+
+use crate::Cors;
+use crate::authority::Authority;
+
+/// Whether a request wants to become a WebSocket: HTTP/1.1's Upgrade, or HTTP/2's extended CONNECT.
+pub(crate) fn is_asked(parts: &Parts) -> bool {
+    let by_header = parts.headers.get_all(UPGRADE).iter().any(|line| {
+        line.to_str()
+            .is_ok_and(|line| line.split(',').any(|word| word.trim().eq_ignore_ascii_case("websocket")))
+    });
+    by_header || parts.method == http::Method::CONNECT || parts.headers.contains_key("sec-websocket-key")
+}
+
+/// Refuses what is not protected, and pages of strangers. Programs send no Origin.
+pub(crate) fn require_allowed(parts: &Parts, protected: bool, cors: &Cors) -> Result<(), WebError> {
+    if !protected {
+        return Err(WebError::NotSecure);
+    }
+    let Some(origin) = parts.headers.get(ORIGIN) else { return Ok(()) };
+    if cors.lists(origin) || is_same(&parts.headers, parts, origin.to_str().unwrap_or_default()) {
+        return Ok(());
+    }
+    Err(WebError::Forged { why: "its Origin is not in server.cors.allowed_origins" })
+}
+
+/// Whether the page is of the very host that is asked.
+fn is_same(headers: &HeaderMap, parts: &Parts, origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let asked = parts
+        .uri
+        .authority()
+        .map(|authority| authority.as_str())
+        .or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
+        .and_then(Authority::read);
+    matches!(scheme, "https" | "http") && asked.is_some() && Authority::read(authority) == asked
+}

@@ -8,6 +8,7 @@ mod audit;
 mod bans;
 mod connection;
 mod cross_origin;
+mod cross_site;
 mod encryption;
 mod errors;
 mod factors;
@@ -116,6 +117,7 @@ probes! {
     72 => rates::sensitive_endpoints_are_limited;
     73 => cross_origin::strange_origins_get_nothing;
     74 => cross_origin::listed_origins_get_what_is_listed;
+    75 => cross_site::another_sites_page_changes_nothing;
     76 => headers::frames;
     77 => headers::sniffing;
     78 => headers::xss_protection;

@@ -124,6 +124,12 @@ impl Ask<'_> {
         self
     }
 
+    /// With a header in place of every other of its name.
+    pub fn replace(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.header(name, value)
+    }
+
     /// As the holder of a token.
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))

@@ -200,3 +200,42 @@ async fn a_listed_origin_that_gets_more_than_is_listed_is_seen() {
     misses(&look_from(from(far), 74).await, "with a method more");
     is(&look_from(from(app.running.address), 74).await, State::Proven, "as it is");
 }
+
+/// Proven as it is and failing through something that edits, with our own page and without one.
+async fn forgeries_are_seen(
+    asked: impl Fn(String) -> String + Send + Sync + Clone + 'static,
+    answered: impl Fn(String) -> String + Send + Sync + Clone + 'static,
+) {
+    for builder in [TestApp::builder(), crate::features::oauth_server::with_server()] {
+        let app = builder.start().await;
+        is(&look(&app, 75).await, State::Proven, "as it is");
+        let mut far = bench(&app);
+        far.place.address = put(app.running.address, asked.clone(), answered.clone()).await;
+        misses(&look_from(far, 75).await, "with the protection taken out on the way");
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_that_is_taken_is_seen() {
+    let nobody_asks = |head: String| {
+        ["origin", "sec-fetch-site", "sec-fetch-mode"].iter().fold(head, |head, name| without(&head, name))
+    };
+    forgeries_are_seen(nobody_asks, |answer| answer).await;
+}
+
+#[tokio::test]
+async fn a_cookie_that_opens_without_the_double_submit_is_seen() {
+    let always_proven = |head: String| {
+        let value = head.split("palisade_browser=").nth(1).and_then(|rest| rest.split(['\r', ';']).next());
+        match value.map(web::csrf::csrf_token) {
+            Some(token) => with(&without(&head, "x-csrf-token"), &format!("x-csrf-token: {token}")),
+            None => head,
+        }
+    };
+    forgeries_are_seen(always_proven, |answer| answer).await;
+}
+
+#[tokio::test]
+async fn a_cookie_for_every_site_is_seen() {
+    forgeries_are_seen(|head| head, |answer| answer.replace("; SameSite=Lax", "; SameSite=None")).await;
+}

@@ -215,3 +215,11 @@ pub const DYNAMIC_CLIENTS_MAX: Limit =
 /// How long a code of our OAuth server is good, in seconds.
 pub const SERVER_CODE_SECONDS: Limit =
     Limit::new("server_code_seconds", 60, "a program exchanges it as soon as its person is back");
+
+/// Further claims that are kept of what an added provider says.
+pub const CUSTOM_CLAIMS_MAX: Limit =
+    Limit::new("custom_claims_max", 50, "a handful of groups and roles; they are kept with every identity");
+
+/// How much of such claims is kept with one identity.
+pub const CUSTOM_CLAIMS_BYTES_MAX: Limit =
+    Limit::new("custom_claims_bytes_max", 4 * 1024, "they are part of every access token of their person");

@@ -14,7 +14,7 @@ mod signing;
 mod token;
 
 pub use error::Error;
-pub use mac::{keyed_mac, random_token, same, sha1_for_lookup, sha256};
+pub use mac::{keyed_mac, left_half, random_token, same, sha1_for_lookup, sha256};
 pub use password::{Hasher, Verdict};
 pub use root::RootKey;
 pub use signing::{Algorithm, KeyRing, SigningKey, VerifyKey};

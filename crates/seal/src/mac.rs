@@ -12,6 +12,19 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     first_32(digest.as_ref())
 }
 
+/// The left half of the SHA-2 hash of `bits` bits: what `at_hash` of an ID token is made of.
+pub fn left_half(bits: u16, bytes: &[u8]) -> Option<Vec<u8>> {
+    let algorithm = match bits {
+        256 => &digest::SHA256,
+        384 => &digest::SHA384,
+        512 => &digest::SHA512,
+        _ => return None,
+    };
+    let digest = digest::digest(algorithm, bytes);
+    let whole = digest.as_ref();
+    Some(whole.get(..whole.len() / 2)?.to_vec())
+}
+
 /// SHA-1, for looking a password up in lists that are kept by it. It protects nothing.
 pub fn sha1_for_lookup(bytes: &[u8]) -> [u8; 20] {
     let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);

@@ -263,7 +263,8 @@ impl Auth {
             show("authorization_url", json!(provider.endpoints.authorize));
             show("token_url", json!(provider.endpoints.token));
             show("userinfo_url", json!(provider.endpoints.userinfo));
-            show("jwks_uri", json!(text("jwks_uri")?));
+            provider.keys = text("jwks_uri")?.filter(|url| !url.is_empty());
+            show("jwks_uri", json!(provider.keys));
         }
         let scopes = strings(Some(&scopes));
         if !scopes.is_empty() {
@@ -278,6 +279,7 @@ impl Auth {
         provider.email_optional = optional;
         provider.params = pairs(&params);
         provider.mapping = pairs(&mapping);
+        provider.kept = strings(Some(&allowlist));
         Ok(Custom { shown, provider, enabled })
     }
 }
@@ -341,6 +343,14 @@ impl Merged {
         let whole = Value::Object(self.fields.clone()).to_string();
         if whole.len() > limits::METADATA_BYTES_MAX.size() || whole.contains("\\u0000") {
             return Err(Error::invalid("The provider's description is too long or has NUL characters"));
+        }
+        let list = strings(self.fields.get("custom_claims_allowlist"));
+        if list.len() > limits::CUSTOM_CLAIMS_MAX.size()
+            || list.iter().any(|name| name.is_empty() || name.len() > 128)
+        {
+            return Err(Error::invalid(
+                "custom_claims_allowlist has at most 50 names of at most 128 characters",
+            ));
         }
         if self.text("name").chars().count() > 100 || self.text("client_id").len() > 512 {
             return Err(Error::invalid("name has at most 100 characters, client_id at most 512"));

@@ -46,9 +46,12 @@ pub struct Known {
     pub(super) read_at: i64,
 }
 
-/// Everything that was read, by the URL of its document.
+/// Keys alone, and when they were read.
+type KeysAlone = (i64, Arc<Vec<Key>>);
+
+/// Everything that was read, by the URL of its document, or of the keys alone.
 #[derive(Default)]
-pub struct Documents(Mutex<HashMap<String, Arc<Known>>>);
+pub struct Documents(Mutex<HashMap<String, Arc<Known>>>, Mutex<HashMap<String, KeysAlone>>);
 
 impl Documents {
     /// The provider's document and keys. `stale` asks again: a token came that names an unknown key.
@@ -77,6 +80,29 @@ impl Documents {
         all.insert(url, known.clone());
         Ok(known)
     }
+
+    /// The keys at `url`, of a provider that has no document. `stale` asks again.
+    pub async fn keys(
+        &self,
+        url: &str,
+        outbound: &Outbound,
+        now: i64,
+        stale: bool,
+    ) -> Result<Arc<Vec<Key>>, OauthError> {
+        let life = if stale { limits::OIDC_KEYS_PAUSE_SECONDS } else { limits::OIDC_DOCUMENT_SECONDS };
+        let life = i64::try_from(life.value).unwrap_or(0);
+        let known = self.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(url).cloned();
+        if let Some((_, keys)) = known.filter(|(read_at, _)| now.saturating_sub(*read_at) < life) {
+            return Ok(keys);
+        }
+        let keys = Arc::new(read_keys(url, outbound).await?);
+        let mut all = self.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if all.len() >= limits::OIDC_DOCUMENTS_MAX.size() {
+            all.clear();
+        }
+        all.insert(url.to_owned(), (now, keys.clone()));
+        Ok(keys)
+    }
 }
 
 /// Where a provider's document is.
@@ -88,12 +114,19 @@ pub fn discovery_url(provider: &Provider) -> String {
 }
 
 async fn read(provider: &Provider, url: &str, outbound: &Outbound, now: i64) -> Result<Known, OauthError> {
-    let get = |url: &str| Request::get("oidc", url).header("accept", "application/json").redirects(2);
     let document: Document = outbound.send(get(url)).await?.success()?.json()?;
     require_issuer(provider, &document)?;
-    let keys: JwkSet = outbound.send(get(&document.jwks_uri)).await?.success()?.json()?;
-    let keys: Vec<Key> = keys.keys.iter().take(limits::OIDC_KEYS_MAX.size()).filter_map(key).collect();
+    let keys = read_keys(&document.jwks_uri, outbound).await?;
     Ok(Known { document, keys, read_at: now })
+}
+
+async fn read_keys(url: &str, outbound: &Outbound) -> Result<Vec<Key>, OauthError> {
+    let keys: JwkSet = outbound.send(get(url)).await?.success()?.json()?;
+    Ok(keys.keys.iter().take(limits::OIDC_KEYS_MAX.size()).filter_map(key).collect())
+}
+
+fn get(url: &str) -> Request {
+    Request::get("oidc", url).header("accept", "application/json").redirects(2)
 }
 
 /// The document is that of the issuer that was configured, or of Entra's for many tenants.

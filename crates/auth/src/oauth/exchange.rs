@@ -43,7 +43,7 @@ impl Auth {
     ) -> Result<serde_json::Map<String, Value>, OauthError> {
         let (outside, now) = (&self.0.outside, self.0.clock.unix_seconds());
         let mut known = self.document(provider).await?;
-        if id_token::names_unknown_key(token, &known) {
+        if id_token::names_unknown_key(token, &known.keys) {
             known = outside.documents.of(provider, &outside.outbound, now, true).await?;
         }
         id_token::verify(token, provider, &known, nonce, now)
@@ -109,6 +109,7 @@ impl Auth {
             let token =
                 tokens.id_token.as_deref().ok_or(OauthError::Answer("no ID token came for the code"))?;
             let mut claims = self.believe(provider, token, &Nonce::Is(&pending.nonce)).await?;
+            id_token::require_access_token(token, &claims, &tokens.access_token)?;
             let known = self.document(provider).await?;
             if let Some(endpoint) =
                 known.document.userinfo_endpoint.as_ref().filter(|_| !claims.contains_key("email"))
@@ -125,8 +126,40 @@ impl Auth {
             add_apple_name(&mut claims, returned);
             return profile::of_claims(provider, &claims).ok_or_else(no_profile);
         }
+        let signed = self.signed_besides(provider, tokens).await?;
         let (user, emails) = self.person(provider, tokens).await?;
-        profile::of_api(provider, &user, emails.as_ref()).ok_or_else(no_profile)
+        let profile = profile::of_api(provider, &user, emails.as_ref()).ok_or_else(no_profile)?;
+        match signed {
+            Some(subject) if subject != profile.subject => {
+                Err(OauthError::Answer("its userinfo is about somebody else than its ID token"))
+            }
+            Some(_) | None => Ok(profile),
+        }
+    }
+
+    /// Whom the ID token names that a provider without discovery sends along, if the operator says where its keys are: it is
+    /// signed with one of them, or nobody signs in.
+    async fn signed_besides(
+        &self,
+        provider: &Provider,
+        tokens: &Tokens,
+    ) -> Result<Option<String>, OauthError> {
+        let asked = provider.scopes.iter().any(|scope| scope == "openid");
+        let (Some(url), outside) = (&provider.keys, &self.0.outside) else { return Ok(None) };
+        let Some(token) = &tokens.id_token else {
+            return if asked { Err(OauthError::Answer("no ID token came for the code")) } else { Ok(None) };
+        };
+        let now = self.0.clock.unix_seconds();
+        let mut keys = outside.documents.keys(url, &outside.outbound, now, false).await?;
+        if id_token::names_unknown_key(token, &keys) {
+            keys = outside.documents.keys(url, &outside.outbound, now, true).await?;
+        }
+        let claims = id_token::verify_keys_only(token, provider, &keys, now)?;
+        id_token::require_access_token(token, &claims, &tokens.access_token)?;
+        match claims.get("sub").and_then(Value::as_str) {
+            Some(subject) if !subject.is_empty() => Ok(Some(subject.to_owned())),
+            Some(_) | None => Err(OauthError::IdToken("it has no sub")),
+        }
     }
 
     async fn person(

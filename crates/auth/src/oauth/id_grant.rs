@@ -5,7 +5,7 @@ use pg::{Reason, Reply};
 
 use super::account::Settled;
 use super::callback::Link;
-use super::id_token::Nonce;
+use super::id_token::{self, Nonce};
 use super::provider::{Provider, Shape};
 use super::{OauthError, profile};
 use crate::session::{Grant, Opening, Way};
@@ -47,6 +47,9 @@ impl Auth {
         let provider = self.provider_of_token(&asked).await?;
         let nonce = Nonce::Of(asked.nonce.as_deref().filter(|nonce| !nonce.is_empty()));
         let claims = self.believe(&provider, asked.id_token.expose(), &nonce).await?;
+        if let Some(token) = asked.access_token.as_ref().filter(|token| !token.expose().is_empty()) {
+            id_token::require_access_token(asked.id_token.expose(), &claims, token.expose())?;
+        }
         if let Some(client) = asked.client_id.as_deref().filter(|client| !client.is_empty())
             && !provider.client_ids.iter().any(|known| known == client)
         {

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::provider::{EmailRule, Provider, Shape};
+use crate::limits;
 
 /// Somebody, as a provider describes them.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,25 @@ impl Profile {
         self
     }
 
+    /// What the operator wants kept besides, under `custom_claims` as upstream, as far as there is room.
+    fn keeping<'a>(mut self, names: &[String], find: impl Fn(&str) -> Option<&'a Value>) -> Self {
+        let mut kept = Map::new();
+        let mut room = limits::CUSTOM_CLAIMS_BYTES_MAX.size();
+        for name in names {
+            let Some(value) = find(name).filter(|value| !value.is_null()) else { continue };
+            let text = value.to_string();
+            let bytes = name.len() + text.len();
+            if bytes <= room && !text.contains("\\u0000") {
+                room -= bytes;
+                kept.insert(name.clone(), value.clone());
+            }
+        }
+        if !kept.is_empty() {
+            self.said.insert("custom_claims".to_owned(), Value::Object(kept));
+        }
+        self
+    }
+
     fn named(self, name: Option<&str>, user_name: Option<&str>, picture: Option<&str>) -> Self {
         self.with("name", name)
             .with("full_name", name)
@@ -89,7 +109,7 @@ pub fn of_claims(provider: &Provider, claims: &Map<String, Value>) -> Option<Pro
     }
     let full = text("name").or_else(|| text("full_name"));
     profile = profile.with("full_name", full).with("avatar_url", text("picture"));
-    Some(profile)
+    Some(profile.keeping(&provider.kept, |name| claims.get(name)))
 }
 
 /// `true`, or the text that Apple and Cognito write for it. Nothing else is a yes.
@@ -175,7 +195,7 @@ fn mapped(provider: &Provider, user: &Value) -> Option<Profile> {
     for name in KEPT {
         profile = profile.with(name, find(name).as_str());
     }
-    Some(profile)
+    Some(profile.keeping(&provider.kept, |name| user.get(name)))
 }
 
 /// An id, which some write as a number.
@@ -318,5 +338,23 @@ mod tests {
         provider.mapping = vec![("sub".into(), "user.key".into()), ("email".into(), "contact.mail".into())];
         let user = json!({ "user": { "key": 7 }, "contact": { "mail": "a@b.c" }, "email_verified": true });
         check(of_api(&provider, &user, None), "7", Some("a@b.c"), true);
+    }
+
+    #[test]
+    fn further_claims_are_kept_where_the_operator_names_them_and_as_far_as_there_is_room() {
+        let mut provider = provider(Shape::Oidc, EmailRule::Claim);
+        let claims = json!({
+            "iss": "https://idp.example", "sub": "s", "groups": ["a", "b"], "department": "d", "other": "o",
+            "large": "x".repeat(5_000),
+        });
+        let claims = claims.as_object().unwrap();
+        assert!(of_claims(&provider, claims).unwrap().said.get("custom_claims").is_none());
+        provider.kept = ["groups", "large", "missing", "department"].map(str::to_owned).to_vec();
+        let said = of_claims(&provider, claims).unwrap().said;
+        assert_eq!(said["custom_claims"], json!({ "groups": ["a", "b"], "department": "d" }));
+        assert!(said.get("groups").is_none() && said.get("other").is_none());
+        provider.shape = Shape::Mapped;
+        let user = json!({ "id": 1, "groups": ["c"] });
+        assert_eq!(of_api(&provider, &user, None).unwrap().said["custom_claims"], json!({ "groups": ["c"] }));
     }
 }

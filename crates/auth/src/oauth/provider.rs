@@ -107,6 +107,10 @@ pub struct Provider {
     pub params: Vec<(String, String)>,
     /// Our name of a field, and theirs.
     pub mapping: Vec<(String, String)>,
+    /// Further claims of theirs that are kept with the identity.
+    pub kept: Vec<String>,
+    /// Not OIDC: where the keys are that its ID tokens must be signed with.
+    pub keys: Option<String>,
 }
 
 impl Provider {
@@ -136,6 +140,8 @@ impl Provider {
             redirect_uri: None,
             params: Vec::new(),
             mapping: Vec::new(),
+            kept: Vec::new(),
+            keys: None,
         }
     }
 

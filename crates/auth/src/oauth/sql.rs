@@ -38,11 +38,12 @@ pub(crate) const LOCK_NAME: &str = "select pg_advisory_xact_lock(hashtextextende
 pub(crate) const IDENTITY_OWNER: &str =
     "select user_id from auth.identities where provider = $1 and provider_id = $2";
 
-pub(crate) const RENEW_IDENTITY: &str = "update auth.identities set identity_data = identity_data || $3, updated_at = $4, \
+/// Further claims are those that the provider says now: who left a group has left it.
+pub(crate) const RENEW_IDENTITY: &str = "update auth.identities set identity_data = (identity_data - 'custom_claims') || $3, updated_at = $4, \
      last_sign_in_at = $4 where provider = $1 and provider_id = $2";
 
 pub(crate) const MERGE_USER_METADATA: &str = "update auth.users set raw_user_meta_data = \
-     coalesce(raw_user_meta_data, '{}') || $2, updated_at = $3 where id = $1";
+     (coalesce(raw_user_meta_data, '{}') - 'custom_claims') || $2, updated_at = $3 where id = $1";
 
 /// `provider` and `providers` as they are now, which clients read.
 pub(crate) const SET_PROVIDERS: &str = "update auth.users u set updated_at = $2, raw_app_meta_data = \

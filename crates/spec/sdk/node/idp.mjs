@@ -23,13 +23,13 @@ listener.listen(0, '127.0.0.1', () => {
         token_endpoint_auth_method: 'client_secret_post',
       },
     ],
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+    claims: { openid: ['sub', 'groups', 'other'], email: ['email', 'email_verified'], profile: ['name'] },
     conformIdTokenClaims: false,
     features: { devInteractions: { enabled: false } },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_, id) => {
       const [, email, verified, name] = id.split('~')
-      const claims = { sub: id.split('~')[0], email, name }
+      const claims = { sub: id.split('~')[0], email, name, groups: ['staff', 'night-shift'], other: 'never-kept' }
       if (verified === 'true' || verified === 'false') claims.email_verified = verified === 'true'
       else if (verified) claims.email_verified = verified
       return { accountId: id, claims: () => claims }

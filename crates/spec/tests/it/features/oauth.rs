@@ -232,6 +232,136 @@ async fn an_administrator_adds_a_provider_whose_secret_no_answer_shows() {
     assert!(app.audited("admin.oauth_provider_changed").await);
 }
 
+#[tokio::test]
+async fn what_an_administrator_wants_kept_of_a_provider_is_kept_and_nothing_else() {
+    let idp = Idp::start().await;
+    let app = today(with_idp(&idp)).await;
+    let fields = json!({
+        "provider_type": "oidc", "identifier": "custom:ours", "name": "Ours", "client_id": "palisade",
+        "client_secret": "a-secret-that-only-both-know", "issuer": idp.issuer, "scopes": ["email", "profile"],
+        "custom_claims_allowlist": ["groups", "department"],
+    });
+    let admin = app.service();
+    admin.post("/auth/v1/admin/custom-providers", fields).await.expect(201);
+    let enter = async || {
+        let proof = format!("&code_challenge={CHALLENGE}&code_challenge_method=s256");
+        let from = begin(&app, "custom:ours", "s-8~eve@example.com~true~Eve", &proof);
+        let back = browser(&app).follow(&from, BACK).await;
+        exchange(&app, &back).await.expect(200).value()["user"]["identities"][0]["identity_data"].clone()
+    };
+    let kept = enter().await;
+    assert_eq!(kept["custom_claims"], json!({ "groups": ["staff", "night-shift"] }), "{kept}");
+    assert!(kept.get("groups").is_none() && !kept.to_string().contains("never-kept"), "{kept}");
+    let path = "/auth/v1/admin/custom-providers/custom:ours";
+    let none = json!({ "custom_claims_allowlist": [] });
+    admin.json(http::Method::PUT, path, none).await.expect(200);
+    assert!(enter().await.get("custom_claims").is_none(), "what is no longer wanted is no longer kept");
+    let many: Vec<String> = (0..51).map(|number| format!("claim-{number}")).collect();
+    admin.json(http::Method::PUT, path, json!({ "custom_claims_allowlist": many })).await.expect(400);
+}
+
+/// A token in the form of a JWT, signed with `key`.
+fn signed(key: &seal::SigningKey, claims: &Value) -> String {
+    key.sign(claims.as_object().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_oauth_provider_whose_keys_are_known_must_sign_what_it_says() {
+    let double = Double::start().await;
+    let app = TestApp::builder().unlimited().with("outbound.allow", "127.0.0.1").start().await;
+    let (theirs, others) =
+        (seal::SigningKey::generate_es256().unwrap(), seal::SigningKey::generate_es256().unwrap());
+    double.answer("/jwks", json!({ "keys": [theirs.verify_key().jwk().unwrap()] }));
+    double.answer("/user", json!({ "sub": "s-1", "email": "eve@example.com", "email_verified": true }));
+    let at = |path: &str| format!("{}{path}", double.url);
+    let fields = json!({
+        "provider_type": "oauth2", "identifier": "custom:signed", "name": "Signed", "client_id": "palisade",
+        "client_secret": "x", "authorization_url": at("/authorize"), "token_url": at("/token"),
+        "userinfo_url": at("/user"), "jwks_uri": at("/jwks"), "scopes": ["openid"],
+    });
+    app.service().post("/auth/v1/admin/custom-providers", fields).await.expect(201);
+    let now = app.clock.now().as_second();
+    let hash = |token: &str| {
+        use base64::Engine;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .encode(seal::left_half(256, token.as_bytes()).unwrap())
+    };
+    let claims = |more: Value| {
+        let mut claims = json!({ "iss": "https://signed.example", "sub": "s-1", "aud": "palisade", "exp": now + 600, "iat": now });
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    };
+    let enter = async |id_token: Option<String>| {
+        let mut answer = json!({ "access_token": "at-1", "token_type": "bearer" });
+        if let Some(token) = id_token {
+            answer["id_token"] = json!(token);
+        }
+        double.answer("/token", answer);
+        let mut browser = browser(&app);
+        let from = format!("{}/auth/v1/authorize?provider=custom:signed&redirect_to={BACK}", app.running.url);
+        let to = browser.open(&from).await.expect(302).header("location").to_owned();
+        let state = parameter(&to, "state").unwrap();
+        let callback = format!("{}/auth/v1/callback?code=c&state={state}", app.running.url);
+        browser.open(&callback).await.expect(302).header("location").to_owned()
+    };
+    let good = enter(Some(signed(&theirs, &claims(json!({ "at_hash": hash("at-1") }))))).await;
+    assert!(good.contains("access_token="), "{good}");
+    for (what, token) in [
+        ("none", None),
+        ("another key", Some(signed(&others, &claims(json!({}))))),
+        ("another client", Some(signed(&theirs, &claims(json!({ "aud": "somebody-else" }))))),
+        ("another person", Some(signed(&theirs, &claims(json!({ "sub": "s-2" }))))),
+        ("another access token", Some(signed(&theirs, &claims(json!({ "at_hash": hash("at-2") }))))),
+        ("too old", Some(signed(&theirs, &claims(json!({ "exp": now - 600 }))))),
+        ("another flow", Some(signed(&theirs, &claims(json!({ "nonce": "n" }))))),
+        (
+            "a shared secret",
+            Some(signed(
+                &seal::SigningKey::hs256(b"a-secret-that-is-long-enough-for-it"),
+                &claims(json!({})),
+            )),
+        ),
+    ] {
+        let back = enter(token).await;
+        assert!(back.contains("error=") && !back.contains("access_token="), "{what}: {back}");
+    }
+    assert!(enter(Some(signed(&theirs, &claims(json!({}))))).await.contains("access_token="));
+}
+
+#[tokio::test]
+async fn an_access_token_that_is_handed_in_is_the_one_that_its_id_token_names() {
+    use base64::Engine;
+    let double = Double::start().await;
+    let app = TestApp::builder().unlimited().with("outbound.allow", "127.0.0.1").start().await;
+    let theirs = seal::SigningKey::generate_es256().unwrap();
+    let at = |path: &str| format!("{}{path}", double.url);
+    let document = json!({
+        "issuer": double.url, "authorization_endpoint": at("/a"), "token_endpoint": at("/t"), "jwks_uri": at("/jwks"),
+    });
+    double.answer("/.well-known/openid-configuration", document);
+    double.answer("/jwks", json!({ "keys": [theirs.verify_key().jwk().unwrap()] }));
+    let fields = json!({
+        "provider_type": "oidc", "identifier": "custom:native", "name": "Native", "client_id": "palisade", "issuer": double.url,
+    });
+    app.service().post("/auth/v1/admin/custom-providers", fields).await.expect(201);
+    let now = app.clock.now().as_second();
+    let half = seal::left_half(256, b"the-access-token").unwrap();
+    let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(half);
+    let token = signed(
+        &theirs,
+        &json!({
+            "iss": double.url, "sub": "s-1", "aud": "palisade", "exp": now + 600, "iat": now, "at_hash": hash,
+            "email": "eve@example.com", "email_verified": true,
+        }),
+    );
+    for (access_token, status) in [("another", 400), ("the-access-token", 200)] {
+        let body = json!({ "provider": "custom:native", "id_token": token, "access_token": access_token });
+        app.stranger().post("/auth/v1/token?grant_type=id_token", body).await.expect(status);
+    }
+}
+
 /// An instance that knows one fixed provider, which is a double.
 async fn with_double(keys: [&'static str; 4], double: &Double) -> TestApp {
     let [enabled, id, secret, url] = keys;

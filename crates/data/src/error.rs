@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use base::{Fault, Kind};
 
+use crate::fields::FieldFault;
+
 /// One of several relationships an embed could mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -150,6 +152,20 @@ pub enum Error {
         /// Its value.
         value: u64,
     },
+    /// Rows to be written are no JSON, or none that can be looked into.
+    #[error("Empty or invalid json")]
+    NotJson,
+    /// A value breaks a rule of its column that is kept here.
+    #[error("the value of column \"{}\" breaks its rule: {}", .0.column, .0.says)]
+    Field(Box<FieldFault>),
+    /// A rule in the comment of a column cannot be read, so nothing is written to it.
+    #[error("a rule of column {column} cannot be read, so nothing is written to it: {why}")]
+    BrokenRule {
+        /// The column.
+        column: String,
+        /// Why.
+        why: String,
+    },
     /// The same write is being carried out right now.
     #[error("A request with this Idempotency-Key is being carried out right now")]
     RepeatRunning,
@@ -187,6 +203,18 @@ pub enum Called {
     Body(crate::ask::BodyKind),
 }
 
+impl Error {
+    /// The same, about one of several rows.
+    pub(crate) fn in_row(mut self, at: usize, of: usize) -> Self {
+        if let Error::Field(fault) = &mut self
+            && of > 1
+        {
+            fault.row = Some(at);
+        }
+        self
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -204,6 +232,8 @@ impl Fault for Error {
             | Error::NotEmbedded { .. }
             | Error::PutFilters
             | Error::PutMismatch
+            | Error::NotJson
+            | Error::Field(_)
             | Error::RepeatOther => Kind::Invalid,
             Error::RepeatRunning => Kind::Conflict,
             Error::RepeatsTooMany { .. } => Kind::TooMany,
@@ -211,7 +241,7 @@ impl Fault for Error {
             Error::AggregatesOff | Error::NotImplemented { .. } => Kind::Unsupported,
             Error::TooMuch { .. } => Kind::TooLarge,
             Error::NoCatalog => Kind::Unavailable,
-            Error::Bug(_) => Kind::Bug,
+            Error::BrokenRule { .. } | Error::Bug(_) => Kind::Bug,
         }
     }
 
@@ -235,6 +265,9 @@ impl Fault for Error {
             Error::PutFilters => "data.put.filters",
             Error::PutMismatch => "data.put.mismatch",
             Error::TooMuch { .. } => "data.too_much",
+            Error::NotJson => "data.rows.not_json",
+            Error::Field(_) => "data.field.refused",
+            Error::BrokenRule { .. } => "data.rule.broken",
             Error::RepeatRunning => "data.idempotency.running",
             Error::RepeatOther => "data.idempotency.other_request",
             Error::RepeatsTooMany { .. } => "data.idempotency.too_many",
@@ -247,7 +280,7 @@ impl Fault for Error {
     fn message(&self) -> Cow<'_, str> {
         match self {
             Error::Database(error) => error.message(),
-            Error::Bug(_) => "An unexpected error occurred".into(),
+            Error::BrokenRule { .. } | Error::Bug(_) => "An unexpected error occurred".into(),
             Error::AmbiguousFunction { .. } => "Several functions take these arguments".into(),
             other => Cow::Owned(other.to_string()),
         }

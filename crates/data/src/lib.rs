@@ -4,8 +4,10 @@
 
 pub mod ask;
 pub mod catalog;
+pub mod clean;
 mod encode;
 pub mod error;
+pub mod fields;
 pub mod gate;
 pub mod graph;
 pub mod limits;

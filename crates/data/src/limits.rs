@@ -39,6 +39,13 @@ pub const SCHEMA_LOOK_MS: Limit = Limit::new(
     "where no event trigger can be made, how long a changed schema may be served as it was",
 );
 
+/// Longest JSON schema in a column's comment.
+pub const SCHEMA_BYTES_MAX: Limit = Limit::new(
+    "schema_bytes_max",
+    65_536,
+    "bounds what a comment can make every reading of the catalog cost",
+);
+
 /// Largest answer kept for a write that may come again.
 pub const KEPT_ANSWER_BYTES_MAX: Limit = Limit::new(
     "kept_answer_bytes_max",
@@ -62,6 +69,7 @@ pub const LIMITS: &[&Limit] = &[
     &IDENTIFIER_BYTES_MAX,
     &SUGGESTION_NAMES_MAX,
     &SCHEMA_LOOK_MS,
+    &SCHEMA_BYTES_MAX,
     &KEPT_ANSWER_BYTES_MAX,
     &KEPT_ANSWERS_MAX,
 ];

@@ -25,6 +25,10 @@ pub struct DbError {
     pub column: Option<String>,
     /// Constraint, when the server names one.
     pub constraint: Option<String>,
+    /// Schema of the table, domain or type, when the server names one.
+    pub schema: Option<String>,
+    /// Domain or type, when the server names one.
+    pub data_type: Option<String>,
 }
 
 /// Why a statement or transaction did not happen.
@@ -207,6 +211,8 @@ impl From<tokio_postgres::Error> for Error {
                 table: said.table().map(str::to_owned),
                 column: said.column().map(str::to_owned),
                 constraint: said.constraint().map(str::to_owned),
+                schema: said.schema().map(str::to_owned),
+                data_type: said.datatype().map(str::to_owned),
             })),
             None if error.is_closed() => Error::Broken(std::io::Error::other(error)),
             None if std::error::Error::source(&error).is_some_and(|cause| cause.is::<std::io::Error>()) => {

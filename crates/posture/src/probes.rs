@@ -140,6 +140,8 @@ probes! {
     115 => secrets::undefined_references_stop_the_start;
     116 => secrets::weak_signing_secrets_are_refused;
     117 => secrets::secrets_come_from_files;
+    121 => validation::fields_are_validated_and_named;
+    122 => validation::html_is_stored_clean;
     125 => validation::a_write_that_comes_again_is_done_once;
     126 => passwords::refusals_do_not_say_who_is_here;
     127 => errors::failures_say_nothing;

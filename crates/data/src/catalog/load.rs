@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use pg::{Error, FromText, Open, Param, Row, Rows, Statement};
 
+use super::bounds::{self, Bound};
+use super::check::{self, Asked};
 use super::function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
 use super::relation::{Column, Relation, RelationId, RelationKind, Served};
+use super::ruled::{self, Ruling};
 use super::types::{Type, TypeKind, Types, oid};
 use super::view::{self, Source};
 use super::{Catalog, Scope, effects, links, sql};
@@ -33,6 +36,21 @@ pub struct RawKey {
     pub comment: Option<Arc<str>>,
 }
 
+/// A CHECK as `pg_constraint` has it.
+#[derive(Clone, Debug)]
+pub struct RawCheck {
+    /// The table; 0 of a domain.
+    pub relation: u32,
+    /// The domain; 0 of a table.
+    pub domain: u32,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its columns.
+    pub columns: Vec<i16>,
+    /// What it says of its only column, or of the domain's value.
+    pub bounds: Vec<Bound>,
+}
+
 /// A function before its return type is understood.
 #[derive(Clone, Debug)]
 pub struct RawFunction {
@@ -53,6 +71,10 @@ pub struct Raw {
     pub keys: Vec<RawKey>,
     /// What views' columns show.
     pub views: HashMap<u32, Vec<Source>>,
+    /// What is asked of columns, by `pg_class.oid` and number.
+    pub asked: HashMap<(u32, i16), Asked>,
+    /// CHECKs.
+    pub checks: Vec<RawCheck>,
     /// What views stand on.
     pub view_sources: HashMap<u32, Vec<u32>>,
     /// Types.
@@ -146,6 +168,19 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
     for row in ask(open, sql::VIEWS, &schemas).await?.iter() {
         raw.views.insert(row.at(0)?, view::sources(&row.at::<String>(1)?));
     }
+    for row in ask_all(open, sql::ASKED).await?.iter() {
+        if let Some(asked) = Asked::read(&row.at::<String>(2)?) {
+            raw.asked.entry((row.at(0)?, row.at(1)?)).or_default().join(&asked);
+        }
+    }
+    if !raw.asked.is_empty() {
+        for row in ask(open, sql::VIEWS_ELSEWHERE, &schemas).await?.iter() {
+            raw.views.entry(row.at(0)?).or_insert(view::sources(&row.at::<String>(1)?));
+        }
+    }
+    for row in ask_all(open, sql::CHECKS).await?.iter() {
+        raw.checks.push(read_check(row)?);
+    }
     for row in ask_all(open, sql::VIEW_SOURCES).await?.iter() {
         raw.view_sources.entry(row.at(0)?).or_default().push(row.at(1)?);
     }
@@ -233,9 +268,25 @@ fn read_column(row: Row<'_>) -> Result<(u32, Column), Error> {
         required: flag(row, 6)?,
         default: maybe_name(row, 9)?,
         generated: identity == "a" || !generated.is_empty(),
-        comment: maybe_name(row, 10)?,
+        comment: maybe_name(row, 10)?.and_then(|comment| check::shown(&comment)),
+        origin: (row.at(0)?, row.at(1)?),
+        check: None,
+        bounds: Vec::new(),
     };
     Ok((row.at(0)?, column))
+}
+
+fn read_check(row: Row<'_>) -> Result<RawCheck, Error> {
+    let domain: u32 = row.at(1)?;
+    let column = if domain == 0 { maybe_name(row, 5)? } else { Some("VALUE".into()) };
+    let definition: String = row.at(4)?;
+    Ok(RawCheck {
+        relation: row.at(0)?,
+        domain,
+        name: name(row, 2)?,
+        columns: array(row, 3)?,
+        bounds: column.and_then(|column| bounds::read(&definition, &column)).unwrap_or_default(),
+    })
 }
 
 fn read_type(row: Row<'_>) -> Result<Type, Error> {
@@ -250,7 +301,10 @@ fn read_type(row: Row<'_>) -> Result<Type, Error> {
         "p" => TypeKind::Pseudo,
         _ => TypeKind::Base,
     };
+    let comment = maybe_name(row, 12)?;
+    let is_domain = kind == TypeKind::Domain;
     Ok(Type {
+        asked: comment.as_deref().filter(|_| is_domain).and_then(Asked::read).map(Arc::new),
         oid: row.at(0)?,
         schema: name(row, 1)?,
         name: name(row, 2)?,
@@ -263,7 +317,7 @@ fn read_type(row: Row<'_>) -> Result<Type, Error> {
         default: maybe_name(row, 9)?,
         labels: array::<Name>(row, 10)?.into_iter().map(|label| label.0).collect(),
         json_cast: flag(row, 11)?,
-        comment: maybe_name(row, 12)?,
+        comment: comment.filter(|_| !is_domain),
     })
 }
 
@@ -352,6 +406,14 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
             column.required |= domain.is_some_and(|domain| domain.required);
         }
     }
+    let domain_checks = ruled::domains(&raw.checks);
+    ruled::columns(
+        &mut relations,
+        &types,
+        &domain_checks,
+        &Ruling { views: &views, asked: &raw.asked, checks: &raw.checks },
+    );
+    let constraints = ruled::constraints(&keys, &raw.checks);
     gate::decide(&mut relations, &view_sources, scope);
     let by_row_type: HashMap<u32, RelationId> =
         relations.iter().filter(|one| one.row_type != 0).map(|one| (one.row_type, one.id)).collect();
@@ -398,6 +460,8 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         representations: raw.representations,
         handlers,
         closed,
+        constraints,
+        domain_checks,
         comments: raw.comments,
         key_comments: keys
             .iter()

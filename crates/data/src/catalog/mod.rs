@@ -3,15 +3,19 @@
 //! Invariant: a snapshot is built whole from one transaction and swapped in one step; nobody sees half a change. Names
 //! that reach SQL text come from here, never from an ask.
 
+pub mod bounds;
+pub mod check;
 mod effects;
 pub mod function;
 pub mod links;
 mod load;
 pub mod relation;
+mod ruled;
 pub mod sql;
 pub mod types;
 mod view;
 
+pub use bounds::Bound;
 pub use function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
 pub use links::{Columns, Link, LinkKind};
 pub use load::{Raw, build, fingerprint, read};
@@ -46,6 +50,15 @@ impl Scope {
     }
 }
 
+/// What rows of a table must obey.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Constraint {
+    /// Columns by number.
+    pub columns: Vec<i16>,
+    /// What a CHECK of a single column says, as far as it is understood.
+    pub bounds: Vec<Bound>,
+}
+
 /// The snapshot.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -65,6 +78,10 @@ pub struct Catalog {
     pub handlers: Vec<Handler>,
     /// Functions that are not served.
     pub closed: Vec<crate::gate::Refusal>,
+    /// CHECK, unique and foreign keys, by `pg_class.oid` and name.
+    pub constraints: HashMap<(u32, Arc<str>), Constraint>,
+    /// CHECKs of domains, by type.
+    pub domain_checks: HashMap<u32, Vec<(Arc<str>, Vec<Bound>)>>,
     /// Comments of schemas.
     pub comments: HashMap<Arc<str>, Arc<str>>,
     /// Comments of foreign keys, by `pg_class.oid` and name.

@@ -4,6 +4,9 @@
 
 use std::sync::Arc;
 
+use super::bounds::Bound;
+use super::check::Check;
+
 /// A relation's place in its snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelationId(pub usize);
@@ -90,6 +93,12 @@ pub struct Column {
     pub generated: bool,
     /// What its comment says.
     pub comment: Option<Arc<str>>,
+    /// The table and column it is, or shows: of a view, the one at the end of all views.
+    pub origin: (u32, i16),
+    /// What is asked of its values beyond what PostgreSQL checks.
+    pub check: Option<Arc<Check>>,
+    /// What CHECKs of its table and its domains say of it alone.
+    pub bounds: Vec<Bound>,
 }
 
 /// A table, view or foreign table.

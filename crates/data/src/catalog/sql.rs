@@ -89,7 +89,7 @@ select t.oid, n.nspname, t.typname, t.typtype, t.typbasetype, t.typrelid, t.typn
         where e.enumtypid = t.oid) as labels,
        exists (select 1 from pg_catalog.pg_cast k where k.castsource = t.oid and k.castmethod = 'f'
                and k.casttarget = 'pg_catalog.json'::pg_catalog.regtype) as json_cast,
-       case when t.typtype = 'e' then pg_catalog.obj_description(t.oid, 'pg_type') end as comment
+       case when t.typtype in ('e', 'd') then pg_catalog.obj_description(t.oid, 'pg_type') end as comment
 from pg_catalog.pg_type t
 join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 left join pg_catalog.pg_type e on e.oid = t.typelem and t.typcategory = 'A'
@@ -126,6 +126,37 @@ where p.prokind = 'f' and p.prorettype not in ('pg_catalog.trigger'::pg_catalog.
   and (n.nspname = any($1::text[])
        or (p.pronargs = 1 and p.proargtypes[0] in (select c.reltype from pg_catalog.pg_class c where c.reltype <> 0)))
 order by n.nspname, p.proname, p.oid";
+
+/// Columns whose comments are meant for us, wherever they are, and the same columns of tables that inherit them.
+pub const ASKED: &str = "
+with recursive asked(relation, name, text) as (
+  select d.objoid, a.attname, d.description from pg_catalog.pg_description d
+  join pg_catalog.pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid
+  where d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0 and d.description like '%@palisade %'
+  union
+  select i.inhrelid, asked.name, asked.text from asked join pg_catalog.pg_inherits i on i.inhparent = asked.relation)
+select asked.relation, a.attnum, asked.text
+from asked join pg_catalog.pg_attribute a on a.attrelid = asked.relation and a.attname = asked.name
+order by 1, 2, 3";
+
+/// Definitions of views elsewhere, which those in the schemas may stand on.
+pub const VIEWS_ELSEWHERE: &str = "
+select r.ev_class, r.ev_action::text as action
+from pg_catalog.pg_rewrite r
+join pg_catalog.pg_class c on c.oid = r.ev_class
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('v', 'm') and r.ev_type = '1' and not n.nspname = any($1::text[])
+  and n.nspname not in ('pg_catalog', 'information_schema')";
+
+/// CHECK constraints of tables and domains. A partition's copies of its parent's are left out.
+pub const CHECKS: &str = "
+select c.conrelid, c.contypid, c.conname, pg_catalog.to_json(c.conkey) as columns,
+       pg_catalog.pg_get_constraintdef(c.oid) as definition,
+       case when pg_catalog.cardinality(c.conkey) = 1 then
+         (select a.attname from pg_catalog.pg_attribute a where a.attrelid = c.conrelid and a.attnum = c.conkey[1]) end as name
+from pg_catalog.pg_constraint c
+where c.contype = 'c' and (c.conrelid >= 16384 or c.contypid >= 16384) and c.conparentid = 0
+order by c.conrelid, c.contypid, c.conname";
 
 /// Implicit casts by function between a domain and json or text: how a domain's values are shown and read.
 pub const REPRESENTATIONS: &str = "
@@ -262,6 +293,9 @@ pub const ALL: &[&str] = &[
     KEYS,
     VIEWS,
     VIEW_SOURCES,
+    VIEWS_ELSEWHERE,
+    ASKED,
+    CHECKS,
     TYPES,
     FUNCTIONS,
     REPRESENTATIONS,

@@ -55,6 +55,8 @@ pub struct Type {
     pub json_cast: bool,
     /// What an enum's comment says.
     pub comment: Option<Arc<str>>,
+    /// What a domain's comment asks of its values.
+    pub asked: Option<Arc<super::check::Asked>>,
 }
 
 /// How a value in PostgreSQL's text format becomes JSON.

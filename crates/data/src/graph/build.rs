@@ -15,6 +15,7 @@ use pg::{Param, Statement};
 
 use super::ask::{Call, Logic, Object, Page, Rows, Shape, Shown, Source, Term, Test, Text, Value};
 use crate::ask::Name;
+use crate::catalog::check::Check;
 use crate::catalog::{Catalog, Function, Relation};
 use crate::error::Error;
 use crate::plan;
@@ -34,6 +35,30 @@ pub enum Part {
     Fixed(Param),
     /// Known when it runs.
     Slot(usize),
+    /// On its way into a column of whose values more is asked.
+    Checked {
+        /// The value.
+        part: Box<Part>,
+        /// The column.
+        column: Arc<str>,
+        /// What is asked.
+        check: Arc<Check>,
+    },
+}
+
+impl Part {
+    fn param(&self, slots: &[Param]) -> Result<Param, Error> {
+        match self {
+            Part::Fixed(param) => Ok(param.clone()),
+            Part::Slot(at) => Ok(slots.get(*at).cloned().unwrap_or(Param::NULL)),
+            Part::Checked { part, column, check } => {
+                let param = part.param(slots)?;
+                let Some(bytes) = &param.0 else { return Ok(param) };
+                let text = std::str::from_utf8(bytes).map_err(|_| Error::Bug("a value that is no text"))?;
+                Ok(crate::clean::text(column, check, text)?.map_or(param, Param::from))
+            }
+        }
+    }
 }
 
 /// A statement whose slots are still open.
@@ -49,12 +74,9 @@ pub struct Compiled {
 
 impl Compiled {
     /// The statement with its slots filled; a slot that is missing is null.
-    pub fn statement(&self, slots: &[Param]) -> Statement {
-        let param = |part: &Part| match part {
-            Part::Fixed(param) => param.clone(),
-            Part::Slot(at) => slots.get(*at).cloned().unwrap_or(Param::NULL),
-        };
-        Statement::new(Arc::clone(&self.sql), self.params.iter().map(param).collect::<Vec<_>>())
+    pub fn statement(&self, slots: &[Param]) -> Result<Statement, Error> {
+        let params = self.params.iter().map(|part| part.param(slots)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Statement::new(Arc::clone(&self.sql), params))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Changes: one statement each, which gives the number of rows touched and the JSON of what is given back.
 //!
+//! Values on their way into checked columns ([`crate::clean`]) are checked when the statement runs.
 //! Invariant: the rows given back are those that were written; what is nested in them is read as it was before.
 
 use super::ask::{Act, Change, Given, Gives, Object, Text, Value};
-use super::build::{Build, Compiled, ROW, json_object, where_};
-use crate::catalog::Catalog;
+use super::build::{Build, Compiled, Part, ROW, json_object, where_};
+use pg::Param;
+
+use crate::catalog::{Catalog, Column};
 use crate::error::Error;
 use crate::sql::ident;
 
@@ -50,7 +53,11 @@ pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Erro
         Act::Insert { columns, rows } => {
             let mut tuples = Vec::with_capacity(rows.len());
             for row in rows {
-                let values: Vec<String> = row.iter().map(|value| build.written(value.as_ref())).collect();
+                let values: Vec<String> = columns
+                    .iter()
+                    .zip(row)
+                    .map(|(column, value)| build.written(relation.column(column), value.as_ref()))
+                    .collect();
                 tuples.push(format!("({})", values.join(", ")));
             }
             for column in columns {
@@ -67,7 +74,11 @@ pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Erro
             let mut sets = Vec::new();
             for (column, value) in set {
                 target.column(column)?;
-                sets.push(format!("{} = {}", ident(column), build.written(Some(value))));
+                sets.push(format!(
+                    "{} = {}",
+                    ident(column),
+                    build.written(relation.column(column), Some(value))
+                ));
             }
             let mut conditions = Vec::new();
             for filter in filters {
@@ -110,12 +121,20 @@ pub fn call(value: &Value, catalog: &Catalog) -> Result<CompiledChange, Error> {
 
 impl<'a> Build<'a> {
     /// A value for a column: a parameter that PostgreSQL reads as the column's type.
-    fn written(&mut self, value: Option<&Option<Text>>) -> String {
-        match value {
-            None => "DEFAULT".to_owned(),
-            Some(None) => "NULL".to_owned(),
-            Some(Some(text)) => self.text(text),
+    fn written(&mut self, column: Option<&Column>, value: Option<&Option<Text>>) -> String {
+        let text = match value {
+            None => return "DEFAULT".to_owned(),
+            Some(None) => return "NULL".to_owned(),
+            Some(Some(text)) => text,
+        };
+        let place = self.text(text);
+        if let Some((column, check)) = column.and_then(|column| Some((&column.name, column.check.as_ref()?)))
+            && let Some(last) = self.params.last_mut()
+        {
+            let part = Box::new(std::mem::replace(last, Part::Fixed(Param::NULL)));
+            *last = Part::Checked { part, column: column.clone(), check: check.clone() };
         }
+        place
     }
 
     /// The rows written, as objects.

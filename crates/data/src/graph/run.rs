@@ -28,7 +28,7 @@ pub async fn read(
         setup.claims = Claims::Subject;
     }
     let lane = if compiled.calls { Lane::Own } else { Lane::Short };
-    let ask = Once { statement: compiled.statement(slots), mode: Mode::Read, lane, setup };
+    let ask = Once { statement: compiled.statement(slots)?, mode: Mode::Read, lane, setup };
     pg.once(caller, ask).await?.try_map(|rows| {
         let row = rows.first().ok_or(Error::Bug("a statement without a row"))?;
         Ok(row.fields().map(json).collect())
@@ -59,7 +59,7 @@ pub async fn write(
     }
     let mut answers = Vec::with_capacity(changes.len());
     for (change, slots) in changes {
-        let rows = tx.run(change.statement.statement(slots)).await?;
+        let rows = tx.run(change.statement.statement(slots)?).await?;
         let (touched, answer) = outcome(&rows)?;
         if change.at_most.is_some_and(|most| touched > most) {
             return Err(Error::MaxAffected { rows: touched });

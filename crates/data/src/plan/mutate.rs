@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::ask::{self, Logic, MutateAsk, Operator, Payload, Resolution, Returning, Rules, Test};
+use crate::catalog::check::Check;
 use crate::catalog::types::oid;
 use crate::catalog::{Catalog, Relation};
+use crate::clean;
 use crate::error::Error;
 
 use super::level::{Columns, Planner};
@@ -130,7 +132,14 @@ fn rows(
         Ok(Written { name: column.name.clone(), read_as, read_by, default: column.default.clone() })
     };
     let columns = payload.columns.iter().map(written).collect::<Result<Vec<_>, Error>>()?;
-    Ok(Rows { json: payload.json.clone(), many: payload.many, columns, missing_as_default })
+    let checks: Vec<(&str, &Check)> = relation
+        .columns
+        .iter()
+        .filter(|column| columns.iter().any(|written| written.name == column.name))
+        .filter_map(|column| Some((&*column.name, &**column.check.as_ref()?)))
+        .collect();
+    let json = clean::rows(&payload.json, payload.many, &checks)?;
+    Ok(Rows { json, many: payload.many, columns, missing_as_default })
 }
 
 /// The filters of a put are its primary key, all of it and nothing else, by plain equality.

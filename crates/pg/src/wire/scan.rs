@@ -57,6 +57,8 @@ pub(crate) fn error(mut body: &[u8]) -> Box<DbError> {
         table: None,
         column: None,
         constraint: None,
+        schema: None,
+        data_type: None,
     };
     while let Some((kind, rest)) = body.split_first()
         && *kind != 0
@@ -72,6 +74,8 @@ pub(crate) fn error(mut body: &[u8]) -> Box<DbError> {
             b't' => error.table = Some(text),
             b'c' => error.column = Some(text),
             b'n' => error.constraint = Some(text),
+            b's' => error.schema = Some(text),
+            b'd' => error.data_type = Some(text),
             _ => {}
         }
         body = rest;

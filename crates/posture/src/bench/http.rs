@@ -141,6 +141,12 @@ impl Ask<'_> {
         self.header("content-type", "application/json")
     }
 
+    /// With a body of a type.
+    pub fn body(mut self, content_type: &str, body: &str) -> Self {
+        self.body = body.as_bytes().to_vec();
+        self.header("content-type", content_type)
+    }
+
     /// With a form, as a browser sends it.
     pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
         let escape =

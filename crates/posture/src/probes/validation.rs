@@ -1,6 +1,6 @@
 //! Controls 57, 121, 122, 124 and 125: what may be written, what becomes of it, and how often.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::tables::{Tables, with};
 use crate::Finding;
@@ -83,4 +83,237 @@ async fn clicks(bench: &Bench, name: &str) -> Result<Finding, Trouble> {
             format!("the module for browsers debounces by 1000 ms: {}", module.status),
         ),
     ]))
+}
+
+/// The guide's rules for a person's form, as constraints, and a JSON schema in a comment.
+fn forms(name: &str) -> String {
+    let table = format!("public.{name}_forms");
+    format!(
+        "CREATE TABLE {table} (id int PRIMARY KEY, email text NOT NULL CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'),
+           name text NOT NULL CHECK (char_length(name) BETWEEN 2 AND 100), age int CHECK (age BETWEEN 0 AND 150),
+           website text CHECK (website ~ '^https?://[^[:space:]]+$'), code varchar(5), settings jsonb);
+         COMMENT ON COLUMN {table}.settings IS '@palisade schema: {{\"type\":\"object\",\"properties\":{{\"theme\":{{\"enum\":[\"dark\",\"light\"]}}}},\"additionalProperties\":false}}';
+         GRANT ALL ON {table} TO {EVERYBODY};
+         CREATE POLICY everybody ON {table} TO authenticated USING (true) WITH CHECK (true)"
+    )
+}
+
+/// 121: what the guide's validator refuses is refused by the database on every way in, and the answer names the field.
+pub async fn fields_are_validated_and_named(bench: &Bench) -> Result<Finding, Trouble> {
+    let tables = Tables::make(bench, &["forms"], forms).await?;
+    with(bench, tables, async |name| validated(bench, name).await).await
+}
+
+async fn validated(bench: &Bench, name: &str) -> Result<Finding, Trouble> {
+    let (_, session) = bench.guest().await?;
+    let path = format!("/rest/v1/{name}_forms");
+    let good = json!({ "id": 1, "email": "ann@example.com", "name": "Ann", "age": 30, "website": "https://example.com", "code": "abc",
+                       "settings": { "theme": "dark" } });
+    let as_somebody = |method: &str, path: &str| bench.client(method, path).bearer(&session.access);
+    let taken = as_somebody("POST", &path).json(&good).send().await?;
+    let mut lines = vec![(taken.status == 201, format!("a good row: {} {}", taken.status, code(&taken)))];
+    let wrong: [(&str, Value); 12] = [
+        ("email", json!("not an address")),
+        ("email", Value::Null),
+        ("name", json!("A")),
+        ("name", json!("a".repeat(101))),
+        ("age", json!(-1)),
+        ("age", json!(151)),
+        ("age", json!("many")),
+        ("website", json!("javascript:alert(1)")),
+        ("code", json!("toolong")),
+        ("settings", json!({ "theme": "pink" })),
+        ("settings", json!({ "other": 1 })),
+        ("settings", json!([])),
+    ];
+    for (at, (field, value)) in wrong.iter().enumerate() {
+        let mut row = good.clone();
+        row["id"] = json!(at + 10);
+        row[*field] = value.clone();
+        let refused = as_somebody("POST", &path).json(&row).send().await?;
+        let named = refused.json().pointer("/fields/0/column").and_then(Value::as_str) == Some(*field);
+        let shown = value.to_string().chars().take(30).collect::<String>();
+        lines.push((
+            refused.status == 400 && named,
+            format!("{field} {shown}: {} {}, the field is named: {named}", refused.status, code(&refused)),
+        ));
+    }
+    // The same by the other ways in.
+    let patched = as_somebody("PATCH", &format!("{path}?id=eq.1"))
+        .json(&json!({ "settings": { "x": 1 } }))
+        .send()
+        .await?;
+    let mut second = good.clone();
+    (second["id"], second["settings"]) = (json!(3), json!({ "theme": 1 }));
+    let mut first = good.clone();
+    first["id"] = json!(2);
+    let bulk = as_somebody("POST", &path).json(&json!([first, second])).send().await?;
+    let csv = "id,email,name,settings\n4,b@example.com,Bob,\"{\"\"x\"\":1}\"\n";
+    let csv = as_somebody("POST", &path).body("text/csv", csv).send().await?;
+    let upsert = as_somebody("POST", &path).header("prefer", "resolution=merge-duplicates");
+    let upsert = upsert
+        .json(&json!({ "id": 1, "email": "x@example.com", "name": "Xy", "settings": 7 }))
+        .send()
+        .await?;
+    for (how, answer) in
+        [("a change", &patched), ("one of two rows", &bulk), ("CSV", &csv), ("an upsert", &upsert)]
+    {
+        lines.push((
+            answer.status == 400,
+            format!("{how} against the schema: {} {}", answer.status, code(answer)),
+        ));
+    }
+    let mutation = format!(
+        "mutation {{ updatepalisade_probe_Collection(set: {{ settings: \"{{\\\"x\\\":1}}\" }}, atMost: 9) {{ affectedCount }} }}"
+    )
+    .replace("palisade_probe_", &format!("{name}_forms"));
+    let graphql = as_somebody("POST", "/graphql/v1").json(&json!({ "query": mutation })).send().await?;
+    let said =
+        graphql.json().pointer("/errors/0/message").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if graphql.status != 404 {
+        lines.push((said.contains("settings"), format!("a mutation against the schema: {said}")));
+    }
+    let stored = bench.sql().await?;
+    let stored = stored
+        .value(&format!("SELECT count(*) || ' ' || count(*) FILTER (WHERE settings = '{{\"theme\": \"dark\"}}') FROM public.{name}_forms"))
+        .await?;
+    lines.push((stored == "1 1", format!("rows stored, and those as they were: {stored}")));
+    Ok(Finding::all(lines))
+}
+
+/// Mark-up that runs something in a browser that shows it.
+const HOSTILE: [&str; 16] = [
+    "<script>alert(1)</script>hello",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<svg><script>alert(1)</script></svg>",
+    "<a href=\"javascript:alert(1)\">x</a>",
+    "<a href=\"jAvAsCrIpT&colon;alert(1)\">x</a>",
+    "<a href=\"&#106;avascript:alert(1)\">x</a>",
+    "<iframe src=\"data:text/html,<script>alert(1)</script>\"></iframe>",
+    "<math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\">",
+    "<b onmouseover=alert(1)>x</b>",
+    "<style>@import 'https://probe.invalid/x.css'</style>",
+    "<p style=\"background:url(javascript:alert(1))\">x</p>",
+    "<object data=\"javascript:alert(1)\"></object><embed src=\"javascript:alert(1)\">",
+    "<form action=\"https://probe.invalid\"><input name=password></form>",
+    "<<script>script>alert(1)<</script>/script>",
+];
+
+/// What the neighbour keeps.
+const HARMLESS: &str =
+    "<p>Hello <b>world</b>, <a href=\"https://example.com\" rel=\"noopener noreferrer\">a link</a></p>";
+
+/// What no stored text may hold, as a regular expression of PostgreSQL's.
+const RUNS: &str = "<(script|svg|math|iframe|object|embed|style|form|input|noscript)|<[^>]*[[:space:]/]on[a-z]+=|<[^>]*(javascript|data)\\s*(:|&colon;)|<[^>]*style=";
+
+fn pages(name: &str) -> String {
+    let table = format!("public.{name}_pages");
+    format!(
+        "CREATE TABLE {table} (id int PRIMARY KEY, body text, tags text[], meta jsonb, raw text);
+         COMMENT ON COLUMN {table}.body IS 'The text.\n@palisade html: sanitize';
+         COMMENT ON COLUMN {table}.tags IS '@palisade html: sanitize';
+         COMMENT ON COLUMN {table}.meta IS '@palisade html: sanitize';
+         CREATE VIEW public.{name}_probed WITH (security_invoker = true) AS SELECT id, body AS shown FROM {table};
+         GRANT ALL ON {table}, public.{name}_probed TO {EVERYBODY};
+         CREATE POLICY everybody ON {table} TO authenticated USING (true) WITH CHECK (true)"
+    )
+}
+
+/// 122: HTML in a tagged column is stored without what runs, whatever way it comes; text and structure stay.
+pub async fn html_is_stored_clean(bench: &Bench) -> Result<Finding, Trouble> {
+    let tables = Tables::make(bench, &["pages"], pages).await?;
+    with(bench, tables, async |name| cleaned(bench, name).await).await
+}
+
+async fn cleaned(bench: &Bench, name: &str) -> Result<Finding, Trouble> {
+    let (_, session) = bench.guest().await?;
+    let path = format!("/rest/v1/{name}_pages");
+    let ask = |method: &str, path: &str| bench.client(method, path).bearer(&session.access);
+    let all = HOSTILE.join("\n");
+    let row =
+        |id: usize, body: &str| json!({ "id": id, "body": body, "tags": [body], "meta": { "k": [body] } });
+    let mut ways: Vec<(&str, Answer)> = Vec::new();
+    let rows: Vec<Value> = HOSTILE.iter().enumerate().map(|(at, body)| row(at + 1, body)).collect();
+    ways.push(("rows at once", ask("POST", &path).json(&json!(rows)).send().await?));
+    ways.push(("one row", ask("POST", &path).json(&row(100, &all)).send().await?));
+    ways.push(("a row to change", ask("POST", &path).json(&row(101, "x")).send().await?));
+    ways.push((
+        "a change",
+        ask("PATCH", &format!("{path}?id=eq.101"))
+            .json(&json!({ "body": all, "tags": [all] }))
+            .send()
+            .await?,
+    ));
+    let upsert = ask("POST", &path).header("prefer", "resolution=merge-duplicates");
+    ways.push(("an upsert", upsert.json(&json!([row(100, &all), row(102, &all)])).send().await?));
+    ways.push(("a put", ask("PUT", &format!("{path}?id=eq.103")).json(&row(103, &all)).send().await?));
+    let quoted = all.replace('"', "\"\"");
+    let csv = format!("id,body,tags\n104,\"{quoted}\",\"{{<script>alert(1)</script>}}\"\n");
+    ways.push(("CSV", ask("POST", &path).body("text/csv", &csv).send().await?));
+    ways.push(("a form", ask("POST", &path).form(&[("id", "105"), ("body", &all)]).send().await?));
+    ways.push((
+        "named columns",
+        ask("POST", &format!("{path}?columns=id,body"))
+            .json(&json!([{ "id": 106, "body": all }]))
+            .send()
+            .await?,
+    ));
+    let escaped = format!("{{\"id\":107,\"b\\u006fdy\":{}}}", json!(all));
+    ways.push(("an escaped key", ask("POST", &path).body("application/json", &escaped).send().await?));
+    ways.push((
+        "a view",
+        ask("POST", &format!("/rest/v1/{name}_probed"))
+            .json(&json!({ "id": 108, "shown": all }))
+            .send()
+            .await?,
+    ));
+    let mutation = format!(
+        "mutation($b: String) {{ insertInto{name}_pagesCollection(objects: [{{ id: 109, body: $b }}]) {{ affectedCount }} }}"
+    );
+    let graphql = json!({ "query": mutation, "variables": { "b": all } });
+    let graphql = ask("POST", "/graphql/v1").json(&graphql).send().await?;
+    let change = format!(
+        "mutation {{ update{name}_pagesCollection(filter: {{ id: {{ eq: 101 }} }}, set: {{ body: {} }}) {{ affectedCount }} }}",
+        json!(all)
+    );
+    let change = ask("POST", "/graphql/v1").json(&json!({ "query": change })).send().await?;
+    if graphql.status != 404 {
+        ways.extend([("a mutation with variables", graphql), ("a mutation without", change)]);
+    }
+    ways.push((
+        "what is harmless",
+        ask("POST", &path).json(&json!({ "id": 200, "body": HARMLESS, "raw": all })).send().await?,
+    ));
+    let mut lines: Vec<(bool, String)> = ways
+        .iter()
+        .map(|(how, answer)| {
+            let taken = (200..300).contains(&answer.status) && answer.json().pointer("/errors").is_none();
+            (taken, format!("{how}: {} {}", answer.status, code(answer)))
+        })
+        .collect();
+    let sql = bench.sql().await?;
+    let table = format!("public.{name}_pages");
+    let stored = sql.value(&format!("SELECT count(*) FROM {table}")).await?;
+    let runs = sql
+        .rows(&format!(
+            "SELECT id, left(concat_ws(' ', body, tags, meta), 200) FROM {table} WHERE concat_ws(' ', body, tags, meta) ~* $re${RUNS}$re$ ORDER BY id"
+        ))
+        .await?;
+    let first: Vec<String> = runs.iter().take(2).flatten().flatten().cloned().collect();
+    lines.push((
+        runs.is_empty(),
+        format!("of {stored} rows, {} hold what runs {}", runs.len(), first.join(" ")),
+    ));
+    let kept = sql
+        .value(&format!(
+            "SELECT (body = $t${HARMLESS}$t$) || ' ' || (raw LIKE '%<script>%') FROM {table} WHERE id = 200"
+        ))
+        .await?;
+    lines.push((
+        kept == "true true",
+        format!("the harmless text is as it was, and so is a column without the rule: {kept}"),
+    ));
+    Ok(Finding::all(lines))
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use base::{Fault, Kind};
+use data::fields::Report;
 use data::query::{NotEmbedded, Unreadable, WrongRange};
 
 /// Why a request was not carried out.
@@ -71,6 +72,15 @@ pub enum Refusal {
     /// A put whose filters are not its primary key.
     #[error("Filters must include all and only primary key columns with 'eq' operators")]
     PutFilters,
+    /// The data refused a write, and more is known of it.
+    #[error("{error}")]
+    Write {
+        /// What it said.
+        #[source]
+        error: data::Error,
+        /// What is known.
+        report: Report,
+    },
     /// Anything the data refused.
     #[error(transparent)]
     Data(#[from] data::Error),
@@ -82,7 +92,7 @@ pub enum Refusal {
 impl Fault for Refusal {
     fn kind(&self) -> Kind {
         match self {
-            Refusal::Data(error) => error.kind(),
+            Refusal::Data(error) | Refusal::Write { error, .. } => error.kind(),
             Refusal::Database(error) => error.kind(),
             Refusal::ResponseHeaders | Refusal::ResponseStatus => Kind::Bug,
             Refusal::Path | Refusal::NoDescription => Kind::NotFound,
@@ -119,14 +129,14 @@ impl Fault for Refusal {
             Refusal::Path => "rest.path",
             Refusal::NoDescription => "rest.no_description",
             Refusal::PutFilters => "rest.put_filters",
-            Refusal::Data(error) => error.code(),
+            Refusal::Data(error) | Refusal::Write { error, .. } => error.code(),
             Refusal::Database(error) => error.code(),
         }
     }
 
     fn message(&self) -> Cow<'_, str> {
         match self {
-            Refusal::Data(error) => error.message(),
+            Refusal::Data(error) | Refusal::Write { error, .. } => error.message(),
             Refusal::Database(error) => error.message(),
             other => Cow::Owned(other.to_string()),
         }
@@ -134,7 +144,7 @@ impl Fault for Refusal {
 
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
-            Refusal::Data(error) => error.retry_after(),
+            Refusal::Data(error) | Refusal::Write { error, .. } => error.retry_after(),
             Refusal::Database(error) => error.retry_after(),
             _ => None,
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base::Repeat;
 use data::ask::{Change, Level, MutateAsk, Name, Outcome, ReadAsk, Returning, Shape};
+use data::catalog::Catalog;
 use data::query::{LegacyNames, Page, Reading};
 use data::{Begun, Stream};
 use http::{Method, StatusCode};
@@ -188,7 +189,8 @@ async fn write_rows(
             &config.rules,
             setup(config, &rest.data.catalog(), ask, &heading),
         )
-        .await?;
+        .await
+        .map_err(|error| refused(&catalog, &data_ask, error))?;
     stages.ran();
     reply.try_map(|outcome| {
         let draft = if chosen.explain.is_some() {
@@ -216,6 +218,14 @@ fn change(heading: &Heading, ask: &Ask) -> Result<Change, Refusal> {
             on_conflict: heading.query.on_conflict.clone(),
             missing_as_default,
         }),
+    }
+}
+
+/// With what is known of a refusal by the database.
+fn refused(catalog: &Catalog, ask: &MutateAsk, error: data::Error) -> Refusal {
+    match data::fields::of(catalog, ask, &error) {
+        Some(report) => Refusal::Write { error, report },
+        None => Refusal::Data(error),
     }
 }
 

@@ -132,6 +132,8 @@ mod tests {
             table: None,
             column: None,
             constraint: None,
+            schema: None,
+            data_type: None,
         }
     }
 

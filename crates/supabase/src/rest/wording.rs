@@ -4,6 +4,7 @@
 //! constraint violations, no hints of the parser, no text of failures that are ours.
 
 use base::{Failure, Fault, Kind};
+use data::fields::{FieldFault, Report};
 use http::header::{CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ pub(super) struct Words {
     pub(super) message: String,
     pub(super) details: Value,
     pub(super) hint: Value,
+    /// What is wrong, field by field.
+    pub(super) fields: Vec<FieldFault>,
     pub(super) headers: Vec<(String, String)>,
 }
 
@@ -30,6 +33,7 @@ impl Words {
             message: message.into(),
             details: Value::Null,
             hint: Value::Null,
+            fields: Vec::new(),
             headers: Vec::new(),
         }
     }
@@ -49,8 +53,12 @@ impl Words {
         if minimal {
             return json!({ "code": self.code, "message": self.message }).to_string();
         }
-        json!({ "code": self.code, "details": self.details, "hint": self.hint, "message": self.message })
-            .to_string()
+        let mut body =
+            json!({ "code": self.code, "details": self.details, "hint": self.hint, "message": self.message });
+        if !self.fields.is_empty() {
+            body["fields"] = json!(self.fields);
+        }
+        body.to_string()
     }
 
     fn answer(self, voice: Voice) -> Answer {
@@ -171,6 +179,7 @@ pub(super) fn words(refusal: &Refusal, voice: Voice) -> Words {
         Refusal::Path => Words::new(404, "PGRST125", message),
         Refusal::NoDescription => Words::new(404, "PGRST126", message),
         Refusal::Data(error) => data_words(error, voice),
+        Refusal::Write { error, report } => write_words(error, report, voice),
         Refusal::Database(error) => super::sqlstate::words(error, voice),
     }
 }
@@ -248,6 +257,9 @@ fn data_words(error: &data::Error, voice: Voice) -> Words {
         data::Error::PutFilters => Words::new(405, "PGRST105", message),
         data::Error::PutMismatch => Words::new(400, "PGRST115", message),
         data::Error::TooMuch { .. } => Words::new(413, "54000", message),
+        data::Error::NotJson => Words::new(400, "PGRST102", message),
+        // A rule of a column that is kept here is worded like one that PostgreSQL keeps.
+        data::Error::Field(fault) => with_fields(Words::new(400, "23514", message), vec![(**fault).clone()]),
         data::Error::RepeatOther => fault_words(422, error),
         data::Error::RepeatRunning => {
             let mut words = fault_words(409, error);
@@ -259,8 +271,31 @@ fn data_words(error: &data::Error, voice: Voice) -> Words {
         data::Error::NoCatalog => {
             Words::new(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
         }
-        data::Error::Bug(_) => Words::new(500, "PGRSTX00", "An unexpected error occurred"),
+        data::Error::BrokenRule { .. } | data::Error::Bug(_) => {
+            Words::new(500, "PGRSTX00", "An unexpected error occurred")
+        }
     }
+}
+
+/// A refused write: which fields are wrong, or, where the refusal came from what is not served, not even its name.
+fn write_words(error: &data::Error, report: &Report, voice: Voice) -> Words {
+    let words = data_words(error, voice);
+    if voice.outspoken {
+        return words;
+    }
+    if report.elsewhere {
+        return Words { message: "A rule of the database refused this".to_owned(), ..words };
+    }
+    with_fields(words, report.fields.clone())
+}
+
+/// With what is wrong, field by field: in words for who reads `details`, and by name for programs.
+fn with_fields(words: Words, fields: Vec<FieldFault>) -> Words {
+    if fields.is_empty() {
+        return words;
+    }
+    let said: Vec<String> = fields.iter().map(|fault| format!("{} {}", fault.column, fault.says)).collect();
+    Words { fields, ..words.details(said.join("; ")) }
 }
 
 /// In our own words, with our own code.

@@ -6,6 +6,7 @@ mod data;
 mod edge;
 mod external;
 mod factors;
+mod fields;
 mod fluxbase;
 mod fluxbase_accounts;
 mod fluxbase_tables;

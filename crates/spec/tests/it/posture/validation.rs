@@ -23,3 +23,52 @@ async fn control_125_turns_red_when_requests_with_one_key_are_not_compared() {
     )
     .await;
 }
+
+/// Comments on columns of the probes' tables are gone a moment after they were made.
+const NO_COMMENTS: &str =
+    "CREATE FUNCTION palisade.hush() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS
+     $$ BEGIN DELETE FROM pg_description WHERE objsubid > 0 AND description LIKE '%@palisade %'; END $$;
+     CREATE EVENT TRIGGER hush ON ddl_command_end WHEN TAG IN ('COMMENT') EXECUTE FUNCTION palisade.hush()";
+
+#[tokio::test]
+async fn control_121_turns_red_when_schemas_are_not_heard_of() {
+    turns_red(121, NO_COMMENTS).await;
+}
+
+#[tokio::test]
+async fn control_121_turns_red_when_constraints_are_dropped() {
+    turns_red(
+        121,
+        "CREATE FUNCTION palisade.loosen() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS
+         $$ DECLARE found record; BEGIN
+            FOR found IN SELECT conrelid::regclass AS relation, conname FROM pg_constraint
+                         WHERE contype = 'c' AND conrelid::regclass::text ~ '_forms$' LOOP
+                EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.relation, found.conname);
+            END LOOP; END $$;
+         CREATE EVENT TRIGGER loosen ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE FUNCTION palisade.loosen()",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn control_122_turns_red_when_tags_are_not_heard_of() {
+    turns_red(122, NO_COMMENTS).await;
+}
+
+#[tokio::test]
+async fn control_122_turns_red_when_a_trigger_brings_back_what_was_sent() {
+    turns_red(
+        122,
+        "CREATE FUNCTION palisade.spoil() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS
+         $$ DECLARE found record; BEGIN
+            FOR found IN SELECT oid::regclass AS relation FROM pg_class c WHERE relkind = 'r' AND relname ~ '_pages$'
+                         AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid) LOOP
+                EXECUTE format('CREATE TRIGGER spoil BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION palisade.spoiled()', found.relation);
+            END LOOP; END $$;
+         CREATE FUNCTION palisade.spoiled() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN new.body := new.body || '<img src=x onerror=alert(1)>'; RETURN new; END $$;
+         GRANT USAGE ON SCHEMA palisade TO PUBLIC;
+         CREATE EVENT TRIGGER spoil ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE FUNCTION palisade.spoil()",
+    )
+    .await;
+}

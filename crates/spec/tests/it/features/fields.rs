@@ -1,0 +1,146 @@
+//! Refused fields are named, and nothing else is (control 121).
+
+use http::Method;
+use serde_json::{Value, json};
+use spec::TestApp;
+
+const SHOP: &str = "create type public.size as enum ('small', 'large');
+     create domain public.sku as text check (value ~ '^[A-Z]{3}-[0-9]+$');
+     create table public.goods (id int primary key, sku public.sku, name varchar(10) not null unique, size public.size, price numeric constraint fair check (price >= 0 and price < 1000),
+        parent int references public.goods, low int, high int, constraint ordered check (low < high), made uuid);
+     create policy everybody on public.goods to authenticated using (true) with check (true);
+     create view public.labels with (security_invoker = true) as select id, name as label, price as cost from public.goods;
+     create schema hidden;
+     create table hidden.ledger (good int not null check (good < 100));
+     create function public.book() returns trigger language plpgsql security definer set search_path = '' as $$ begin insert into hidden.ledger values (new.id); return new; end $$;
+     create trigger book after insert on public.goods for each row execute function public.book();
+     insert into public.goods (id, name) values (1, 'one');";
+
+fn faults(value: &Value) -> Vec<String> {
+    let all = value["fields"].as_array().cloned().unwrap_or_default();
+    all.iter()
+        .map(|one| {
+            format!(
+                "{} {}: {}",
+                one["column"].as_str().unwrap(),
+                one["rule"].as_str().unwrap(),
+                one["says"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn each_kind_of_refusal_names_its_field() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(SHOP).await;
+    let ann = app.person("ann").await.client;
+    for (row, status, said) in [
+        (json!({ "id": 2 }), 400, vec!["name required: is required"]),
+        (
+            json!({ "id": 2, "name": "far too long" }),
+            400,
+            vec!["name length: must have at most 10 characters"],
+        ),
+        (json!({ "id": 2, "name": "one" }), 409, vec!["name unique: is taken already"]),
+        (
+            json!({ "id": 2, "name": "x", "size": "huge" }),
+            400,
+            vec!["size choice: must be one of small, large"],
+        ),
+        (
+            json!({ "id": 2, "name": "x", "price": -1 }),
+            400,
+            vec!["price check: must be at least 0 and must be less than 1000"],
+        ),
+        (
+            json!({ "id": 2, "name": "x", "sku": "abc" }),
+            400,
+            vec!["sku check: has not the form it must have"],
+        ),
+        (
+            json!({ "id": 2, "name": "x", "parent": 77 }),
+            409,
+            vec!["parent reference: names a row that is not there"],
+        ),
+        (
+            json!({ "id": 2, "name": "x", "low": 3, "high": 2 }),
+            400,
+            vec!["low check: breaks the rule ordered", "high check: breaks the rule ordered"],
+        ),
+        (json!({ "id": 2, "name": "x", "made": "yesterday" }), 400, vec!["made type: must be a UUID"]),
+        (
+            json!({ "id": "two", "name": "x" }),
+            400,
+            vec!["id type: must be a whole number from -2147483648 to 2147483647"],
+        ),
+    ] {
+        let refused = ann.post("/rest/v1/goods", row).await.expect(status).value();
+        assert_eq!(faults(&refused), said, "{refused}");
+        let details = refused["details"].as_str().unwrap();
+        assert!(said.iter().all(|one| details.contains(one.split_once(": ").unwrap().1)), "{refused}");
+        assert!(refused["message"].is_string() && refused["code"].is_string());
+    }
+    let several = ann
+        .post("/rest/v1/goods", json!([{ "id": 2, "name": "x" }, { "id": 3, "name": "much too long" }]))
+        .await;
+    assert_eq!(several.expect(400).value()["fields"][0]["row"], 1);
+    let changed =
+        ann.json(Method::PATCH, "/rest/v1/goods?id=eq.1", json!({ "price": 5000 })).await.expect(400).value();
+    assert_eq!(faults(&changed), ["price check: must be at least 0 and must be less than 1000"]);
+    // What shows the table under other names is told by those.
+    let shown =
+        ann.post("/rest/v1/labels", json!({ "id": 2, "label": "x", "cost": -1 })).await.expect(400).value();
+    assert_eq!(faults(&shown), ["cost check: must be at least 0 and must be less than 1000"]);
+    let unnamed = ann.post("/rest/v1/labels", json!({ "id": 2 })).await.expect(400).value();
+    assert_eq!(faults(&unnamed), ["label required: is required"]);
+    ann.post(
+        "/rest/v1/goods",
+        json!({ "id": 2, "name": "good", "sku": "ABC-1", "size": "small", "price": 5 }),
+    )
+    .await
+    .expect(201);
+}
+
+#[tokio::test]
+async fn a_refusal_from_what_is_not_served_names_nothing() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(SHOP).await;
+    let ann = app.person("ann").await.client;
+    let refused = ann.post("/rest/v1/goods", json!({ "id": 500, "name": "x" })).await.expect(400);
+    assert!(!refused.text().contains("ledger") && !refused.text().contains("hidden"), "{}", refused.text());
+    assert_eq!(refused.value()["code"], "23514");
+    app.owner("alter table hidden.ledger add foreign key (good) references public.goods on delete restrict")
+        .await;
+    let refused = ann.send(Method::DELETE, "/rest/v1/goods?id=eq.2", &[], Default::default()).await;
+    assert!(!refused.text().contains("ledger"), "{}", refused.text());
+    ann.post("/rest/v1/goods", json!({ "id": 50, "name": "y" })).await.expect(201);
+    let refused =
+        ann.send(Method::DELETE, "/rest/v1/goods?id=eq.50", &[], Default::default()).await.expect(409);
+    assert!(!refused.text().contains("ledger"), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_read_closes_its_column_alone() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create table public.notes (id int primary key, body text, other text);
+         create policy everybody on public.notes to authenticated using (true) with check (true);
+         comment on column public.notes.body is '@palisade html: sanitze';
+         create domain public.prose as text; comment on domain public.prose is '@palisade html: sanitize';
+         alter table public.notes add column story public.prose; create table public.older (); ",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    let refused = ann.post("/rest/v1/notes", json!({ "id": 1, "body": "x" })).await.expect(500);
+    assert!(!refused.text().contains("sanitze"));
+    ann.post("/rest/v1/notes", json!({ "id": 1, "other": "<script>", "story": "<script>x</script>y" }))
+        .await
+        .expect(201);
+    // A domain's comment holds for every column of it, and what is said to us is not told.
+    assert_eq!(
+        ann.get("/rest/v1/notes?select=other,story").await.value(),
+        json!([{ "other": "<script>", "story": "y" }])
+    );
+    assert!(!ann.get("/rest/v1/").await.text().contains("@palisade"));
+}

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::alerts::Alerts;
 use crate::bans::Bans;
 use crate::db::Db;
 use crate::migrate::Migrate;
@@ -132,6 +133,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Migrate,
+    },
+    /// What was raised in a running server, and who is told.
+    Alerts {
+        /// What to do.
+        #[command(subcommand)]
+        what: Alerts,
     },
     /// Addresses that are kept out of a running server.
     Bans {

@@ -35,6 +35,7 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Roles { what } => crate::roles::run(what).await,
         Command::ExplainAccess(asked) => crate::policies::explain_access(asked).await,
         Command::Migrate { what } => crate::migrate::run(what).await,
+        Command::Alerts { what } => crate::alerts::run(what).await,
         Command::Bans { what } => crate::bans::run(what).await,
         Command::Db { what } => crate::db::run(what).await,
         Command::Log { at } => log(at).await,

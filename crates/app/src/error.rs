@@ -40,6 +40,9 @@ pub enum StartError {
     /// Nobody could be kept out, or a jail cannot be what it is set to.
     #[error("{0}")]
     Detection(#[from] detection::Error),
+    /// Nobody could be told of anything, or a rule cannot be what it is set to.
+    #[error("{0}")]
+    Alerts(#[from] alerts::Error),
     /// A file or folder of ours.
     #[error("{path}: {source}")]
     File {
@@ -89,6 +92,10 @@ impl StartError {
             | StartError::Mail(_)
             | StartError::Limits(_) => Exit::Configuration,
             StartError::Detection(detection::Error::Setting { .. }) => Exit::Configuration,
+            StartError::Alerts(alerts::Error::Setting { .. } | alerts::Error::Contacts { .. }) => {
+                Exit::Configuration
+            }
+            StartError::Alerts(_) => Exit::Unavailable,
             StartError::Detection(_) => Exit::Unavailable,
             StartError::Auth(auth::Error::Unsafe { .. }) => Exit::Configuration,
             StartError::Database(pg::Error::Refused(_)) => Exit::Configuration,

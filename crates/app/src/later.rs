@@ -14,8 +14,11 @@ use auth::sso::{KeepProviders, Sso};
 use auth::{Auth, SendLink};
 
 /// Everything a worker of this node can run.
-pub fn registry(outbox: &mail::Outbox, auth: &Auth) -> Registry {
-    Registry::new().with::<DeliverMail>(outbox.clone()).with::<SendLink>(auth.clone())
+pub fn registry(outbox: &mail::Outbox, auth: &Auth, hooks: alerts::Hooks) -> Registry {
+    Registry::new()
+        .with::<alerts::CallHook>(hooks)
+        .with::<DeliverMail>(outbox.clone())
+        .with::<SendLink>(auth.clone())
 }
 
 /// Everything this node keeps as it should be.
@@ -59,13 +62,15 @@ pub struct Later {
     pub pg: pg::Pg,
     /// Logins that are lent.
     pub guests: guests::Guests,
+    /// Where alerts are posted.
+    pub hooks: alerts::Hooks,
 }
 
 impl Later {
     /// Starts both. On `stop` the worker ends what it is at, the reconcilers where they stand.
     pub fn spawn(self, listener: &Listener, tracker: &TaskTracker, stop: &CancellationToken) {
-        let Later { jobs, outbox, sso, auth, audit, clock, settings, tls, pg, guests } = self;
-        let worker = Worker::new(jobs, registry(&outbox, &auth), &settings, "node")
+        let Later { jobs, outbox, sso, auth, audit, clock, settings, tls, pg, guests, hooks } = self;
+        let worker = Worker::new(jobs, registry(&outbox, &auth, hooks), &settings, "node")
             .woken_by(listener.subscribe())
             .on_dead(move |name, id, why| audit.refused(given_up(name, id, why)));
         tracker.spawn(worker.run(stop.clone()));
@@ -92,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    async fn outbox_and_auth(database: &testkit::Database) -> (mail::Outbox, Auth, Audit) {
+    async fn outbox_and_auth(database: &testkit::Database) -> (mail::Outbox, Auth, Audit, alerts::Hooks) {
         let (pg, clock) = (database.pg(), Clock::system());
         let root = Arc::new(seal::RootKey::from_bytes([7; 32]).expect("a key"));
         let data = tempfile::tempdir().expect("a directory");
@@ -130,6 +135,8 @@ mod tests {
             rng: Rng::system(),
         })
         .expect("opened");
+        let hooks =
+            alerts::Hooks::from(&Settings::default(), outbound.clone(), clock.clone()).expect("opened");
         let auth = Auth::open(auth::Parts {
             jobs: Jobs::new(pg.clone(), clock.clone(), Rng::system()),
             outbox: outbox.clone(),
@@ -145,14 +152,15 @@ mod tests {
             root,
             texts,
         });
-        (outbox, auth.await.expect("opened"), audit)
+        (outbox, auth.await.expect("opened"), audit, hooks)
     }
 
     #[tokio::test]
     async fn everything_listed_is_started_and_everything_started_is_listed() {
         let database = testkit::Database::new(&crate::lists::migrations()).await;
-        let (outbox, auth, audit) = outbox_and_auth(&database).await;
-        let started: BTreeSet<&str> = registry(&outbox, &auth).definitions().map(|job| job.name).collect();
+        let (outbox, auth, audit, hooks) = outbox_and_auth(&database).await;
+        let started: BTreeSet<&str> =
+            registry(&outbox, &auth, hooks).definitions().map(|job| job.name).collect();
         let listed: BTreeSet<&str> = crate::lists::jobs().iter().map(|job| job.name).collect();
         assert_eq!(started, listed);
         let nothing = KeepProviders(Arc::new(|| Box::pin(async { Ok(()) })));

@@ -18,6 +18,7 @@ pub fn migrations() -> Vec<Migration> {
         migrate::MIGRATIONS,
         detection::MIGRATIONS,
         guests::MIGRATIONS,
+        alerts::MIGRATIONS,
     ]
     .concat()
 }
@@ -45,6 +46,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     tls::SETTINGS,
     outbound::SETTINGS,
     detection::SETTINGS,
+    alerts::SETTINGS,
     crate::settings::SETTINGS,
 ];
 
@@ -55,7 +57,7 @@ pub fn settings() -> Vec<&'static Definition> {
 
 /// Jobs: things to do once, later. `crate::later::registry` gives each what it works with.
 pub fn jobs() -> Vec<jobs::Definition> {
-    [auth::JOBS, jobs::JOBS].concat()
+    [auth::JOBS, alerts::JOBS, jobs::JOBS].concat()
 }
 
 /// Reconcilers: what is kept as it should be. `crate::later::reconcilers` starts them.

@@ -72,6 +72,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Policies { .. }
         | Command::ExplainAccess(_)
         | Command::Migrate { .. }
+        | Command::Alerts { .. }
         | Command::Bans { .. }
         | Command::Db { .. }
         | Command::Log { .. }

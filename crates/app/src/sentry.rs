@@ -27,12 +27,15 @@ pub async fn open(
 }
 
 /// What the edge asks. Switched off, it asks nobody.
-pub fn of(detection: &Detection, settings: &Settings) -> Sentry {
+pub fn of(detection: &Detection, alerts: &alerts::Alerts, settings: &Settings) -> Sentry {
+    let alerts = alerts.clone();
+    let on_caller = Arc::new(move |caller: &str, address| alerts.saw(caller, address));
     if !settings.get(&detection::settings::ENABLED) {
-        return Sentry::none();
+        return Sentry { on_caller, ..Sentry::none() };
     }
     let (asked, told) = (detection.clone(), detection.clone());
     Sentry {
+        on_caller,
         keeps_out: Arc::new(move |address| asked.kept_out(address).is_some()),
         on_request: Arc::new(move |arrived: &Arrived<'_>| {
             told.saw_request(&Request {

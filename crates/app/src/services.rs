@@ -76,6 +76,18 @@ pub struct Services {
     pub connections: Connections,
     /// Who is kept out.
     pub detection: detection::Detection,
+    /// Who is told.
+    pub alerts: alerts::Alerts,
+}
+
+/// What [`open`] opened: the parts, the keys every instance has, and what is still to be started.
+pub struct Opened {
+    /// The parts.
+    pub services: Services,
+    /// The keys.
+    pub keys: DefaultKeys,
+    /// Judges the audit log, and tells.
+    pub alerts: alerts::Keeper,
 }
 
 /// The audit log comes first: nothing starts without it.
@@ -98,7 +110,7 @@ pub async fn open(
     database: &Database,
     audit: Audit,
     detection: detection::Detection,
-) -> Result<(Services, DefaultKeys), StartError> {
+) -> Result<Opened, StartError> {
     let pg = database.pg.clone();
     let outbox = outbox(basics, &pg)?;
     let outbound = outbound(basics, &audit)?;
@@ -140,8 +152,9 @@ pub async fn open(
     let migrations = migrations(basics, database, &audit);
     let guests = guests(basics, database, &audit);
     let policies = policies::Policies::new(pg.clone(), &data.scope().exposed);
-    Ok((
-        Services {
+    let (alerts, keeper) = alerts(basics, &pg, &audit, &outbox, &jobs).await?;
+    Ok(Opened {
+        services: Services {
             pg,
             audit,
             auth,
@@ -159,9 +172,33 @@ pub async fn open(
             posture,
             connections,
             detection,
+            alerts,
         },
         keys,
-    ))
+        alerts: keeper,
+    })
+}
+
+/// Alerting, which slows nobody down where limits are switched off.
+async fn alerts(
+    basics: &Basics,
+    pg: &pg::Pg,
+    audit: &Audit,
+    outbox: &mail::Outbox,
+    jobs: &jobs::Jobs,
+) -> Result<(alerts::Alerts, alerts::Keeper), StartError> {
+    Ok(alerts::Alerts::open(alerts::Parts {
+        pg: pg.clone(),
+        audit: audit.clone(),
+        settings: basics.settings.clone(),
+        outbox: outbox.clone(),
+        jobs: jobs.clone(),
+        slows: basics.settings.get(&edge::settings::RATE_LIMITING),
+        url: basics.url.clone(),
+        clock: basics.clock.clone(),
+        rng: basics.rng.clone(),
+    })
+    .await?)
 }
 
 /// The application's own migrations, on the database that is served.

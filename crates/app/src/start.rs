@@ -116,11 +116,13 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     audit.record_alone(Entry::system(Event::ServerStarted).detail("profile", profile.name())).await?;
     record_settings(&audit, &basics.settings).await?;
     let (detection, keeper) = sentry::open(&basics, &database.pg, &audit).await?;
-    let (services, keys) = services::open(&basics, &database, audit, detection).await?;
+    let services::Opened { services, keys, alerts } =
+        services::open(&basics, &database, audit, detection).await?;
 
     let behind = &tasks.behind;
     let listener = watch::spawn(&database.listen, &services, &behind.tracker, &behind.stop);
     behind.tracker.spawn(keeper.run(listener.clone(), behind.stop.clone()));
+    behind.tracker.spawn(alerts.run(listener.clone(), behind.stop.clone()));
     let later = Later {
         pg: services.pg.clone(),
         jobs: services.jobs.clone(),
@@ -132,6 +134,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         settings: basics.settings.clone(),
         tls: services.tls.iter().chain([&services.probed]).cloned().collect(),
         guests: services.guests.clone(),
+        hooks: alerts::Hooks::from(&basics.settings, services.outbound.clone(), basics.clock.clone())?,
     };
     later.spawn(&listener, &behind.tracker, &behind.stop);
     let (edges, routes) = edges(&basics, &services, &database, not_effective, log)?;
@@ -212,7 +215,7 @@ fn plain(
         challenge: Arc::new(move |token| certificate.challenge(token)),
         hosts: tls.names(),
         https_port: basics.address.port(),
-        sentry: sentry::of(&services.detection, &basics.settings),
+        sentry: sentry::of(&services.detection, &services.alerts, &basics.settings),
         api_prefixes: prefixes.into_iter().filter(|prefix| !prefix.is_empty()).collect(),
         on_exposed: refusals::exposed(services.audit.clone()),
         front: edge::Front::from(&basics.settings)?,
@@ -308,6 +311,7 @@ fn edges(
         guests: services.guests.clone(),
         policies: services.policies.clone(),
         detection: services.detection.clone(),
+        alerts: services.alerts.clone(),
         outbox: services.outbox.clone(),
         posture: services.posture.clone(),
         not_effective,
@@ -318,7 +322,7 @@ fn edges(
     public.extend(compared_with(database));
     let routes = public.iter().flat_map(|mount| mount.routes.clone()).collect();
     let identify = mounts::identify(services.auth.clone());
-    let sentry = sentry::of(&services.detection, settings);
+    let sentry = sentry::of(&services.detection, &services.alerts, settings);
     let public = Edge::new(settings, config(public, identify, hosts(basics, services)?, sentry))?;
     let operator = mounts::operator(services, &native, settings);
     let operator =

@@ -22,7 +22,10 @@ pub fn spawn(
     tracker: &TaskTracker,
     stop: &CancellationToken,
 ) -> Listener {
-    let listener = Listener::start(target.clone(), &[auth::CHANNEL, jobs::CHANNEL, CATALOG[0], CATALOG[1]]);
+    let listener = Listener::start(
+        target.clone(),
+        &[auth::CHANNEL, jobs::CHANNEL, detection::CHANNEL, alerts::CHANNEL, CATALOG[0], CATALOG[1]],
+    );
     let (services, stop) = (services.clone(), stop.clone());
     tracker.spawn(close_ended(services.clone(), stop.clone()));
     let (follow, until) = (services.auth.clone().follow(listener.clone()), stop.clone());

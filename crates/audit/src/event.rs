@@ -259,6 +259,19 @@ events! {
     /// A ban ended or was lifted.
     AddressUnbanned "ban.lifted" Info Must;
 
+    /// A caller did far more than anybody does (control 108).
+    UnusualActivity "api.unusual_activity" Warn May;
+    /// A rule raised an alert.
+    AlertRaised "alert.raised" Warn May;
+    /// Nobody could be told of an alert.
+    AlertUndelivered "alert.undelivered" Critical May;
+    /// A rule was made to tell nobody for a while, or to tell again.
+    AlertSilenced "alert.silenced" Warn Must;
+    /// A bait was made.
+    CanaryMade "canary.made" Info Must;
+    /// A bait was taken: somebody is where nobody should be.
+    CanaryTouched "canary.touched" Critical May;
+
     // What leaves the house.
     /// A request of ours to a place that may not be reached, or past a limit, did not leave.
     OutboundRefused "outbound.refused" Warn May;

@@ -34,7 +34,9 @@ pub use error::Error;
 pub use front::Front;
 pub use headers::SecurityHeaders;
 pub use listener::{Listening, Peer, bind, listen, serve};
-pub use pipeline::{Arrived, Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Sentry, Used};
+pub use pipeline::{
+    Arrived, Edge, EdgeConfig, Identified, Identify, OnCaller, Recognise, Refusal, Sentry, Used,
+};
 pub use plain::{Exposed, OnExposed, Plain};
 pub use rates::Rates;
 pub use settings::SETTINGS;

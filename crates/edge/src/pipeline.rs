@@ -85,6 +85,9 @@ pub struct Arrived<'a> {
     pub agent: Option<&'a str>,
 }
 
+/// Told who asks, as limits count them, and where from; says how long they have to wait.
+pub type OnCaller = Arc<dyn Fn(&str, Option<IpAddr>) -> Option<Duration> + Send + Sync>;
+
 /// Who is kept out, and whoever is told of what comes in.
 #[derive(Clone)]
 pub struct Sentry {
@@ -93,12 +96,18 @@ pub struct Sentry {
     pub keeps_out: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// Told of every request; says whether its address is kept out from here on.
     pub on_request: Arc<dyn Fn(&Arrived<'_>) -> bool + Send + Sync>,
+    /// Told who asks, as limits count them, and where from; says how long they have to wait if they do far too much.
+    pub on_caller: OnCaller,
 }
 
 impl Sentry {
     /// Nobody is kept out: the control socket, and what runs on loopback for tests of others.
     pub fn none() -> Self {
-        Sentry { keeps_out: Arc::new(|_| false), on_request: Arc::new(|_| false) }
+        Sentry {
+            keeps_out: Arc::new(|_| false),
+            on_request: Arc::new(|_| false),
+            on_caller: Arc::new(|_, _| None),
+        }
     }
 }
 
@@ -306,6 +315,7 @@ impl Edge {
         let caller = identified.caller.clone();
         way.caller = Some(caller.clone());
         if route.rate != Rate::Exempt {
+            self.require_usual(&caller)?;
             check(way, self.rates.global(&caller).await)?;
         }
         route.admit(&caller, identified.has_credential, &self.config.clock)?;
@@ -359,8 +369,17 @@ impl Edge {
     /// Unknown paths count against the address: probing is not free.
     async fn nothing(&self, way: &mut Way) -> Result<Answer, Failure> {
         let nobody = Caller::anonymous().at(way.address);
+        self.require_usual(&nobody)?;
         check(way, self.rates.global(&nobody).await)?;
         Err(WebError::NoRoute.into())
+    }
+
+    /// Whoever does far more than anybody does is slowed down, answered or not (control 108).
+    fn require_usual(&self, caller: &Caller) -> Result<(), Failure> {
+        match (self.config.sentry.on_caller)(&crate::rates::subject(caller), caller.address) {
+            Some(wait) => Err(TooMuch { wait }.into()),
+            None => Ok(()),
+        }
     }
 
     /// A refused credential counts against the address it came from.
@@ -381,6 +400,7 @@ impl Edge {
             Err(refused) => refused,
         };
         let nobody = anonymous();
+        self.require_usual(&nobody)?;
         check(way, self.rates.global(&nobody).await)?;
         Err(refused)
     }
@@ -551,6 +571,25 @@ impl Fault for TookTooLong {
     }
     fn code(&self) -> &'static str {
         "edge.took_too_long"
+    }
+}
+
+/// Somebody who does far more than anybody does.
+#[derive(Debug, thiserror::Error)]
+#[error("This is far more than anybody does: wait a while")]
+struct TooMuch {
+    wait: Duration,
+}
+
+impl Fault for TooMuch {
+    fn kind(&self) -> Kind {
+        Kind::TooMany
+    }
+    fn code(&self) -> &'static str {
+        "edge.unusual_activity"
+    }
+    fn retry_after(&self) -> Option<Duration> {
+        Some(self.wait)
     }
 }
 

@@ -96,7 +96,8 @@ fn budget(name: &'static str, per_minute: u32, per_hour: u32) -> Budget {
     Budget { name, windows: vec![Window::per_minute(per_minute), Window::per_hour(per_hour)] }
 }
 
-fn subject(caller: &Caller) -> String {
+/// Under whose name a caller is counted: the session, else the key, else the address.
+pub(crate) fn subject(caller: &Caller) -> String {
     match &caller.who {
         Who::User(person) => match person.session {
             Some(session) => format!("session:{session}"),

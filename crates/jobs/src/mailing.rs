@@ -61,7 +61,7 @@ impl Jobs {
     /// Puts a mail and sees to its delivery, in the transaction that asks for it.
     pub async fn post(&self, tx: &mut SystemTx, outbox: &Outbox, message: &Message) -> Result<Uuid, Error> {
         let mail = outbox.put(tx, message).await?;
-        if !outbox.is_catcher() {
+        if !outbox.keeps(&message.to) {
             self.enqueue(tx, &DeliverMail { mail }).await?;
         }
         Ok(mail)

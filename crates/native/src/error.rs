@@ -37,6 +37,15 @@ pub enum Error {
         /// The longest.
         days: u64,
     },
+    /// A silence that lasts no time, or for ever.
+    #[error("A silence lasts from one second to {days} days")]
+    SilenceTime {
+        /// The longest.
+        days: u64,
+    },
+    /// Nobody is named who could be told of a hole.
+    #[error("Nobody is named here whom to tell")]
+    NoContacts,
     /// A database behind the listener does not answer.
     #[error("The database is not answering")]
     NotReady,
@@ -45,10 +54,12 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::NoControl { .. } | Error::NoCertificate | Error::NoPerson | Error::NoMail => {
-                Kind::NotFound
-            }
-            Error::NoLevel { .. } | Error::BanTime { .. } => Kind::Invalid,
+            Error::NoControl { .. }
+            | Error::NoCertificate
+            | Error::NoPerson
+            | Error::NoContacts
+            | Error::NoMail => Kind::NotFound,
+            Error::NoLevel { .. } | Error::BanTime { .. } | Error::SilenceTime { .. } => Kind::Invalid,
             Error::NoLog | Error::NotReady => Kind::Unavailable,
         }
     }
@@ -61,6 +72,8 @@ impl Fault for Error {
             Error::NoMail => "native.no_mail",
             Error::NoLog => "native.no_log",
             Error::NoLevel { .. } => "native.no_level",
+            Error::SilenceTime { .. } => "native.silence_time",
+            Error::NoContacts => "native.no_contacts",
             Error::BanTime { .. } => "native.ban_time",
             Error::NotReady => "native.not_ready",
         }

@@ -1,6 +1,7 @@
 //! Our own API: what the operator's commands ask over the control socket, health for load balancers, and in `dev` the
 //! page of caught mails. Translation only: no SQL, no policy.
 
+mod alerts;
 mod bans;
 mod clients;
 mod error;
@@ -43,6 +44,8 @@ pub struct State {
     pub policies: ::policies::Policies,
     /// Who is kept out.
     pub detection: ::detection::Detection,
+    /// Who is told.
+    pub alerts: ::alerts::Alerts,
     /// Mail.
     pub outbox: Outbox,
     /// The controls and what their probes saw.
@@ -58,7 +61,8 @@ pub struct State {
 }
 
 /// Routes that anybody may reach.
-pub const PUBLIC: &[Route<State>] = &[health::HEALTH, health::READY, clients::WRITES_JS];
+pub const PUBLIC: &[Route<State>] =
+    &[health::HEALTH, health::READY, clients::WRITES_JS, alerts::SECURITY_TXT];
 
 /// Routes of administrators.
 pub const ADMIN: &[Route<State>] = &[
@@ -69,6 +73,10 @@ pub const ADMIN: &[Route<State>] = &[
     roles::TAKE,
     roles::OF,
     types::TYPES,
+    alerts::LIST,
+    alerts::SILENCE,
+    alerts::SPEAK,
+    alerts::CONTACTS,
     bans::LIST,
     bans::ADD,
     bans::REMOVE,

@@ -57,6 +57,8 @@ pub const ALL: &[Excused] = &[
         "where a copy of the audit log goes is the operator's decision; the log itself is kept either way",
     ),
     needs_you(99, "a central log server has to be named"),
+    needs_you(107, "whom to tell of an alert, and by which mail server or webhook, is the operator's to say"),
+    needs_you(109, "whom to tell of an alert, and by which mail server or webhook, is the operator's to say"),
     needs_you(137, "a business associate agreement is signed by people"),
     needs_you(138, "policies and awareness are the organisation's"),
     needs_you(140, "reviews and trainings are done by people"),

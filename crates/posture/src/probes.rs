@@ -4,6 +4,7 @@
 //! takes the protection away and sees it fail.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod bans;
 mod connection;
@@ -137,6 +138,9 @@ probes! {
     104 => bans::whoever_probes_is_kept_out;
     105 => bans::scanners_are_kept_out;
     106 => bans::bans_are_listed_added_and_lifted;
+    107 => alerts::failed_logins_are_told;
+    108 => alerts::unusual_activity_is_slowed_down;
+    109 => alerts::administrators_actions_are_told;
     115 => secrets::undefined_references_stop_the_start;
     116 => secrets::weak_signing_secrets_are_refused;
     117 => secrets::secrets_come_from_files;
@@ -145,6 +149,8 @@ probes! {
     125 => validation::a_write_that_comes_again_is_done_once;
     126 => passwords::refusals_do_not_say_who_is_here;
     127 => errors::failures_say_nothing;
+    144 => alerts::contacts_are_in_force;
+    149 => alerts::holes_can_be_reported;
     150 => keys::programs_have_no_more_than_they_need;
 }
 

@@ -47,6 +47,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("policies", Rank::Feature),
     ("posture", Rank::Feature),
     ("detection", Rank::Feature),
+    ("alerts", Rank::Feature),
     ("native", Rank::Dialect),
     ("supabase", Rank::Dialect),
     ("fluxbase", Rank::Dialect),

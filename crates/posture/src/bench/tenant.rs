@@ -112,6 +112,8 @@ const SWEEP: &str = "DO $$ DECLARE found record; BEGIN
         EXECUTE format('DROP FUNCTION public.%I()', found.proname);
     END LOOP;
     DELETE FROM auth.sso_providers WHERE resource_id ~ '^probe_[0-9a-f]{16}$';
+    IF to_regclass('alerts.raised') IS NOT NULL THEN DELETE FROM alerts.raised WHERE sealed; END IF;
+    IF to_regclass('mail.outbox') IS NOT NULL THEN DELETE FROM mail.outbox WHERE recipient = 'alerts@probe.palisade.invalid'; END IF;
     DELETE FROM auth.users WHERE email LIKE 'p________________@probe.palisade.invalid';
 END $$";
 

@@ -1,5 +1,6 @@
 //! Every built control is proven on a running instance, and each probe turns red when its protection is taken away there.
 
+mod alerts;
 mod bans;
 mod between;
 mod encryption;

@@ -81,15 +81,13 @@ fn the_fluxbase_guide_is_in_force_or_refused_by_name() {
          server.tls.min_version server.cors.allowed_origins server.cors.allowed_methods server.cors.allowed_headers
          server.cors.allow_credentials server.cors.max_age rate_limiting.enabled rate_limiting.per_minute
          rate_limiting.per_hour rate_limiting.endpoints security.headers.content_security_policy
-         security.headers.x_frame_options security.headers.strict_transport_security email.smtp_password logging.level logging.audit_enabled logging.audit_log_file logging.audit_events",
-    );
-    list(
-        &refused,
-        "alerts.failed_logins.threshold alerts.failed_logins.window
+         security.headers.x_frame_options security.headers.strict_transport_security email.smtp_password logging.level logging.audit_enabled logging.audit_log_file logging.audit_events
+         alerts.failed_logins.threshold alerts.failed_logins.window
          alerts.failed_logins.action alerts.unusual_api_activity.threshold alerts.unusual_api_activity.window
          alerts.unusual_api_activity.action alerts.admin_actions.threshold alerts.admin_actions.window
-         alerts.admin_actions.action monitoring.enabled monitoring.port monitoring.path metrics",
+         alerts.admin_actions.action",
     );
+    list(&refused, " monitoring.enabled monitoring.port monitoring.path metrics");
 }
 
 /// Every setting of a file, in the order written.

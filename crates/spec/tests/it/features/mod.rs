@@ -1,6 +1,7 @@
 //! What works.
 
 mod accounts;
+mod alerts;
 mod appflowy;
 mod data;
 mod edge;

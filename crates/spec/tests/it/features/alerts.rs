@@ -1,0 +1,189 @@
+//! Alerts as people get them: the guide's rules, by mail, webhook and chat; collected, silenced, and never to nobody.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use spec::{Client, Person, TestApp};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// Somebody on this machine, who is no probe.
+fn local(app: &TestApp) -> Client {
+    app.stranger().at("127.0.0.1")
+}
+
+/// Fails to sign in, at an account each.
+async fn fail(app: &TestApp, accounts: std::ops::Range<usize>) {
+    for n in accounts {
+        let seen = Person::sign_in(&local(app), &format!("user{n}@example.com"), "wrong-Password-1!").await;
+        // From the thirtieth on the address itself has to wait: refused all the same.
+        assert!([400, 429].contains(&seen.status.as_u16()), "{}", seen.text());
+    }
+    app.running.services.audit.settle().await.unwrap();
+}
+
+/// Everything that was raised, newest first.
+async fn raised(app: &TestApp) -> Vec<alerts::Raised> {
+    app.running.services.alerts.list(50).await.unwrap()
+}
+
+#[tokio::test]
+async fn ten_failed_logins_within_five_minutes_are_one_mail_and_what_follows_is_collected() {
+    let app = TestApp::builder().serving().with("alerts.email", "ops@example.com").start().await;
+    fail(&app, 0..9).await;
+    app.clock.advance(Duration::from_secs(301));
+    fail(&app, 9..18).await;
+    assert!(raised(&app).await.is_empty(), "nine, and nine more when the first are over");
+    fail(&app, 18..19).await;
+    let mail = app.mail("ops@example.com", 1).await;
+    assert!(mail.text.contains("failed_logins: 10 of auth.login_failed within 300 s"), "{}", mail.text);
+    // Ten more are raised, and wait for the digest.
+    fail(&app, 20..40).await;
+    app.eventually(async || raised(&app).await.len() == 3).await;
+    assert!(raised(&app).await[0].told.is_none());
+    app.clock.advance(Duration::from_secs(901));
+    let mails = app.mails("ops@example.com", 2).await;
+    let collected: Vec<&str> = mails.iter().map(|mail| mail.text.as_str()).collect();
+    assert!(collected.iter().any(|text| text.matches("failed_logins: 10").count() == 2), "{collected:#?}");
+}
+
+#[tokio::test]
+async fn what_an_administrator_changes_is_told_unless_it_is_silenced_and_never_to_nobody() {
+    let app = TestApp::builder()
+        .serving()
+        .with("alerts.email", "ops@example.com")
+        .with("alerts.digest", "0s")
+        .start()
+        .await;
+    let service = app.service().at("127.0.0.1");
+    let make = async |name: &str| {
+        let made = json!({ "email": format!("{name}@example.com"), "password": spec::person::PASSWORD });
+        service.post("/auth/v1/admin/users", made).await.expect(200);
+    };
+    make("ann").await;
+    let mail = app.mail("ops@example.com", 1).await;
+    assert!(mail.text.contains("admin.user_create by key:"), "{}", mail.text);
+
+    let quiet = json!({ "lasts_seconds": 3_600, "reason": "a migration" });
+    service
+        .json(http::Method::PUT, "/admin/v1/alerts/silences/admin_actions", quiet.clone())
+        .await
+        .expect(200);
+    make("bob").await;
+    app.eventually(async || raised(&app).await.iter().any(|alert| alert.told.as_deref() == Some("silenced")))
+        .await;
+    assert!(app.audited("alert.silenced").await);
+    app.clock.advance(Duration::from_secs(3_601));
+    make("cid").await;
+    let mails = app.mails("ops@example.com", 2).await;
+    assert!(
+        mails.iter().all(|mail| mail.text.contains("admin.user_create")),
+        "{:#?}",
+        mails.iter().map(|mail| &mail.text).collect::<Vec<_>>()
+    );
+    service.json(http::Method::PUT, "/admin/v1/alerts/silences/nothing", quiet).await.expect(404);
+    // Looking is told of nobody.
+    let rules = service.get("/admin/v1/alerts").await.expect(200).value();
+    assert_eq!(rules["recipients"]["mail"], json!(["ops@example.com"]));
+
+    let lonely = TestApp::builder().serving().start().await;
+    let made = json!({ "email": "ann@example.com", "password": spec::person::PASSWORD });
+    lonely.service().at("127.0.0.1").post("/auth/v1/admin/users", made).await.expect(200);
+    lonely.eventually(async || lonely.audited("alert.undelivered").await).await;
+    assert_eq!(raised(&lonely).await[0].told.as_deref(), Some("nobody"));
+}
+
+/// Takes requests and keeps them: path, head and body.
+async fn listen() -> (u16, Arc<Mutex<Vec<(String, String)>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+    let keep = heard.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut bytes = Vec::new();
+            let whole = |bytes: &[u8]| {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                let (head, body) = text.split_once("\r\n\r\n")?;
+                let length = head.to_ascii_lowercase();
+                let length: usize =
+                    length.split("content-length: ").nth(1)?.split("\r\n").next()?.parse().ok()?;
+                (body.len() >= length).then(|| (head.to_owned(), body.to_owned()))
+            };
+            let request = loop {
+                if let Some(request) = whole(&bytes) {
+                    break request;
+                }
+                if client.read_buf(&mut bytes).await.unwrap() == 0 {
+                    break Default::default();
+                }
+            };
+            keep.lock().unwrap().push(request);
+            client
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                .await
+                .unwrap();
+        }
+    });
+    (port, heard)
+}
+
+#[tokio::test]
+async fn a_webhook_gets_it_signed_as_standard_webhooks_are_and_a_chat_as_text() {
+    let (port, heard) = listen().await;
+    let secret = [9; 32];
+    let app = TestApp::builder()
+        .unlimited()
+        .with("outbound.allow", &format!("127.0.0.1:{port}"))
+        .with("alerts.webhook_url", &format!("http://127.0.0.1:{port}/hook"))
+        .with("alerts.webhook_secret", &format!("v1,whsec_{}", STANDARD.encode(secret)))
+        .with("alerts.slack_url", &format!("http://127.0.0.1:{port}/services/T0/B0/x"))
+        .start()
+        .await;
+    let made = json!({ "email": "ann@example.com", "password": spec::person::PASSWORD });
+    app.service().at("127.0.0.1").post("/auth/v1/admin/users", made).await.expect(200);
+    app.eventually(async || heard.lock().unwrap().len() == 2).await;
+    let heard = heard.lock().unwrap().clone();
+    let of = |path: &str| {
+        heard.iter().find(|(head, _)| head.starts_with(&format!("POST {path} "))).cloned().unwrap()
+    };
+
+    let (head, body) = of("/hook");
+    let field = |name: &str| {
+        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}: ")));
+        line.unwrap().split_once(": ").unwrap().1.to_owned()
+    };
+    let signed = format!("{}.{}.{body}", field("webhook-id"), field("webhook-timestamp"));
+    let expected = format!("v1,{}", STANDARD.encode(spec::hmac_sha256(&secret, signed.as_bytes())));
+    assert_eq!(field("webhook-signature"), expected);
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(told["type"], "alert.raised");
+    assert_eq!(told["data"]["alerts"][0]["rule"], "admin_actions");
+
+    let chat: Value = serde_json::from_str(&of("/services/T0/B0/x").1).unwrap();
+    assert!(chat["text"].as_str().unwrap().contains("admin.user_create"), "{chat}");
+}
+
+#[tokio::test]
+async fn a_thousand_requests_a_minute_slow_down_whoever_sent_them_and_nobody_else() {
+    let app = TestApp::builder().with("alerts.unusual_api_activity.threshold", "100").start().await;
+    let (busy, other) = (local(&app), app.stranger());
+    for _ in 0..99 {
+        assert!(!busy.get("/rest/v1/").await.text().contains("far more than anybody"));
+    }
+    let seen = busy.get("/rest/v1/").await.expect(429);
+    assert!(seen.text().contains("far more than anybody"), "{}", seen.text());
+    assert_eq!(seen.header("retry-after"), "600");
+    assert_ne!(other.get("/rest/v1/").await.status, 429);
+    app.eventually(async || raised(&app).await.iter().any(|alert| alert.rule == "unusual_api_activity"))
+        .await;
+    // Another node hears of it.
+    let slowed = "SELECT count(*) FROM alerts.slowed WHERE subject = 'ip:127.0.0.1'";
+    let admin = app.database.admin().await;
+    app.eventually(async || admin.query_one(slowed, &[]).await.unwrap().get::<_, i64>(0) == 1).await;
+    app.clock.advance(Duration::from_secs(3_700));
+    assert_ne!(busy.get("/rest/v1/").await.status, 429, "it ends by itself");
+}

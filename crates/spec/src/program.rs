@@ -58,13 +58,18 @@ pub struct Palisade {
 impl Palisade {
     /// Starts `palisade MODE FLAGS` on an empty data directory and waits until it says it is ready.
     pub async fn start(mode: &str, flags: &[&str]) -> Self {
+        Self::start_told(mode, flags, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_told(mode: &str, flags: &[&str], told: &[(String, String)]) -> Self {
         // PostgreSQL is run by another user when the test is root, and has to get there.
         let for_all = std::fs::Permissions::from_mode(0o755);
         let home = tempfile::Builder::new().prefix("palisade-spec-").permissions(for_all).tempdir();
-        Self::start_in(home.expect("a directory"), mode, flags).await
+        Self::start_in(home.expect("a directory"), mode, flags, told).await
     }
 
-    async fn start_in(home: TempDir, mode: &str, flags: &[&str]) -> Self {
+    async fn start_in(home: TempDir, mode: &str, flags: &[&str], told: &[(String, String)]) -> Self {
         let ready_file = home.path().join("ready.json");
         let log_path = home.path().join("output.txt");
         let log = std::fs::File::create(&log_path).expect("a file for its output");
@@ -72,6 +77,7 @@ impl Palisade {
         command.arg(mode).arg("--data").arg(home.path().join("data"));
         command.args(["--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready_file).args(flags);
         command.current_dir(home.path()).stdin(Stdio::null());
+        command.envs(told.iter().map(|(name, value)| (name, value)));
         command.stdout(log.try_clone().expect("a handle")).stderr(log);
         let mut child = command.spawn().expect("palisade starts");
         let began = Instant::now();
@@ -128,7 +134,7 @@ impl Palisade {
         drop(self);
         // The old file would be taken for the new one's.
         let _ = std::fs::remove_file(home.path().join("ready.json"));
-        Self::start_in(home, mode, flags).await
+        Self::start_in(home, mode, flags, &[]).await
     }
 
     async fn wait(&mut self) -> ExitStatus {

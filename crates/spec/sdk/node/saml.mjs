@@ -9,6 +9,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createClient } from '@supabase/supabase-js'
 import { claim, data, finish, within } from './claims.mjs'
+import { bring, throughTheCompany } from './saml_browser.mjs'
 
 const { PALISADE_URL: url, PALISADE_KEY: key, PALISADE_SECRET: secret } = process.env
 const { PALISADE_IDP_CERT: cert, PALISADE_IDP_KEY: idpKey } = process.env
@@ -27,35 +28,6 @@ const program = spawn(process.execPath, [
   '--sloUrl', `${url}/auth/v1/sso/saml/slo`, '--serviceProviderId', metadata, '--configFile', join(import.meta.dirname, 'node_modules/saml-idp/config.js'),
 ], { cwd: import.meta.dirname, stdio: 'ignore' })
 process.on('exit', () => program.kill())
-
-const unescape = (text) => text.replace(/&#x([0-9a-f]+);/gi, (_, hex) => String.fromCodePoint(parseInt(hex, 16)))
-  .replace(/&quot;/g, '"').replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&#61;/g, '=').replace(/&amp;/g, '&')
-
-/** The first form of a page that is sent by POST. */
-function form(page, base) {
-  const found = page.match(/<form[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/)
-  assert.ok(found, page.slice(0, 2000))
-  const fields = new URLSearchParams()
-  for (const [input] of found[2].matchAll(/<input[^>]*>/g)) {
-    const name = input.match(/name=["']([^"']*)["']/)?.[1]
-    const value = input.match(/value=["']([^"']*)["']/)?.[1] ?? ''
-    if (name && value) fields.append(name, unescape(value))
-  }
-  const format = found[2].match(/<select[^>]*name="nameIdFormat"[\s\S]*?<option>([^<]*)/)?.[1]
-  if (format) fields.append('nameIdFormat', format)
-  return { action: new URL(unescape(found[1]), base), fields }
-}
-
-/** From the provider's sign-in page to the form that the browser would bring to us. */
-async function throughTheCompany(signIn) {
-  const page = await fetch(signIn)
-  const cookie = page.headers.getSetCookie().map((one) => one.split(';')[0]).join('; ')
-  const login = form(await page.text(), idp)
-  const done = await fetch(login.action, { method: 'POST', body: login.fields, headers: { cookie } })
-  return form(await done.text(), idp)
-}
-
-const bring = (brought) => fetch(brought.action, { method: 'POST', body: brought.fields, redirect: 'manual' })
 
 let provider
 await claim('an administrator adds the company by its own metadata', async () => {
@@ -77,7 +49,7 @@ await claim('signInWithSSO by domain leads through the company to a session', as
   const client = createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } })
   const { url: signIn } = data(await client.auth.signInWithSSO({ domain: 'company.example' }))
   assert.ok(signIn.startsWith(idp), signIn)
-  const landed = await bring(await throughTheCompany(signIn))
+  const landed = await bring(await throughTheCompany(signIn, idp))
   assert.equal(landed.status, 302, await landed.clone().text())
   const fragment = new URLSearchParams(new URL(landed.headers.get('location')).hash.slice(1))
   const tokens = { access_token: fragment.get('access_token'), refresh_token: fragment.get('refresh_token') }
@@ -97,7 +69,7 @@ await claim('signInWithSSO by provider with PKCE ends in a code that this client
   const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) }
   const client = createClient(url, key, { auth: { flowType: 'pkce', storage, autoRefreshToken: false } })
   const { url: signIn } = data(await client.auth.signInWithSSO({ providerId: provider }))
-  const landed = await bring(await throughTheCompany(signIn))
+  const landed = await bring(await throughTheCompany(signIn, idp))
   const code = new URL(landed.headers.get('location')).searchParams.get('code')
   assert.ok(code, landed.headers.get('location'))
   const { user } = data(await client.auth.exchangeCodeForSession(code))
@@ -108,7 +80,7 @@ await claim('signInWithSSO by provider with PKCE ends in a code that this client
 
 await claim('the same answer signs in once, and a changed one never', async () => {
   const client = createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } })
-  const begin = async () => throughTheCompany(data(await client.auth.signInWithSSO({ providerId: provider })).url)
+  const begin = async () => throughTheCompany(data(await client.auth.signInWithSSO({ providerId: provider })).url, idp)
   const brought = await begin()
   assert.equal((await bring(brought)).status, 302)
   const replayed = await bring(brought)

@@ -1,10 +1,11 @@
 """A company's identity provider of pysaml2, which answers every request with one person.
 
-PORT, CERT and KEY are given; SP is the service's metadata address, read when it is first needed. It checks that the service
-signs its requests, and signs its assertions with SHA-256.
+PORT, CERT and KEY are given, and those of its HTTPS if it has any; SP is the service's metadata address, read when it is
+first needed. It checks that the service signs its requests, and signs its assertions with SHA-256.
 """
 
 import base64
+import ssl
 import sys
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,7 +19,8 @@ from saml2.server import Server
 from saml2.sigver import RSACrypto
 
 port, cert, key, sp = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
-base = f"http://127.0.0.1:{port}"
+tls = sys.argv[5:7]
+base = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
 
 
 def config(metadata=None):
@@ -59,7 +61,7 @@ class Company(BaseHTTPRequestHandler):
 
     def answer(self):
         path, query = urlsplit(self.path).path, urlsplit(self.path).query
-        if path == "/metadata":
+        if path.endswith("/metadata"):
             return self.reply(200, "application/xml", str(entity_descriptor(config())))
         idp, asked = self.idp(), parse_qs(query)
         request = idp.parse_authn_request(asked["SAMLRequest"][0], BINDING_HTTP_REDIRECT,
@@ -88,4 +90,9 @@ class Company(BaseHTTPRequestHandler):
         pass
 
 
-HTTPServer(("127.0.0.1", port), Company).serve_forever()
+server = HTTPServer(("127.0.0.1", port), Company)
+if tls:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*tls)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()

@@ -15,3 +15,4 @@ mod posture;
 mod sdk;
 mod sdk_factors;
 mod sdk_links;
+mod sdk_snippets;

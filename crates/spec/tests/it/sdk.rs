@@ -6,9 +6,9 @@ use spec::{Palisade, clients};
 use tempfile::TempDir;
 
 /// The clients' programs make more requests, and sign up more people, than the guide lets one address make in a minute.
-const RAISED: &[&str] = &["--rate_limiting.enabled=false"];
+pub const RAISED: &[&str] = &["--rate_limiting.enabled=false"];
 
-fn check(held: bool, printed: &str, claims_min: usize) {
+pub fn check(held: bool, printed: &str, claims_min: usize) {
     println!("limits raised for this run: {RAISED:?}\n{printed}");
     let kept = printed.lines().filter(|line| line.starts_with("ok ")).count();
     assert!(held, "broken:\n{printed}");
@@ -30,12 +30,12 @@ async fn supabase_py_works_unmodified_and_each_user_sees_only_their_own_rows() {
 }
 
 /// The key of a company's identity provider, as two files.
-struct CompanyKey {
+pub struct CompanyKey {
     home: TempDir,
 }
 
 impl CompanyKey {
-    fn make() -> Self {
+    pub fn make() -> Self {
         let home = tempfile::tempdir().unwrap();
         let pair = KeyPair::make("urn:company:idp", &Clock::system()).unwrap();
         std::fs::write(home.path().join("certificate.pem"), pair.certificate).unwrap();
@@ -43,7 +43,7 @@ impl CompanyKey {
         CompanyKey { home }
     }
 
-    fn told(&self) -> [(&'static str, std::path::PathBuf); 2] {
+    pub fn told(&self) -> [(&'static str, std::path::PathBuf); 2] {
         [("PALISADE_IDP_CERT", "certificate.pem"), ("PALISADE_IDP_KEY", "key.pem")]
             .map(|(name, file)| (name, self.home.path().join(file)))
     }
@@ -75,4 +75,11 @@ async fn supabase_js_administers_accounts_and_ends_sessions_and_the_validator_ag
     let palisade = Palisade::start("dev", RAISED).await;
     let (held, printed) = clients::node(&palisade, "accounts.mjs").await;
     check(held, &printed, 7);
+}
+
+#[tokio::test]
+async fn supabase_py_administers_accounts_ends_sessions_and_reads_refusals_of_both_versions() {
+    let palisade = Palisade::start("dev", &[RAISED, &["--auth.anonymous_users=true"]].concat()).await;
+    let (held, printed) = clients::python(&palisade, "accounts.py").await;
+    check(held, &printed, 11);
 }

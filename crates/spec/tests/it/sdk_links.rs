@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use spec::{Palisade, clients};
 
+use crate::sdk::check;
+
 /// `palisade serve` with a mail server of its own; the links' limits are somebody else's test.
 async fn served(place: &Path) -> (Palisade, tokio::process::Child) {
     let server = clients::mail_server(place).await;
@@ -22,19 +24,14 @@ async fn served(place: &Path) -> (Palisade, tokio::process::Child) {
     (Palisade::start("serve", &flags).await, server)
 }
 
-fn check((held, printed): (bool, String), claims_min: usize) {
-    println!("{printed}");
-    assert!(held, "broken:\n{printed}");
-    let kept = printed.lines().filter(|line| line.starts_with("ok ")).count();
-    assert!(kept >= claims_min, "only {kept} claims were tried");
-}
-
 #[tokio::test]
 async fn both_clients_use_links_and_codes_that_a_real_mail_server_brought() {
     let place = tempfile::tempdir().unwrap();
     let (palisade, _server) =
         tokio::time::timeout(Duration::from_secs(180), served(place.path())).await.unwrap();
     let told: clients::Told<'_> = &[("PALISADE_MAILS", place.path())];
-    check(clients::node_told(&palisade, "links.mjs", told).await, 11);
-    check(clients::python_told(&palisade, "links.py", told).await, 8);
+    let (held, printed) = clients::node_told(&palisade, "links.mjs", told).await;
+    check(held, &printed, 11);
+    let (held, printed) = clients::python_told(&palisade, "links.py", told).await;
+    check(held, &printed, 8);
 }

@@ -174,3 +174,124 @@ async fn what_its_clients_send_and_read_is_taken_and_given_as_they_do() {
     });
     is_a_user(&bearer(&app, &only_role).post("/gotrue/admin/users", fields).await.expect(200).value());
 }
+
+#[tokio::test]
+async fn links_and_codes_are_asked_for_and_spent_as_its_clients_do() {
+    let app = TestApp::builder()
+        .serving()
+        .with("auth.second_prefix", "/gotrue")
+        .with("auth.application_jwt_secret", std::str::from_utf8(SECRET).unwrap())
+        .start()
+        .await;
+    let client = client(&app).with("redirect_to", "https://app.example.com/welcome");
+    let person = json!({ "email": "ann@example.com", "password": PASSWORD });
+    // A bare user: told from a session by its shape.
+    let waiting = client.post("/gotrue/signup", person.clone()).await.expect(200).value();
+    is_a_user(&waiting);
+    assert!(
+        waiting.get("access_token").is_none() && waiting["confirmation_sent_at"].is_string(),
+        "{waiting}"
+    );
+    client.post("/gotrue/resend", json!({ "type": "signup", "email": "ann@example.com" })).await.expect(200);
+    let mail = app.mail("ann@example.com", 2).await;
+    assert_eq!(mail.parameter("redirect_to"), "https://app.example.com/welcome");
+    let confirm = json!({ "type": "signup", "email": "ann@example.com", "token": mail.code() });
+    let session = client.post("/gotrue/verify", confirm).await.expect(200).value();
+    read(session["access_token"].as_str().unwrap());
+    is_a_user(&session["user"]);
+    // Somebody who is there already looks like somebody new in every way: upstream's empty identities would tell.
+    let again = client.post("/gotrue/signup", person).await.expect(200).value();
+    is_a_user(&again);
+    let names = |user: &Value| user.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((names(&again), again["identities"].as_array().map(Vec::len)), (names(&waiting), Some(1)));
+    assert!(again.get("access_token").is_none());
+
+    let empty =
+        json!({ "email": "ann@example.com", "data": {}, "code_challenge": "", "code_challenge_method": "" });
+    client.post("/gotrue/magiclink", empty).await.expect(200);
+    let mut mail = None;
+    app.eventually(async || {
+        let mails = spec::mail::read_all(&app.data().join("mails"), "ann@example.com");
+        mail = mails.into_iter().find(|mail| mail.text.contains("type=magiclink"));
+        mail.is_some()
+    })
+    .await;
+    let code = mail.unwrap().code();
+    let enter = json!({ "type": "magiclink", "email": "ann@example.com", "token": code });
+    let session = client.post("/gotrue/verify", enter.clone()).await.expect(200).value();
+    for name in ["access_token", "token_type", "refresh_token"] {
+        assert!(session[name].is_string(), "{name}");
+    }
+    // Its client refreshes twice in a row at sign-in.
+    let refresh = json!({ "refresh_token": session["refresh_token"] });
+    let path = "/gotrue/token?grant_type=refresh_token";
+    let (one, two) =
+        (client.post(path, refresh.clone()).await.expect(200), client.post(path, refresh).await.expect(200));
+    assert_eq!(one.field("refresh_token"), two.field("refresh_token"));
+    let refused = client.post("/gotrue/verify", enter).await;
+    assert!(refused.status.is_client_error() && refused.value()["msg"].is_string(), "{}", refused.text());
+    client.post("/gotrue/recover", json!({ "email": "ann@example.com" })).await.expect(200);
+    client.post("/gotrue/recover", json!({ "email": "nobody@example.com" })).await.expect(200);
+}
+
+#[tokio::test]
+async fn its_console_lists_filters_invites_links_and_adds_providers() {
+    let app = TestApp::builder()
+        .serving()
+        .with("auth.second_prefix", "/gotrue")
+        .with("auth.application_jwt_secret", std::str::from_utf8(SECRET).unwrap())
+        .start()
+        .await;
+    let console = bearer(&app, &spec::hs256(SECRET, &json!({ "role": "service_role" })));
+    let user = |email: &str| {
+        json!({
+            "aud": "", "role": "", "email": email, "phone": "", "password": PASSWORD, "email_confirm": true,
+            "phone_confirm": false, "user_metadata": {}, "app_metadata": {}, "ban_duration": "",
+        })
+    };
+    for email in ["ann@example.com", "bea@example.com", "cleo@other.example"] {
+        console.post("/gotrue/admin/users", user(email)).await.expect(200);
+    }
+    let list = async |query: &str| -> Vec<String> {
+        let seen = console.get(&format!("/gotrue/admin/users{query}")).await.expect(200).value();
+        seen["users"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| user["email"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(list("").await.len(), 3);
+    assert_eq!(list("?filter=other.example").await, ["cleo@other.example"]);
+    let invited = console.post("/gotrue/invite", json!({ "email": "dora@example.com", "data": {} })).await;
+    is_a_user(&invited.expect(200).value());
+    let wanted = json!({
+        "type": "magiclink", "email": "ann@example.com", "new_email": "", "password": "", "data": {},
+        "redirect_to": "https://app.example.com/",
+    });
+    let link = console.post("/gotrue/admin/generate_link", wanted).await.expect(200).value();
+    is_a_user(&link);
+    assert!(link["identities"].is_array());
+    for name in ["action_link", "email_otp", "hashed_token", "verification_type", "redirect_to"] {
+        assert!(link[name].is_string(), "{name} in {link}");
+    }
+    let idp = saml::pretend::Pretender::new("https://idp.example/metadata", &app.clock.clock()).unwrap();
+    let xml = idp.peer("https://idp.example").unwrap().to_metadata();
+    let new = json!({ "type": "saml", "metadata_url": null, "metadata_xml": xml, "domains": [], "attribute_mapping": {} });
+    let made = console.post("/gotrue/admin/sso/providers", new).await.expect(201).value();
+    let items = console.get("/gotrue/admin/sso/providers").await.expect(200).value();
+    let item = &items["items"][0];
+    assert_eq!((&item["id"], &item["domains"]), (&made["id"], &json!([])));
+    assert!(item["saml"]["entity_id"].is_string() && item["created_at"].is_string(), "{item}");
+    let found = console.get("/gotrue/admin/users?filter=bea").await.expect(200).value();
+    let id = found["users"][0]["id"].as_str().unwrap();
+    let one = format!("/gotrue/admin/users/{id}");
+    let changed =
+        console.json(Method::PUT, &one, json!({ "ban_duration": "24h", "email": "", "password": "" })).await;
+    is_a_user(&changed.expect(200).value());
+    is_a_user(&console.get(&one).await.expect(200).value());
+    // Deletion is real: an application's rows hang on it.
+    console.json(Method::DELETE, &one, json!({ "should_soft_delete": false })).await.expect(200);
+    let seen = console.get(&one).await.expect(404).value();
+    assert!(seen["code"].is_i64() && seen["msg"].is_string(), "{seen}");
+}

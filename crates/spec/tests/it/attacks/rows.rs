@@ -233,3 +233,122 @@ async fn row_77_a_revoked_right_is_gone_with_the_next_request() {
     .await;
     assert_eq!(ann.client.get("/rest/v1/notes?select=body").await.value(), json!([]));
 }
+
+const TABLE: &str = "/api/v1/tables/notes";
+
+#[tokio::test]
+async fn row_62_a_hidden_column_is_no_oracle_in_the_fluxbase_dialect_either() {
+    let app = TestApp::builder().unlimited().with("data.aggregates", "true").start().await;
+    let (ann, _) = notes(&app).await;
+    for query in [
+        "select=body&secret=like.s%25",
+        "select=body&secret.gt=a",
+        "select=body&order=secret.asc.nullslast",
+        "select=body%2Csecret",
+        "select=max%28secret%29",
+        "select=count%28*%29&secret=eq.s3cret",
+        "select=count%28*%29&group_by=secret",
+        "select=body&or=%28secret.eq.s3cret%2Cid.eq.0%29",
+        "select=secret&truncate=1",
+        "cursor=eyJjIjoic2VjcmV0IiwidiI6ImEifQ%3D%3D",
+    ] {
+        let seen = ann.client.get(&format!("{TABLE}?{query}")).await;
+        assert!(
+            [400, 401, 403, 404].contains(&seen.status.as_u16()),
+            "{query}: {} {}",
+            seen.status,
+            seen.text()
+        );
+        assert!(!seen.text().contains("s3cret"));
+    }
+    for body in [
+        json!({ "select": "body", "filters": [{ "column": "secret", "operator": "eq", "value": "s3cret" }] }),
+        json!({ "select": "body", "order": [{ "column": "secret", "direction": "asc" }] }),
+        json!({ "select": "body", "betweenFilters": [{ "column": "secret", "min": "a", "max": "z" }] }),
+        json!({ "select": "count(*)", "groupBy": ["secret"] }),
+    ] {
+        let seen = ann.client.post(&format!("{TABLE}/query"), body).await;
+        assert!([400, 401, 403, 404].contains(&seen.status.as_u16()), "{} {}", seen.status, seen.text());
+    }
+    ann.client.get(&format!("{TABLE}?select=body&order=id")).await.expect(200);
+}
+
+#[tokio::test]
+async fn row_72_sql_in_any_place_of_the_fluxbase_dialect_stays_text() {
+    let app = TestApp::builder().unlimited().with("data.aggregates", "true").start().await;
+    let (ann, _) = notes(&app).await;
+    let enc = |text: &str| -> String { text.bytes().map(|b| format!("%{b:02X}")).collect() };
+    let payloads = [
+        "'",
+        "\"",
+        "');drop table notes;--",
+        "1 or 1=1",
+        "\\",
+        "\u{0}",
+        "$1",
+        "a\"b",
+        "::text",
+        "(select 1)",
+        ")",
+        "--",
+        "'||'a",
+        ",id.gt.0",
+    ];
+    for payload in payloads {
+        let p = enc(payload);
+        for path in [
+            format!("{TABLE}?select={p}"),
+            format!("{TABLE}?select=body&body=eq.{p}"),
+            format!("{TABLE}?select=body&body=cs.({p})"),
+            format!("{TABLE}?select=body&{p}.gt=1"),
+            format!("{TABLE}?select=sum({p})"),
+            format!("{TABLE}?select=count(*)&group_by={p}"),
+            format!("{TABLE}?select=body&order={p}"),
+            format!("{TABLE}?select=body&count={p}"),
+            format!("{TABLE}?select=body&truncate={p}"),
+            format!("{TABLE}/{p}"),
+            format!("/api/v1/tables/{p}/{p}/{p}"),
+        ] {
+            let seen = ann.client.get(&path).await;
+            assert!(!seen.status.is_server_error(), "{payload} {path}: {} {}", seen.status, seen.text());
+            assert!(!seen.text().contains("syntax error"), "{payload} {path}: {}", seen.text());
+        }
+        for body in [
+            json!({ "filters": [{ "column": payload, "operator": "eq", "value": 1 }] }),
+            json!({ "filters": [{ "column": "body", "operator": "in", "value": [payload] }] }),
+            json!({ "filters": [{ "column": "body", "operator": payload, "value": 1 }] }),
+            json!({ "filters": [{ "column": "body", "operator": "not", "value": format!("eq.{payload}") }] }),
+            json!({ "betweenFilters": [{ "column": "body", "min": payload, "max": payload, "negated": true }] }),
+            json!({ "order": [{ "column": payload, "direction": "desc" }], "select": payload }),
+            json!({ "orFilters": [payload], "andFilters": [payload] }),
+            json!({ "groupBy": [payload], "select": "count(*)" }),
+        ] {
+            let seen = ann.client.post(&format!("{TABLE}/query"), body.clone()).await;
+            assert!(!seen.status.is_server_error(), "{body}: {} {}", seen.status, seen.text());
+            assert!(!seen.text().contains("syntax error"), "{body}: {}", seen.text());
+            // Somebody else's rows are nobody's whatever is asked.
+            assert!(!seen.text().contains("of bob@example.com"), "{body}: {}", seen.text());
+        }
+        let rpc =
+            ann.client.post(&format!("/api/v1/rpc/{p}/{p}"), json!({ "params": { payload: payload } })).await;
+        assert!(!rpc.status.is_server_error(), "{payload}: {}", rpc.text());
+    }
+    ann.client.get(&format!("{TABLE}?select=body")).await.expect(200);
+}
+
+#[tokio::test]
+async fn row_74_an_unbounded_read_is_capped_in_the_fluxbase_dialect_too() {
+    let app = TestApp::builder().unlimited().start().await;
+    let (ann, _) = notes(&app).await;
+    app.admin(&format!(
+        "INSERT INTO public.notes (owner, body) SELECT '{}', 'n' || n from generate_series(1, 3000) n",
+        ann.id
+    ))
+    .await;
+    for path in [format!("{TABLE}?select=body"), format!("{TABLE}?select=body&limit=1000000000")] {
+        assert_eq!(ann.client.get(&path).await.expect(200).value().as_array().unwrap().len(), 1000);
+    }
+    let asked = json!({ "select": "body", "limit": 1_000_000_000 });
+    let seen = ann.client.post(&format!("{TABLE}/query"), asked).await.expect(200).value();
+    assert_eq!(seen.as_array().unwrap().len(), 1000);
+}

@@ -5,12 +5,14 @@
 //! The load generator is this process and its CPU is not counted. What is counted is the server's, and that of
 //! PostgreSQL over its whole process tree. Both sides ask the same rows of the same server on the same machine.
 
+mod accounts;
 mod database;
 mod graphql;
 mod load;
 mod process;
 mod sections;
 mod server;
+mod welch;
 
 use std::time::Duration;
 

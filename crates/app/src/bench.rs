@@ -1,11 +1,12 @@
 //! What the bench compares us with, in our own server (feature `bench`, never in a release): the same row by a general
-//! driver in four round trips, and the same page as `json_agg`.
+//! driver in four round trips, and the same page as `json_agg`; and what is too small to be measured from outside.
 //!
 //! Everything around them is the product's: listener, limits, log, credentials, guard.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base::Failure;
+use auth::{Auth, Credentials};
+use base::{Failure, Secret};
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
 use pg::admin::Target;
@@ -25,6 +26,7 @@ const PAGE: &str = "select coalesce(json_agg(t), '[]')::text from (select id, ti
     from public.todos order by id desc limit 100) t";
 
 struct Variants {
+    auth: Auth,
     target: Target,
     idle: Mutex<Vec<Conn>>,
     permits: Semaphore,
@@ -37,8 +39,8 @@ struct Conn {
 }
 
 /// Routes at `/bench/v1`.
-pub fn mount(target: Target) -> Mount {
-    let state = Variants { target, idle: Mutex::new(Vec::new()), permits: Semaphore::new(CONNECTIONS) };
+pub fn mount(target: Target, auth: Auth) -> Mount {
+    let state = Variants { auth, target, idle: Mutex::new(Vec::new()), permits: Semaphore::new(CONNECTIONS) };
     let route = |path, handler| {
         Route::new(Method::GET, path, Guard::Key, handler).limits(Limits::DATA).summary("For the bench")
     };
@@ -46,7 +48,12 @@ pub fn mount(target: Target) -> Mount {
         "/bench/v1",
         web::plain,
         Arc::new(state),
-        &[route("/four-trips/{id}", four), route("/json-agg", agg)],
+        &[
+            route("/four-trips/{id}", four),
+            route("/json-agg", agg),
+            route("/identify/{count}", identify),
+            route("/hashes/{milliseconds}", hashes),
+        ],
     )
 }
 
@@ -67,6 +74,55 @@ fn agg(_: Arc<Variants>, cx: Cx, _: Ask) -> Handled {
             json(rows.first().and_then(|row| row.field(0).map(Bytes::copy_from_slice)).unwrap_or_default())
         }))
     })
+}
+
+/// Microseconds to know again whose token it is.
+fn identify(state: Arc<Variants>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let count: u32 = ask.params.get("count").parse().unwrap_or(1);
+        let shown =
+            |name: &str| ask.header(name).map(|line| Secret::from(line.trim_start_matches("Bearer ")));
+        let credentials =
+            Credentials { apikey: shown("apikey"), bearer: shown("authorization"), browser: false };
+        let began = std::time::Instant::now();
+        for _ in 0..count {
+            std::hint::black_box(state.auth.identify(&credentials, cx.caller.address).await?);
+        }
+        Ok(number(began.elapsed().as_secs_f64() * 1e6 / f64::from(count)))
+    })
+}
+
+/// Hashes a second, as many at once as the permits are by default.
+fn hashes(_: Arc<Variants>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let length = std::time::Duration::from_millis(ask.params.get("milliseconds").parse().unwrap_or(1000));
+        let permits = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
+        let hasher = seal::Hasher::new(permits, &cx.rng).map_err(odd)?;
+        let password = Secret::from("Bench-Password-1");
+        let stored = hasher.hash(&password).await.map_err(odd)?;
+        let began = std::time::Instant::now();
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..permits {
+            let (hasher, password, stored) = (hasher.clone(), password.clone(), stored.clone());
+            running.spawn(async move {
+                let mut done = 0_u32;
+                while began.elapsed() < length {
+                    hasher.verify(&password, Some(&stored)).await?;
+                    done += 1;
+                }
+                Ok::<u32, seal::Error>(done)
+            });
+        }
+        let mut all = 0;
+        while let Some(done) = running.join_next().await {
+            all += done.map_err(odd)?.map_err(odd)?;
+        }
+        Ok(number(f64::from(all) / began.elapsed().as_secs_f64()))
+    })
+}
+
+fn number(value: f64) -> Reply<Answer> {
+    Reply::untouched(Answer::json(&serde_json::json!({ "value": value })), "measured here, of no row")
 }
 
 fn odd(error: impl std::fmt::Display) -> pg::Error {

@@ -319,7 +319,7 @@ fn edges(
         url: basics.url.clone(),
     });
     let mut public = mounts::public(services, &native, *profile, settings, clock);
-    public.extend(compared_with(database));
+    public.extend(compared_with(database, services));
     let routes = public.iter().flat_map(|mount| mount.routes.clone()).collect();
     let identify = mounts::identify(services.auth.clone());
     let sentry = sentry::of(&services.detection, &services.alerts, settings);
@@ -332,13 +332,14 @@ fn edges(
 
 /// What the bench compares us with.
 #[cfg(feature = "bench")]
-fn compared_with(database: &Database) -> Option<web::Mount> {
-    Some(crate::bench::mount(database.admin.login(&database.wanted.logins.authenticator)))
+fn compared_with(database: &Database, services: &Services) -> Option<web::Mount> {
+    let login = database.admin.login(&database.wanted.logins.authenticator);
+    Some(crate::bench::mount(login, services.auth.clone()))
 }
 
 /// Nothing: this is no build for the bench.
 #[cfg(not(feature = "bench"))]
-fn compared_with(_: &Database) -> Option<web::Mount> {
+fn compared_with(_: &Database, _: &Services) -> Option<web::Mount> {
     None
 }
 

@@ -86,7 +86,8 @@ impl Database {
         outcome
     }
 
-    fn ask(&self, sql: &str) -> Result<String> {
+    /// What one statement says.
+    pub fn ask(&self, sql: &str) -> Result<String> {
         shell::look(&mut self.program("psql", &["-Atqc", sql]))
             .with_context(|| format!("psql could not run: {sql}"))
     }

@@ -24,6 +24,8 @@ pub struct Case {
 pub enum Verb {
     Get,
     Insert,
+    /// With a password, of the user whose turn it is; the token is the application's key.
+    SignIn,
 }
 
 /// When it ends.
@@ -138,6 +140,9 @@ fn some_connections(
     }
 }
 
+/// How many the bench has.
+const USERS: u64 = 10_000;
+
 impl Case {
     fn send(&self, connection: &mut Connection, token: &str, user: u64, turn: u64) -> Result<()> {
         let path = (self.path)(user, turn);
@@ -147,6 +152,12 @@ impl Case {
                 let body = format!(r#"{{"user_id":"{}","title":"bench"}}"#, super::database::user_id(user));
                 connection.ask("POST", &path, token, &["Prefer: return=minimal"], &body)
             }
+            Verb::SignIn => {
+                let email = super::database::user_email(turn % USERS);
+                let password = super::database::PASSWORD;
+                let body = format!(r#"{{"email":"{email}","password":"{password}"}}"#);
+                connection.ask("POST", &path, token, &[&super::accounts::sender()], &body)
+            }
         }
     }
 }
@@ -155,7 +166,7 @@ impl Outcome {
     fn note(&mut self, case: &Case, sent: Instant, answer: &Answer) {
         self.latencies_us.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
         self.requests += 1;
-        let wanted = if case.verb == Verb::Get { 200 } else { 201 };
+        let wanted = if case.verb == Verb::Insert { 201 } else { 200 };
         // A row that is not seen is a wrong answer too.
         if answer.status != wanted || answer.body == b"[]" {
             self.refused += 1;

@@ -32,6 +32,18 @@ pub const SECTIONS: &[Section] = &[
         what: "GraphQL against the same SQL by hand, a statement for each row, and its attacks",
         run: super::graphql::run,
     },
+    Section {
+        name: "logins",
+        what: "Sign-ins a second against what hashing permits",
+        run: super::accounts::logins,
+    },
+    Section { name: "tokens", what: "Knowing again who sends a token", run: super::accounts::tokens },
+    Section { name: "storm", what: "Reads beside a storm of sign-ins", run: super::accounts::storm },
+    Section {
+        name: "timing",
+        what: "Whether the time of an answer tells who has an account (Welch's t-test)",
+        run: super::accounts::timing,
+    },
     Section { name: "growth", what: "Memory over a million requests", run: growth },
 ];
 
@@ -50,7 +62,7 @@ fn row_case() -> Result<&'static Case> {
     CASES.first().ok_or_else(|| anyhow::anyhow!("no cases"))
 }
 
-fn share(what: &str, got: f64, of: f64, wanted: &str) {
+pub(super) fn share(what: &str, got: f64, of: f64, wanted: &str) {
     println!("   {what}: {:.2} (wanted: {wanted})", got / of.max(f64::MIN_POSITIVE));
 }
 

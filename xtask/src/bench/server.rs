@@ -22,6 +22,8 @@ pub const RAISED: &str = "rate_limiting:
   per_hour: 1000000000
   endpoints:
     - { path: /auth/v1/token, per_minute: 100000, per_hour: 100000 }
+server:
+  trusted_proxies: [127.0.0.1]
 data:
   max_rows: 100000
 graphql:
@@ -58,7 +60,9 @@ impl Server {
         let ready_file = home.join("ready.json");
         let mut command =
             shell::program(workspace.target.join("release/palisade"), &["serve", "--listen", "127.0.0.1:0"]);
-        std::fs::write(home.join("palisade.yaml"), RAISED)?;
+        // Mails go into files: endpoints that send some are measured too.
+        let mails = format!("email:\n  file_dir: {}\n", home.join("data/mails").display());
+        std::fs::write(home.join("palisade.yaml"), format!("{RAISED}{mails}"))?;
         command.arg("--data").arg(home.join("data")).arg("--ready-file").arg(&ready_file);
         let log = std::fs::File::create(home.join("output.txt"))?;
         command.current_dir(&home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -89,6 +93,11 @@ impl Server {
     /// Passes by row level security.
     pub fn secret_key(&self) -> &str {
         self.ready["secret_key"].as_str().unwrap_or_default()
+    }
+
+    /// For browsers.
+    pub fn publishable_key(&self) -> &str {
+        self.ready["publishable_key"].as_str().unwrap_or_default()
     }
 
     pub fn database_url(&self) -> &str {

@@ -6,13 +6,19 @@ use web::{Answer, Ask, Cx};
 
 use super::State;
 
-/// A page whose forms go to us only.
+/// A page whose forms go to us only, and whose address nobody hears of.
 pub fn html(status: StatusCode, body: &str) -> Answer {
-    html_to(status, body, None)
+    page(status, body, None, "no-referrer")
 }
 
-/// A page whose form may end at `elsewhere` too: browsers hold the policy against every redirect that follows.
+/// A page with a form for a route that a cookie opens, which may end at `elsewhere` too: browsers hold the policy against every
+/// redirect that follows. We hear of its address: without any referrer, browsers send a form as if it came from nowhere
+/// (`Origin: null`), and that is refused.
 pub fn html_to(status: StatusCode, body: &str, elsewhere: Option<&str>) -> Answer {
+    page(status, body, elsewhere, "same-origin")
+}
+
+fn page(status: StatusCode, body: &str, elsewhere: Option<&str>, referrer: &str) -> Answer {
     let page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Palisade</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><body><main>{body}</main></body></html>"
@@ -25,7 +31,7 @@ pub fn html_to(status: StatusCode, body: &str, elsewhere: Option<&str>) -> Answe
     );
     Answer::text(status, "text/html; charset=utf-8", page)
         .with(CACHE_CONTROL, "no-store")
-        .with(REFERRER_POLICY, "no-referrer")
+        .with(REFERRER_POLICY, referrer)
         .with(CONTENT_SECURITY_POLICY, &policy)
 }
 

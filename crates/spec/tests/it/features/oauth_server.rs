@@ -277,6 +277,8 @@ async fn our_own_page_signs_in_asks_and_sends_back_without_a_script() {
     let signed_in = sign_in(&mut browser, &ann.password).await.expect(303);
     let asked = browser.open(&spec::browser::absolute(&page, signed_in.header("location"))).await.expect(200);
     assert!(asked.header("content-security-policy").contains("frame-ancestors 'none'"));
+    // A browser that tells nobody of the page sends its form with `Origin: null`.
+    assert_eq!(asked.header("referrer-policy"), "same-origin");
     let asked = asked.text();
     assert!(asked.contains("&lt;b&gt;Bold") && !asked.contains("<b>Bold"), "{asked}");
     assert!(asked.contains("program.example") && asked.contains("your e-mail address"), "{asked}");

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use web::csrf::form_field;
 use web::{Answer, Ask, Cx, Handled, Reply};
 
-use super::super::browser::{Browser, go, html, is_https};
+use super::super::browser::{Browser, go, html, html_to, is_https};
 use super::super::page::escape;
 use super::super::{State, envelope, visit};
 
@@ -206,7 +206,7 @@ impl Page {
     }
 
     fn shown(self, status: StatusCode, body: &str) -> Answered {
-        Ok(Reply::untouched(self.browser.with(html(status, body)), "a page: no row is touched"))
+        Ok(Reply::untouched(self.browser.with(html_to(status, body, None)), "a page: no row is touched"))
     }
 
     fn sign_in(self, status: StatusCode, why: Option<&str>) -> Answered {
@@ -273,7 +273,7 @@ impl Page {
             self.form("", buttons),
             self.form("/sign-out", "<p><button>This is not me</button></p>"),
         );
-        self.browser.with(html(StatusCode::OK, &body))
+        self.browser.with(html_to(StatusCode::OK, &body, None))
     }
 
     /// The page once more, as it is for this browser now.

@@ -15,4 +15,5 @@ mod posture;
 mod sdk;
 mod sdk_factors;
 mod sdk_links;
+mod sdk_oauth;
 mod sdk_snippets;

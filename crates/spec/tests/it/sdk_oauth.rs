@@ -1,0 +1,58 @@
+//! The unmodified clients sign in through somebody else, in Node and in a real browser; and other programs through us.
+
+use std::path::Path;
+
+use spec::{Idp, Palisade, clients};
+
+/// As for the other runs of clients; the pages that sign in are an application's, at an origin of its own.
+const RAISED: &[&str] = &["--rate_limiting.enabled=false", "--server.cors.allowed_origins=*"];
+
+fn check(held: bool, printed: &str, claims_min: usize) {
+    println!("limits raised for this run: {RAISED:?}\n{printed}");
+    let kept = printed.lines().filter(|line| line.starts_with("ok ")).count();
+    assert!(held, "broken:\n{printed}");
+    assert!(kept >= claims_min, "only {kept} claims were tried");
+}
+
+#[tokio::test]
+async fn other_programs_sign_people_in_through_us_with_their_own_libraries() {
+    let on = ["--auth.oauth_server.enabled=true", "--auth.oauth_server.allow_dynamic_registration=true"];
+    let flags: Vec<&str> = RAISED.iter().copied().chain(on).collect();
+    let palisade = Palisade::start("dev", &flags).await;
+    let (held, printed) = clients::node(&palisade, "oauth_server.mjs").await;
+    check(held, &printed, 6);
+}
+
+/// An instance that knows `idp` as `keycloak`, and the site that people come back to.
+async fn with(idp: &Idp) -> Palisade {
+    let url = format!("--auth.external.keycloak.url={}", idp.issuer);
+    let more = [
+        "--outbound.allow=127.0.0.1",
+        "--auth.uri_allow_list=http://localhost:*/**",
+        "--auth.external.keycloak.enabled=true",
+        "--auth.external.keycloak.client_id=palisade",
+        "--auth.external.keycloak.secret=a-secret-that-only-both-know",
+        "--auth.manual_linking=true",
+        "--auth.oauth_server.enabled=true",
+        url.as_str(),
+    ];
+    let flags: Vec<&str> = RAISED.iter().copied().chain(more).collect();
+    Palisade::start("dev", &flags).await
+}
+
+#[tokio::test]
+async fn auth_js_signs_in_through_a_provider_in_node() {
+    let idp = Idp::start().await;
+    let palisade = with(&idp).await;
+    let told = [("IDP", Path::new(&idp.issuer))];
+    let (held, printed) = clients::node_told(&palisade, "oauth.mjs", &told).await;
+    check(held, &printed, 5);
+}
+
+#[tokio::test]
+async fn auth_js_signs_in_through_a_provider_in_a_real_browser() {
+    let idp = Idp::start().await;
+    let palisade = with(&idp).await;
+    let (held, printed) = clients::node(&palisade, "oauth_browser.mjs").await;
+    check(held, &printed, 3);
+}

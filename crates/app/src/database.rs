@@ -73,6 +73,7 @@ pub async fn open(
     data: &std::path::Path,
     settings: &Settings,
     rng: &Rng,
+    clock: &base::Clock,
 ) -> Result<Database, StartError> {
     match from {
         From::Managed { pg_bin, durability } => {
@@ -80,6 +81,7 @@ pub async fn open(
             config.pg_bin = pg_bin;
             config.durability = durability;
             config.initdb_args = settings.get(&settings::INITDB_ARGS);
+            config.listen = crate::database_tls::listen(settings, data, clock)?;
             let server = Server::start(config).await?;
             let logins = Logins::load_or_create(&data.join("keys"), rng)?;
             let mut wanted = Wanted::embedded(logins.clone());

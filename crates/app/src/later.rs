@@ -26,6 +26,7 @@ pub fn reconcilers(
     outbox: &mail::Outbox,
     providers: KeepProviders,
     certificates: Vec<tls::Tls>,
+    database_certificate: Option<tls::database::Keeping>,
     pg: &pg::Pg,
     guests: guests::Guests,
     clock: &Clock,
@@ -35,6 +36,7 @@ pub fn reconcilers(
     let _hurry = all.add(ForgetMail(outbox.clone()));
     let _hurry = all.add(providers);
     let _hurry = all.add(KeepCertificate(certificates));
+    let _hurry = all.add(tls::KeepDatabaseCertificate(database_certificate));
     let _hurry = all.add(data::ForgetAnswers { pg: pg.clone(), clock: clock.clone() });
     let _hurry = all.add(guests::KeepGuests(guests));
     all
@@ -64,17 +66,35 @@ pub struct Later {
     pub guests: guests::Guests,
     /// Where alerts are posted.
     pub hooks: alerts::Hooks,
+    /// The certificate of the database's own listener.
+    pub database_certificate: Option<tls::database::Keeping>,
 }
 
 impl Later {
     /// Starts both. On `stop` the worker ends what it is at, the reconcilers where they stand.
     pub fn spawn(self, listener: &Listener, tracker: &TaskTracker, stop: &CancellationToken) {
-        let Later { jobs, outbox, sso, auth, audit, clock, settings, tls, pg, guests, hooks } = self;
+        let Later {
+            jobs,
+            outbox,
+            sso,
+            auth,
+            audit,
+            clock,
+            settings,
+            tls,
+            pg,
+            guests,
+            hooks,
+            database_certificate,
+        } = self;
         let worker = Worker::new(jobs, registry(&outbox, &auth, hooks), &settings, "node")
             .woken_by(listener.subscribe())
             .on_dead(move |name, id, why| audit.refused(given_up(name, id, why)));
         tracker.spawn(worker.run(stop.clone()));
-        tracker.spawn(reconcilers(&outbox, sso.keeper(), tls, &pg, guests, &clock).run(stop.clone()));
+        tracker.spawn(
+            reconcilers(&outbox, sso.keeper(), tls, database_certificate, &pg, guests, &clock)
+                .run(stop.clone()),
+        );
     }
 }
 
@@ -174,7 +194,8 @@ mod tests {
             rng: Rng::system(),
         });
         let reports =
-            reconcilers(&outbox, nothing, Vec::new(), &database.pg(), guests, &Clock::system()).reports();
+            reconcilers(&outbox, nothing, Vec::new(), None, &database.pg(), guests, &Clock::system())
+                .reports();
         let started: BTreeSet<&str> = reports().iter().map(|(name, _)| *name).collect();
         let listed: BTreeSet<&str> = crate::lists::reconcilers().iter().map(|kept| kept.name).collect();
         assert_eq!(started, listed);

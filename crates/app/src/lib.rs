@@ -13,6 +13,7 @@ pub mod config;
 pub mod conformance;
 pub mod control;
 pub mod database;
+pub mod database_tls;
 pub mod database_url;
 pub mod db;
 pub mod demo;

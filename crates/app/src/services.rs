@@ -217,12 +217,23 @@ fn migrations(basics: &Basics, database: &Database, audit: &Audit) -> migrate::M
 /// Logins that are lent, on the database that is served.
 fn guests(basics: &Basics, database: &Database, audit: &Audit) -> guests::Guests {
     let admin = database.admin.clone();
+    // From elsewhere where there is a listener, else from this machine.
+    let listens = database.server.is_some().then(|| basics.settings.get(&crate::settings::LISTEN)).flatten();
+    let mut way = admin.clone();
+    if let Some(address) = listens {
+        let name = basics.settings.get(&crate::settings::LISTEN_NAMES).into_iter().next();
+        way.server = pg::Server::Tcp {
+            host: name.unwrap_or_else(|| address.ip().to_string()),
+            port: address.port(),
+            tls: pg::Tls::VerifyFull { root: basics.data.join("postgres-tls/ca.pem") },
+        };
+    }
     guests::Guests::new(guests::Parts {
         admin: admin.clone(),
         pg: database.pg.clone(),
         audit: audit.clone(),
         settings: basics.settings.clone(),
-        url: Arc::new(move |login| crate::database_url::text(&admin.login(login))),
+        url: Arc::new(move |login| crate::database_url::text(&way.login(login))),
         clock: basics.clock.clone(),
         rng: basics.rng.clone(),
     })

@@ -68,6 +68,45 @@ pub static INITDB_ARGS: Setting<Vec<String>> = Setting::new("database.initdb_arg
     )
     .proven_by(&[59]);
 
+/// A listener of the managed server.
+pub static LISTEN: Setting<Option<std::net::SocketAddr>> = Setting::unset("database.listen")
+    .changes("address and port where the managed PostgreSQL also listens, for read-only logins from elsewhere; unset: its socket only")
+    .proven_by(&[54]);
+
+/// Who may come there.
+pub static LISTEN_NETWORKS: Setting<Vec<String>> = Setting::new("database.listen_networks", "127.0.0.1/32,::1/128")
+    .changes("networks from which database.listen lets anybody in, such as 10.0.0.0/8; all others are refused before a password is asked for")
+    .proven_by(&[54]);
+
+/// What it is called.
+pub static LISTEN_NAMES: Setting<Vec<String>> = Setting::new("database.listen_names", "")
+    .changes(
+        "more names and addresses for the certificate of database.listen; its own address is always in it",
+    )
+    .proven_by(&[54]);
+
+/// The operator's own certificate.
+pub static LISTEN_CERT: Setting<Option<std::path::PathBuf>> = Setting::unset("database.tls.cert_file")
+    .also(&[Alias::same("ssl_cert_file", Guide::Fluxbase)])
+    .changes("a PEM file with the certificate for database.listen; unset: one from an authority of this instance's own, renewed by itself")
+    .proven_by(&[54]);
+
+/// Its key.
+pub static LISTEN_KEY: Setting<Option<std::path::PathBuf>> = Setting::unset("database.tls.key_file")
+    .also(&[Alias::same("ssl_key_file", Guide::Fluxbase)])
+    .changes(
+        "a PEM file with the key of database.tls.cert_file; refused if others than its owner can read it",
+    )
+    .proven_by(&[54]);
+
+/// Whom clients have to be known to.
+pub static LISTEN_CA: Setting<Option<std::path::PathBuf>> = Setting::unset("database.tls.ca_file")
+    .also(&[Alias::same("ssl_ca_file", Guide::Fluxbase)])
+    .changes(
+        "a PEM file of an authority: clients of database.listen have to show a certificate from it as well",
+    )
+    .proven_by(&[54]);
+
 /// How the server names itself in links and tokens.
 pub const SETTINGS: &[&Definition] = &[
     &DATABASE_URL.definition,
@@ -80,6 +119,12 @@ pub const SETTINGS: &[&Definition] = &[
     &TIMEOUT_SERVICE.definition,
     &PG_BIN.definition,
     &INITDB_ARGS.definition,
+    &LISTEN.definition,
+    &LISTEN_NETWORKS.definition,
+    &LISTEN_NAMES.definition,
+    &LISTEN_CERT.definition,
+    &LISTEN_KEY.definition,
+    &LISTEN_CA.definition,
 ];
 
 /// The limits of every role, as the lanes and the bootstrap both use them.

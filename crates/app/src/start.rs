@@ -103,7 +103,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let address = bound.local_addr().unwrap_or(listen);
     let url = public_url(&settings, address, secure);
     let root = Arc::new(RootKey::load_or_create(&data.join("keys/root.key"))?);
-    let database = database::open(database, &data, &settings, &rng).await?;
+    let database = database::open(database, &data, &settings, &rng, &clock).await?;
     let tasks = Tasks { edges: Group::default(), behind: Group::default(), audit: Group::default() };
     let limiter = match settings.get(&edge::settings::LIMITS_URL) {
         Some(url) => Limiter::shared(clock.clone(), url.expose()).map_err(StartError::limits)?,
@@ -135,6 +135,13 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         tls: services.tls.iter().chain([&services.probed]).cloned().collect(),
         guests: services.guests.clone(),
         hooks: alerts::Hooks::from(&basics.settings, services.outbound.clone(), basics.clock.clone())?,
+        database_certificate: crate::database_tls::keeping(
+            &basics.settings,
+            &basics.data,
+            database.server.as_ref(),
+            &services.audit,
+            &basics.clock,
+        )?,
     };
     later.spawn(&listener, &behind.tracker, &behind.stop);
     let (edges, routes) = edges(&basics, &services, &database, not_effective, log)?;
@@ -367,6 +374,11 @@ const PRIVATE: u32 = 0o700;
 /// Only its owner may list and read; others may pass through. Started as root, PostgreSQL runs as another user and has
 /// to reach its own folder below.
 const ENTERED: u32 = 0o711;
+
+/// A folder that is nobody else's to look into.
+pub(crate) fn private_folder(path: &Path) -> Result<(), StartError> {
+    folder(path, PRIVATE)
+}
 
 /// A folder of ours. One that others can read is narrowed, not refused.
 fn folder(path: &Path, mode: u32) -> Result<(), StartError> {

@@ -29,12 +29,20 @@ pub use run::{Begun, Stream};
 pub use settings::SETTINGS;
 
 /// The schema `idempotency`: answers to writes that may come again.
-pub const MIGRATIONS: &[pg::Migration] = &[pg::Migration {
-    owner: "data",
-    version: 1,
-    name: "idempotency",
-    sql: include_str!("../migrations/0001_idempotency.sql"),
-}];
+pub const MIGRATIONS: &[pg::Migration] = &[
+    pg::Migration {
+        owner: "data",
+        version: 1,
+        name: "idempotency",
+        sql: include_str!("../migrations/0001_idempotency.sql"),
+    },
+    pg::Migration {
+        owner: "data",
+        version: 2,
+        name: "callers",
+        sql: include_str!("../migrations/0002_callers.sql"),
+    },
+];
 
 /// This crate's reconcilers.
 pub const RECONCILERS: &[jobs::Kept] = &[jobs::Kept::of::<ForgetAnswers>()];

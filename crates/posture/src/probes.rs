@@ -7,6 +7,7 @@ mod accounts;
 mod alerts;
 mod audit;
 mod bans;
+mod certificates;
 mod connection;
 mod cross_origin;
 mod cross_site;
@@ -110,6 +111,7 @@ probes! {
     51 => roles::nobody_creates_in_public;
     52 => guests::readers_read_and_end;
     53 => connection::database_traffic_is_protected;
+    54 => certificates::listeners_show_a_certificate;
     55 => connection::pool_is_capped;
     59 => connection::pages_have_checksums;
     63 => encryption::websockets_need_tls_and_an_origin;

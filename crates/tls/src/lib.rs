@@ -6,6 +6,7 @@
 
 mod acme;
 mod challenges;
+pub mod database;
 mod error;
 mod keep;
 pub mod limits;
@@ -15,6 +16,7 @@ mod server;
 pub mod settings;
 mod store;
 
+pub use database::KeepDatabaseCertificate;
 pub use error::Error;
 pub use keep::{KeepCertificate, Parts, Source, Status, Tls};
 pub use material::{Facts, Material};
@@ -22,4 +24,5 @@ pub use server::ACME_ALPN;
 pub use settings::SETTINGS;
 
 /// Reconcilers of this crate.
-pub const RECONCILERS: &[jobs::Kept] = &[jobs::Kept::of::<KeepCertificate>()];
+pub const RECONCILERS: &[jobs::Kept] =
+    &[jobs::Kept::of::<KeepCertificate>(), jobs::Kept::of::<KeepDatabaseCertificate>()];

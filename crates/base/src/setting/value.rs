@@ -102,6 +102,15 @@ impl SettingType for PathBuf {
     }
 }
 
+impl SettingType for std::net::SocketAddr {
+    const SHAPE: super::Shape = super::Shape::Text;
+    fn read(value: &Value) -> Result<Self, ValueError> {
+        let text = value.scalar()?;
+        text.parse()
+            .map_err(|_| ValueError::expected("an address and a port such as 10.0.0.5:5432 or [::1]:5432"))
+    }
+}
+
 impl SettingType for Vec<String> {
     const SHAPE: super::Shape = super::Shape::List;
     /// A list, or one text with commas (environment variables have no lists).

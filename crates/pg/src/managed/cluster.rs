@@ -10,10 +10,11 @@ use base::Secret;
 use crate::binaries::Binaries;
 use crate::{Error, SetupError};
 
+use super::SUPERUSER;
 use super::config::{Durability, ManagedConfig};
 use super::files::{self, failed};
 use super::layout::Layout;
-use super::{PORT, SUPERUSER};
+use super::listen;
 
 /// Runs `initdb` beside the final place and moves the result there, so that a crash in between leaves no half cluster.
 pub fn create_if_absent(
@@ -129,7 +130,10 @@ pub fn write_settings(config: &ManagedConfig, layout: &Layout) -> Result<(), Err
     files::write(&settings, &tuning(config, memory_mib()), 0o644)
         .map_err(|error| failed(&settings, &error))?;
     let access = layout.place.join("pg_hba.conf");
-    files::write(&access, ACCESS, 0o644).map_err(|error| failed(&access, &error))
+    let from_elsewhere = config.listen.as_ref().map(listen::access).unwrap_or_default();
+    files::write(&access, &format!("{ACCESS}{from_elsewhere}"), 0o644)
+        .map_err(|error| failed(&access, &error))?;
+    config.listen.as_ref().map_or(Ok(()), |listen| listen::write(listen, layout))
 }
 
 const ACCESS: &str = "# Written by Palisade at every start; edits are lost.
@@ -142,8 +146,11 @@ pub fn arguments(config: &ManagedConfig, layout: &Layout) -> Vec<String> {
     let settings = [
         ("config_file", layout.place.join("postgresql.conf").to_string_lossy().into_owned()),
         ("hba_file", layout.place.join("pg_hba.conf").to_string_lossy().into_owned()),
-        ("listen_addresses", String::new()),
-        ("port", PORT.to_string()),
+        (
+            "listen_addresses",
+            config.listen.as_ref().map(|listen| listen.address.ip().to_string()).unwrap_or_default(),
+        ),
+        ("port", config.port().to_string()),
         ("unix_socket_directories", layout.sockets.to_string_lossy().into_owned()),
         ("unix_socket_permissions", "0700".to_owned()),
         ("password_encryption", "scram-sha-256".to_owned()),
@@ -156,8 +163,9 @@ pub fn arguments(config: &ManagedConfig, layout: &Layout) -> Vec<String> {
         Durability::Throwaway => ("off", "off"),
     };
     let durable = [("fsync", durability.0.to_owned()), ("full_page_writes", durability.1.to_owned())];
+    let shown = config.listen.as_ref().map(|listen| listen::settings(listen, layout)).unwrap_or_default();
     let mut arguments = vec!["-D".to_owned(), layout.cluster.to_string_lossy().into_owned()];
-    for (name, value) in settings.into_iter().chain(durable) {
+    for (name, value) in settings.into_iter().chain(durable).chain(shown) {
         arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
     }
     arguments

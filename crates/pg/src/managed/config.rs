@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use base::Rng;
 
+use super::listen::Listen;
 use crate::{Error, SetupError};
 
 /// How the embedded server is to be made and run.
@@ -20,6 +21,8 @@ pub struct ManagedConfig {
     pub max_connections: u16,
     /// Whether data must survive a power cut.
     pub durability: Durability,
+    /// A listener beside the socket, for people and programs elsewhere that come with SQL.
+    pub listen: Option<Listen>,
     /// Where the superuser's password comes from.
     pub rng: Rng,
 }
@@ -33,8 +36,14 @@ impl ManagedConfig {
             initdb_args: Vec::new(),
             max_connections: 100,
             durability: Durability::Full,
+            listen: None,
             rng,
         }
+    }
+
+    /// The number in the socket's name.
+    pub(super) fn port(&self) -> u16 {
+        self.listen.as_ref().map_or(super::PORT, |listen| listen.address.port())
     }
 
     /// Refuses arguments that would weaken or misplace the cluster.

@@ -17,7 +17,7 @@ use super::config::ManagedConfig;
 use super::files::{self, failed};
 
 /// The name PostgreSQL gives its socket, with the longer name of its lock.
-const SOCKET_FILE: &str = ".s.PGSQL.5432.lock";
+const SOCKET_FILE: &str = ".s.PGSQL.65535.lock";
 
 /// The directories of one embedded server.
 #[derive(Clone, Debug)]

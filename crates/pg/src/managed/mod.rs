@@ -13,11 +13,13 @@ mod cluster;
 mod config;
 mod files;
 mod layout;
+mod listen;
 mod orphans;
 mod supervise;
 
 pub use config::{Durability, ManagedConfig};
 pub use files::load_or_create_secret;
+pub use listen::{Certificate, Listen, Shown};
 pub use supervise::State;
 
 use std::path::{Path, PathBuf};
@@ -35,7 +37,7 @@ use supervise::{Command, Supervisor};
 
 /// The name of the embedded server's superuser.
 pub const SUPERUSER: &str = "postgres";
-/// The part of the socket's name PostgreSQL insists on; no TCP port is ever opened.
+/// The part of the socket's name PostgreSQL insists on; a TCP port is opened only where one is asked for.
 pub const PORT: u16 = 5432;
 
 /// A running server. Dropped without [`Server::stop`], it is stopped all the same, unobserved.
@@ -43,6 +45,7 @@ pub struct Server {
     layout: Layout,
     binaries: Binaries,
     password: Secret,
+    port: u16,
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<State>,
 }
@@ -65,7 +68,7 @@ impl Server {
         cluster::create_if_absent(&config, &layout, &binaries, &password)?;
         cluster::write_settings(&config, &layout)?;
         let (commands, state) = Supervisor::start(&config, &layout, &binaries, lock)?;
-        Ok(Server { layout, binaries, password, commands, state })
+        Ok(Server { layout, binaries, password, port: config.port(), commands, state })
     }
 
     /// How an administrator enters `database`.
@@ -76,14 +79,20 @@ impl Server {
 
     /// Where it is, for [`crate::Config`].
     pub fn address(&self) -> crate::Server {
-        crate::Server::Socket { dir: self.layout.sockets.clone(), port: PORT }
+        crate::Server::Socket { dir: self.layout.sockets.clone(), port: self.port }
     }
 
     /// `postgresql://…`, with the password, for the administrator's own tools.
     pub fn admin_url(&self, database: &str) -> Secret {
         let host = percent_encode(&self.layout.sockets.to_string_lossy());
         let database = percent_encode(database);
-        Secret::new(format!("postgresql://{SUPERUSER}:{}@{host}:{PORT}/{database}", self.password.expose()))
+        let (password, port) = (self.password.expose(), self.port);
+        Secret::new(format!("postgresql://{SUPERUSER}:{password}@{host}:{port}/{database}"))
+    }
+
+    /// What its listener shows, to be replaced while it runs.
+    pub fn shown(&self) -> Shown {
+        Shown { layout: self.layout.clone(), state: self.state.clone() }
     }
 
     /// The directory of the Unix socket.

@@ -36,6 +36,11 @@ fn processes() -> Vec<u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// The process that started this one.
+pub fn above(process: u32) -> Option<u32> {
+    parent(process)
+}
+
 fn parent(process: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name in parentheses may hold anything, so the fields are counted from its end.

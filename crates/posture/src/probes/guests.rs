@@ -67,12 +67,12 @@ async fn lend_and_try(bench: &Bench, table: &str) -> Result<Finding, Trouble> {
     Ok(Finding::all(lines))
 }
 
-struct Reader {
-    target: Target,
-    login: Login,
+pub(super) struct Reader {
+    pub(super) target: Target,
+    pub(super) login: Login,
 }
 
-async fn lend(bench: &Bench, expires: &str) -> Result<Reader, Trouble> {
+pub(super) async fn lend(bench: &Bench, expires: &str) -> Result<Reader, Trouble> {
     let words =
         ["db", "readonly", "create", "--purpose", "probe of control 52", "--expires", expires, "--json"];
     let said = palisade(bench, &words).await?;
@@ -85,7 +85,7 @@ async fn lend(bench: &Bench, expires: &str) -> Result<Reader, Trouble> {
     Ok(Reader { target: bench.place.database.login(&login), login })
 }
 
-async fn palisade(bench: &Bench, words: &[&str]) -> Result<String, Trouble> {
+pub(super) async fn palisade(bench: &Bench, words: &[&str]) -> Result<String, Trouble> {
     let data = bench.place.data.display().to_string();
     let words: Vec<&str> = words.iter().copied().chain(["--data", &data]).collect();
     let ended = bench.program(&words, &[]).await?;

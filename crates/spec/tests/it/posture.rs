@@ -3,6 +3,7 @@
 mod alerts;
 mod bans;
 mod between;
+mod certificates;
 mod encryption;
 mod factors;
 mod guests;

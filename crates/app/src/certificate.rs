@@ -1,12 +1,21 @@
 //! `palisade tls …`: what certificate a running server shows, and a new one.
 
-use http::Method;
-use serde_json::Value;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::cli::Tls;
+use base::{Clock, Settings};
+use http::Method;
+use seal::RootKey;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Tls, Try};
 use crate::commands::say;
 use crate::config::exit::Exit;
 use crate::control::{self, Error};
+use crate::error::StartError;
 
 /// Runs one.
 pub async fn run(what: &Tls) -> Result<Exit, Error> {
@@ -21,6 +30,8 @@ pub async fn run(what: &Tls) -> Result<Exit, Error> {
             let well = status["certificate"].is_object() && status["trouble"].is_null();
             Ok(if well { Exit::Success } else { Exit::Failed })
         }
+        // It needs settings, and no server: the program runs it before commands are.
+        Tls::Try(_) => Ok(Exit::Usage),
         Tls::Renew { dry_run: false, at } => {
             tell(&control::ask(&at.data, Method::POST, "/tls/renew", None).await?);
             Ok(Exit::Success)
@@ -55,4 +66,77 @@ fn certificate(facts: &Value) {
     say(&format!("{:12} {}", "issued by", text("issuer")));
     say(&format!("{:12} {} to {}", "holds from", text("not_before"), text("not_after")));
     say(&format!("{:12} {}", "OCSP", facts["ocsp"].as_str().unwrap_or("the issuer has none (CRL only)")));
+}
+
+/// `palisade tls try`: everything that getting a certificate needs, with nothing kept.
+pub async fn try_out(given: Settings, what: &Try) -> Result<(), StartError> {
+    let given = given
+        .with("server.tls.domains", &what.domain.join(","))
+        .with("server.tls.email", what.email.as_deref().unwrap_or_default());
+    tls::Tls::check(&given)?;
+    let beforehand = |why: String| StartError::Tls(tls::Error::Preflight { why });
+    if given.get(&tls::settings::CHALLENGE) != "http-01" {
+        return Err(beforehand("only http-01 can be tried without a server: `palisade tls renew --dry-run` tries the other with one".to_owned()));
+    }
+    let problems = problems(&what.domain).await;
+    if !problems.is_empty() {
+        return Err(beforehand(problems.join("; ")));
+    }
+    let folder = std::env::temp_dir().join(format!("palisade-try-{}", std::process::id()));
+    let tried = try_in(&given, what, &folder).await;
+    let _nothing_is_kept = std::fs::remove_dir_all(&folder);
+    let facts = tried?;
+    say("a certificate could be got: the staging directory gave this, and it was thrown away");
+    certificate(&serde_json::to_value(&facts).unwrap_or_default());
+    Ok(())
+}
+
+async fn try_in(given: &Settings, what: &Try, folder: &Path) -> Result<tls::Facts, StartError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| StartError::File { path: folder.to_owned(), source })?;
+    let tls = tls::Tls::open(tls::Parts {
+        settings: given.clone(),
+        data: folder.to_owned(),
+        root: Arc::new(RootKey::load_or_create(&folder.join("root.key"))?),
+        outbound: outbound::Outbound::open(outbound::Parts {
+            settings: given.clone(),
+            resolver: outbound::system_resolver(),
+            on_refusal: Arc::new(|_| {}),
+        })?,
+        audit: None,
+        clock: Clock::system(),
+    })?;
+    let no_names = || StartError::Tls(tls::Error::Preflight { why: "name a domain".to_owned() });
+    let tls = tls.ok_or_else(no_names)?;
+    let certificate = tls.clone();
+    let plain = edge::Plain {
+        challenge: Arc::new(move |token| certificate.challenge(token)),
+        hosts: tls.names(),
+        https_port: 443,
+        api_prefixes: Vec::new(),
+        on_exposed: Arc::new(|_| {}),
+        sentry: edge::Sentry::none(),
+        front: edge::Front::from(given)?,
+    };
+    let stop = CancellationToken::new();
+    let port = SocketAddr::new(what.listen, given.get(&tls::settings::HTTP_PORT));
+    let serving = tokio::spawn(plain.serve(port, stop.clone()).await?);
+    let rehearsed = tls.rehearse().await;
+    stop.cancel();
+    serving.abort();
+    Ok(rehearsed?)
+}
+
+/// What the authority would find in the way of a certificate for these names, as far as this machine can tell.
+pub async fn problems(names: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in names.iter().filter(|name| name.parse::<std::net::IpAddr>().is_err()) {
+        let addresses = tokio::net::lookup_host((name.as_str(), 80)).await;
+        if !addresses.is_ok_and(|mut addresses| addresses.next().is_some()) {
+            found.push(format!(
+                "{name} has no address: give it an A or AAAA record that leads to this machine"
+            ));
+        }
+    }
+    found
 }

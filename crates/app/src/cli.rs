@@ -198,6 +198,9 @@ pub struct Up {
 pub enum Tls {
     /// Print what certificate is in force, until when, and when it is renewed. Exit 1 when something is wrong with it.
     Status(Report),
+    /// Try, without a running server, whether a certificate could be got: looks at the port and the names, gets one from the
+    /// staging directory, and throws it away.
+    Try(Try),
     /// Get a new certificate now; the one in force stays until there is one.
     Renew {
         /// At the staging directory, and throw it away: everything a renewal needs, but the renewal.
@@ -207,6 +210,23 @@ pub enum Tls {
         #[command(flatten)]
         at: At,
     },
+}
+
+/// What to try to get a certificate for.
+#[derive(Args, Clone)]
+pub struct Try {
+    /// A name or address; again for more.
+    #[arg(long, required = true)]
+    pub domain: Vec<String>,
+    /// Where the authority writes to.
+    #[arg(long)]
+    pub email: Option<String>,
+    /// Where it will come to. Default: every address.
+    #[arg(long, default_value = "::")]
+    pub listen: std::net::IpAddr,
+    /// The settings' file.
+    #[command(flatten)]
+    pub file: ConfigFile,
 }
 
 /// How to run the server.

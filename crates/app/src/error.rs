@@ -61,8 +61,8 @@ pub enum StartError {
         changes: Vec<String>,
     },
     /// The shared limiter.
-    #[error("rate_limiting.redis_url cannot be used: {0}")]
-    Limits(String),
+    #[error("{0}")]
+    Limits(#[from] limits::StoreError),
     /// The list of GraphQL documents cannot be read.
     #[error("{0}")]
     Documents(#[from] graphql::Unreadable),
@@ -102,10 +102,5 @@ impl StartError {
             StartError::Database(_) | StartError::Data(_) => Exit::Unavailable,
             StartError::Keys(_) | StartError::Auth(_) | StartError::Audit(_) => Exit::Failed,
         }
-    }
-
-    /// The shared limiter's URL cannot be read.
-    pub fn limits(error: impl std::fmt::Display) -> Self {
-        StartError::Limits(error.to_string())
     }
 }

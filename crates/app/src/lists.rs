@@ -41,6 +41,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     graphql::SETTINGS,
     guests::SETTINGS,
     jobs::SETTINGS,
+    limits::SETTINGS,
     mail::SETTINGS,
     texts::SETTINGS,
     tls::SETTINGS,

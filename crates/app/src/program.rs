@@ -6,7 +6,7 @@ use std::path::Path;
 use base::Profile;
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Config, ConfigFile, ProfileName, Serve, Up};
+use crate::cli::{Cli, Command, Config, ConfigFile, ProfileName, Serve, Tls, Try, Up};
 use crate::commands::{self, say};
 use crate::config::exit::Exit;
 use crate::config::{self, Flag, Inputs, Loaded, Problems};
@@ -41,6 +41,9 @@ struct Surroundings {
 }
 
 async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
+    if let Command::Tls { what: Tls::Try(what) } = &command {
+        return try_certificate(what, &surroundings).await;
+    }
     if let Some(done) = commands::run(&command).await {
         return done.unwrap_or_else(|error| {
             welcome::complain(&error.to_string());
@@ -88,6 +91,21 @@ async fn up(up: Up, mut surroundings: Surroundings) -> Exit {
     let everywhere = (std::net::Ipv6Addr::UNSPECIFIED, 443).into();
     let how = Serve { listen: Some(up.serve.listen.unwrap_or(everywhere)), ..up.serve };
     server(how, Profile::Serve, surroundings).await
+}
+
+/// Whether a certificate could be got, without a server.
+async fn try_certificate(what: &Try, surroundings: &Surroundings) -> Exit {
+    let loaded = match load(what.file.config.as_deref(), surroundings) {
+        Ok(loaded) => loaded,
+        Err(problems) => return refused(&problems),
+    };
+    match crate::certificate::try_out(loaded.settings, what).await {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            welcome::complain(&error.to_string());
+            error.exit()
+        }
+    }
 }
 
 async fn server(how: Serve, profile: Profile, surroundings: Surroundings) -> Exit {

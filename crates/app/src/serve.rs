@@ -83,6 +83,8 @@ async fn announce(
 ) -> Result<(), StartError> {
     if let Some(tls) = running.services.tls.as_ref().filter(|tls| tls.facts().is_none()) {
         welcome::note(&format!("getting a certificate for {} …", tls.names().join(", ")));
+        // The authority has the last word; this is what to mend when it says no.
+        crate::certificate::problems(&tls.names()).await.iter().for_each(|problem| welcome::note(problem));
         tls.keep().await?;
     }
     let data = &process.serve.data;

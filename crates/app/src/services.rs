@@ -291,7 +291,7 @@ fn certificates(basics: &Basics, outbound: &outbound::Outbound, audit: &Audit) -
         data: basics.data.clone(),
         root: basics.root.clone(),
         outbound: outbound.clone(),
-        audit: audit.clone(),
+        audit: Some(audit.clone()),
         clock: basics.clock.clone(),
     }
 }
@@ -370,6 +370,13 @@ fn place(
         embedded: database.server.is_some(),
         data: basics.data.clone(),
         program: std::env::current_exe().unwrap_or_default(),
+        redis: given.get(&::limits::REDIS_URL).map(|url| posture::bench::redis::RedisPlace {
+            url: match given.get(&::limits::TLS_ENABLED) {
+                Some(true) => Secret::new(url.expose().replacen("redis://", "rediss://", 1)),
+                Some(false) | None => url,
+            },
+            ca_file: given.get(&::limits::CA_FILE),
+        }),
         audit_file: given.get(&::audit::settings::AUDIT_LOG_FILE),
         origin: given.get(&edge::settings::CORS_ORIGINS).first().cloned(),
         audit: Some(audit.clone()),

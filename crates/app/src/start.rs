@@ -105,8 +105,8 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let root = Arc::new(RootKey::load_or_create(&data.join("keys/root.key"))?);
     let database = database::open(database, &data, &settings, &rng, &clock).await?;
     let tasks = Tasks { edges: Group::default(), behind: Group::default(), audit: Group::default() };
-    let limiter = match settings.get(&edge::settings::LIMITS_URL) {
-        Some(url) => Limiter::shared(clock.clone(), url.expose()).map_err(StartError::limits)?,
+    let limiter = match limits::Store::configured(&settings, pseudonym(&root))? {
+        Some(store) => Limiter::shared(clock.clone(), store),
         None => Limiter::in_memory(clock.clone()),
     };
     let basics = Basics { settings, profile, data, address, url, root, limiter, clock, rng };
@@ -164,6 +164,16 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     }
     let (url, admin_url) = (basics.url, database.admin_url.clone());
     Ok(Running { url, address, keys, admin_url, services, database, routes, tasks, control })
+}
+
+/// As whom somebody is known in a store that others may read: the same on every node that has our root key, and nobody
+/// else can say who it is.
+fn pseudonym(root: &RootKey) -> limits::Pseudonym {
+    let key = root.derive("limits: pseudonyms in a shared store");
+    Arc::new(move |subject| {
+        let digest = seal::keyed_mac(key.expose(), subject.as_bytes());
+        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    })
 }
 
 /// Where clients find it: the first name of its certificate, else its address.

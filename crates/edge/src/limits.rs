@@ -39,6 +39,9 @@ pub const H2_STREAMS_MAX: Limit =
     Limit::new("edge_h2_streams_max", 128, "one connection must not be a fleet");
 /// Streams a peer may open and reset before it is sent away (CVE-2023-44487).
 pub const H2_RESETS_MAX: Limit = Limit::new("edge_h2_resets_max", 32, "rapid reset costs the sender nothing");
+/// Streams of one HTTP/2 connection that we reset because of what the peer sent, before it is sent away (CVE-2025-8671).
+pub const H2_FAULTS_MAX: Limit =
+    Limit::new("edge_h2_faults_max", 128, "a peer that makes us reset every stream is no client");
 /// Longest wait for requests in flight when stopping.
 pub const DRAIN_MS_MAX: Limit =
     Limit::new("edge_drain_ms_max", 10_000, "longer than any route's own deadline but the data routes'");

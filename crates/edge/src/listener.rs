@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits::{
-    CONNECTIONS_MAX, DRAIN_MS_MAX, H2_RESETS_MAX, H2_STREAMS_MAX, HANDSHAKE_MS_MAX, HEAD_BYTES_MAX,
-    HEAD_MS_MAX, HEADERS_MAX,
+    CONNECTIONS_MAX, DRAIN_MS_MAX, H2_FAULTS_MAX, H2_RESETS_MAX, H2_STREAMS_MAX, HANDSHAKE_MS_MAX,
+    HEAD_BYTES_MAX, HEAD_MS_MAX, HEADERS_MAX,
 };
 use web::Body;
 
@@ -284,6 +284,7 @@ where
         .max_concurrent_streams(u32::try_from(H2_STREAMS_MAX.value).ok())
         .max_header_list_size(u32::try_from(HEAD_BYTES_MAX.value).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(H2_RESETS_MAX.size())
+        .max_local_error_reset_streams(H2_FAULTS_MAX.size())
         .keep_alive_interval(Duration::from_secs(30));
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);

@@ -88,11 +88,6 @@ pub static ENDPOINTS: Setting<Option<Value>> = Setting::unset("rate_limiting.end
     .changes("limits of single endpoints, by path; the guide's paths mean ours (login 5/20, signup 3/10, password reset 2/5 unless set)")
     .proven_by(&[72]);
 
-/// Where several nodes count together.
-pub static LIMITS_URL: Setting<Option<base::Secret<String>>> = Setting::unset("rate_limiting.redis_url")
-    .changes("the Redis or Valkey in which several nodes share their limits; unset counts in memory")
-    .proven_by(&[71]);
-
 /// Which headers profile is sent.
 pub static HEADERS_PROFILE: Setting<String> = Setting::new("security.headers.profile", "guides")
     .choices(&["guides", "modern"])
@@ -135,7 +130,6 @@ pub const SETTINGS: &[&Definition] = &[
     &PER_MINUTE.definition,
     &PER_HOUR.definition,
     &ENDPOINTS.definition,
-    &LIMITS_URL.definition,
     &HEADERS_PROFILE.definition,
     &CONTENT_SECURITY_POLICY.definition,
     &STRICT_TRANSPORT_SECURITY.definition,

@@ -11,8 +11,10 @@
 
 mod memory;
 mod shared;
+mod store;
 mod window;
 
+pub use store::{CA_FILE, Pseudonym, REDIS_URL, SETTINGS, Store, StoreError, TLS_ENABLED};
 pub use window::{Budget, Verdict, Window};
 
 use std::sync::Arc;
@@ -35,10 +37,10 @@ impl Limiter {
         Limiter(Arc::new(Inner { clock, memory: memory::Memory::new(), shared: None }))
     }
 
-    /// Counts in Redis or Valkey at `url`, so that several nodes share one budget. Connects when first used.
-    pub fn shared(clock: Clock, url: &str) -> Result<Self, redis::RedisError> {
-        let shared = Some(shared::Shared::open(url)?);
-        Ok(Limiter(Arc::new(Inner { clock, memory: memory::Memory::new(), shared })))
+    /// Counts in Redis or Valkey, so that several nodes share one budget. Connects when first used.
+    pub fn shared(clock: Clock, store: Store) -> Self {
+        let shared = Some(shared::Shared::open(store));
+        Limiter(Arc::new(Inner { clock, memory: memory::Memory::new(), shared }))
     }
 
     /// Counts one try of `subject` against `budget`.

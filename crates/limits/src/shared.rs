@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use redis::Script;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, Script};
 use tokio::sync::OnceCell;
 
 use crate::window::{STEPS, tightest, verdict};
-use crate::{Budget, Verdict};
+use crate::{Budget, Store, Verdict};
 
 /// A store that takes longer than this is treated as absent: a limiter must not become the slowest part of a request.
 const ANSWER_WITHIN: Duration = Duration::from_millis(250);
@@ -49,16 +49,16 @@ end
 return 0";
 
 pub(crate) struct Shared {
-    client: Client,
+    store: Store,
     connection: OnceCell<ConnectionManager>,
     script: Script,
     give_back: Script,
 }
 
 impl Shared {
-    pub(crate) fn open(url: &str) -> Result<Self, RedisError> {
+    pub(crate) fn open(store: Store) -> Self {
         let (script, give_back) = (Script::new(COUNT), Script::new(GIVE_BACK));
-        Ok(Shared { client: Client::open(url)?, connection: OnceCell::new(), script, give_back })
+        Shared { store, connection: OnceCell::new(), script, give_back }
     }
 
     /// `None` when the store does not answer: the caller goes on with its own memory.
@@ -72,7 +72,7 @@ impl Shared {
         let mut call = self.script.prepare_invoke();
         call.arg(tries);
         for (index, window) in budget.windows.iter().enumerate() {
-            call.key(key(budget, subject, index));
+            call.key(self.key(budget, subject, index));
             call.arg(now_ms / window.step_ms()).arg(window.step_ms() * (STEPS + 2));
         }
         let mut connection = self.connection().await?;
@@ -92,7 +92,7 @@ impl Shared {
         let Some(mut connection) = self.connection().await else { return };
         let mut call = self.give_back.prepare_invoke();
         for index in 0..budget.windows.len() {
-            call.key(key(budget, subject, index));
+            call.key(self.key(budget, subject, index));
         }
         let given = call.invoke_async::<u64>(&mut connection);
         if let Err(error) = tokio::time::timeout(ANSWER_WITHIN, given).await.unwrap_or(Ok(0)) {
@@ -102,12 +102,18 @@ impl Shared {
 
     pub(crate) async fn forget(&self, budget: &Budget, subject: &str) {
         let Some(mut connection) = self.connection().await else { return };
-        let keys: Vec<String> = (0..budget.windows.len()).map(|index| key(budget, subject, index)).collect();
+        let keys: Vec<String> =
+            (0..budget.windows.len()).map(|index| self.key(budget, subject, index)).collect();
         let mut delete = redis::cmd("DEL");
         let deleted = delete.arg(keys).query_async::<u64>(&mut connection);
         if let Err(error) = tokio::time::timeout(ANSWER_WITHIN, deleted).await.unwrap_or(Ok(0)) {
             tracing::warn!(%error, "the shared limiter did not forget a subject");
         }
+    }
+
+    /// The braces keep a budget's windows on one node of a cluster.
+    fn key(&self, budget: &Budget, subject: &str, index: usize) -> String {
+        format!("palisade:limit:{{{}:{}}}:{index}", budget.name, (self.store.pseudonym)(subject))
     }
 
     async fn connection(&self) -> Option<ConnectionManager> {
@@ -117,7 +123,7 @@ impl Shared {
             .set_number_of_retries(1);
         let connect = self
             .connection
-            .get_or_try_init(|| ConnectionManager::new_with_config(self.client.clone(), config));
+            .get_or_try_init(|| ConnectionManager::new_with_config(self.store.client.clone(), config));
         match tokio::time::timeout(ANSWER_WITHIN * 2, connect).await {
             Ok(Ok(connection)) => Some(connection.clone()),
             Ok(Err(error)) => gone(&error.to_string()),
@@ -129,9 +135,4 @@ impl Shared {
 fn gone<T>(why: &str) -> Option<T> {
     tracing::warn!(why, "the shared limiter does not answer; this node counts by itself");
     None
-}
-
-/// The braces keep a budget's windows on one node of a cluster.
-fn key(budget: &Budget, subject: &str, index: usize) -> String {
-    format!("palisade:limit:{{{}:{subject}}}:{index}", budget.name)
 }

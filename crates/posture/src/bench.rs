@@ -9,7 +9,9 @@ pub mod company;
 pub mod h2;
 pub mod hello;
 pub mod http;
+pub mod issuer;
 pub mod program;
+pub mod redis;
 pub mod second;
 pub mod sockets;
 pub mod sql;
@@ -50,6 +52,8 @@ pub struct Place {
     pub secure: bool,
     /// Where it speaks TLS, and where it refuses plain HTTP.
     pub encryption: Encryption,
+    /// The store that several nodes share, if there is one.
+    pub redis: Option<redis::RedisPlace>,
     /// The file the operator has audit entries copied to, if there is one: control 94 looks into it.
     pub audit_file: Option<PathBuf>,
     /// The audit log, to verify it.

@@ -29,6 +29,9 @@ pub const BAN_TRIES_MAX: Limit = Limit::new(
 /// Requests sent at once to fill the pool.
 pub const BURST_REQUESTS: Limit =
     Limit::new("posture_burst_requests", 90, "well above the 50 connections of the guide");
+/// Entries of a shared store that are looked at.
+pub const STORE_ENTRIES_MAX: Limit =
+    Limit::new("posture_store_entries_max", 100_000, "a store of limits forgets within the hour");
 /// Evidence kept for one control.
 pub const EVIDENCE_ROWS_MAX: Limit =
     Limit::new("posture_evidence_rows_max", 2_200, "an hourly probe for a quarter of a year");

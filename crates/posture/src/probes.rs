@@ -19,6 +19,7 @@ mod guests;
 mod handshake;
 mod headers;
 mod isolation;
+mod issuance;
 mod keys;
 mod logs;
 mod passwords;
@@ -27,6 +28,7 @@ mod roles;
 mod rows;
 mod saml;
 mod secrets;
+mod store;
 mod tables;
 mod validation;
 
@@ -62,9 +64,12 @@ macro_rules! probes {
 }
 
 probes! {
+    1 => issuance::certificates_are_got;
     2 => encryption::plain_http_is_not_served;
     3 => encryption::the_certificate_can_be_verified;
+    4 => issuance::renewals_are_rehearsed;
     5 => encryption::certificates_are_renewed;
+    6 => issuance::obstacles_are_told_first;
     7 => encryption::own_certificates_are_shown;
     8 => encryption::keys_are_their_owners;
     9 => encryption::http_2_is_spoken;
@@ -73,6 +78,7 @@ probes! {
     12 => handshake::the_servers_order_counts;
     13 => encryption::browsers_stay_with_https;
     14 => handshake::no_ticket_is_given;
+    15 => encryption::what_the_issuer_says_is_stapled;
     16 => handshake::no_finite_field_is_used;
     17 => encryption::changes_are_checked_first;
     18 => passwords::length_is_enforced;
@@ -114,7 +120,9 @@ probes! {
     54 => certificates::listeners_show_a_certificate;
     55 => connection::pool_is_capped;
     59 => connection::pages_have_checksums;
+    62 => store::the_store_names_nobody;
     63 => encryption::websockets_need_tls_and_an_origin;
+    64 => store::the_store_is_reached_over_tls;
     65 => encryption::passwords_in_clear_are_refused;
     71 => rates::requests_are_limited;
     72 => rates::sensitive_endpoints_are_limited;

@@ -23,6 +23,7 @@ pub mod idp;
 pub mod mail;
 pub mod person;
 pub mod program;
+pub mod redis;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use browser::Browser;

@@ -61,8 +61,8 @@ pub struct Parts {
     pub root: Arc<RootKey>,
     /// The client for everything that leaves the house.
     pub outbound: Outbound,
-    /// Where it is recorded.
-    pub audit: Audit,
+    /// Where it is recorded; nowhere when something is only tried out.
+    pub audit: Option<Audit>,
     /// The time.
     pub clock: Clock,
 }
@@ -382,7 +382,7 @@ impl Tls {
                     .detail("names", material.facts.names.join(" "))
                     .detail("not_after", material.facts.not_after)
                     .detail("source", self.0.source.name());
-                self.0.parts.audit.record_alone(entry).await?;
+                self.record(entry).await?;
                 tracing::info!(names = material.facts.names.join(" "), not_after = %material.facts.not_after, "a new certificate is in force");
                 self.show(material, chain);
                 Ok(())
@@ -391,6 +391,19 @@ impl Tls {
                 self.failed(&error);
                 Err(error)
             }
+        }
+    }
+
+    async fn record(&self, entry: Entry) -> Result<(), Error> {
+        match &self.0.parts.audit {
+            Some(audit) => Ok(audit.record_alone(entry).await?),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(&self, entry: Entry) {
+        if let Some(audit) = &self.0.parts.audit {
+            audit.refused(entry);
         }
     }
 
@@ -412,7 +425,7 @@ impl Tls {
         tracing::error!(error = text, "no new certificate");
         let entry =
             Entry::system(Event::CertificateFailed).failed(base::Fault::code(error)).detail("error", text);
-        self.0.parts.audit.refused(entry);
+        self.refused(entry);
     }
 
     async fn issue(&self) -> Result<(Material, String), Error> {
@@ -450,15 +463,12 @@ impl Tls {
                 self.state().rehearsed_at = Some(now);
                 let entry =
                     Entry::system(Event::CertificateRehearsed).detail("directory", directory.as_str());
-                self.0.parts.audit.record_alone(entry).await?;
+                self.record(entry).await?;
                 Ok(material.facts)
             }
             Err(error) => {
                 let entry = Entry::system(Event::CertificateFailed).failed(base::Fault::code(&error));
-                self.0
-                    .parts
-                    .audit
-                    .refused(entry.detail("rehearsal", true).detail("error", error.to_string()));
+                self.refused(entry.detail("rehearsal", true).detail("error", error.to_string()));
                 Err(error)
             }
         }

@@ -218,7 +218,7 @@ impl Connection {
         body: &str,
     ) -> Result<()> {
         self.request.clear();
-        write!(self.request, "{method} {path} HTTP/1.1\r\nHost: bench\r\napikey: {credential}\r\n")?;
+        write!(self.request, "{method} {path} HTTP/1.1\r\nHost: localhost\r\napikey: {credential}\r\n")?;
         if credential.matches('.').count() == 2 {
             write!(self.request, "Authorization: Bearer {credential}\r\n")?;
         }

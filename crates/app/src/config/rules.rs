@@ -25,6 +25,7 @@ fn refusal(error: StartError) -> Refusal {
     let database = crate::settings::DATABASE_URL.definition.name;
     match error {
         StartError::Edge(edge::Error::Setting { setting, what }) => (setting, what, None),
+        StartError::Limits(limits::StoreError { setting, why }) => (setting, why, None),
         StartError::Tls(tls::Error::Setting { setting, why }) => (setting, why, None),
         StartError::Tls(tls::Error::Preflight { why }) => (tls::settings::DOMAINS.definition.name, why, None),
         StartError::Auth(auth::Error::Setting { setting, what }) => (setting, what, None),

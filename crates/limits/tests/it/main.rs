@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base::MockClock;
-use limits::{Budget, Limiter, Window};
+use limits::{Budget, Limiter, Store, Window};
 use tempfile::TempDir;
 
 /// A Redis that ends with its test.
@@ -57,6 +57,13 @@ impl Drop for Redis {
     }
 }
 
+/// A node that counts at `url`, where subjects are known backwards.
+fn node(clock: &MockClock, url: &str) -> Limiter {
+    let given = base::Settings::default().with("rate_limiting.redis_url", url);
+    let backwards = std::sync::Arc::new(|subject: &str| subject.chars().rev().collect::<String>());
+    Limiter::shared(clock.clock(), Store::configured(&given, backwards).unwrap().unwrap())
+}
+
 fn five_a_minute() -> Budget {
     Budget { name: "login", windows: vec![Window::per_minute(5), Window::per_hour(20)] }
 }
@@ -68,7 +75,7 @@ fn clock() -> MockClock {
 #[tokio::test]
 async fn two_nodes_together_never_exceed_a_budget() {
     let (redis, clock) = (Redis::start().await, clock());
-    let nodes = [0, 1].map(|_| Limiter::shared(clock.clock(), &redis.url()).unwrap());
+    let nodes = [0, 1].map(|_| node(&clock, &redis.url()));
     let mut passed = Vec::new();
     for second in 0..180_u64 {
         let node = &nodes[usize::try_from(second % 2).unwrap()];
@@ -87,7 +94,7 @@ async fn two_nodes_together_never_exceed_a_budget() {
 #[tokio::test]
 async fn both_stores_say_the_same() {
     let (redis, clock) = (Redis::start().await, clock());
-    let shared = Limiter::shared(clock.clock(), &redis.url()).unwrap();
+    let shared = node(&clock, &redis.url());
     let alone = Limiter::in_memory(clock.clock());
     for step in 0..300_u64 {
         let (one, other) = (shared.hit(&five_a_minute(), "x").await, alone.hit(&five_a_minute(), "x").await);
@@ -101,7 +108,7 @@ async fn both_stores_say_the_same() {
 #[tokio::test]
 async fn a_store_that_is_gone_leaves_each_node_its_own_limits() {
     let (redis, clock) = (Redis::start().await, clock());
-    let node = Limiter::shared(clock.clock(), &redis.url()).unwrap();
+    let node = self::node(&clock, &redis.url());
     assert!(node.hit(&five_a_minute(), "x").await.allowed);
     drop(redis);
     let mut passed = 0;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::CertificateDer;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
 use super::{Bench, Seat, Trouble, tls};
 
@@ -36,6 +36,23 @@ impl Shown {
             )
         };
         Some(Shown { chain, serial, from, until })
+    }
+
+    /// Where its issuer could be asked whether it is still good.
+    pub fn ocsp(&self) -> Option<String> {
+        let (_, leaf) = X509Certificate::from_der(self.chain.first()?).ok()?;
+        leaf.extensions().iter().find_map(|extension| {
+            let ParsedExtension::AuthorityInfoAccess(access) = extension.parsed_extension() else {
+                return None;
+            };
+            access.accessdescs.iter().find_map(|found| match &found.access_location {
+                // RFC 6960: id-ad-ocsp.
+                GeneralName::URI(url) if found.access_method.to_id_string() == "1.3.6.1.5.5.7.48.1" => {
+                    Some((*url).to_owned())
+                }
+                _ => None,
+            })
+        })
     }
 
     /// How much of its life is left at `now`, in percent.

@@ -1,7 +1,7 @@
 //! TLS as a stranger would try it. What certificate is shown is looked at, not judged: probes of other controls must
 //! work with a certificate that is not yet good.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
@@ -17,7 +17,10 @@ use super::{Bench, Seat, Trouble};
 
 /// Takes any certificate whose key its holder proves to have.
 #[derive(Debug)]
-struct Unjudged(WebPkiSupportedAlgorithms);
+struct Unjudged(WebPkiSupportedAlgorithms, Stapled);
+
+/// What an authority said of a certificate, as the server passed it on.
+pub type Stapled = Arc<Mutex<Vec<u8>>>;
 
 impl ServerCertVerifier for Unjudged {
     fn verify_server_cert(
@@ -25,9 +28,10 @@ impl ServerCertVerifier for Unjudged {
         _: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        stapled: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = stapled.to_vec();
         Ok(ServerCertVerified::assertion())
     }
 
@@ -60,6 +64,16 @@ pub fn offering(
     suites: &[&str],
     protocols: &[&str],
 ) -> Result<Arc<ClientConfig>, Error> {
+    hearing(versions, suites, protocols, Stapled::default())
+}
+
+/// The same, writing down what is stapled to the certificate.
+pub fn hearing(
+    versions: &[&'static SupportedProtocolVersion],
+    suites: &[&str],
+    protocols: &[&str],
+    stapled: Stapled,
+) -> Result<Arc<ClientConfig>, Error> {
     let mut provider = CryptoProvider { ..aws_lc_rs::default_provider() };
     let name = |suite: &rustls::SupportedCipherSuite| format!("{:?}", suite.suite());
     if !suites.is_empty() {
@@ -70,7 +84,7 @@ pub fn offering(
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Unjudged(algorithms)))
+        .with_custom_certificate_verifier(Arc::new(Unjudged(algorithms, stapled)))
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.resumption = rustls::client::Resumption::disabled();

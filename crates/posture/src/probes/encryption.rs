@@ -462,3 +462,27 @@ pub async fn keys_are_their_owners(bench: &Bench) -> Result<Finding, Trouble> {
 fn mode_of(path: &Path) -> Option<u32> {
     Some(std::fs::metadata(path).ok()?.permissions().mode() & 0o777)
 }
+
+/// 15: where the issuer can be asked about the certificate (OCSP), what it says is stapled to it; where it cannot, there is
+/// nothing to staple, and that is so for most: public authorities have gone over to lists (CRL).
+pub async fn what_the_issuer_says_is_stapled(bench: &Bench) -> Result<Finding, Trouble> {
+    let seat = &bench.place.encryption.tls;
+    let shown = bench.shown(seat).await?;
+    let Some(url) = shown.ocsp() else {
+        return Ok(Finding::not_applicable(format!(
+            "looked at {seat}: the certificate {} names no OCSP responder: its issuer has no OCSP (CRL only), so ssl_stapling, \
+             ssl_stapling_verify and ssl_trusted_certificate would have nothing to do",
+            shown.serial
+        )));
+    };
+    let stapled = tls::Stapled::default();
+    let both = [&version::TLS13, &version::TLS12];
+    let config = tls::hearing(&both, &[], &["http/1.1"], stapled.clone());
+    let config = config.map_err(|error| Trouble::Unexpected(error.to_string()))?;
+    drop(bench.shake(seat, &config).await?);
+    let length = stapled.lock().map_or(0, |stapled| stapled.len());
+    Ok(Finding::all([
+        (true, format!("the certificate {} names {url}", shown.serial)),
+        (length > 0, format!("{length} bytes of an answer are stapled to it")),
+    ]))
+}

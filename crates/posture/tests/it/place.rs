@@ -49,6 +49,7 @@ pub fn lay(address: SocketAddr, database: pg::admin::Target, program: &str) -> L
         program: path,
         origin: None,
         audit_file: None,
+        redis: None,
         audit: None,
         clock: Clock::system(),
         rng: Rng::system(),

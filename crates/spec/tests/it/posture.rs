@@ -14,6 +14,7 @@ mod passwords;
 mod roles;
 mod saml;
 mod start;
+mod store;
 mod validation;
 
 use std::io::Write as _;
@@ -44,6 +45,7 @@ fn bench(app: &TestApp) -> Bench {
         program: spec::program::binary(),
         origin: None,
         audit_file: None,
+        redis: None,
         audit: Some(running.services.audit.clone()),
         clock: app.clock.clock(),
         rng: base::Rng::system(),

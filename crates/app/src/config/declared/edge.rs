@@ -3,15 +3,6 @@
 use base::Setting;
 use base::setting::{Definition, Value};
 
-use super::appflowy;
-
-/// Whether the connection to Redis or Valkey needs TLS.
-static REDIS_TLS_ENABLED: Setting<bool> = Setting::new("redis.tls_enabled", "true")
-    .also(&[appflowy("REDIS_TLS_ENABLED")])
-    .changes("whether the connection to Redis or Valkey needs TLS")
-    .proven_by(&[64])
-    .not_yet("edge");
-
 /// Whether metrics are served.
 static MONITORING_ENABLED: Setting<bool> = Setting::new("monitoring.enabled", "true")
     .changes("whether metrics are served")
@@ -38,7 +29,6 @@ static METRICS: Setting<Value> = Setting::unset("metrics")
 
 /// All of them.
 pub(super) const SETTINGS: &[&Definition] = &[
-    &REDIS_TLS_ENABLED.definition,
     &MONITORING_ENABLED.definition,
     &MONITORING_PORT.definition,
     &MONITORING_PATH.definition,

@@ -50,7 +50,7 @@ async fn row_22_one_try_at_each_of_many_accounts_and_many_addresses_at_one_are_s
 
 /// Whether anybody at this address is answered.
 async fn is_answered(client: &spec::Client) -> bool {
-    !client.raw(b"GET /health HTTP/1.1\r\nhost: palisade\r\nconnection: close\r\n\r\n").await.is_empty()
+    !client.raw(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.is_empty()
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn row_22_whoever_tries_one_password_at_each_of_many_accounts_is_kept_out(
     while tried < 200 && is_answered(&sprayer).await {
         let body = json!({ "email": format!("user{tried}@example.com"), "password": WRONG }).to_string();
         let head = format!(
-            "POST /auth/v1/token?grant_type=password HTTP/1.1\r\nhost: palisade\r\ncontent-type: application/json\r\n\
+            "POST /auth/v1/token?grant_type=password HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
              apikey: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
             app.running.keys.publishable,
             body.len()

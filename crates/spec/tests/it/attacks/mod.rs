@@ -3,6 +3,7 @@
 mod csrf;
 mod edge;
 mod factors;
+mod framing;
 mod guards;
 mod guessing;
 mod hijack;

@@ -90,8 +90,16 @@ impl Old {
 
 /// A server of today in front of `behind`, whose certificate never changes and whose settings `change` made.
 async fn front(behind: SocketAddr, change: impl FnOnce(&mut ServerConfig)) -> SocketAddr {
+    front_of(behind, CertificateParams::new(["localhost".to_owned()]).unwrap(), change).await
+}
+
+/// The same with a certificate of one's own.
+async fn front_of(
+    behind: SocketAddr,
+    params: CertificateParams,
+    change: impl FnOnce(&mut ServerConfig),
+) -> SocketAddr {
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     let cert = params.self_signed(&key).unwrap().der().clone();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -137,7 +145,7 @@ fn elsewhere(app: &TestApp, address: SocketAddr) -> Bench {
 async fn a_fresh_instance_proves_what_it_does_with_tls() {
     let app = TestApp::start().await;
     time_passes(&app);
-    for control in [2, 3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 63, 65] {
+    for control in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 63, 65] {
         is(&look(&app, control).await, State::Proven, &format!("control {control}"));
     }
 }
@@ -228,6 +236,11 @@ async fn a_program_that_takes_anything_is_seen() {
     for control in [7, 8, 17] {
         fails_around(control, &[unread], time_passes).await;
     }
+    // One that gets nothing and says that it did, and one that says no to everything.
+    for control in [1, 4, 6] {
+        let claims = "echo 'a certificate could be got for 127.0.0.1, and it was thrown away'";
+        fails_around(control, &[claims, "echo no; exit 78"], |_| ()).await;
+    }
     let taken = r#"unset WS_REQUIRE_TLS; exec "$PROGRAM" "$@""#;
     fails_around(63, &[taken], |_| ()).await;
 }
@@ -257,4 +270,23 @@ async fn a_websocket_from_any_page_is_seen() {
         between::put(app.running.address, |head| between::without(&head, "origin"), |answer| answer).await;
     let any_page = front(any_page, |_| ()).await;
     misses(&look_from(elsewhere(&app, any_page), 63).await, "the page's origin is not looked at");
+}
+
+#[tokio::test]
+async fn an_issuer_that_could_be_asked_and_is_not_is_seen() {
+    let app = TestApp::start().await;
+    is(&look(&app, 15).await, State::NotApplicable, "an issuer without OCSP");
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    // AuthorityInfoAccess with one OCSP responder, http://ocsp.test/.
+    let url = b"http://ocsp.test/";
+    let length = u8::try_from(url.len()).unwrap();
+    let access = [
+        &[0x30, length + 14, 0x30, length + 12, 0x06, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 1, 0x86, length][..],
+        url,
+    ]
+    .concat();
+    params.custom_extensions =
+        vec![rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access)];
+    let unstapled = front_of(app.running.address, params, |_| ()).await;
+    misses(&look_from(elsewhere(&app, unstapled), 15).await, "nothing is stapled");
 }

@@ -14,16 +14,31 @@ use super::{bench, is, look, look_from, misses};
 
 /// Proven with the program, failing with each of the `scripts` around it; `$PROGRAM` is the real one.
 pub async fn fails_around(control: u16, scripts: &[&str], begin: impl FnOnce(&TestApp)) {
+    fails_around_with(control, scripts, begin, |_| ()).await;
+}
+
+/// The same with a bench that `change` made different.
+pub async fn fails_around_with(
+    control: u16,
+    scripts: &[&str],
+    begin: impl FnOnce(&TestApp),
+    change: impl Fn(&mut posture::Bench),
+) {
     let app = TestApp::start().await;
     begin(&app);
-    is(&look(&app, control).await, State::Proven, "as it is");
+    let laid = || {
+        let mut bench = bench(&app);
+        change(&mut bench);
+        bench
+    };
+    is(&look_from(laid(), control).await, State::Proven, "as it is");
     let folder = TempDir::new().unwrap();
     let around = folder.path().join("palisade");
     for script in scripts.iter().chain([&UNCHANGED]) {
         let text = format!("#!/bin/sh\nPROGRAM={}\n{script}\n", spec::program::binary().display());
         std::fs::write(&around, text).unwrap();
         std::fs::set_permissions(&around, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut wrapped = bench(&app);
+        let mut wrapped = laid();
         wrapped.place.program = around.clone();
         let finding = look_from(wrapped, control).await;
         match *script {

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use audit::{Audit, Entry, Event};
 use auth::sso::{KeepProviders, Sso};
-use auth::{Auth, SendLink};
+use auth::{Auth, SendByHook, SendLink};
 
 /// Everything a worker of this node can run.
 pub fn registry(outbox: &mail::Outbox, auth: &Auth, hooks: alerts::Hooks) -> Registry {
@@ -19,6 +19,7 @@ pub fn registry(outbox: &mail::Outbox, auth: &Auth, hooks: alerts::Hooks) -> Reg
         .with::<alerts::CallHook>(hooks)
         .with::<DeliverMail>(outbox.clone())
         .with::<SendLink>(auth.clone())
+        .with::<SendByHook>(auth.clone())
 }
 
 /// Everything this node keeps as it should be.
@@ -99,7 +100,9 @@ impl Later {
 }
 
 fn given_up(name: &str, id: uuid::Uuid, why: &str) -> Entry {
-    let is_mail = [<DeliverMail as jobs::Job>::NAME, <SendLink as jobs::Job>::NAME].contains(&name);
+    let mails =
+        [<DeliverMail as jobs::Job>::NAME, <SendLink as jobs::Job>::NAME, <SendByHook as jobs::Job>::NAME];
+    let is_mail = mails.contains(&name);
     let event = if is_mail { Event::MailFailed } else { Event::JobDead };
     Entry::system(event)
         .failed("jobs.given_up")

@@ -35,6 +35,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     auth::MFA_SETTINGS,
     auth::settings::WAY_SETTINGS,
     auth::settings::HOOK_SETTINGS,
+    auth::settings::MESSAGE_SETTINGS,
     auth::settings::CAPTCHA_SETTINGS,
     data::SETTINGS,
     edge::SETTINGS,

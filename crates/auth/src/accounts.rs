@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::events::{self, Happening, LinkHappening};
+use crate::hooks::Asked;
 use crate::links::Along;
 use crate::post::Warning;
 use crate::session::ids;
@@ -200,7 +201,7 @@ impl Auth {
                 Ok(())
             }
             Ok(_) | Err(seal::Error::PasswordTooLong) => {
-                self.was_wrong(&taken, account, visit);
+                self.was_wrong(&taken, account, visit).await;
                 Err(Error::CurrentPassword)
             }
             Err(other) => {
@@ -251,7 +252,13 @@ impl Auth {
     }
 
     /// Inserts an account with its identity and reads it back.
-    pub(crate) async fn insert_user(&self, tx: &mut SystemTx, new: NewUser) -> Result<User, Error> {
+    pub(crate) async fn insert_user(
+        &self,
+        tx: &mut SystemTx,
+        new: NewUser,
+        _asked: Asked,
+        visit: &Visit,
+    ) -> Result<User, Error> {
         let now = self.0.clock.now();
         let subject = new.id.to_string();
         let mut said = new.user_metadata;
@@ -296,6 +303,7 @@ impl Auth {
             now.into(),
         ];
         tx.execute(sql::INSERT_IDENTITY, identity).await?;
+        self.tell_of_account(tx, new.id, visit).await?;
         let rows = tx.query(sql::USER_BY_ID, [new.id.into()]).await?;
         rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)
     }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::accounts::{NewUser, merge, read_email, read_phone, require_small, trigger};
 use crate::events::{self, Happening};
+use crate::hooks::NewPerson;
 use crate::session::ids;
 use crate::user::User;
 use crate::{Auth, Error, Visit, limits, sql};
@@ -84,6 +85,14 @@ impl Auth {
             None => self.0.hasher.hash(&seal::random_token(&self.0.rng)).await?,
         };
         let now = self.0.clock.now();
+        let person = NewPerson {
+            id: Some(id),
+            email: tx_fields.email.as_deref(),
+            phone: tx_fields.phone.as_deref(),
+            data: fields.user_metadata.as_ref(),
+            ..NewPerson::default()
+        };
+        let asked = self.before_user_created(&person, visit).await?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let new = NewUser {
             id,
@@ -97,7 +106,7 @@ impl Auth {
             user_metadata: fields.user_metadata.unwrap_or_default(),
             banned_until: tx_fields.ban.and_then(|ban| ban),
         };
-        let user = self.insert_user(&mut tx, new).await.map_err(|error| match error {
+        let user = self.insert_user(&mut tx, new, asked, visit).await.map_err(|error| match error {
             Error::UserExists => Error::EmailExists,
             other => other,
         })?;
@@ -296,7 +305,7 @@ impl Auth {
         }
         if fields.password_hash.as_deref().is_some_and(|hash| !Hasher::accepts(hash)) {
             return Err(Error::invalid(
-                "Password hash is not of an accepted kind: bcrypt, argon2i or argon2id",
+                "Password hash is not of an accepted kind: bcrypt, argon2i, argon2id or $fbscrypt$",
             ));
         }
         if fields.role.as_ref().is_some_and(|role| role.len() > 255 || role.contains('\0')) {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::accounts::{NewUser, read_email};
 use crate::events::{self, Happening};
+use crate::hooks::Asked;
 use crate::mfa::{self, RecoveryCodes, TotpSecret, totp};
 use crate::session::ids;
 use crate::user::User;
@@ -124,7 +125,7 @@ impl Auth {
             user_metadata: Map::new(),
             banned_until: None,
         };
-        Ok((self.insert_user(tx, new).await?, Vec::new()))
+        Ok((self.insert_user(tx, new, Asked::BY_THE_OPERATOR, visit).await?, Vec::new()))
     }
 
     /// A link that still works, locked.

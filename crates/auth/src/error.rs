@@ -190,6 +190,19 @@ pub enum Error {
         wait: std::time::Duration,
     },
 
+    /// So many messages left within the hour.
+    #[error("{} rate limit exceeded", if *is_text { "SMS" } else { "email" })]
+    SentMax {
+        /// Whether they are texts.
+        is_text: bool,
+        /// When there is room again.
+        wait: std::time::Duration,
+    },
+
+    /// The number was not confirmed.
+    #[error("Phone not confirmed")]
+    PhoneNotConfirmed,
+
     /// A set-up link that was used, is too old, or never was.
     #[error("This set-up link is not valid any more: make a new one with `palisade admin create`")]
     SetupLink,
@@ -290,13 +303,14 @@ impl Fault for Error {
             | Error::SetupLink
             | Error::CodeInvalid
             | Error::LinkInvalid => Kind::Forbidden,
-            Error::TooSoon { .. } => Kind::TooMany,
+            Error::TooSoon { .. } | Error::SentMax { .. } => Kind::TooMany,
             Error::InsufficientLevel => Kind::StepUp,
             Error::UserNotFound | Error::NotAnId(_) | Error::FlowNotFound => Kind::NotFound,
             Error::UserExists | Error::EmailExists | Error::PhoneExists => Kind::Conflict,
             Error::Ambiguous(_)
             | Error::InvalidCredentials
             | Error::EmailNotConfirmed
+            | Error::PhoneNotConfirmed
             | Error::Banned
             | Error::SignupDisabled
             | Error::NoMail
@@ -396,6 +410,8 @@ impl Fault for Error {
             Error::LinkInvalid => "auth.link.invalid",
             Error::Nonce => "auth.nonce",
             Error::TooSoon { .. } => "auth.too_soon",
+            Error::SentMax { .. } => "auth.sent_max",
+            Error::PhoneNotConfirmed => "auth.phone.not_confirmed",
             Error::SetupLink => "auth.setup_link",
             Error::Oauth(error) => error.code(),
             Error::Server(error) => error.code(),
@@ -445,7 +461,7 @@ impl Fault for Error {
             Error::Mfa(error) => error.retry_after(),
             Error::Seal(error) => error.retry_after(),
             Error::LockedOut { retry_after } => Some(*retry_after),
-            Error::TooSoon { wait, .. } => Some(*wait),
+            Error::TooSoon { wait, .. } | Error::SentMax { wait, .. } => Some(*wait),
             _ => None,
         }
     }

@@ -7,9 +7,12 @@
 //! session, which level and until when as we do.
 
 mod calls;
+mod letters;
 mod target;
 
-pub(crate) use calls::new_user;
+pub(crate) use calls::{Asked, NewPerson};
+pub(crate) use letters::Carried;
+pub use letters::SendByHook;
 pub(crate) use target::Hooks;
 
 use base::Secret;
@@ -32,9 +35,31 @@ pub enum Hook {
     PasswordVerificationAttempt,
     /// A second factor was tried.
     MfaVerificationAttempt,
+    /// An account was made.
+    AfterUserCreated,
+    /// A mail is to be sent.
+    SendEmail,
+    /// A text is to be sent.
+    SendSms,
 }
 
 impl Hook {
+    /// Every one.
+    const ALL: [Hook; 7] = [
+        Hook::CustomAccessToken,
+        Hook::BeforeUserCreated,
+        Hook::PasswordVerificationAttempt,
+        Hook::MfaVerificationAttempt,
+        Hook::AfterUserCreated,
+        Hook::SendEmail,
+        Hook::SendSms,
+    ];
+
+    /// The one of this name.
+    fn named(name: &str) -> Option<Hook> {
+        Hook::ALL.into_iter().find(|hook| hook.name() == name)
+    }
+
     /// As its settings spell it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,6 +67,9 @@ impl Hook {
             Hook::BeforeUserCreated => "before_user_created",
             Hook::PasswordVerificationAttempt => "password_verification_attempt",
             Hook::MfaVerificationAttempt => "mfa_verification_attempt",
+            Hook::AfterUserCreated => "after_user_created",
+            Hook::SendEmail => "send_email",
+            Hook::SendSms => "send_sms",
         }
     }
 }

@@ -47,7 +47,7 @@ pub use admins::AdminSetup;
 pub use captcha::CaptchaShown;
 pub use error::Error;
 pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
-pub use hooks::{Hook, HookError};
+pub use hooks::{Hook, HookError, SendByHook};
 pub use identify::{Credentials, Identified};
 pub use key_list::KeyInfo;
 pub use keys::{DefaultKeys, KeyKind, check_settings};
@@ -159,6 +159,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
     },
     pg::Migration {
         owner: "auth",
+        version: 62,
+        name: "places",
+        sql: include_str!("../migrations/0062_places.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
         version: 70,
         name: "uid",
         sql: include_str!("../migrations/0070_uid.sql"),
@@ -169,7 +175,7 @@ pub const MIGRATIONS: &[pg::Migration] = &[
 pub const RECONCILERS: &[jobs::Kept] = &[jobs::Kept::of::<sso::KeepProviders>()];
 
 /// What happens later.
-pub const JOBS: &[Definition] = &[Definition::of::<SendLink>()];
+pub const JOBS: &[Definition] = &[Definition::of::<SendLink>(), Definition::of::<SendByHook>()];
 
 /// What auth is built from.
 pub struct Parts {
@@ -219,7 +225,9 @@ struct Inner {
     outside: oauth::Outside,
     server: server::Server,
     lockout: Lockout,
+    sent_max: links::SentMax,
     breached: Option<Arc<Breached>>,
+    ranges: Option<passwords::Ranges>,
     clock: Clock,
     rng: Rng,
     hasher: Hasher,
@@ -252,7 +260,8 @@ impl Auth {
     pub async fn open(parts: Parts) -> Result<Self, Error> {
         let Parts { pg, audit, root, settings, profile, public_url, limiter, clock, rng, .. } = parts;
         let (outbox, jobs, texts, outbound) = (parts.outbox, parts.jobs, parts.texts, parts.outbound);
-        let can_mail = outbox.takes_mail();
+        let hooks = hooks::Hooks::from_settings(&settings)?;
+        let can_mail = outbox.takes_mail() || hooks.target(Hook::SendEmail).is_some();
         let templates = Templates::load(&settings)?;
         let post = post::Post { outbox, jobs, templates, texts };
         let signing = keys::Signing::from_settings(&settings, &root)?;
@@ -260,8 +269,7 @@ impl Auth {
         let server = server::Server::from_settings(&settings)?;
         let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail)?;
         let hasher = Hasher::new(hashing_permits(&settings), &rng)?;
-        let (hooks, captcha) =
-            (hooks::Hooks::from_settings(&settings)?, captcha::Captcha::from_settings(&settings)?);
+        let captcha = captcha::Captcha::from_settings(&settings)?;
         let (lockout, breached) = (Lockout::from_settings(&settings), passwords::open_list(&settings)?);
         rules.issuers = know_issuer(&pg, &rules.issuer, &clock).await?;
         let loaded = keys::load(&pg, &root, &signing, &clock).await?;
@@ -285,7 +293,9 @@ impl Auth {
             outside,
             server,
             lockout,
+            sent_max: links::SentMax::from_settings(&settings)?,
             breached,
+            ranges: passwords::Ranges::from_settings(&settings)?,
             clock,
             rng,
             hasher,
@@ -299,10 +309,18 @@ impl Auth {
 
     /// Who sends texts: empty when nobody does, `dev` where they are only shown.
     pub fn text_provider(&self) -> &'static str {
+        if self.texts_by_hook() {
+            return "hook";
+        }
         match self.0.post.texts.provider() {
             "" if self.0.post.texts.takes_texts() => "dev",
             provider => provider,
         }
+    }
+
+    /// Whether a text can reach anybody.
+    pub(crate) fn takes_texts(&self) -> bool {
+        self.texts_by_hook() || self.0.post.texts.takes_texts()
     }
 
     /// What counts tries: one limiter for every guess at a password or code.

@@ -68,6 +68,14 @@ pub const KEY_ADDRESSES_MAX: Limit = Limit::new("key_addresses_max", 64, "each i
 pub const BREACHED_LINE_BYTES_MAX: Limit =
     Limit::new("breached_line_bytes_max", 128, "a read of the list is two lines at most");
 
+/// Longest answer of a list of breached passwords.
+pub const BREACHED_ANSWER_BYTES_MAX: Limit =
+    Limit::new("breached_answer_bytes_max", 512 * 1024, "some 800 lines of 40 bytes, padded to twice that");
+
+/// Longest time a list of breached passwords may take.
+pub const BREACHED_SECONDS_MAX: Limit =
+    Limit::new("breached_seconds_max", 3, "somebody waits for the answer");
+
 /// How many times the lockout's tries an account takes from everywhere together.
 pub const LOCKOUT_ACCOUNT_FACTOR: Limit = Limit::new(
     "lockout_account_factor",
@@ -97,6 +105,10 @@ pub const DEVICE_DAYS_MAX: Limit =
 /// Places remembered for an account; the oldest go.
 pub const PLACES_PER_ACCOUNT_MAX: Limit =
     Limit::new("places_per_account_max", 20, "where a person signs in from, give or take");
+
+/// How long nobody hears of another pause of the same account, in seconds.
+pub const LOCKOUT_MAIL_SECONDS: Limit =
+    Limit::new("lockout_mail_seconds", 86_400, "guessing at a password must not fill a mailbox");
 
 /// Entries of the audit log that the admin API pages through; `palisade audit export` has them all.
 pub const AUDIT_ENTRIES_MAX: Limit =

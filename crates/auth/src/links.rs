@@ -7,6 +7,7 @@ mod admin;
 mod change;
 mod reset;
 mod send;
+mod sent;
 mod text;
 mod token;
 mod verify;
@@ -18,6 +19,7 @@ pub use token::Purpose;
 pub use verify::{Shown, Verified};
 
 pub(crate) use send::Why;
+pub(crate) use sent::SentMax;
 
 use base::Secret;
 use pg::{Reason, Reply, SystemTx};
@@ -168,7 +170,7 @@ impl Auth {
     }
 
     pub(crate) fn require_texts(&self, otherwise: &'static str) -> Result<(), Error> {
-        match self.0.post.texts.takes_texts() {
+        match self.takes_texts() {
             true => Ok(()),
             false => Err(Error::disabled("phone_provider_disabled", otherwise)),
         }

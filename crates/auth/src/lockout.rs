@@ -9,6 +9,7 @@
 //! Invariant: nothing here asks whether the account exists.
 
 mod device;
+mod told;
 
 pub(crate) use device::account_name;
 pub use device::{DEVICE_COOKIE, DeviceToken};
@@ -160,11 +161,12 @@ impl Auth {
     }
 
     /// The password was wrong. The try that fills a count is the one that is recorded.
-    pub(crate) fn was_wrong(&self, taken: &Taken, account: &str, visit: &Visit) {
+    pub(crate) async fn was_wrong(&self, taken: &Taken, account: &str, visit: &Visit) {
         if taken.last {
             let about = events::pseudonym(self, account);
             let entry = Entry::by(&visit.caller, Event::LockedOut).request(&visit.request_id).about(about);
             self.0.audit.refused(entry.because("auth.locked_out"));
+            self.tell_of_lockout(account, visit).await;
         }
     }
 

@@ -4,10 +4,12 @@
 
 mod breached;
 mod policy;
+mod range;
 
 pub use breached::Breached;
 pub use policy::PasswordPolicy;
 pub(crate) use policy::max_age_days;
+pub(crate) use range::Ranges;
 
 use base::{Owed, Secret};
 use jiff::Timestamp;
@@ -23,7 +25,7 @@ impl Auth {
     /// Refuses a new password that the policy or a list of breached ones does.
     pub(crate) async fn require_password(&self, password: &Secret<String>) -> Result<(), Error> {
         self.0.rules.password.require(password.expose())?;
-        if self.is_breached(password).await? {
+        if self.is_breached(password).await? || self.is_in_range(password).await? {
             return Err(Error::WeakPassword {
                 message: "Password is known to be weak and easy to guess, please choose a different one."
                     .to_owned(),
@@ -43,12 +45,32 @@ impl Auth {
             .map_err(Error::BreachedList)
     }
 
-    /// What an account owes that was signed in to with `password`, whose hash was `before` and is `after` now.
+    /// The same of somebody else's list. One that does not answer refuses a new password only where the operator says so.
+    async fn is_in_range(&self, password: &Secret<String>) -> Result<bool, Error> {
+        let Some(ranges) = &self.0.ranges else { return Ok(false) };
+        let digest = seal::sha1_for_lookup(password.expose().as_bytes());
+        match ranges.has(&self.0.outbound, &digest).await {
+            Ok(has) => Ok(has),
+            Err(error) if ranges.fail_closed => Err(Error::BreachedList(std::io::Error::other(error))),
+            Err(error) => {
+                tracing::warn!(%error, "the list of breached passwords did not answer");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Whether a password that was just right is known to thieves. A list that cannot be read keeps nobody out.
+    pub(crate) async fn is_known_to_thieves(&self, password: &Secret<String>) -> bool {
+        let listed = self.is_breached(password).await.unwrap_or_else(complain);
+        listed || self.is_in_range(password).await.unwrap_or_else(complain)
+    }
+
+    /// What an account owes that was signed in to with a password whose hash was `before` and is `after` now.
     pub(crate) async fn note_sign_in_password(
         &self,
         tx: &mut SystemTx,
         user: &User,
-        password: &Secret<String>,
+        known_to_thieves: bool,
         hashes: (&str, &str),
     ) -> Result<Option<Owed>, Error> {
         let now = self.0.clock.now();
@@ -59,8 +81,7 @@ impl Auth {
         let row = rows.first().ok_or(Error::UserGone)?;
         let changed_at: Timestamp = row.get("changed_at")?;
         let mut must_change = row.get::<Option<String>>("must_change")?.is_some();
-        // A list that cannot be read keeps nobody out who has the right password.
-        if !must_change && self.is_breached(password).await.unwrap_or_else(complain) {
+        if !must_change && known_to_thieves {
             tx.execute(sql::MUST_CHANGE_PASSWORD, [user.id.into(), "breached".into()]).await?;
             must_change = true;
         }

@@ -104,7 +104,7 @@ impl Auth {
         visit: &Visit,
     ) -> Result<(), Error> {
         let post = &self.0.post;
-        if !post.outbox.takes_mail() {
+        if !self.0.rules.can_mail {
             return Ok(());
         }
         let said = |name: &str| user.user_metadata.get(name).and_then(Value::as_str);
@@ -123,6 +123,9 @@ impl Auth {
             all.insert("Address".to_owned(), json!(address.to_string()));
         }
         all.extend(values);
+        if self.mails_by_hook() {
+            return self.mail_by_hook(tx, user, template, &all, visit).await;
+        }
         let rendered = post.templates.render(template, &wanted, &all)?;
         let message = Message {
             kind: template.name(),

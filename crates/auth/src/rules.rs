@@ -77,6 +77,8 @@ pub struct Rules {
     pub password_history: u8,
     /// Whether a change needs the one in force.
     pub current_password: bool,
+    /// Whether people hear of sign-ins with new devices.
+    pub new_device_mails: bool,
 }
 
 /// The settings were checked before the start, see [`crate::check_settings`].
@@ -145,6 +147,7 @@ impl Rules {
             password_age_seconds: max_age_days(given).map(|days| i64::from(days) * DAY_SECONDS),
             password_history: given.get(&settings::PASSWORD_HISTORY),
             current_password: given.get(&settings::REQUIRE_CURRENT_PASSWORD),
+            new_device_mails: given.get(&settings::NEW_DEVICE_MAILS),
             public_url,
         })
     }

@@ -1,10 +1,12 @@
 //! What an operator can set about accounts, sessions and keys.
 
 mod hooks;
+mod messages;
 mod passwords;
 mod ways;
 
 pub use hooks::*;
+pub use messages::*;
 pub use passwords::*;
 pub use ways::*;
 

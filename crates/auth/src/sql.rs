@@ -165,9 +165,20 @@ pub(crate) const KNOWN_PLACE: &str =
 
 /// With the oldest places beyond so many gone.
 pub(crate) const REMEMBER_PLACE: &str = "with gone as (delete from palisade.known_places where account = $1 and place in \
-     (select place from palisade.known_places where account = $1 and place <> $2 order by seen_at desc offset $4 - 1)) \
+     (select place from palisade.known_places where account = $1 and place <> $2 and kind = 'place' \
+     order by seen_at desc offset $4 - 1)) \
      insert into palisade.known_places (account, place, seen_at) values ($1, $2, $3) \
      on conflict (account, place) do update set seen_at = excluded.seen_at";
+
+/// Program and network of a sign-in. New is what joins others of its kind; the oldest of each beyond so many go.
+pub(crate) const REMEMBER_DEVICE: &str = "with before as (select place, kind from palisade.known_places where account = $1 and kind <> 'place'), \
+     gone as (delete from palisade.known_places where account = $1 and place in (select place from (select place, \
+     row_number() over (partition by kind order by seen_at desc) as at from palisade.known_places \
+     where account = $1 and kind <> 'place' and place not in ($2, $3)) k where at >= $5)), \
+     put as (insert into palisade.known_places (account, place, kind, seen_at) values ($1, $2, 'agent', $4), ($1, $3, 'network', $4) \
+     on conflict (account, place) do update set seen_at = excluded.seen_at) \
+     select exists (select 1 from before) and (not exists (select 1 from before where place = $2) \
+     or not exists (select 1 from before where place = $3)) as is_new";
 
 /// Notes how old a password is. $4: the digest of the hash that was there before, if it is the same password.
 pub(crate) const NOTE_PASSWORD: &str = "insert into palisade.passwords as p (user_id, made_of, changed_at) values ($1, $2, $3) \
@@ -314,6 +325,7 @@ pub const ALL: &[&str] = &[
     LIFT_DUTIES,
     KNOWN_PLACE,
     REMEMBER_PLACE,
+    REMEMBER_DEVICE,
     NOTE_PASSWORD,
     MUST_CHANGE_PASSWORD,
     PASSWORD_HISTORY,

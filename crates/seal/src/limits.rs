@@ -26,6 +26,17 @@ pub const ARGON2_LANES_MAX: Limit =
 pub const BCRYPT_COST_MAX: Limit =
     Limit::new("bcrypt_cost_max", 14, "each step doubles the time; 31 would take days");
 
+/// Most memory a stored scrypt hash may ask for, as a power of two: 128 * r bytes times this many.
+pub const SCRYPT_MEMORY_BITS_MAX: Limit = Limit::new(
+    "scrypt_memory_bits_max",
+    16,
+    "an imported hash must not choose our memory use; Firebase uses 14",
+);
+
+/// Most rounds a stored scrypt hash may ask for.
+pub const SCRYPT_ROUNDS_MAX: Limit =
+    Limit::new("scrypt_rounds_max", 16, "an imported hash must not choose our memory use; Firebase uses 8");
+
 /// Longest token looked at.
 pub const TOKEN_BYTES_MAX: Limit =
     Limit::new("token_bytes_max", 16 * 1024, "tokens travel in headers; larger ones are not ours");

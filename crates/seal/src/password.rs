@@ -1,8 +1,12 @@
-//! Password hashes: made with argon2id, accepted as argon2i, argon2id and bcrypt, re-made when a better one is due.
+//! Password hashes: made with argon2id, accepted as argon2i, argon2id, bcrypt and Firebase's scrypt, re-made when a better
+//! one is due.
 //!
 //! Invariant: hashing never runs outside the permits, and one password costs one hash whether the user exists or not.
 
+mod firebase;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::{Ident, Output, ParamsString, PasswordHash, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -45,6 +49,8 @@ pub struct Hasher {
     rng: Rng,
     /// A hash of nothing anybody can type: what an unknown user's password is compared with.
     dummy: Arc<str>,
+    /// How many were computed.
+    computed: Arc<AtomicU64>,
 }
 
 impl Hasher {
@@ -56,7 +62,13 @@ impl Hasher {
             queue: Arc::new(Semaphore::new(limits::HASH_QUEUE_MAX.size())),
             rng: rng.clone(),
             dummy: dummy.into(),
+            computed: Arc::default(),
         })
+    }
+
+    /// How many hashes were computed since the start: the work that passwords cost.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
     }
 
     /// The stored form (PHC string) of a new password.
@@ -89,6 +101,7 @@ impl Hasher {
         match Kind::of(stored) {
             Kind::Argon2(params) => within_bounds(&params),
             Kind::Bcrypt { cost } => u64::from(cost) <= limits::BCRYPT_COST_MAX.value,
+            Kind::Firebase(hash) => hash.is_within_bounds(),
             Kind::Unknown => false,
         }
     }
@@ -100,6 +113,7 @@ impl Hasher {
         let permit =
             self.permits.clone().acquire_owned().await.map_err(|_| Error::Library("hash permits"))?;
         let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, permit);
+        self.computed.fetch_add(1, Ordering::Relaxed);
         tokio::task::spawn_blocking(move || {
             let done = work();
             drop(held);
@@ -165,6 +179,7 @@ fn apart(argon2: &Argon2<'_>, password: &[u8], salt: &[u8], length: usize) -> Op
 enum Kind {
     Argon2(Params),
     Bcrypt { cost: u32 },
+    Firebase(firebase::Imported),
     Unknown,
 }
 
@@ -173,6 +188,9 @@ impl Kind {
         if stored.starts_with("$argon2id$") || stored.starts_with("$argon2i$") {
             let params = PasswordHash::new(stored).ok().and_then(|hash| Params::try_from(&hash).ok());
             return params.map_or(Kind::Unknown, Kind::Argon2);
+        }
+        if let Some(imported) = firebase::Imported::read(stored) {
+            return Kind::Firebase(imported);
         }
         let cost = ["$2a$", "$2b$", "$2y$"]
             .iter()
@@ -198,6 +216,8 @@ fn check(password: &str, stored: &str) -> Verdict {
             Ok(true) => Verdict::RightButOld,
             Ok(false) | Err(_) => Verdict::Wrong,
         },
+        Kind::Firebase(hash) if hash.is_of(password.as_bytes()) => Verdict::RightButOld,
+        Kind::Firebase(_) => Verdict::Wrong,
         Kind::Argon2(params) => {
             let Ok(hash) = PasswordHash::new(stored) else { return Verdict::Wrong };
             let ours = (MEMORY_KIB, PASSES, LANES);

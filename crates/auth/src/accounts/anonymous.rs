@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::require_small;
 use crate::events;
+use crate::hooks::NewPerson;
 use crate::session::{Grant, Opening, Way};
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
@@ -29,8 +30,9 @@ impl Auth {
             return Err(Error::disabled("anonymous_provider_disabled", "Anonymous sign-ins are disabled"));
         }
         require_small(&data)?;
-        self.before_user_created(crate::hooks::new_user(None, None, &data), visit).await?;
         let (id, now) = (self.0.rng.uuid(), self.0.clock.now());
+        let person = NewPerson { id: Some(id), data: Some(&data), ..NewPerson::default() };
+        let _asked = self.before_user_created(&person, visit).await?;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let row = [
             id.into(),
@@ -42,6 +44,7 @@ impl Auth {
         tx.execute(sql::INSERT_ANONYMOUS, row)
             .await
             .map_err(|error| super::trigger(error, "saving new user"))?;
+        self.tell_of_account(&mut tx, id, visit).await?;
         let rows = tx.query(sql::USER_BY_ID, [id.into()]).await?;
         let user = rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)?;
         events::record_of(&mut tx, self, visit, (Event::AnonymousSignup, user.id), None).await?;

@@ -8,30 +8,66 @@ use base::Secret;
 use pg::{Reason, Reply};
 use seal::Verdict;
 
-use super::read_email;
+use super::{read_email, read_phone};
 use crate::events::{self, LinkHappening};
 use crate::lockout::Taken;
 use crate::session::{Grant, Opening, Way};
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
 
+/// What somebody calls themselves.
+#[derive(Clone, Copy)]
+enum Name<'a> {
+    Email(&'a str),
+    Phone(&'a str),
+}
+
+impl<'a> Name<'a> {
+    fn text(self) -> &'a str {
+        match self {
+            Name::Email(text) | Name::Phone(text) => text,
+        }
+    }
+}
+
 impl Auth {
-    /// Signs in with a password.
+    /// Signs in with an address and a password.
     pub async fn sign_in(
         &self,
         email: &str,
         password: &Secret<String>,
         visit: &Visit,
     ) -> Result<Reply<Grant>, Error> {
-        let taken = self.take_try(email, visit).await?;
-        let signed_in = self.try_sign_in(email, password, visit, &taken).await;
+        self.sign_in_as(Name::Email(email), password, visit).await
+    }
+
+    /// Signs in with a telephone number and a password.
+    pub async fn sign_in_by_phone(
+        &self,
+        phone: &str,
+        password: &Secret<String>,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, Error> {
+        self.require_texts("Phone logins are disabled")?;
+        self.sign_in_as(Name::Phone(phone), password, visit).await
+    }
+
+    async fn sign_in_as(
+        &self,
+        name: Name<'_>,
+        password: &Secret<String>,
+        visit: &Visit,
+    ) -> Result<Reply<Grant>, Error> {
+        let account = name.text();
+        let taken = self.take_try(account, visit).await?;
+        let signed_in = self.try_sign_in(name, password, visit, &taken).await;
         match &signed_in {
             Ok(_) => {}
             Err(error) => {
-                events::refused(self, visit, Event::LoginFailed, error, email);
+                events::refused(self, visit, Event::LoginFailed, error, account);
                 match error {
                     Error::InvalidCredentials | Error::RejectedPassword(_) => {
-                        self.was_wrong(&taken, email, visit)
+                        self.was_wrong(&taken, account, visit).await
                     }
                     // The password was right, or nobody could say: neither is a guess.
                     _ => self.was_not_tried(&taken).await,
@@ -43,15 +79,18 @@ impl Auth {
 
     async fn try_sign_in(
         &self,
-        email: &str,
+        name: Name<'_>,
         password: &Secret<String>,
         visit: &Visit,
         taken: &Taken,
     ) -> Result<Reply<Grant>, Error> {
-        // An address that cannot be one is looked up all the same, as nobody.
-        let email = read_email(email).unwrap_or_default();
+        // What cannot be an address or number is looked up all the same, as nobody.
+        let (by, account) = match name {
+            Name::Email(email) => (sql::USER_BY_EMAIL, read_email(email).unwrap_or_default()),
+            Name::Phone(phone) => (sql::links::USER_BY_PHONE, read_phone(phone).unwrap_or_default()),
+        };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let rows = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
+        let rows = tx.query(by, [(&account).into(), (&self.0.rules.audience).into()]).await?;
         tx.commit(()).await?.into_inner();
         let user = rows.first().map(User::read).transpose()?;
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
@@ -59,7 +98,7 @@ impl Auth {
             Err(seal::Error::PasswordTooLong) => Verdict::Wrong,
             other => other?,
         };
-        let named = user.as_ref().map_or_else(|| self.invented_id(&email), |user| user.id);
+        let named = user.as_ref().map_or_else(|| self.invented_id(&account), |user| user.id);
         match (self.password_tried(named, verdict.is_right(), visit).await, verdict.is_right()) {
             (Ok(()), _) => {}
             (Err(refused @ Error::RejectedPassword(_)), _) | (Err(refused), true) => return Err(refused),
@@ -73,16 +112,19 @@ impl Auth {
         if user.is_banned(self.0.clock.now()) {
             return Err(Error::Banned);
         }
-        if user.email_confirmed_at.is_none() {
-            return Err(Error::EmailNotConfirmed);
+        match name {
+            Name::Email(_) if user.email_confirmed_at.is_none() => return Err(Error::EmailNotConfirmed),
+            Name::Phone(_) if user.phone_confirmed_at.is_none() => return Err(Error::PhoneNotConfirmed),
+            Name::Email(_) | Name::Phone(_) => {}
         }
-        self.enter(user, password, (stored, verdict), visit, taken).await
+        self.enter(user, name, password, (stored, verdict), visit, taken).await
     }
 
     /// Begins the session of somebody whose password was right.
     async fn enter(
         &self,
         user: User,
+        name: Name<'_>,
         password: &Secret<String>,
         (stored, verdict): (String, Verdict),
         visit: &Visit,
@@ -92,6 +134,7 @@ impl Auth {
             Verdict::RightButOld => Some(self.0.hasher.hash(password).await?),
             Verdict::Right | Verdict::Wrong => None,
         };
+        let known_to_thieves = self.is_known_to_thieves(password).await;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let now = self.0.clock.now();
         let touched = [user.id.into(), now.into(), (&stored).into(), renewed.as_ref().into()];
@@ -103,8 +146,11 @@ impl Auth {
                 .await?;
         }
         let hashes = (stored.as_str(), renewed.as_deref().unwrap_or(&stored));
-        let owes = self.note_sign_in_password(&mut tx, &user, password, hashes).await?;
-        let opening = Opening { owes, ..Opening::by(Way::Password) };
+        let owes = self.note_sign_in_password(&mut tx, &user, known_to_thieves, hashes).await?;
+        let opening = match name {
+            Name::Email(_) => Opening { owes, ..Opening::by(Way::Password) },
+            Name::Phone(_) => Opening { owes, ..Opening::through(Way::Password, "phone") },
+        };
         let mut opened = self.open_session(&mut tx, user, opening, visit).await?;
         opened.weak_password = self.weakness(password, owes.is_some());
         let reply = self.commit_session(tx, opened).await?;

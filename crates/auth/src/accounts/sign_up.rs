@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{NewUser, email_provider, read_email, read_phone, require_small, trigger};
 use crate::events::{self, Happening, LinkHappening};
+use crate::hooks::{Asked, NewPerson};
 use crate::links::{Along, Why};
 use crate::session::{Grant, Opening, Way};
 use crate::user::{Identity, User};
@@ -62,11 +63,12 @@ impl Auth {
             Name::Phone(phone) => (None, Some(phone.as_str())),
         };
         // Asked whether or not the address has an account: nobody learns it from the time it takes.
-        self.before_user_created(crate::hooks::new_user(email, phone, &ask.data), visit).await?;
+        let person = NewPerson { email, phone, data: Some(&ask.data), ..NewPerson::default() };
+        let asked = self.before_user_created(&person, visit).await?;
         self.require_password(&password).await?;
         match name {
             Name::Email(email) if self.0.rules.autoconfirm => {
-                let grant = self.sign_up_at_once(email, &password, ask.data, visit).await?;
+                let grant = self.sign_up_at_once(email, &password, ask.data, asked, visit).await?;
                 Ok(grant.map(|grant| SignedUp::SignedIn(Box::new(grant))))
             }
             name => {
@@ -88,6 +90,7 @@ impl Auth {
         email: String,
         password: &Secret<String>,
         data: Map<String, Value>,
+        asked: Asked,
         visit: &Visit,
     ) -> Result<Reply<Grant>, Error> {
         let hash = self.0.hasher.hash(password).await?;
@@ -110,7 +113,7 @@ impl Auth {
             user_metadata: data,
             banned_until: None,
         };
-        let user = self.insert_user(&mut tx, new).await?;
+        let user = self.insert_user(&mut tx, new, asked, visit).await?;
         events::record(&mut tx, self, visit, Happening::Signup { user: &user }).await?;
         let opened = self.open_session(&mut tx, user, Opening::by(Way::Password), visit).await?;
         self.commit_session(tx, opened).await
@@ -165,6 +168,7 @@ impl Auth {
             now.into(),
         ];
         tx.execute(sql::links::INSERT_IDENTITY_IF_NEW, row).await?;
+        self.tell_of_account(&mut tx, announced.id, visit).await?;
         // Somebody else may have been first at an address that nobody proved: then neither password counts (row 4).
         let doubted = known.as_ref().map_or(announced.id, |user| user.id);
         let doubt = known.is_some() && !same;

@@ -35,10 +35,47 @@ impl Auth {
         }
     }
 
-    /// Whether the operator's code lets somebody have an account.
-    pub(crate) async fn before_user_created(&self, user: Value, visit: &Visit) -> Result<(), Error> {
-        let payload = object(json!({ "user": user }));
-        self.ask_hook(Hook::BeforeUserCreated, payload, visit).await.map(drop)
+    /// Whether the operator's code lets somebody have an account. Asked before the transaction that makes it.
+    pub(crate) async fn before_user_created(
+        &self,
+        person: &NewPerson<'_>,
+        visit: &Visit,
+    ) -> Result<Asked, Error> {
+        if !self.has_hook(Hook::BeforeUserCreated) {
+            return Ok(Asked(()));
+        }
+        let payload = object(json!({ "user": self.announce(person) }));
+        self.ask_hook(Hook::BeforeUserCreated, payload, visit).await?;
+        Ok(Asked(()))
+    }
+
+    /// The same, where it is found out first whether there will be an account: nothing is found out where nobody is asked.
+    pub(crate) fn nobody_to_ask(&self) -> Option<Asked> {
+        (!self.has_hook(Hook::BeforeUserCreated)).then_some(Asked(()))
+    }
+
+    /// The account that is about to be made, as `before_user_created` is told of it.
+    fn announce(&self, person: &NewPerson<'_>) -> Value {
+        let provider = match (person.provider, person.email, person.phone) {
+            (Some(provider), _, _) => json!({ "provider": provider, "providers": [provider] }),
+            (None, Some(_), _) => json!({ "provider": "email", "providers": ["email"] }),
+            (None, None, Some(_)) => json!({ "provider": "phone", "providers": ["phone"] }),
+            (None, None, None) => json!({}),
+        };
+        let now = self.0.clock.now();
+        json!({
+            "id": person.id,
+            "aud": self.0.rules.audience,
+            "role": self.0.rules.default_role,
+            "email": person.email.unwrap_or_default(),
+            "phone": person.phone.unwrap_or_default(),
+            "user_metadata": person.data,
+            "app_metadata": provider,
+            "identities": [],
+            "created_at": now,
+            "updated_at": now,
+            "is_anonymous": person.provider.is_none() && person.email.is_none() && person.phone.is_none(),
+        })
     }
 
     /// Whether the operator's code lets a password pass. `user` is an invented one for an unknown account, always the
@@ -95,21 +132,27 @@ impl Auth {
     }
 }
 
-/// The account that is about to be made, as `before_user_created` is told of it.
-pub(crate) fn new_user(email: Option<&str>, phone: Option<&str>, data: &Map<String, Value>) -> Value {
-    let provider = match (email, phone) {
-        (Some(_), _) => json!({ "provider": "email", "providers": ["email"] }),
-        (None, Some(_)) => json!({ "provider": "phone", "providers": ["phone"] }),
-        (None, None) => json!({}),
-    };
-    json!({
-        "email": email.unwrap_or_default(),
-        "phone": phone.unwrap_or_default(),
-        "user_metadata": data,
-        "app_metadata": provider,
-        "identities": [],
-        "is_anonymous": email.is_none() && phone.is_none(),
-    })
+/// That the operator's code was asked about an account, or that there is none to ask. No account is made without one.
+#[must_use]
+#[derive(Clone, Copy)]
+pub(crate) struct Asked(());
+
+impl Asked {
+    /// The operator's own hand makes it.
+    pub(crate) const BY_THE_OPERATOR: Asked = Asked(());
+}
+
+/// Whom an account is about to be made for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct NewPerson<'a> {
+    /// The id it will have, where that is known.
+    pub id: Option<Uuid>,
+    pub email: Option<&'a str>,
+    pub phone: Option<&'a str>,
+    /// Who vouches, when it is somebody else.
+    pub provider: Option<&'a str>,
+    /// What is said of them.
+    pub data: Option<&'a Map<String, Value>>,
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -43,6 +43,24 @@ impl Hooks {
                 given.get(&settings::HOOK_MFA_SECRETS),
                 given.get(&settings::HOOK_MFA_ENABLED),
             ),
+            (
+                Hook::AfterUserCreated,
+                given.get(&settings::HOOK_AFTER_USER_URI),
+                given.get(&settings::HOOK_AFTER_USER_SECRETS),
+                given.get(&settings::HOOK_AFTER_USER_ENABLED),
+            ),
+            (
+                Hook::SendEmail,
+                given.get(&settings::HOOK_EMAIL_URI),
+                given.get(&settings::HOOK_EMAIL_SECRETS),
+                given.get(&settings::HOOK_EMAIL_ENABLED),
+            ),
+            (
+                Hook::SendSms,
+                given.get(&settings::HOOK_SMS_URI),
+                given.get(&settings::HOOK_SMS_SECRETS),
+                given.get(&settings::HOOK_SMS_ENABLED),
+            ),
         ];
         let mut on = Vec::new();
         for (hook, uri, secrets, enabled) in named {

@@ -12,6 +12,7 @@ use super::token::{Fresh, Purpose};
 use crate::accounts::{NewUser, read_email, require_small};
 use crate::events::{self, LinkHappening};
 use crate::flow::Redirect;
+use crate::hooks::{Asked, HookError, NewPerson};
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
 
@@ -59,8 +60,9 @@ impl Auth {
         }
         let email = read_email(email)?;
         require_small(&data)?;
+        let asked = self.ask_about_new(&email, &data, visit).await?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
-        let user = self.unconfirmed(&mut tx, &email, None, data).await?;
+        let user = self.unconfirmed(&mut tx, &email, None, data, asked, visit).await?;
         self.send_link(&mut tx, &user, Purpose::Invite, along, visit).await?;
         let rows = tx.query(sql::USER_BY_ID, [user.id.into()]).await?;
         let user = rows.first().map(User::read).transpose()?.ok_or(Error::UserNotFound)?;
@@ -87,6 +89,12 @@ impl Auth {
             }
             _ => None,
         };
+        let asked = match wanted.purpose {
+            Purpose::Signup | Purpose::Invite | Purpose::MagicLink => {
+                self.ask_about_new(&email, &wanted.data, visit).await?
+            }
+            _ => None,
+        };
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let known = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
         let known = known.first().map(User::read).transpose()?;
@@ -96,7 +104,9 @@ impl Auth {
             (purpose, _) => purpose,
         };
         let user = match purpose {
-            Purpose::Signup | Purpose::Invite => self.unconfirmed(&mut tx, &email, hash, wanted.data).await?,
+            Purpose::Signup | Purpose::Invite => {
+                self.unconfirmed(&mut tx, &email, hash, wanted.data, asked, visit).await?
+            }
             _ => known.ok_or(Error::UserNotFound)?,
         };
         let fresh = self.generate(&mut tx, &user, purpose, new_email, visit).await?;
@@ -143,6 +153,26 @@ impl Auth {
         self.make_token(tx, user, purpose, &to, None).await
     }
 
+    /// Asks the operator's own code about an address that has no account. `None`: it has one.
+    pub(crate) async fn ask_about_new(
+        &self,
+        email: &str,
+        data: &Map<String, Value>,
+        visit: &Visit,
+    ) -> Result<Option<Asked>, Error> {
+        if let Some(nobody) = self.nobody_to_ask() {
+            return Ok(Some(nobody));
+        }
+        let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
+        let known = tx.query(sql::USER_BY_EMAIL, [email.into(), (&self.0.rules.audience).into()]).await?;
+        let known = tx.commit(!known.is_empty()).await?.into_inner();
+        if known {
+            return Ok(None);
+        }
+        let person = NewPerson { email: Some(email), data: Some(data), ..NewPerson::default() };
+        self.before_user_created(&person, visit).await.map(Some)
+    }
+
     /// An account that nobody confirmed yet, made if there is none.
     async fn unconfirmed(
         &self,
@@ -150,6 +180,8 @@ impl Auth {
         email: &str,
         hash: Option<String>,
         data: Map<String, Value>,
+        asked: Option<Asked>,
+        visit: &Visit,
     ) -> Result<User, Error> {
         let known = tx.query(sql::USER_BY_EMAIL, [email.into(), (&self.0.rules.audience).into()]).await?;
         match known.first().map(User::read).transpose()? {
@@ -168,7 +200,9 @@ impl Auth {
                     user_metadata: data,
                     banned_until: None,
                 };
-                self.insert_user(tx, new).await
+                // It was there a moment ago, when nobody had to be asked.
+                let asked = asked.ok_or(HookError::TimeoutAfterRetry)?;
+                self.insert_user(tx, new, asked, visit).await
             }
         }
     }

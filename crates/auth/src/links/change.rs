@@ -11,9 +11,10 @@ use serde_json::{Map, json};
 use uuid::Uuid;
 
 use super::send::{Along, Why};
-use super::token::{Purpose, Taken};
+use super::token::{Fresh, Purpose, Taken};
 use crate::accounts::{read_email, trigger};
 use crate::events::{self, LinkHappening};
+use crate::hooks::Carried;
 use crate::post::Warning;
 use crate::session::ids;
 use crate::user::User;
@@ -50,18 +51,55 @@ impl Auth {
         visit: &Visit,
     ) -> Result<(), Error> {
         let Some(new) = user.new_email.clone() else { return Ok(()) };
-        if self.both_agree(user) {
-            self.send_link(tx, user, Purpose::EmailChangeCurrent, along, visit).await?;
-        }
         let taken = tx.query(sql::USER_BY_EMAIL, [(&new).into(), (&self.0.rules.audience).into()]).await?;
-        match taken.first().map(User::read).transpose()? {
+        let owner = taken.first().map(User::read).transpose()?;
+        let owner = owner.filter(|owner| owner.email_confirmed_at.is_some());
+        match self.mails_by_hook() {
+            true if owner.is_none() || self.both_agree(user) => {
+                self.hook_email_change(tx, user, (&new, owner.is_some()), along, visit).await?;
+                if owner.is_none() {
+                    return Ok(());
+                }
+            }
+            false if self.both_agree(user) => {
+                self.send_link(tx, user, Purpose::EmailChangeCurrent, along, visit).await?;
+            }
+            true | false => {}
+        }
+        match owner {
             // Its owner is told, and whoever asked is not.
-            Some(owner) if owner.email_confirmed_at.is_some() => {
+            Some(owner) => {
                 let (template, locale) = (Template::AccountExists, along.locale.as_deref());
                 self.write_to(tx, &owner, &new, template, Map::new(), locale, visit).await
             }
-            _ => self.send_link_to(tx, user, &new, Purpose::EmailChangeNew, along, visit).await,
+            None => self.send_link_to(tx, user, &new, Purpose::EmailChangeNew, along, visit).await,
         }
+    }
+
+    /// Both halves in one letter, as upstream's hook expects them.
+    async fn hook_email_change(
+        &self,
+        tx: &mut SystemTx,
+        user: &User,
+        (new, is_taken): (&str, bool),
+        along: &Along,
+        visit: &Visit,
+    ) -> Result<(), Error> {
+        let own = user.email.clone().filter(|_| self.both_agree(user));
+        let current = match own {
+            Some(own) => {
+                Some(self.fresh_link(tx, user, &own, Purpose::EmailChangeCurrent, along, visit).await?)
+            }
+            None => None,
+        };
+        let fresh = match is_taken {
+            false => self.fresh_link(tx, user, new, Purpose::EmailChangeNew, along, visit).await?,
+            // Whoever asked must not learn that it is somebody's: the letter is the same, and this half opens nothing.
+            true => Fresh { token: random_token(&self.0.rng), code: self.make_code(Purpose::EmailChangeNew) },
+        };
+        let current = current.as_ref().map(|fresh| Carried { code: &fresh.code, token: &fresh.token });
+        let new = Carried { code: &fresh.code, token: &fresh.token };
+        self.mail_change_by_hook(tx, user, (current, new), along.back_to.text(), visit).await
     }
 
     /// Whether the present address has a say: it must be one, and proven.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::limits::{Budget, Window};
+use audit::Event;
 use base::{Caller, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,6 +23,8 @@ use super::token::{Fresh, Purpose};
 use crate::accounts::NewUser;
 use crate::events::{self, LinkHappening};
 use crate::flow::{Challenge, ChallengeMethod, NewFlow, Redirect};
+use crate::hooks::{Asked, HookError, NewPerson};
+use crate::post::Warning;
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
 
@@ -60,6 +63,8 @@ pub(crate) enum Why {
     ResendPhoneChange,
     /// A proof of presence, which is sent at once.
     Reauthentication,
+    /// No link at all: sign-in to the account was paused.
+    LockedOut,
 }
 
 impl Why {
@@ -79,6 +84,7 @@ impl Why {
             Why::Recovery => "recover",
             Why::EmailChange { .. } | Why::ResendEmailChange => "change",
             Why::Reauthentication => "presence",
+            Why::LockedOut => "lockout",
             Why::Sms { .. } => "text",
             Why::PhoneChange { .. } | Why::ResendPhoneChange => "text_change",
         }
@@ -175,6 +181,7 @@ impl Auth {
     /// So often, for one address, whoever has it: the answer says nothing about an account.
     pub(crate) async fn require_pause(&self, why: &Why, to: &str) -> Result<(), Error> {
         let is_text = why.is_text();
+        self.require_room(is_text).await?;
         let (name, length) = match is_text {
             true => ("text_pause", self.0.rules.text_pause),
             false => ("mail_pause", self.0.rules.mail_pause),
@@ -216,8 +223,19 @@ impl Auth {
             }),
             locale: wanted.locale.clone(),
         };
+        let asked = match self.ask_about_addressee(&wanted, &visit).await {
+            Err(refused @ Error::Hook(HookError::Refused { .. })) => {
+                events::refused(self, &visit, Event::SignupRefused, &refused, &wanted.to);
+                return Ok(());
+            }
+            other => other?,
+        };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let found = self.addressee(&mut tx, &wanted).await?;
+        let mut found = self.addressee(&mut tx, &wanted).await?;
+        if found.is_none() && self.makes_accounts(&wanted) {
+            let asked = asked.ok_or(HookError::TimeoutAfterRetry)?;
+            found = Some(self.make_addressee(&mut tx, &wanted, asked, &visit).await?);
+        }
         let Some(user) = found.filter(|user| !user.is_banned(self.0.clock.now()) && !user.is_sso_user) else {
             tx.roll_back().await?;
             return Ok(());
@@ -227,7 +245,55 @@ impl Auth {
         Ok(())
     }
 
-    /// Who is meant, made now if that is wanted.
+    /// Whether somebody who has no account gets one.
+    fn makes_accounts(&self, wanted: &Wanted) -> bool {
+        match wanted.why {
+            Why::MagicLink { create } | Why::Sms { create, .. } => create && self.0.rules.signup,
+            _ => false,
+        }
+    }
+
+    /// Asks the operator's own code about an account to be. `None`: there will be none, or it is there.
+    async fn ask_about_addressee(&self, wanted: &Wanted, visit: &Visit) -> Result<Option<Asked>, Error> {
+        if let Some(nobody) = self.nobody_to_ask() {
+            return Ok(Some(nobody));
+        }
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let found = self.addressee(&mut tx, wanted).await?;
+        let known = tx.commit(found.is_some()).await?.into_inner();
+        if known || !self.makes_accounts(wanted) {
+            return Ok(None);
+        }
+        let address = Some(wanted.to.as_str());
+        let (email, phone) = if wanted.why.is_text() { (None, address) } else { (address, None) };
+        let person = NewPerson { email, phone, data: Some(&wanted.data), ..NewPerson::default() };
+        self.before_user_created(&person, visit).await.map(Some)
+    }
+
+    async fn make_addressee(
+        &self,
+        tx: &mut SystemTx,
+        wanted: &Wanted,
+        asked: Asked,
+        visit: &Visit,
+    ) -> Result<User, Error> {
+        let is_text = wanted.why.is_text();
+        let new = NewUser {
+            id: self.0.rng.uuid(),
+            email: (!is_text).then(|| wanted.to.clone()),
+            phone: is_text.then(|| wanted.to.clone()),
+            hash: None,
+            role: self.0.rules.default_role.clone(),
+            email_confirmed_at: None,
+            phone_confirmed_at: None,
+            app_metadata: Map::new(),
+            user_metadata: wanted.data.clone(),
+            banned_until: None,
+        };
+        self.insert_user(tx, new, asked, visit).await
+    }
+
+    /// Who is meant, if there is such an account.
     async fn addressee(&self, tx: &mut SystemTx, wanted: &Wanted) -> Result<Option<User>, Error> {
         let audience = &self.0.rules.audience;
         let rows = match &wanted.why {
@@ -245,32 +311,11 @@ impl Auth {
             | Why::Recovery
             | Why::ResendSignup
             | Why::ResendEmailChange
-            | Why::Reauthentication => {
-                tx.query(sql::USER_BY_EMAIL, [(&wanted.to).into(), audience.into()]).await?
-            }
+            | Why::Reauthentication
+            | Why::LockedOut => tx.query(sql::USER_BY_EMAIL, [(&wanted.to).into(), audience.into()]).await?,
         };
         let found = rows.first().map(User::read).transpose()?;
-        let create = match wanted.why {
-            Why::MagicLink { create } | Why::Sms { create, .. } => create && self.0.rules.signup,
-            _ => false,
-        };
-        if found.is_some() || !create {
-            return Ok(found.filter(|user| user.deleted_at.is_none()));
-        }
-        let is_text = matches!(wanted.why, Why::Sms { .. });
-        let new = NewUser {
-            id: self.0.rng.uuid(),
-            email: (!is_text).then(|| wanted.to.clone()),
-            phone: is_text.then(|| wanted.to.clone()),
-            hash: None,
-            role: self.0.rules.default_role.clone(),
-            email_confirmed_at: None,
-            phone_confirmed_at: None,
-            app_metadata: Map::new(),
-            user_metadata: wanted.data.clone(),
-            banned_until: None,
-        };
-        Ok(Some(self.insert_user(tx, new).await?))
+        Ok(found.filter(|user| user.deleted_at.is_none()))
     }
 
     async fn send_to(
@@ -311,6 +356,7 @@ impl Auth {
                 self.send_text(tx, &user, Purpose::PhoneChange, whatsapp, visit).await
             }
             Why::Reauthentication => Ok(()),
+            Why::LockedOut => self.notify(tx, &user, Warning::LockedOut, visit).await,
             Why::ResendPhoneChange => self.send_text(tx, &user, Purpose::PhoneChange, false, visit).await,
         }
     }
@@ -338,14 +384,29 @@ impl Auth {
         along: &Along,
         visit: &Visit,
     ) -> Result<(), Error> {
-        let flow = self.flow_of(tx, user, purpose, along).await?;
-        let fresh = self.make_token(tx, user, purpose, to, flow).await?;
-        events::record_link(tx, self, visit, LinkHappening::LinkAsked { user: user.id, purpose }).await?;
+        let fresh = self.fresh_link(tx, user, to, purpose, along, visit).await?;
         let mut values = self.link_values(&fresh, purpose, &along.back_to);
         if let Some(new) = user.new_email.as_ref().filter(|_| purpose.link_type() == "email_change") {
             values.insert("NewEmail".to_owned(), json!(new));
         }
         self.write_to(tx, user, to, purpose.template(), values, along.locale.as_deref(), visit).await
+    }
+
+    /// A link and code for `to`, with the flow of whoever waits for it.
+    pub(super) async fn fresh_link(
+        &self,
+        tx: &mut SystemTx,
+        user: &User,
+        to: &str,
+        purpose: Purpose,
+        along: &Along,
+        visit: &Visit,
+    ) -> Result<Fresh, Error> {
+        self.count_sent(false).await?;
+        let flow = self.flow_of(tx, user, purpose, along).await?;
+        let fresh = self.make_token(tx, user, purpose, to, flow).await?;
+        events::record_link(tx, self, visit, LinkHappening::LinkAsked { user: user.id, purpose }).await?;
+        Ok(fresh)
     }
 
     async fn flow_of(

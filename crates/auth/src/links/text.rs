@@ -1,5 +1,6 @@
 //! Codes by telephone.
 
+use base::Secret;
 use pg::SystemTx;
 use texts::Channel;
 
@@ -26,9 +27,26 @@ impl Auth {
         let Some(to) = to else { return Ok(()) };
         let fresh = self.make_token(tx, user, purpose, &to, None).await?;
         events::record_link(tx, self, visit, LinkHappening::LinkAsked { user: user.id, purpose }).await?;
-        let texts = &self.0.post.texts;
         let channel = if whatsapp { Channel::Whatsapp } else { Channel::Sms };
-        texts.send(&to, &texts.words(&fresh.code), channel).await?;
+        self.send_code(tx, user, (&to, purpose.name()), &fresh.code, channel, visit).await
+    }
+
+    /// Texts a code to `to`: through the provider at once, or through the operator's own code behind the commit.
+    pub(crate) async fn send_code(
+        &self,
+        tx: &mut SystemTx,
+        user: &User,
+        (to, kind): (&str, &str),
+        code: &Secret<String>,
+        channel: Channel,
+        visit: &Visit,
+    ) -> Result<(), Error> {
+        self.count_sent(true).await?;
+        if self.texts_by_hook() {
+            return self.text_by_hook(tx, user, (to, kind), code, visit).await;
+        }
+        let texts = &self.0.post.texts;
+        texts.send(to, &texts.words(code), channel).await?;
         Ok(())
     }
 }

@@ -201,7 +201,7 @@ impl Auth {
         Ok(Fresh { token, code })
     }
 
-    fn make_code(&self, purpose: Purpose) -> Secret<String> {
+    pub(super) fn make_code(&self, purpose: Purpose) -> Secret<String> {
         let digits = match purpose.is_text() {
             true => self.0.rules.text_digits,
             false => self.0.rules.code_digits,

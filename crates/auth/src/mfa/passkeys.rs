@@ -13,6 +13,7 @@ use webauthn_rs::prelude::Passkey;
 use super::ceremony::{self, Asked, Relying, Waiting};
 use super::{Error, Held, limits, require_name, sql};
 use crate::events::{self, Happening};
+use crate::post::Warning;
 use crate::session::{Opening, Way};
 use crate::user::User;
 use crate::{Auth, Error as AuthError, Grant, Visit};
@@ -111,6 +112,7 @@ impl Auth {
         ];
         tx.execute(sql::INSERT_PASSKEY, row).await?;
         events::record(&mut tx, self, visit, spare(user, Event::FactorEnrolled, id)).await?;
+        self.notify(&mut tx, &held.user, Warning::FactorEnrolled("passkey"), visit).await?;
         let info =
             PasskeyInfo { id, friendly_name: PASSKEY_NAME.to_owned(), created_at: now, last_used_at: None };
         Ok(tx.commit(info).await?)
@@ -149,7 +151,8 @@ impl Auth {
     /// Removes a passkey of whoever asks.
     pub async fn remove_passkey(&self, passkey: Uuid, visit: &Visit) -> Result<Reply<()>, AuthError> {
         self.relying_for_passkeys()?;
-        let (tx, held) = self.hold_for_passkeys(visit).await?;
+        let (mut tx, held) = self.hold_for_passkeys(visit).await?;
+        self.notify(&mut tx, &held.user, Warning::FactorRemoved("passkey"), visit).await?;
         self.drop_passkey(tx, held.user.id, passkey, visit).await
     }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Challenge, Enrol, Enrolled, Error, Factor, FactorType, Held, sql, verify};
 use crate::links::Why;
+use crate::user::User;
 use crate::{Auth, Error as AuthError, Visit};
 
 impl Auth {
@@ -20,7 +21,7 @@ impl Auth {
         ask: Enrol,
     ) -> Result<Enrolled, AuthError> {
         let off = || AuthError::from(Error::EnrolOff(FactorType::Phone));
-        if !self.0.post.texts.takes_texts() {
+        if !self.takes_texts() {
             return Err(off());
         }
         let phone = crate::accounts::read_phone(ask.phone.as_deref().unwrap_or_default())?;
@@ -42,6 +43,7 @@ impl Auth {
     pub(super) async fn text_challenge(
         &self,
         tx: &mut SystemTx,
+        user: &User,
         factor: &Factor,
         visit: &Visit,
     ) -> Result<Challenge, AuthError> {
@@ -53,8 +55,7 @@ impl Auth {
         let id = self.0.rng.uuid();
         let challenge =
             self.insert_challenge(tx, factor, visit, Some((id, self.veil_text(id, &code))), None).await?;
-        let texts = &self.0.post.texts;
-        texts.send(&phone, &texts.words(&code), Channel::Sms).await?;
+        self.send_code(tx, user, (&phone, "mfa"), &code, Channel::Sms, visit).await?;
         Ok(challenge)
     }
 

@@ -52,7 +52,7 @@ impl Auth {
                 let asked = self.ask_for_key(&held, known)?;
                 self.insert_challenge(&mut tx, known, visit, None, Some(asked)).await?
             }
-            FactorType::Phone => self.text_challenge(&mut tx, known, visit).await?,
+            FactorType::Phone => self.text_challenge(&mut tx, &held.user, known, visit).await?,
         };
         let happening = Happening::FactorChallenged { user, factor };
         events::record(&mut tx, self, visit, happening).await?;

@@ -4,7 +4,7 @@
 //! whose own address was never proven keeps nothing of whoever made it (attack rows 3, 4).
 
 use jiff::Timestamp;
-use pg::{Param, SystemTx};
+use pg::{Param, Reason, SystemTx};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -14,6 +14,8 @@ use super::provider::Provider;
 use super::{OauthError, sql as own};
 use crate::accounts::{require_small, trigger};
 use crate::events::{self, Happening, Outside};
+use crate::hooks::{Asked, HookError, NewPerson};
+use crate::post::Warning;
 use crate::reclaim::ProvenBy;
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
@@ -33,6 +35,7 @@ impl Auth {
         tx: &mut SystemTx,
         provider: &Provider,
         profile: &Profile,
+        asked: Option<Asked>,
         visit: &Visit,
     ) -> Result<Settled, Error> {
         self.lock_names(tx, &provider.id, profile).await?;
@@ -68,10 +71,43 @@ impl Auth {
             }
             Some(user) => {
                 let user = self.attach(tx, user, &provider.id, profile, visit).await?;
+                self.notify(tx, &user, Warning::IdentityLinked(&provider.id), visit).await?;
                 Ok(Settled::In { user: Box::new(user), ended: Vec::new() })
             }
-            None => self.make(tx, provider, profile, visit).await,
+            None => {
+                // It was there a moment ago, when nobody had to be asked.
+                let asked = asked.ok_or(HookError::TimeoutAfterRetry)?;
+                self.make(tx, provider, profile, asked, visit).await
+            }
         }
+    }
+
+    /// Asks the operator's own code about somebody who comes for the first time. `None`: they have an account.
+    pub(super) async fn ask_about_profile(
+        &self,
+        provider: &Provider,
+        profile: &Profile,
+        visit: &Visit,
+    ) -> Result<Option<Asked>, Error> {
+        if let Some(nobody) = self.nobody_to_ask() {
+            return Ok(Some(nobody));
+        }
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let mut known = self.owner(&mut tx, &provider.id, &profile.subject).await?.is_some();
+        if let Some(email) = profile.email.as_ref().filter(|_| !known) {
+            let rows = tx.query(sql::USER_BY_EMAIL, [email.into(), (&self.0.rules.audience).into()]).await?;
+            known = !rows.is_empty();
+        }
+        if tx.commit(known).await?.into_inner() {
+            return Ok(None);
+        }
+        let person = NewPerson {
+            email: profile.email.as_deref(),
+            provider: Some(&provider.id),
+            data: Some(&profile.said),
+            ..NewPerson::default()
+        };
+        self.before_user_created(&person, visit).await.map(Some)
     }
 
     /// Two first sign-ins at once wait for each other.
@@ -175,6 +211,7 @@ impl Auth {
         tx: &mut SystemTx,
         provider: &Provider,
         profile: &Profile,
+        _asked: Asked,
         visit: &Visit,
     ) -> Result<Settled, Error> {
         let rules = &self.0.rules;
@@ -207,6 +244,7 @@ impl Auth {
         ];
         tx.execute(sql::INSERT_USER, row).await.map_err(|error| trigger(error, "saving new user"))?;
         self.insert_identity(tx, id, &provider.id, profile).await?;
+        self.tell_of_account(tx, id, visit).await?;
         let user = self.user(tx, id).await?;
         events::record(tx, self, visit, Happening::Signup { user: &user }).await?;
         match proven {
@@ -248,6 +286,7 @@ impl Auth {
         let was_anonymous = user.is_anonymous;
         let user = self.attach(tx, user, &link.provider, &profile, visit).await?;
         if !was_anonymous {
+            self.notify(tx, &user, Warning::IdentityLinked(&link.provider), visit).await?;
             return Ok((user, ended));
         }
         // The address is theirs only where the provider vouches for it, and nobody else has it.

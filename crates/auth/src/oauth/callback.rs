@@ -261,9 +261,10 @@ impl Auth {
         tokens: Tokens,
         visit: &Visit,
     ) -> Result<Reply<Landing>, Error> {
+        let asked = self.ask_about_profile(provider, profile, visit).await?;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let back_to = self.back_to(flow.back_to.as_deref());
-        let (user, ended) = match self.settle(&mut tx, provider, profile, visit).await? {
+        let (user, ended) = match self.settle(&mut tx, provider, profile, asked, visit).await? {
             Settled::In { user, ended } => (*user, ended),
             Settled::Unverified => {
                 let error = OauthError::Unverified(provider.id.clone()).into();

@@ -56,6 +56,10 @@ impl Auth {
             return Err(OauthError::IdToken("it is for another client").into());
         }
         let profile = profile::of_claims(&provider, &claims).ok_or(OauthError::IdToken("it names nobody"))?;
+        let leave = match asked.link_to {
+            Some(_) => None,
+            None => self.ask_about_profile(&provider, &profile, visit).await?,
+        };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let (user, ended) = match asked.link_to {
             Some((person, level)) => {
@@ -67,7 +71,7 @@ impl Auth {
                 let link = Link { session: person.session, ..Link::new(&provider, &profile, person.user) };
                 self.join_identity(&mut tx, &link, visit).await?
             }
-            None => match self.settle(&mut tx, &provider, &profile, visit).await? {
+            None => match self.settle(&mut tx, &provider, &profile, leave, visit).await? {
                 Settled::In { user, ended } => (*user, ended),
                 Settled::Unverified => {
                     tx.commit(()).await?.into_inner();

@@ -16,6 +16,7 @@ use super::profile::Profile;
 use super::provider::Provider;
 use super::{OauthError, sql as own};
 use crate::events::{self, Happening, Outside};
+use crate::post::Warning;
 use crate::session::{Opening, Way, ids};
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
@@ -73,6 +74,7 @@ impl Auth {
         let happening =
             Happening::Outside(Outside::IdentityUnlinked { user: user.id, provider: &found.provider });
         events::record(&mut tx, self, visit, happening).await?;
+        self.notify(&mut tx, &user, Warning::IdentityUnlinked(&found.provider), visit).await?;
         let ended = ids(&tx.query(sql::END_OTHER_SESSIONS, [user.id.into(), person.session.into()]).await?)?;
         self.commit_ended(tx, ended, ()).await
     }

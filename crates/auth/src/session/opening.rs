@@ -274,7 +274,9 @@ impl Auth {
         }
         let account = user.email.as_deref().unwrap_or(user.phone_or_empty()).to_owned();
         self.remember_place(tx, &account, visit).await?;
-        Ok(self.device_of(&account, visit))
+        let device = self.device_of(&account, visit);
+        self.tell_of_device(tx, user, &account, device.is_none(), visit).await?;
+        Ok(device)
     }
 
     /// Adds a proof to a session of `user` and gives it its next tokens: the way from one factor to two. They are made

@@ -89,6 +89,68 @@ pub static HOOK_MFA_ENABLED: Setting<bool> =
         .also(&[Alias::same("GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_ENABLED", Guide::Other)])
         .changes("whether the hook is asked, where it has an address");
 
+/// Where to ask when an account was made.
+pub static HOOK_AFTER_USER_URI: Setting<Option<String>> = Setting::unset("auth.hooks.after_user_created.uri")
+    .also(&[Alias::same("GOTRUE_HOOK_AFTER_USER_CREATED_URI", Guide::Other)])
+    .changes(
+        "what is asked when an account was made: it is told of it, and nothing waits for its answer; an https address, or pg-functions://postgres/schema/function",
+    );
+
+/// What that is signed with.
+pub static HOOK_AFTER_USER_SECRETS: Setting<Option<Secret<String>>> = Setting::unset(
+    "auth.hooks.after_user_created.secrets",
+)
+.also(&[Alias::same("GOTRUE_HOOK_AFTER_USER_CREATED_SECRETS", Guide::Other)])
+.changes(
+    "the secrets that the request is signed with (Standard Webhooks): v1,whsec_ and base64, joined by |",
+);
+
+/// Whether it is asked.
+pub static HOOK_AFTER_USER_ENABLED: Setting<bool> =
+    Setting::new("auth.hooks.after_user_created.enabled", "true")
+        .also(&[Alias::same("GOTRUE_HOOK_AFTER_USER_CREATED_ENABLED", Guide::Other)])
+        .changes("whether the hook is asked, where it has an address");
+
+/// Where to ask when a mail about an account is to be sent.
+pub static HOOK_EMAIL_URI: Setting<Option<String>> = Setting::unset("auth.hooks.send_email.uri")
+    .also(&[Alias::same("GOTRUE_HOOK_SEND_EMAIL_URI", Guide::Other)])
+    .changes(
+        "what is asked when a mail about an account is to be sent: it sends the mail instead of us; an https address, or pg-functions://postgres/schema/function",
+    );
+
+/// What that is signed with.
+pub static HOOK_EMAIL_SECRETS: Setting<Option<Secret<String>>> = Setting::unset(
+    "auth.hooks.send_email.secrets",
+)
+.also(&[Alias::same("GOTRUE_HOOK_SEND_EMAIL_SECRETS", Guide::Other)])
+.changes(
+    "the secrets that the request is signed with (Standard Webhooks): v1,whsec_ and base64, joined by |",
+);
+
+/// Whether it is asked.
+pub static HOOK_EMAIL_ENABLED: Setting<bool> = Setting::new("auth.hooks.send_email.enabled", "true")
+    .also(&[Alias::same("GOTRUE_HOOK_SEND_EMAIL_ENABLED", Guide::Other)])
+    .changes("whether the hook is asked, where it has an address");
+
+/// Where to ask when a text is to be sent.
+pub static HOOK_SMS_URI: Setting<Option<String>> = Setting::unset("auth.hooks.send_sms.uri")
+    .also(&[Alias::same("GOTRUE_HOOK_SEND_SMS_URI", Guide::Other)])
+    .changes(
+        "what is asked when a text is to be sent: it sends the text instead of us; an https address, or pg-functions://postgres/schema/function",
+    );
+
+/// What that is signed with.
+pub static HOOK_SMS_SECRETS: Setting<Option<Secret<String>>> = Setting::unset("auth.hooks.send_sms.secrets")
+    .also(&[Alias::same("GOTRUE_HOOK_SEND_SMS_SECRETS", Guide::Other)])
+    .changes(
+        "the secrets that the request is signed with (Standard Webhooks): v1,whsec_ and base64, joined by |",
+    );
+
+/// Whether it is asked.
+pub static HOOK_SMS_ENABLED: Setting<bool> = Setting::new("auth.hooks.send_sms.enabled", "true")
+    .also(&[Alias::same("GOTRUE_HOOK_SEND_SMS_ENABLED", Guide::Other)])
+    .changes("whether the hook is asked, where it has an address");
+
 /// The settings of hooks.
 pub const HOOK_SETTINGS: &[&Definition] = &[
     &HOOK_TOKEN_URI.definition,
@@ -103,6 +165,15 @@ pub const HOOK_SETTINGS: &[&Definition] = &[
     &HOOK_MFA_URI.definition,
     &HOOK_MFA_SECRETS.definition,
     &HOOK_MFA_ENABLED.definition,
+    &HOOK_AFTER_USER_URI.definition,
+    &HOOK_AFTER_USER_SECRETS.definition,
+    &HOOK_AFTER_USER_ENABLED.definition,
+    &HOOK_EMAIL_URI.definition,
+    &HOOK_EMAIL_SECRETS.definition,
+    &HOOK_EMAIL_ENABLED.definition,
+    &HOOK_SMS_URI.definition,
+    &HOOK_SMS_SECRETS.definition,
+    &HOOK_SMS_ENABLED.definition,
 ];
 
 /// A proof that a person is there.

@@ -68,6 +68,28 @@ pub static PASSWORD_BREACHED_FILE: Setting<Option<PathBuf>> = Setting::unset("au
     )
     .proven_by(&[20]);
 
+/// Breached passwords by somebody else's list.
+pub static PASSWORD_BREACHED_API: Setting<bool> = Setting::new("auth.password_breached_api", "false")
+    .also(&[Alias::same("GOTRUE_PASSWORD_HIBP_ENABLED", Guide::Other)])
+    .changes(
+        "a new password, and one that signs in, is looked up at auth.password_breached_api_url: five hexadecimal digits of its \
+         SHA-1 digest leave the house, and some 800 digests come back",
+    )
+    .proven_by(&[20]);
+
+/// Where that list is.
+pub static PASSWORD_BREACHED_API_URL: Setting<String> =
+    Setting::new("auth.password_breached_api_url", "https://api.pwnedpasswords.com/range/").changes(
+        "where breached passwords are looked up: five hexadecimal digits are added to it, in the form of Have I Been Pwned",
+    );
+
+/// Whether a new password waits for the list.
+pub static PASSWORD_BREACHED_API_FAIL_CLOSED: Setting<bool> =
+    Setting::new("auth.password_breached_api_fail_closed", "false")
+        .also(&[Alias::same("GOTRUE_PASSWORD_HIBP_FAIL_CLOSED", Guide::Other)])
+        .changes("a new password is refused while the list of breached ones does not answer")
+        .proven_by(&[20]);
+
 /// The password in force with every change.
 pub static REQUIRE_CURRENT_PASSWORD: Setting<bool> = Setting::new("auth.require_current_password", "false")
     .also(&[Alias::same("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD", Guide::Other)])
@@ -114,6 +136,9 @@ pub const PASSWORD_SETTINGS: &[&Definition] = &[
     &PASSWORD_MAX_AGE_DAYS.definition,
     &PASSWORD_HISTORY.definition,
     &PASSWORD_BREACHED_FILE.definition,
+    &PASSWORD_BREACHED_API.definition,
+    &PASSWORD_BREACHED_API_URL.definition,
+    &PASSWORD_BREACHED_API_FAIL_CLOSED.definition,
     &REQUIRE_CURRENT_PASSWORD.definition,
     &MAX_LOGIN_ATTEMPTS.definition,
     &LOCKOUT_DURATION.definition,

@@ -11,6 +11,7 @@ use super::mapping::lasting_name;
 use super::{Mapping, Provider, Sso, SsoRefusal, sql};
 use crate::accounts::{read_email, require_small, trigger};
 use crate::events::{self, Happening};
+use crate::hooks::{Asked, HookError, NewPerson};
 use crate::session::{Grant, Opening, Way};
 use crate::user::User;
 use crate::{Error, Redirect, Visit};
@@ -81,9 +82,10 @@ impl Sso {
             now: self.0.auth.0.clock.now(),
         };
         let said = ::saml::verify(arrived.response, &expected)?;
+        let asked = self.ask_about(&provider, &said, visit).await?;
         let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
         self.take_once(&mut tx, &provider, &said, &peer).await?;
-        let user = self.account(&mut tx, &provider, &said, visit).await?;
+        let user = self.account(&mut tx, &provider, &said, asked, visit).await?;
         match begun {
             Some(Begun { flow: Some(flow), back_to, .. }) => {
                 self.land_with_code(tx, &provider, &said, user, flow, back_to.as_deref()).await
@@ -165,12 +167,42 @@ impl Sso {
         Ok(())
     }
 
+    /// Asks the operator's own code about somebody who comes for the first time. `None`: they have an account.
+    async fn ask_about(
+        &self,
+        provider: &Provider,
+        said: &Assertion,
+        visit: &Visit,
+    ) -> Result<Option<Asked>, Error> {
+        let auth = &self.0.auth;
+        if let Some(nobody) = auth.nobody_to_ask() {
+            return Ok(Some(nobody));
+        }
+        let (name, of) = (lasting_name(said).ok_or(SsoRefusal::NoUserId)?, provider.identity_provider());
+        let mut tx = auth.0.pg.begin_system(Reason::Identify).await?;
+        let known = tx.query(sql::IDENTITY, [(&name).into(), (&of).into()]).await?;
+        if tx.commit(!known.is_empty()).await?.into_inner() {
+            return Ok(None);
+        }
+        let mapping = Mapping::read(&provider.attribute_mapping);
+        let email = mapping.email(said).and_then(|text| read_email(&text).ok()).ok_or(SsoRefusal::NoEmail)?;
+        let claims = claims(&mapping, said, &name, &email);
+        let person = NewPerson {
+            email: Some(&email),
+            provider: Some(&of),
+            data: Some(&claims),
+            ..NewPerson::default()
+        };
+        auth.before_user_created(&person, visit).await.map(Some)
+    }
+
     /// The account that this provider owns for the person, made on first sight.
     async fn account(
         &self,
         tx: &mut SystemTx,
         provider: &Provider,
         said: &Assertion,
+        asked: Option<Asked>,
         visit: &Visit,
     ) -> Result<User, Error> {
         let auth = &self.0.auth;
@@ -196,6 +228,8 @@ impl Sso {
                 if !auth.rules().signup {
                     return Err(Error::SignupDisabled);
                 }
+                // It was there a moment ago, when nobody had to be asked.
+                let _asked = asked.ok_or(HookError::TimeoutAfterRetry)?;
                 let id = auth.0.rng.uuid();
                 let app = json!({ "provider": &of, "providers": [&of] });
                 let said = Value::Object(claims);
@@ -220,6 +254,7 @@ impl Sso {
         let rows = tx.query(crate::sql::USER_BY_ID, [id.into()]).await?;
         let user = rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)?;
         if known.is_empty() {
+            auth.tell_of_account(tx, user.id, visit).await?;
             events::record(tx, auth, visit, Happening::Signup { user: &user }).await?;
         }
         Ok(user)

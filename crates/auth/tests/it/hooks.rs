@@ -324,3 +324,50 @@ async fn a_provider_is_asked_and_its_silence_is_a_no() {
         crate::world::open(&world.db, &world.audit, &world.root, without, Profile::Dev, world.clock.clock());
     assert!(matches!(refused.await.err(), Some(Error::Unsafe { .. })));
 }
+
+#[tokio::test]
+async fn a_password_is_looked_up_by_five_digits_of_its_digest_and_padding_is_no_find() {
+    let digits = hex::encode_upper(seal::sha1_for_lookup(PASSWORD.as_bytes()));
+    let (range, rest) = digits.split_at(5);
+    let plain = |body: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let others = "0018A45C4D1DEF81644B54AB7F969B88D65:1\r\n00D4F6E8FA6EECAD2A3AA415EEC418D38EC:2";
+    let known = plain(&format!("{others}\r\n{rest}:37"));
+    let double = Double::answering(vec![
+        known.clone(),
+        plain(&format!("{others}\r\n{rest}:0")),
+        known,
+        json_answer(503, &json!({})),
+    ])
+    .await;
+    let settings = |url: &str| {
+        Settings::default()
+            .with("auth.password_breached_api", "true")
+            .with("auth.password_breached_api_url", &format!("{url}/range/"))
+    };
+    let world = World::with(settings(double.url.trim_end_matches("/hook")), Profile::Dev).await;
+    let refused = world.try_sign_up("ann@example.com", PASSWORD).await.err().unwrap();
+    assert!(matches!(&refused, Error::WeakPassword { reasons, .. } if reasons == &["pwned"]), "{refused}");
+    world.sign_up("ann@example.com").await;
+    // It joined the list since: whoever signs in with it has to change it.
+    let grant = world.sign_in("ann@example.com", PASSWORD).await.unwrap();
+    assert_eq!(grant.owes, Some(base::Owed::NewPassword));
+    // A list that does not answer keeps nobody out.
+    world.sign_up("bob@example.com").await;
+    for (head, _) in double.asked() {
+        assert!(head.starts_with(&format!("GET /range/{range} ")), "five digits leave, no more: {head}");
+        assert!(head.to_lowercase().contains("add-padding: true") && !head.contains(rest), "{head}");
+    }
+    let closed = settings("http://127.0.0.1:1").with("auth.password_breached_api_fail_closed", "true");
+    let world = World::with(closed, Profile::Dev).await;
+    let refused = world.try_sign_up("ann@example.com", PASSWORD).await.err().unwrap();
+    assert!(matches!(refused, Error::BreachedList(_)), "{refused}");
+    let clear = settings("http://list.example");
+    let refused =
+        crate::world::open(&world.db, &world.audit, &world.root, clear, Profile::Dev, world.clock.clock());
+    assert!(matches!(refused.await.err(), Some(Error::Setting { .. })));
+}

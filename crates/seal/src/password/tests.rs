@@ -127,3 +127,35 @@ async fn a_crowd_is_refused_instead_of_queued_without_end() {
     drop(held);
     assert!(hasher.hash(&secret("a fine password")).await.is_ok());
 }
+
+/// The example that Firebase's own documentation of its scrypt prints.
+#[tokio::test]
+async fn firebases_hashes_are_accepted_and_due_for_a_new_one() {
+    let key = "ou9tdYTGyYm8kuR6Dt0Bp0kDuAYoXrK16mbZO4yGwAn3oLspjnN0/c41v8xZnO1n14J3MjKj1b2g6AUCAlFwMw==";
+    let hash = "zKVTMvnWVw5BBOZNUdnsalx4c4c7y/w7IS5p6Ut2+CfEFFlz37J9huyQfov4iizN8dbjvEJlM5tQaJP84+hfTw==";
+    let with = |n: u32, r: u32, p: u32, sk: &str, hash: &str| {
+        format!("$fbscrypt$v=1,n={n},r={r},p={p},ss=Bw==,sk={sk}$C0sHCg9ek77hsg==${hash}")
+    };
+    let hasher = hasher();
+    let stored = with(14, 8, 1, key, hash);
+    assert!(Hasher::accepts(&stored));
+    let right = hasher.verify(&secret("mytestpassword"), Some(&stored)).await.unwrap();
+    assert_eq!(right, Verdict::RightButOld);
+    let wrong = hasher.verify(&secret("mytestpasswore"), Some(&stored)).await.unwrap();
+    assert_eq!(wrong, Verdict::Wrong);
+    for bad in [
+        with(30, 8, 1, key, hash),
+        with(14, 1_000, 1, key, hash),
+        with(14, 8, 64, key, hash),
+        with(0, 8, 1, key, hash),
+        with(14, 8, 1, "", hash),
+        with(14, 8, 1, key, "AAAA"),
+        stored.replace("v=1", "v=2"),
+        stored.replace("$C0sH", "$!"),
+        "$fbscrypt$".to_owned(),
+        "$fbscrypt$v=1,n=14$a$b$c".to_owned(),
+    ] {
+        assert!(!Hasher::accepts(&bad), "{bad}");
+        assert_eq!(hasher.verify(&secret("mytestpassword"), Some(&bad)).await.unwrap(), Verdict::Wrong);
+    }
+}

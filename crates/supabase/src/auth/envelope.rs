@@ -129,6 +129,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::TokenRevoked => (S::FORBIDDEN, "session_not_found"),
         Error::InvalidCredentials => (S::BAD_REQUEST, "invalid_credentials"),
         Error::EmailNotConfirmed => (S::BAD_REQUEST, "email_not_confirmed"),
+        Error::PhoneNotConfirmed => (S::BAD_REQUEST, "phone_not_confirmed"),
         Error::Banned | Error::RefreshBanned => (S::BAD_REQUEST, "user_banned"),
         Error::SignupDisabled => (UNPROCESSABLE, "signup_disabled"),
         Error::NoMail => (S::BAD_REQUEST, "email_provider_disabled"),
@@ -164,8 +165,12 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::Mfa(error) => of_mfa(error),
         Error::CodeInvalid | Error::LinkInvalid => (S::FORBIDDEN, "otp_expired"),
         Error::Nonce => (UNPROCESSABLE, "reauthentication_not_valid"),
-        Error::TooSoon { is_text: false, .. } => (S::TOO_MANY_REQUESTS, "over_email_send_rate_limit"),
-        Error::TooSoon { is_text: true, .. } => (S::TOO_MANY_REQUESTS, "over_sms_send_rate_limit"),
+        Error::TooSoon { is_text: false, .. } | Error::SentMax { is_text: false, .. } => {
+            (S::TOO_MANY_REQUESTS, "over_email_send_rate_limit")
+        }
+        Error::TooSoon { is_text: true, .. } | Error::SentMax { is_text: true, .. } => {
+            (S::TOO_MANY_REQUESTS, "over_sms_send_rate_limit")
+        }
         Error::SetupLink => (S::FORBIDDEN, "otp_expired"),
         Error::Seal(seal) => match base::Fault::kind(seal) {
             Kind::TooMany => (S::TOO_MANY_REQUESTS, "over_request_rate_limit"),

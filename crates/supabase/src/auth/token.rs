@@ -50,10 +50,11 @@ pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 async fn by_password(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, base::Failure> {
     let asked: fields::Credentials = ask.json()?;
+    let password = asked.password.unwrap_or_else(|| Secret::from(""));
     let email = match (asked.email, asked.phone) {
         (Some(email), None) => email,
-        (None, Some(_)) => {
-            return Err(Error::disabled("phone_provider_disabled", "Phone logins are disabled").into());
+        (None, Some(phone)) => {
+            return Ok(state.auth.sign_in_by_phone(&phone, &password, &visit(cx, ask)).await?);
         }
         (None, None) => return Err(Error::invalid("missing email or phone").into()),
         (Some(_), Some(_)) => {
@@ -62,7 +63,6 @@ async fn by_password(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, 
             );
         }
     };
-    let password = asked.password.unwrap_or_else(|| Secret::from(""));
     Ok(state.auth.sign_in(&email, &password, &visit(cx, ask)).await?)
 }
 

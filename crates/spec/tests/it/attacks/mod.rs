@@ -8,7 +8,7 @@ mod guards;
 mod guessing;
 mod hijack;
 mod links;
-mod oauth;
+pub mod oauth;
 mod oauth_server;
 mod passkeys;
 mod policies;

@@ -26,7 +26,10 @@ struct World {
 
 impl World {
     async fn new() -> World {
-        let app = TestApp::builder().unlimited().start().await;
+        Self::on(TestApp::builder().unlimited().start().await).await
+    }
+
+    async fn on(app: TestApp) -> World {
         let clock = app.clock.clock();
         let idp = Pretender::new("https://idp.example/metadata", &clock).unwrap();
         let attacker = Pretender { keys: KeyPair::make("x", &clock).unwrap(), ..idp.clone() };
@@ -287,4 +290,35 @@ async fn row_16_saml_gives_level_one_only() {
     let claims: Value = serde_json::from_slice(&claims).unwrap();
     assert_eq!(claims["aal"], "aal1");
     assert_eq!(claims["role"], "authenticated");
+}
+
+/// Not an attack, but of the same make: the operator's own code has a word about whom a provider brings.
+#[tokio::test]
+async fn whom_the_operators_code_refuses_no_identity_provider_brings_in() {
+    let app = TestApp::builder()
+        .unlimited()
+        .with("auth.hooks.before_user_created.uri", "pg-functions://postgres/public/may_be")
+        .start()
+        .await;
+    app.owner(
+        "create function public.may_be(event jsonb) returns jsonb language plpgsql stable as $$
+         begin
+             if event #>> '{user,app_metadata,provider}' like 'sso:%' then
+                 return jsonb_build_object('error', jsonb_build_object('http_code', 403, 'message', 'no companies'));
+             end if;
+             return '{}';
+         end $$;
+         revoke execute on function public.may_be(jsonb) from public;
+         grant usage on schema public to supabase_auth_admin;
+         grant execute on function public.may_be(jsonb) to supabase_auth_admin",
+    )
+    .await;
+    let world = World::on(app).await;
+    let (says, relay) = world.asked().await;
+    let xml = world.idp.xml(&says, Signed::Assertion).unwrap();
+    not_in("a refused person", &world.post(&encode(&xml), &relay).await);
+    let users = world.app.database.admin().await;
+    let users = users.query_one("select count(*) from auth.users", &[]).await.unwrap();
+    assert_eq!(users.get::<_, i64>(0), 0);
+    world.app.person("ann").await;
 }

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::alerts::Alerts;
 use crate::bans::Bans;
 use crate::db::Db;
+use crate::mails::Mails;
 use crate::migrate::Migrate;
 use crate::policies::{ExplainAccess, Policies};
 use crate::roles::Roles;
@@ -119,6 +120,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Policies,
+    },
+    /// What our mails say, with made-up values.
+    Mails {
+        /// What to do.
+        #[command(subcommand)]
+        what: Mails,
     },
     /// The application's own roles: what somebody may do beyond the four database roles.
     Roles {

@@ -32,6 +32,7 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Types { zod, at } => types(*zod, at).await,
         Command::Lint { report } => crate::policies::lint(report).await,
         Command::Policies { what } => crate::policies::run(what).await,
+        Command::Mails { what } => crate::mails::run(what).await,
         Command::Roles { what } => crate::roles::run(what).await,
         Command::ExplainAccess(asked) => crate::policies::explain_access(asked).await,
         Command::Migrate { what } => crate::migrate::run(what).await,

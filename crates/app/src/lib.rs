@@ -24,6 +24,7 @@ pub mod keys;
 mod later;
 pub mod lists;
 pub mod logging;
+pub mod mails;
 pub mod migrate;
 pub mod mounts;
 pub mod policies;

@@ -69,6 +69,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::Gate { .. }
         | Command::Tls { .. }
         | Command::Graphql { .. }
+        | Command::Mails { .. }
         | Command::Roles { .. }
         | Command::Lint { .. }
         | Command::Types { .. }

@@ -19,7 +19,7 @@ use pg::{Param, Reason, Reply, SystemTx};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::events::{self, Happening, LinkHappening};
+use crate::events::{self, ChosenFor, Happening, LinkHappening};
 use crate::hooks::Asked;
 use crate::links::Along;
 use crate::post::Warning;
@@ -63,6 +63,17 @@ impl Auth {
 
     /// Changes the account of a signed-in person. A new password ends every other session.
     pub async fn change_own(
+        &self,
+        id: Uuid,
+        change: UserChange,
+        visit: &Visit,
+    ) -> Result<Reply<User>, Error> {
+        let changed = self.try_change_own(id, change, visit).await;
+        events::note_choice(self, visit, &changed, ChosenFor::User(id));
+        changed
+    }
+
+    async fn try_change_own(
         &self,
         id: Uuid,
         change: UserChange,

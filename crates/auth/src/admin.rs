@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::accounts::{NewUser, merge, read_email, read_phone, require_small, trigger};
-use crate::events::{self, Happening};
+use crate::events::{self, ChosenFor, Happening};
 use crate::hooks::NewPerson;
 use crate::session::ids;
 use crate::user::User;
@@ -79,7 +79,8 @@ impl Auth {
             Some(id) => id,
             None => self.0.rng.uuid(),
         };
-        let hash = match self.hash_of(&fields).await? {
+        let named = tx_fields.email.as_deref().or(tx_fields.phone.as_deref()).unwrap_or_default();
+        let hash = match self.hash_of(&fields, ChosenFor::Account(named), visit).await? {
             Some(hash) => hash,
             // Nobody knows it: the account is entered by another way until a password is set.
             None => self.0.hasher.hash(&seal::random_token(&self.0.rng)).await?,
@@ -157,7 +158,7 @@ impl Auth {
     ) -> Result<Reply<User>, Error> {
         self.require_admin_step_up(visit)?;
         let checked = self.check_fields(&fields)?;
-        let hash = self.hash_of(&fields).await?;
+        let hash = self.hash_of(&fields, ChosenFor::User(id), visit).await?;
         let now = self.0.clock.now();
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let rows = tx.query(sql::USER_BY_ID_LOCKED, [id.into()]).await?;
@@ -251,6 +252,7 @@ impl Auth {
         identity: Uuid,
         visit: &Visit,
     ) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let rows = tx.query(sql::USER_BY_ID_LOCKED, [user.into()]).await?;
         let account = rows.first().map(User::read).transpose()?.ok_or(Error::UserNotFound)?;
@@ -332,10 +334,17 @@ impl Auth {
         Ok(Some(self.0.clock.now().checked_add(duration).unwrap_or(Timestamp::MAX)))
     }
 
-    async fn hash_of(&self, fields: &UserFields) -> Result<Option<String>, Error> {
+    async fn hash_of(
+        &self,
+        fields: &UserFields,
+        of: ChosenFor<'_>,
+        visit: &Visit,
+    ) -> Result<Option<String>, Error> {
         match (&fields.password, &fields.password_hash) {
             (Some(password), _) => {
-                self.require_password(password).await?;
+                let taken = self.require_password(password).await;
+                events::note_choice(self, visit, &taken, of);
+                taken?;
                 Ok(Some(self.0.hasher.hash(password).await?))
             }
             (None, hash) => Ok(hash.clone()),

@@ -132,6 +132,24 @@ pub(crate) fn refused(auth: &Auth, visit: &Visit, event: Event, error: &Error, a
     auth.0.audit.refused(entry.about(pseudonym(auth, account)));
 }
 
+/// Whose password was chosen.
+pub(crate) enum ChosenFor<'a> {
+    /// Somebody's who is known.
+    User(Uuid),
+    /// Somebody's who is new, or is not found out here.
+    Account(&'a str),
+}
+
+/// Records that a password that somebody chose was refused: a detail, which the log keeps at level `debug`.
+pub(crate) fn note_choice<T>(auth: &Auth, visit: &Visit, chosen: &Result<T, Error>, of: ChosenFor<'_>) {
+    if let Err(error @ (Error::WeakPassword { .. } | Error::SamePassword | Error::UsedPassword)) = chosen {
+        match of {
+            ChosenFor::User(user) => refused_of(auth, visit, Event::PasswordRefused, error, user),
+            ChosenFor::Account(account) => refused(auth, visit, Event::PasswordRefused, error, account),
+        }
+    }
+}
+
 /// Records a refusal of somebody who is known, without waiting.
 pub(crate) fn refused_of(auth: &Auth, visit: &Visit, event: Event, error: &Error, user: Uuid) {
     let entry = Entry::by(&visit.caller, event).refused(base::Fault::code(error)).request(&visit.request_id);

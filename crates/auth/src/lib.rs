@@ -323,6 +323,11 @@ impl Auth {
         self.texts_by_hook() || self.0.post.texts.takes_texts()
     }
 
+    /// How many password hashes were computed since the start.
+    pub fn hashes_computed(&self) -> u64 {
+        self.0.hasher.computed()
+    }
+
     /// What counts tries: one limiter for every guess at a password or code.
     pub fn limiter(&self) -> &Limiter {
         &self.0.limiter
@@ -355,6 +360,7 @@ impl Auth {
 
     /// The next signing key signs from now on; the last one only verifies.
     pub async fn rotate_signing_keys(&self, visit: &Visit) -> Result<pg::Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
         keys::rotate(&mut tx, &self.0.root, &self.0.clock).await?;
         events::record(&mut tx, self, visit, events::Happening::SigningKeysRotated).await?;
@@ -363,6 +369,7 @@ impl Auth {
 
     /// A signing key that is not active any more is refused from now on, with every token it signed.
     pub async fn retire_signing_key(&self, kid: &str, visit: &Visit) -> Result<pg::Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
         let params = ["verify_only".into(), "retired".into(), self.0.clock.now().into(), kid.into()];
         tx.execute(sql::CHANGE_SIGNING_KEYS, params).await?;
@@ -372,6 +379,7 @@ impl Auth {
 
     /// An API key is refused from now on, in both its forms.
     pub async fn revoke_api_key(&self, id: &str, visit: &Visit) -> Result<pg::Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
         let ended = tx.execute(sql::REVOKE_API_KEY, [id.into(), self.0.clock.now().into()]).await?;
         if ended == 0 {

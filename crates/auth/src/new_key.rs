@@ -86,6 +86,7 @@ impl Auth {
         areas: &[&str],
         visit: &Visit,
     ) -> Result<Reply<MadeKey>, Error> {
+        self.require_admin_step_up(visit)?;
         new.check(areas)?;
         let now = self.0.clock.now();
         let id = format!("{}_{}", new.name, hex::encode(self.0.rng.bytes::<4>()));

@@ -3,7 +3,7 @@
 //! [`Auth::notify`] is how any part of auth tells somebody that something happened to their account.
 
 use jobs::Jobs;
-use mail::{Message, Outbox, Template, Templates};
+use mail::{Message, Outbox, Rendered, Template, Templates};
 use pg::SystemTx;
 use serde_json::{Map, Value, json};
 use texts::Texts;
@@ -75,6 +75,18 @@ impl Warning<'_> {
 }
 
 impl Auth {
+    /// The mails there are, and the languages they are written in.
+    pub fn mail_templates(&self) -> (Vec<&'static str>, Vec<String>) {
+        let kinds = Template::ALL.iter().map(|template| template.name()).collect();
+        (kinds, self.0.post.templates.locales().map(str::to_owned).collect())
+    }
+
+    /// A mail with made-up values, in `locale` or in the language of this server. `None`: there is no such mail.
+    pub fn preview_mail(&self, kind: &str, locale: &str) -> Result<Option<Rendered>, Error> {
+        let Some(template) = Template::named(kind) else { return Ok(None) };
+        Ok(Some(self.0.post.templates.render(template, &[locale], &Templates::sample_values())?))
+    }
+
     /// Tells the owner of an account what happened to it, in the transaction in which it happens. Where no mail can be
     /// sent, or to an address nobody confirmed, nothing is said.
     pub async fn notify(

@@ -90,6 +90,7 @@ impl Auth {
         grants: &[String],
         visit: &Visit,
     ) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         check_name(name)?;
         check_grants(grants)?;
         if description.len() > 1000 {
@@ -107,6 +108,7 @@ impl Auth {
 
     /// Removes a role, from everybody who has it.
     pub async fn drop_app_role(&self, name: &str, visit: &Visit) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         if tx.execute(sql::DROP_APP_ROLE, [name.into()]).await? == 0 {
             return Err(Error::NotAnId("There is no such role"));
@@ -126,6 +128,7 @@ impl Auth {
 
     /// Gives somebody a role. Giving it twice is no error.
     pub async fn give_app_role(&self, role: &str, user: Uuid, visit: &Visit) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let known = tx.query(sql::APP_ROLE_GRANTS, [role.into()]).await?;
         if known.first().is_none() {
@@ -145,6 +148,7 @@ impl Auth {
 
     /// Takes a role from somebody.
     pub async fn take_app_role(&self, role: &str, user: Uuid, visit: &Visit) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         if tx.execute(sql::TAKE_APP_ROLE, [role.into(), user.into()]).await? == 0 {
             return Err(Error::NotAnId("They do not have that role"));

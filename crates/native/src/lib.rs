@@ -14,6 +14,7 @@ mod operator;
 mod outbox;
 mod policies;
 mod roles;
+mod templates;
 mod tls;
 mod types;
 
@@ -80,6 +81,8 @@ pub const ADMIN: &[Route<State>] = &[
     bans::LIST,
     bans::ADD,
     bans::REMOVE,
+    templates::LIST,
+    templates::SHOW,
 ];
 
 /// Routes of administrators about the database's own logins.

@@ -9,7 +9,7 @@ use pg::{Param, Reason, Reply};
 use serde_json::{Map, Value, json};
 
 use super::{NewUser, email_provider, read_email, read_phone, require_small, trigger};
-use crate::events::{self, Happening, LinkHappening};
+use crate::events::{self, ChosenFor, Happening, LinkHappening};
 use crate::hooks::{Asked, NewPerson};
 use crate::links::{Along, Why};
 use crate::session::{Grant, Opening, Way};
@@ -57,6 +57,13 @@ impl Name {
 impl Auth {
     /// Makes an account: at once where addresses are believed, else once its owner has confirmed the address.
     pub async fn sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<SignedUp>, Error> {
+        let account = ask.email.as_deref().or(ask.phone.as_deref()).unwrap_or_default().to_owned();
+        let signed_up = self.try_sign_up(ask, visit).await;
+        events::note_choice(self, visit, &signed_up, ChosenFor::Account(&account));
+        signed_up
+    }
+
+    async fn try_sign_up(&self, ask: SignUp, visit: &Visit) -> Result<Reply<SignedUp>, Error> {
         let (name, password) = self.check_sign_up(&ask)?;
         let (email, phone) = match &name {
             Name::Email(email) => (Some(email.as_str()), None),

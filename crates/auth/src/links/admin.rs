@@ -55,6 +55,7 @@ impl Auth {
         along: &Along,
         visit: &Visit,
     ) -> Result<Reply<User>, Error> {
+        self.require_admin_step_up(visit)?;
         if !self.0.rules.can_mail {
             return Err(Error::NoMail);
         }
@@ -76,6 +77,7 @@ impl Auth {
         along: &Along,
         visit: &Visit,
     ) -> Result<Reply<Generated>, Error> {
+        self.require_admin_step_up(visit)?;
         let email = read_email(&wanted.email)?;
         require_small(&wanted.data)?;
         let new_email = wanted.new_email.as_deref().map(read_email).transpose()?;

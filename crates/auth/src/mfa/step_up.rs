@@ -41,7 +41,8 @@ impl Auth {
         }
     }
 
-    fn require_fresh(&self, has_factor: bool, visit: &Visit) -> Result<(), AuthError> {
+    /// What changes the ways into one's own account, or takes one away.
+    pub(crate) fn require_fresh(&self, has_factor: bool, visit: &Visit) -> Result<(), AuthError> {
         let caller = &visit.caller;
         if caller.signed_in().is_none() {
             return Ok(());

@@ -3,7 +3,7 @@
 //! Invariant: a flow belongs to one browser: the one whose cookie began it, or took it up first. Nobody else's return is
 //! looked at (attack row 28).
 
-use base::{Level, Secret, SignedIn};
+use base::{Secret, SignedIn};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
@@ -16,8 +16,7 @@ use super::provider::{Provider, Shape};
 use super::{OauthError, sql};
 use crate::flow::{Challenge, NewFlow, Redirect};
 use crate::session::Way;
-use crate::user::User;
-use crate::{Auth, Error, limits};
+use crate::{Auth, Error, Visit, limits};
 
 /// What an application asks for.
 pub struct Start {
@@ -93,13 +92,13 @@ impl Auth {
         &self,
         start: Start,
         person: &SignedIn,
-        level: Level,
+        visit: &Visit,
     ) -> Result<Reply<Uuid>, Error> {
         if !self.0.outside.manual_linking {
             return Err(OauthError::LinkingOff.into());
         }
         let user = self.own_user(person.user).await?.into_inner();
-        require_level(&user, level)?;
+        self.require_fresh(user.has_factor(), visit)?;
         let (flow, mut pending, location) = self.prepare(&start, Some((person.user, person.session))).await?;
         pending.location = Some(location);
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
@@ -209,16 +208,6 @@ fn place(flow: Uuid, what: &str) -> String {
 /// What is kept of a browser's cookie.
 pub(super) fn browser_hash(browser: &str) -> Vec<u8> {
     sha256(format!("oauth flow: {browser}").as_bytes()).to_vec()
-}
-
-/// Whoever has a second factor shows it before the ways into their account change (control 26).
-pub(super) fn require_level(user: &User, level: Level) -> Result<(), Error> {
-    let has_factor =
-        user.factors.iter().any(|factor| factor.get("status").is_some_and(|is| is == "verified"));
-    match has_factor && level < Level::Aal2 {
-        true => Err(Error::InsufficientLevel),
-        false => Ok(()),
-    }
 }
 
 /// The authorization request.

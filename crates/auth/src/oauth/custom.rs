@@ -114,6 +114,7 @@ impl Auth {
         fields: CustomFields,
         visit: &Visit,
     ) -> Result<Reply<Value>, Error> {
+        self.require_admin_step_up(visit)?;
         self.require_custom()?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let (old, name) = match identifier {
@@ -156,6 +157,7 @@ impl Auth {
 
     /// Removes one. Identities that came from it stay, and open nothing until it is there again.
     pub async fn custom_remove(&self, identifier: &str, visit: &Visit) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         self.require_custom()?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         if tx.execute(own::DELETE_CUSTOM_PROVIDER, [identifier.into()]).await? == 0 {

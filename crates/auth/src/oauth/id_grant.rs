@@ -26,7 +26,7 @@ pub struct IdTokenGrant {
     /// The client it is for.
     pub client_id: Option<String>,
     /// Whether it is linked to the account of whoever asks.
-    pub link_to: Option<(SignedIn, base::Level)>,
+    pub link_to: Option<SignedIn>,
 }
 
 impl Auth {
@@ -62,12 +62,12 @@ impl Auth {
         };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let (user, ended) = match asked.link_to {
-            Some((person, level)) => {
+            Some(person) => {
                 if !self.0.outside.manual_linking {
                     return Err(OauthError::LinkingOff.into());
                 }
                 let user = self.user(&mut tx, person.user).await?;
-                super::begin::require_level(&user, level)?;
+                self.require_fresh(user.has_factor(), visit)?;
                 let link = Link { session: person.session, ..Link::new(&provider, &profile, person.user) };
                 self.join_identity(&mut tx, &link, visit).await?
             }

@@ -1,6 +1,6 @@
 //! What people do with the identities of their own account, and what an identity asks them by page or by mail.
 
-use base::{Level, SignedIn};
+use base::SignedIn;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 use uuid::Uuid;
 
 use super::account::Settled;
-use super::begin::{browser_hash, require_level};
+use super::begin::browser_hash;
 use super::callback::{Landing, Link, Outcome};
 use super::profile::Profile;
 use super::provider::Provider;
@@ -36,7 +36,6 @@ impl Auth {
     pub async fn unlink_identity(
         &self,
         person: &SignedIn,
-        level: Level,
         identity: Uuid,
         visit: &Visit,
     ) -> Result<Reply<()>, Error> {
@@ -45,7 +44,7 @@ impl Auth {
         }
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
         let user = self.user(&mut tx, person.user).await?;
-        require_level(&user, level)?;
+        self.require_fresh(user.has_factor(), visit)?;
         let found = user.identities.iter().find(|known| known.identity_id == identity);
         let found = found.ok_or(OauthError::NoIdentity)?.clone();
         let others: Vec<_> = user.identities.iter().filter(|known| known.identity_id != identity).collect();

@@ -117,6 +117,7 @@ impl Auth {
         fields: ClientFields,
         visit: &Visit,
     ) -> Result<Reply<(Client, Option<Secret<String>>)>, Error> {
+        self.require_admin_step_up(visit)?;
         self.require_server()?;
         self.require_admin_step_up(visit)?;
         let tx = self.0.pg.begin_system(Reason::Administer).await?;
@@ -201,6 +202,7 @@ impl Auth {
         fields: ClientFields,
         visit: &Visit,
     ) -> Result<Reply<Client>, Error> {
+        self.require_admin_step_up(visit)?;
         let changed = self.client_write(id, fields, None, visit).await?;
         Ok(changed)
     }
@@ -211,6 +213,7 @@ impl Auth {
         id: Uuid,
         visit: &Visit,
     ) -> Result<Reply<(Client, Secret<String>)>, Error> {
+        self.require_admin_step_up(visit)?;
         let secret = random_token(&self.0.rng);
         let changed = self.client_write(id, ClientFields::default(), Some(&secret), visit).await?;
         Ok(changed.map(|client| (client, secret)))
@@ -252,6 +255,7 @@ impl Auth {
 
     /// Removes a client; its sessions end.
     pub async fn client_remove(&self, id: Uuid, visit: &Visit) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         self.require_server()?;
         self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;

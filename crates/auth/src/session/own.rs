@@ -94,6 +94,7 @@ impl Auth {
         session: Option<Uuid>,
         visit: &Visit,
     ) -> Result<Reply<()>, Error> {
+        self.require_admin_step_up(visit)?;
         self.admin_get(user).await?.into_inner();
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let rows = match session {

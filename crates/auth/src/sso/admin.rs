@@ -79,6 +79,7 @@ impl Sso {
         fields: ProviderFields,
         visit: &Visit,
     ) -> Result<Reply<Provider>, Error> {
+        self.0.auth.require_admin_step_up(visit)?;
         self.require_on()?;
         let (peer, xml) = match self.metadata_of(&fields).await? {
             Some(found) => found,
@@ -119,6 +120,7 @@ impl Sso {
         fields: ProviderFields,
         visit: &Visit,
     ) -> Result<Reply<Provider>, Error> {
+        self.0.auth.require_admin_step_up(visit)?;
         let known = self.provider(named).await?.into_inner();
         let shown = self.metadata_of(&fields).await?;
         check(&fields)?;
@@ -165,6 +167,7 @@ impl Sso {
 
     /// Removes a provider. The accounts it owns stay, and nobody can sign in to them any more.
     pub async fn remove_provider(&self, named: &str, visit: &Visit) -> Result<Reply<Provider>, Error> {
+        self.0.auth.require_admin_step_up(visit)?;
         self.require_on()?;
         let auth = &self.0.auth;
         let mut tx = auth.0.pg.begin_system(Reason::Administer).await?;

@@ -188,3 +188,61 @@ async fn ways_in_that_are_not_there_are_refused_as_off() {
         world.auth.sign_up(ask(Some("a@example.com"), Some("+491234567")), &world.visit()).await.is_err()
     );
 }
+
+/// Control 126, attack row 19: whoever asks about an address, known, waiting or nobody's, costs the same statements, the
+/// same round trips and the same hashes, and is answered alike.
+#[tokio::test]
+async fn row_19_every_question_about_an_address_costs_the_same_whoever_has_it() {
+    let settings = base::Settings::default()
+        .with("auth.hooks.send_email.uri", "pg-functions://postgres/public/nobody")
+        .with("auth.mail_max_frequency", "0s")
+        .with("auth.external_url", "https://palisade.example.com");
+    let world = World::with(settings, base::Profile::Serve).await;
+    let ask = async |what: &str, email: &str| {
+        let (auth, visit) = (&world.auth, world.visit());
+        let along =
+            || auth::Along { back_to: auth.rules().redirects.site().clone(), challenge: None, locale: None };
+        let before = (world.pg.stats().system, auth.hashes_computed());
+        let password = Secret::from("Another-horse*2");
+        let said = match what {
+            "login" => auth.sign_in(email, &password, &visit).await.map(drop),
+            "reset" => auth.ask_recovery(email, &along(), &visit).await.map(drop),
+            "otp" => {
+                auth.ask_magic_link(email, true, serde_json::Map::new(), &along(), &visit).await.map(drop)
+            }
+            "otp, no account" => {
+                auth.ask_magic_link(email, false, serde_json::Map::new(), &along(), &visit).await.map(drop)
+            }
+            "resend" => auth.ask_again(auth::Again::Signup, email, &along(), &visit).await.map(drop),
+            "verify" => {
+                let shown = auth::Shown::MailedCode { email: email.to_owned(), code: Secret::from("000000") };
+                auth.verify("email", shown, false, &visit).await.map(drop)
+            }
+            "signup" => auth.sign_up(sign_up_ask(email, Some(password)), &visit).await.map(drop),
+            _ => unreachable!(),
+        };
+        let after = (world.pg.stats().system, auth.hashes_computed());
+        let statements = |of: &pg::LaneStats| of.parsed + of.cache_hits;
+        (
+            said.map_err(|error| error.to_string()),
+            statements(&after.0) - statements(&before.0),
+            after.0.round_trips - before.0.round_trips,
+            after.1 - before.1,
+        )
+    };
+    for email in ["ann@example.com", "waiting@example.com"] {
+        let ask = sign_up_ask(email, Some(Secret::from(PASSWORD)));
+        world.auth.sign_up(ask, &world.visit()).await.unwrap().into_inner();
+    }
+    let confirm = "update auth.users set email_confirmed_at = now() where email = 'ann@example.com'";
+    world.db.admin().await.batch_execute(confirm).await.unwrap();
+    for what in ["login", "reset", "otp", "otp, no account", "resend", "verify", "signup"] {
+        // Everything is prepared after the first of each kind.
+        let _warm = ask(what, "first@example.com").await;
+        let known = ask(what, "ann@example.com").await;
+        assert!(known.1 > 0, "{what} asks the database something");
+        for other in ["waiting@example.com", "nobody@example.com"] {
+            assert_eq!(ask(what, other).await, known, "{what}: {other}");
+        }
+    }
+}

@@ -193,7 +193,7 @@ fn link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             challenge: None,
             extra: Vec::new(),
         };
-        let flow = state.auth.oauth_begin_link(start, &person, cx.caller.level).await?;
+        let flow = state.auth.oauth_begin_link(start, &person, &visit(&cx, &ask)).await?;
         let here = state.auth.rules().auth_url();
         Ok(flow.map(|flow| {
             Answer::json(
@@ -209,7 +209,7 @@ fn unlink(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let person = person(&cx)?;
         let id = Uuid::try_parse(ask.params.get("id"))
             .map_err(|_| Error::NotAnId("identity id must be an UUID"))?;
-        let unlinked = state.auth.unlink_identity(&person, cx.caller.level, id, &visit(&cx, &ask)).await?;
+        let unlinked = state.auth.unlink_identity(&person, id, &visit(&cx, &ask)).await?;
         Ok(unlinked.map(|()| Answer::no_content()))
     })
 }

@@ -42,7 +42,7 @@ pub(super) async fn grant(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Gra
             if known.caller.client.is_some() {
                 return Err(web::Error::ThroughClient.into());
             }
-            Some((person, known.caller.level))
+            Some(person)
         }
         false => None,
     };

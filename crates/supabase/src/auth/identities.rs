@@ -24,7 +24,7 @@ fn authorize(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let person = cx.caller.signed_in().ok_or(web::Error::NotSignedIn)?;
         let begun = oauth::start(&state, &ask)?;
-        let flow = state.auth.oauth_begin_link(begun, person, cx.caller.level).await?;
+        let flow = state.auth.oauth_begin_link(begun, person, &visit(&cx, &ask)).await?;
         let here = state.auth.rules().auth_url();
         let skip = ask.query_param("skip_http_redirect").is_some_and(|skip| skip == "true");
         Ok(flow.map(|flow| {
@@ -40,7 +40,7 @@ fn unlink(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let person = cx.caller.signed_in().ok_or(web::Error::NotSignedIn)?;
         let id = Uuid::try_parse(ask.params.get("id"))
             .map_err(|_| Error::NotAnId("identity_id must be an UUID"))?;
-        let unlinked = state.auth.unlink_identity(person, cx.caller.level, id, &visit(&cx, &ask)).await?;
+        let unlinked = state.auth.unlink_identity(person, id, &visit(&cx, &ask)).await?;
         Ok(unlinked.map(|()| Answer::json(&json!({}))))
     })
 }

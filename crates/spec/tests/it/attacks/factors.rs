@@ -2,7 +2,11 @@
 
 use http::Method;
 use serde_json::json;
-use spec::{Authenticator, Client, Person, TestApp};
+use spec::{Authenticator, Client, Idp, Person, TestApp};
+
+use super::oauth::{OURS, token_for};
+use crate::features::links::{confirmed, press};
+use crate::features::oauth::{CHALLENGE, VERIFIER, today, with_idp};
 
 fn now(app: &TestApp) -> i64 {
     app.clock.now().as_second()
@@ -176,4 +180,76 @@ async fn row_16_no_side_path_lifts_a_session() {
     let body = json!({ "refresh_token": fresh.refresh_token });
     app.stranger().post("/auth/v1/token?grant_type=refresh_token", body).await.expect(400);
     fresh.again(&raised).client.get("/rest/v1/notes").await.expect(200);
+}
+
+/// Each way in that is not a password: it begins a session of one proof, and a second factor is owed as before.
+#[tokio::test]
+async fn row_16_links_codes_outside_sign_ins_and_flows_give_one_proof_and_no_data() {
+    let idp = Idp::start().await;
+    let app = today(with_idp(&idp).serving().with("mfa.required", "true")).await;
+    app.owner(
+        "create table public.notes (id int); alter table public.notes enable row level security; \
+         create policy everybody on public.notes for select to authenticated using (true); \
+         grant select on public.notes to authenticated; insert into public.notes values (1)",
+    )
+    .await;
+    let (ann, phone) = Authenticator::with(&confirmed(&app, "ann@example.com").await, now(&app)).await;
+    ann.client.get("/rest/v1/notes").await.expect(200);
+    let closed = async |session: serde_json::Value, how: &str| {
+        let low = Person::from(&app.stranger(), "ann@example.com", &session);
+        let claims = low.access_token.split('.').nth(1).unwrap().to_owned();
+        let claims =
+            base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["aal"], "aal1", "{how}");
+        for path in ["/rest/v1/notes", "/auth/v1/user/sessions"] {
+            let seen = low.client.get(path).await;
+            assert_eq!(seen.status, 403, "{how}: {path}: {}", seen.text());
+        }
+        let changed = low
+            .client
+            .json(Method::PUT, "/auth/v1/user", json!({ "password": "Another-Horse-8-Battery!" }))
+            .await;
+        assert!([401, 403].contains(&changed.status.as_u16()), "{how}: {}", changed.text());
+        let mut keyed = low.client.clone();
+        keyed.headers.retain(|(name, _)| name != "apikey");
+        let keyed = keyed.with("apikey", app.running.keys.secret.expose());
+        assert_eq!(keyed.get("/rest/v1/notes").await.status, 403, "{how}, beside a secret key");
+        let refresh = json!({ "refresh_token": low.refresh_token });
+        let next = app.stranger().post("/auth/v1/token?grant_type=refresh_token", refresh).await.expect(200);
+        let next = low.again(&next.value());
+        assert_eq!(next.client.get("/rest/v1/notes").await.status, 403, "{how}, refreshed");
+        next
+    };
+    let mut mails = spec::mail::read_all(&app.data().join("mails"), "ann@example.com").len();
+    for (path, kind) in
+        [("/auth/v1/recover", "recovery"), ("/auth/v1/otp", "email"), ("/auth/v1/magiclink", "magiclink")]
+    {
+        app.stranger().post(path, json!({ "email": "ann@example.com" })).await.expect(200);
+        mails += 1;
+        let mail = app.mail("ann@example.com", mails).await;
+        let body = json!({ "type": kind, "token_hash": mail.parameter("token") });
+        let session = app.stranger().post("/auth/v1/verify", body).await.expect(200).value();
+        closed(session, kind).await;
+    }
+    // A flow whose link led back with a code.
+    let ask =
+        json!({ "email": "ann@example.com", "code_challenge": CHALLENGE, "code_challenge_method": "s256" });
+    app.stranger().post("/auth/v1/recover", ask).await.expect(200);
+    mails += 1;
+    let done = press(&app.stranger(), &app.mail("ann@example.com", mails).await).await.expect(303);
+    let code = spec::browser::parameter(done.header("location"), "code").unwrap();
+    let body = json!({ "auth_code": code, "code_verifier": VERIFIER });
+    let session = app.stranger().post("/auth/v1/token?grant_type=pkce", body).await.expect(200).value();
+    closed(session, "a flow").await;
+    // Somebody else's sign-in.
+    let hashed = "27042f4e6eca7d0b2a7ee4026df2ecfa51d3339e6d122aa099118ecd8563bad9";
+    let token = token_for(&idp, OURS, "s~ann@example.com~true~Ann", hashed).await;
+    let body = json!({ "id_token": token, "provider": "keycloak", "nonce": "right" });
+    let session = app.stranger().post("/auth/v1/token?grant_type=id_token", body).await.expect(200).value();
+    let low = closed(session, "an outside sign-in").await;
+    // The neighbour: the second factor opens what it opened before.
+    app.clock.advance(std::time::Duration::from_secs(30));
+    let raised = phone.show(&low.client, &phone.code(now(&app))).await.expect(200).value();
+    low.again(&raised).client.get("/rest/v1/notes").await.expect(200);
 }

@@ -16,4 +16,5 @@ mod read_only;
 mod rows;
 mod saml;
 mod sign_in;
+mod step_up;
 mod tokens;

@@ -235,3 +235,20 @@ async fn a_security_key_raises_the_session_even_while_codes_are_paused() {
     let raised = verify(&low, &asked, key.get(options)).await.expect(200).value();
     low.again(&raised).client.get("/auth/v1/user").await.expect(200);
 }
+
+#[tokio::test]
+async fn row_21_whoever_fails_for_somebody_keeps_their_passkey_out_of_nothing() {
+    let app = TestApp::builder().unlimited().start().await;
+    let ann = app.person("ann").await;
+    let mut device = Device::new(&origin(&app), RP);
+    register(&ann, &mut device).await.expect(200);
+    for n in 0..100 {
+        let attacker = app.stranger().at(&format!("127.9.{}.{}", n / 200, n % 200 + 1));
+        Person::sign_in(&attacker, &ann.email, "wrong-Password-1!").await;
+    }
+    assert_eq!(Person::sign_in(&app.stranger(), &ann.email, &ann.password).await.status, 429);
+    device.says.counter += 1;
+    let begun = begin(&app).await;
+    let session = answer(&app, &begun, device.get(&begun["options"])).await.expect(200).value();
+    assert_eq!(session["user"]["id"], ann.id, "from an address nobody had before");
+}

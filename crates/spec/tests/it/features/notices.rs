@@ -155,3 +155,46 @@ async fn so_many_texts_leave_in_an_hour_for_everybody_together() {
     // Mails have a count of their own, and none is set.
     app.stranger().post("/auth/v1/otp", json!({ "email": "ann@example.com" })).await.expect(200);
 }
+
+#[tokio::test]
+async fn an_administrator_sees_what_a_mail_says_before_anybody_gets_it() {
+    let app = TestApp::start().await;
+    let listed = app.service().get("/admin/v1/mail-templates").await.expect(200).value();
+    assert!(
+        listed["kinds"].as_array().unwrap().len() >= 18 && listed["locales"] == json!(["de", "en"]),
+        "{listed}"
+    );
+    let show = async |path: &str| app.service().get(&format!("/admin/v1/mail-templates/{path}")).await;
+    let english = show("recovery").await.expect(200).value();
+    assert_eq!(english["subject"], "Reset your password");
+    assert!(english["text"].as_str().unwrap().contains("123456"), "made-up values: {english}");
+    assert!(english["html"].as_str().unwrap().contains("href="), "{english}");
+    let german = show("recovery?locale=de-AT").await.expect(200).value();
+    assert_ne!(german["subject"], english["subject"]);
+    show("nonsense").await.expect(404);
+    for kind in listed["kinds"].as_array().unwrap() {
+        show(kind.as_str().unwrap()).await.expect(200);
+    }
+    app.stranger().get("/admin/v1/mail-templates").await.expect(403);
+    app.person("ann").await.client.get("/admin/v1/mail-templates/recovery").await.expect(403);
+}
+
+#[tokio::test]
+async fn a_refused_choice_of_a_password_is_a_detail_that_the_log_keeps_when_it_is_asked_to() {
+    for (level, kept) in [("debug", 3), ("info", 0)] {
+        let app = TestApp::builder().unlimited().with("logging.audit_log_level", level).start().await;
+        let weak = json!({ "email": "bob@example.com", "password": "short" });
+        app.stranger().post("/auth/v1/signup", weak.clone()).await.expect(422);
+        app.service().post("/auth/v1/admin/users", weak).await.expect(422);
+        let ann = app.person("ann").await;
+        let same = json!({ "password": ann.password });
+        ann.client.json(Method::PUT, "/auth/v1/user", same).await.expect(422);
+        let audit = &app.running.services.audit;
+        audit.settle().await.unwrap();
+        let filter =
+            audit::Filter { event: Some("auth.password_refused".to_owned()), ..audit::Filter::default() };
+        let found = audit.find(&filter, None, 10).await.unwrap();
+        assert_eq!(found.len(), kept, "{level}");
+        assert!(found.iter().all(|entry| !entry.body.contains("short") && !entry.body.contains(PASSWORD)));
+    }
+}

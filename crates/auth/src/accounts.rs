@@ -157,6 +157,10 @@ impl Auth {
         let email = change.email.as_deref().map(read_email).transpose()?;
         let email = email.filter(|email| user.email.as_deref() != Some(email));
         let sensitive = change.password.is_some() || email.is_some() || change.phone.is_some();
+        if sensitive && user.is_sso_user {
+            let why = "Updating email, phone or password of an SSO account is only possible at its identity provider";
+            return Err(Error::disabled("user_sso_managed", why));
+        }
         if sensitive && user.has_factor() && visit.caller.level < base::Level::Aal2 {
             return Err(Error::InsufficientLevel);
         }

@@ -10,6 +10,7 @@ use serde_json::json;
 use web::{Answer, Ask, Cx, Guard, Handled, Limits, Reply, Route};
 
 use crate::State;
+use crate::operator::visit;
 
 /// Everything that is lent.
 pub const LIST: Route<State> = Route::new(Method::GET, "/admin/v1/database/readonly", Guard::Admin, list)
@@ -41,6 +42,8 @@ fn list(state: Arc<State>, _: Cx, _: Ask) -> Handled {
 
 fn lend(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
+        // It reads every table, and outlives the session that asked for it (control 26).
+        state.auth.require_admin_step_up(&visit(&cx))?;
         let Asked { name, purpose, expires_in_seconds } = ask.json()?;
         let wanted = Wanted { name, purpose, lifetime: Duration::from_secs(expires_in_seconds) };
         let lent = state.guests.lend(wanted, &cx.caller).await?;

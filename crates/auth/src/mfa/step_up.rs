@@ -34,7 +34,7 @@ impl Auth {
     }
 
     /// What an administrator does to others. Administrators always have a second factor.
-    pub(crate) fn require_admin_step_up(&self, visit: &Visit) -> Result<(), AuthError> {
+    pub fn require_admin_step_up(&self, visit: &Visit) -> Result<(), AuthError> {
         match visit.caller.signed_in() {
             Some(person) if person.session.is_some() => self.require_fresh(true, visit),
             Some(_) | None => Ok(()),

@@ -468,3 +468,19 @@ async fn address_and_certificate_are_enough_and_the_issuer_is_learnt_once() {
     answer(&world.idp).await.expect(302);
     assert!(!world.begin(json!({ "provider_id": "", "domain": "any.example" })).await.0.is_empty());
 }
+
+#[tokio::test]
+async fn what_an_identity_provider_says_of_somebody_is_not_changed_here() {
+    let world = World::new(json!({})).await;
+    let (token, _) = world.sign_in().await;
+    for change in [
+        json!({ "email": "other@example.com" }),
+        json!({ "password": "Correct-horse*1" }),
+        json!({ "phone": "+49301234567" }),
+    ] {
+        let seen = world.gotrue.call("PUT", "/auth/v1/user", Some(&token), change.clone()).await.expect(422);
+        assert_eq!(seen.json()["error_code"], "user_sso_managed", "{change}");
+    }
+    let own = json!({ "data": { "theme": "dark" } });
+    world.gotrue.call("PUT", "/auth/v1/user", Some(&token), own).await.expect(200);
+}

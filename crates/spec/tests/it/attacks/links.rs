@@ -357,3 +357,72 @@ async fn row_9_of_fifty_that_bring_one_link_at_once_one_gets_in() {
     }
     assert_eq!(entered, 1);
 }
+
+#[tokio::test]
+async fn row_30_a_recovery_dies_with_another_address_and_a_new_password_ends_every_session() {
+    let app = TestApp::builder().serving().with("auth.secure_email_change", "false").start().await;
+    let ann = confirmed(&app, "ann@example.com").await;
+    let session = Person::sign_in(&app.stranger(), "ann@example.com", PASSWORD).await.expect(200).value();
+    let other = person_of(&app, "ann@example.com", &session);
+    let overtaken = recover(&app, "ann@example.com", 2).await;
+    let change = json!({ "email": "ann@example.org" });
+    ann.client.json(Method::PUT, "/auth/v1/user", change).await.expect(200);
+    let moved = press(&app.stranger(), &app.mail("ann@example.org", 1).await).await.expect(303);
+    let token = fragment(&moved).into_iter().find(|(name, _)| name == "access_token").unwrap().1;
+    let late = press(&app.stranger(), &overtaken).await.expect(303);
+    assert!(late.header("location").contains("error_code=otp_expired"), "{}", late.header("location"));
+    verify(&app, "recovery", "ann@example.com", &overtaken.code()).await.expect(403);
+    for (who, name) in [(&ann, "the one that changed"), (&other, "another")] {
+        assert_eq!(who.client.get("/auth/v1/user").await.status, 403, "{name} ended with the address");
+    }
+    let moved = app.stranger().with("authorization", &format!("Bearer {token}"));
+    let session = Person::sign_in(&app.stranger(), "ann@example.org", PASSWORD).await.expect(200).value();
+    let thief = person_of(&app, "ann@example.org", &session);
+    moved.json(Method::PUT, "/auth/v1/user", json!({ "password": ANOTHER })).await.expect(200);
+    thief.client.get("/auth/v1/user").await.expect(403);
+    let refresh = json!({ "refresh_token": thief.refresh_token });
+    app.stranger().post("/auth/v1/token?grant_type=refresh_token", refresh).await.expect(400);
+    moved.get("/auth/v1/user").await.expect(200);
+}
+
+#[tokio::test]
+async fn row_31_a_change_is_taken_back_once_and_nobody_who_came_in_between_stays() {
+    let app = TestApp::builder().serving().with("auth.secure_email_change", "false").start().await;
+    let thief = confirmed(&app, "ann@example.com").await;
+    let change = json!({ "email": "mallory@example.org" });
+    thief.client.json(Method::PUT, "/auth/v1/user", change).await.expect(200);
+    let moved = press(&app.stranger(), &app.mail("mallory@example.org", 1).await).await.expect(303);
+    let token = fragment(&moved).into_iter().find(|(name, _)| name == "access_token").unwrap().1;
+    let mallory = app.stranger().with("authorization", &format!("Bearer {token}"));
+    mallory.get("/auth/v1/user").await.expect(200);
+    let told = app.mail("ann@example.com", 2).await;
+    assert_eq!(told.subject, "Your address was changed");
+    let token = told.parameter("token");
+    let revert = async || {
+        let form = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+        let body = format!("token={token}");
+        app.stranger().send(Method::POST, "/auth/v1/revert", &form, body.into()).await
+    };
+    assert!(app.stranger().get(&told.path()).await.status.is_success(), "looking takes nothing back");
+    mallory.get("/auth/v1/user").await.expect(200);
+    let done = revert().await;
+    assert!(
+        !done.status.is_client_error() && !done.status.is_server_error(),
+        "{} {}",
+        done.status,
+        done.text()
+    );
+    mallory.get("/auth/v1/user").await.expect(403);
+    Person::sign_in(&app.stranger(), "mallory@example.org", PASSWORD).await.expect(400);
+    let twice = revert().await;
+    assert!(
+        !twice.status.is_success() || twice.text().contains("expired"),
+        "{} {}",
+        twice.status,
+        twice.text()
+    );
+    // The owner is sent a way in.
+    let way_in = app.mail("ann@example.com", 3).await;
+    let session = verify(&app, "recovery", "ann@example.com", &way_in.code()).await.expect(200).value();
+    assert_eq!(session["user"]["id"], json!(thief.id));
+}

@@ -11,6 +11,7 @@ mod links;
 pub mod oauth;
 mod oauth_server;
 mod passkeys;
+mod planner;
 mod policies;
 mod read_only;
 mod rows;

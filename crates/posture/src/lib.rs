@@ -13,6 +13,7 @@ pub mod state;
 
 pub mod bench;
 pub mod limits;
+pub mod minors;
 pub mod probes;
 pub mod run;
 

@@ -1,7 +1,7 @@
 //! Controls 50 and 51: what the database's own roles can do, tried as those roles.
 
-use crate::Finding;
 use crate::bench::{Bench, Trouble};
+use crate::{Finding, minors};
 
 /// 50: the role that requests log in as owns nothing, reads nothing and can become nobody powerful.
 pub async fn login_roles_can_do_nothing(bench: &Bench) -> Result<Finding, Trouble> {
@@ -37,11 +37,23 @@ pub async fn login_roles_can_do_nothing(bench: &Bench) -> Result<Finding, Troubl
     ] {
         lines.push(sql.refuses("authenticator", &statement).await?);
     }
+    lines.push(patched(&sql.value("SHOW server_version_num").await?));
     for role in ["anon", "authenticated"] {
         lines.push(sql.refuses(role, "SELECT count(*) FROM auth.users").await?);
         lines.push(sql.refuses(role, "SET ROLE service_role").await?);
     }
     Ok(Finding::all(lines))
+}
+
+/// Whether the server has no hole that a minor release closed: what enforces the rights has to be whole itself.
+fn patched(version: &str) -> (bool, String) {
+    let Ok(number) = version.parse() else {
+        return (false, format!("PostgreSQL says its version is {version}"));
+    };
+    let open: Vec<String> =
+        minors::open(number).map(|closed| format!("{} ({})", closed.what, closed.source)).collect();
+    let said = if open.is_empty() { "has no listed hole".to_owned() } else { open.join("; ") };
+    (open.is_empty(), format!("PostgreSQL {version}: {said}"))
 }
 
 /// 51: no role of requests makes anything in `public` or in the catalog.

@@ -67,6 +67,11 @@ pub fn for_testing(workspace: &Workspace) -> Result<Tools> {
             program.parent().filter(|folder| folder.starts_with(&workspace.target)).map(Path::to_owned),
         );
     }
+    if system::may_install() {
+        for wanted in debian::FIREWALLS {
+            debian::find_or_install(workspace, &wanted)?;
+        }
+    }
     let node = node::find_or_install(workspace)?;
     sdk::node(workspace, &node)?;
     sdk::python(workspace)?;

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::alerts::Alerts;
 use crate::bans::Bans;
 use crate::db::Db;
+use crate::exposure::{Doctor, Rules};
 use crate::mails::Mails;
 use crate::migrate::Migrate;
 use crate::policies::{ExplainAccess, Policies};
@@ -140,6 +141,20 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Migrate,
+    },
+    /// The firewall that leaves open what this server serves, and SSH.
+    Firewall {
+        /// What to do.
+        #[command(subcommand)]
+        what: Rules,
+    },
+    /// What of this machine others can reach, with evidence. Exit 1 when it is something that nobody meant.
+    Doctor(Doctor),
+    /// Try addresses from here: what `doctor --outside-in` runs on its second host.
+    #[command(hide = true)]
+    Scan {
+        /// Addresses with ports.
+        targets: Vec<SocketAddr>,
     },
     /// What was raised in a running server, and who is told.
     Alerts {

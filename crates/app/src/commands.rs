@@ -44,6 +44,9 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Tls { what } => crate::certificate::run(what).await,
         Command::Serve(_)
         | Command::Up(_)
+        | Command::Firewall { .. }
+        | Command::Doctor(_)
+        | Command::Scan { .. }
         | Command::Dev(_)
         | Command::Config { .. }
         | Command::Explain { .. }

@@ -20,6 +20,7 @@ pub mod demo;
 pub mod dev;
 pub mod docs;
 pub mod error;
+pub mod exposure;
 pub mod keys;
 mod later;
 pub mod lists;

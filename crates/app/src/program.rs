@@ -10,7 +10,7 @@ use crate::cli::{Cli, Command, Config, ConfigFile, ProfileName, Serve, Tls, Try,
 use crate::commands::{self, say};
 use crate::config::exit::Exit;
 use crate::config::{self, Flag, Inputs, Loaded, Problems};
-use crate::{docs, lists, logging, preflight, serve, welcome};
+use crate::{docs, exposure, lists, logging, preflight, serve, welcome};
 
 /// Runs the program.
 pub fn run(arguments: Vec<String>, variables: BTreeMap<String, String>) -> Exit {
@@ -60,6 +60,9 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         Command::Dev(how) => server(how, Profile::Dev, surroundings).await,
         Command::Config { what } => config_command(&what, &surroundings),
         Command::Explain { control } => explain(control),
+        Command::Firewall { what } => exposure::firewall(&what, &surroundings.variables).await,
+        Command::Doctor(asked) => exposure::doctor(&asked, &surroundings.variables).await,
+        Command::Scan { targets } => exposure::scan(&targets).await,
         Command::Docs { out, check } => docs::write(&out, check),
         Command::Admin { .. }
         | Command::Audit { .. }

@@ -21,6 +21,7 @@ mod pipeline;
 mod plain;
 mod rates;
 mod router;
+mod sentry;
 pub mod settings;
 mod stream;
 mod upgrade;
@@ -34,9 +35,8 @@ pub use error::Error;
 pub use front::Front;
 pub use headers::SecurityHeaders;
 pub use listener::{Listening, Peer, bind, listen, serve};
-pub use pipeline::{
-    Arrived, Edge, EdgeConfig, Identified, Identify, OnCaller, Recognise, Refusal, Sentry, Used,
-};
+pub use pipeline::{Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Used};
 pub use plain::{Exposed, OnExposed, Plain};
 pub use rates::Rates;
+pub use sentry::{Arrived, OnCaller, Sentry};
 pub use settings::SETTINGS;

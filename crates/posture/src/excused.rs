@@ -49,6 +49,7 @@ pub const ALL: &[Excused] = &[
     not_applicable(61, "no S3 store is configured"),
     not_applicable(62, "no Redis or Valkey is configured"),
     not_applicable(64, "no Redis or Valkey is configured"),
+    needs_you(67, "what other programs of the machine let in is its owner's to decide"),
     needs_you(68, "the firewall of a foreign database server is not ours to change"),
     needs_you(74, "which sites may call the API is the operator's decision; until then none may"),
     needs_you(89, "an off-site target needs an account somewhere else"),

@@ -13,6 +13,7 @@ mod cross_origin;
 mod cross_site;
 mod encryption;
 mod errors;
+mod exposure;
 mod factors;
 mod graphql;
 mod guests;
@@ -124,6 +125,10 @@ probes! {
     63 => encryption::websockets_need_tls_and_an_origin;
     64 => store::the_store_is_reached_over_tls;
     65 => encryption::passwords_in_clear_are_refused;
+    66 => exposure::only_what_is_served_listens;
+    67 => exposure::open_ports_are_known;
+    68 => exposure::the_database_cannot_be_reached;
+    69 => exposure::exposure_is_shown_with_evidence;
     71 => rates::requests_are_limited;
     72 => rates::sensitive_endpoints_are_limited;
     73 => cross_origin::strange_origins_get_nothing;

@@ -68,6 +68,24 @@ impl Wanted {
     }
 }
 
+/// Firewalls, for tests of what a second host reaches: as root only, who alone may set any.
+pub const FIREWALLS: [Wanted; 2] = [
+    Wanted {
+        title: "nft",
+        names: &["nft"],
+        inside: &["usr/sbin/nft"],
+        package: "nftables",
+        flag: "--version",
+    },
+    Wanted {
+        title: "iptables",
+        names: &["iptables"],
+        inside: &["usr/sbin/iptables"],
+        package: "iptables",
+        flag: "--version",
+    },
+];
+
 /// The machine's own, or the package's: the program itself.
 pub fn find_or_install(workspace: &Workspace, wanted: &Wanted) -> Result<PathBuf> {
     if let Some(program) = wanted.on_path() {

@@ -48,6 +48,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("posture", Rank::Feature),
     ("detection", Rank::Feature),
     ("alerts", Rank::Feature),
+    ("exposure", Rank::Feature),
     ("native", Rank::Dialect),
     ("supabase", Rank::Dialect),
     ("fluxbase", Rank::Dialect),

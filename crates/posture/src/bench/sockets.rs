@@ -4,19 +4,31 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-/// TCP listeners of a process and everything it started.
+/// TCP listeners of a process and everything it started, in whichever network each of them is.
 pub fn listeners(process: u32) -> Vec<SocketAddr> {
-    let inodes: HashSet<u64> = family(process).into_iter().flat_map(socket_inodes).collect();
-    let read = |name: &str| {
-        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("net").join(name))
-    };
-    let tables = [read("tcp"), read("tcp6")];
-    let lines = tables.iter().flatten().flat_map(|table| table.lines().skip(1));
-    lines
-        .filter_map(listener)
-        .filter(|(_, inode)| inodes.contains(inode))
-        .map(|(address, _)| address)
-        .collect()
+    let family = family(process);
+    let inodes: HashSet<u64> = family.iter().copied().flat_map(socket_inodes).collect();
+    let mut networks = HashSet::new();
+    let mut found = Vec::new();
+    for member in family {
+        let network = std::fs::read_link(format!("/proc/{member}/ns/net")).ok();
+        if networks.insert(network) {
+            let ours = of(&member.to_string()).into_iter().filter(|(_, inode)| inodes.contains(inode));
+            found.extend(ours.map(|(address, _)| address));
+        }
+    }
+    found
+}
+
+/// Everything that listens on this machine, whoever's it is.
+pub fn machine() -> Vec<SocketAddr> {
+    of("self").into_iter().map(|(address, _)| address).collect()
+}
+
+fn of(process: &str) -> Vec<(SocketAddr, u64)> {
+    let tables = ["tcp", "tcp6"]
+        .map(|name| std::fs::read_to_string(Path::new("/proc").join(process).join("net").join(name)));
+    tables.iter().flatten().flat_map(|table| table.lines().skip(1)).filter_map(listener).collect()
 }
 
 /// The process and everything below it.

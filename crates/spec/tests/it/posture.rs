@@ -5,6 +5,7 @@ mod bans;
 mod between;
 mod certificates;
 mod encryption;
+mod exposure;
 mod factors;
 mod guests;
 mod isolation;

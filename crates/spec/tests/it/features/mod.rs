@@ -8,6 +8,7 @@ mod edge;
 mod external;
 mod factors;
 mod fields;
+mod firewall;
 mod fluxbase;
 mod fluxbase_accounts;
 mod fluxbase_tables;

@@ -1,0 +1,159 @@
+//! The firewall as a second host meets it: a machine and a stranger, two network namespaces with a cable between them.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+
+/// Two hosts; gone when dropped. Only root makes them.
+struct Hosts {
+    name: String,
+}
+
+const HERE: &str = "198.18.77.1";
+
+impl Hosts {
+    async fn make() -> Option<Hosts> {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: only root makes network namespaces with a cable between them");
+            return None;
+        }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let hosts = Hosts { name: format!("pt{}{count}", std::process::id()) };
+        let (machine, stranger) = (hosts.machine(), hosts.stranger());
+        for words in [
+            format!("netns add {machine}"),
+            format!("netns add {stranger}"),
+            format!("-n {machine} link set lo up"),
+            format!("-n {machine} link add near type veth peer name far netns {stranger}"),
+            format!("-n {machine} addr add {HERE}/30 dev near"),
+            format!("-n {machine} link set near up"),
+            format!("-n {stranger} addr add 198.18.77.2/30 dev far"),
+            format!("-n {stranger} link set far up"),
+        ] {
+            let done = Command::new("ip").args(words.split(' ')).output().await.unwrap();
+            assert!(done.status.success(), "ip {words}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        Some(hosts)
+    }
+
+    fn machine(&self) -> String {
+        format!("{}m", self.name)
+    }
+
+    fn stranger(&self) -> String {
+        format!("{}s", self.name)
+    }
+
+    fn at(host: &str, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", host, program]).kill_on_drop(true);
+        command
+    }
+
+    /// What the program says on the machine.
+    async fn palisade(&self, words: &str) -> (i32, String) {
+        let program = spec::program::binary().display().to_string();
+        let output = Self::at(&self.machine(), &program).args(words.split(' ')).output().await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Ports of the machine that let the stranger in.
+    async fn open(&self, ports: &[u16]) -> Vec<u16> {
+        let program = spec::program::binary().display().to_string();
+        let targets = ports.iter().map(|port| format!("{HERE}:{port}"));
+        let output = Self::at(&self.stranger(), &program).arg("scan").args(targets).output().await.unwrap();
+        let seen: Vec<(std::net::SocketAddr, String)> = serde_json::from_slice(&output.stdout).unwrap();
+        seen.iter().filter(|(_, reached)| reached == "open").map(|(address, _)| address.port()).collect()
+    }
+
+    /// Something on the machine that is called `name` and listens on every address.
+    async fn listener(&self, folder: &std::path::Path, name: &str, ports: &[u16]) -> Child {
+        let script = format!(
+            "import socket,time\nall=[]\nfor p in {ports:?}:\n s=socket.socket()\n s.bind(('0.0.0.0',p))\n s.listen()\n all.append(s)\n\
+             print('up',flush=True)\ntime.sleep(600)"
+        );
+        let link = folder.join(name);
+        std::os::unix::fs::symlink("/usr/bin/python3", &link).unwrap();
+        let mut child = Self::at(&self.machine(), &link.display().to_string())
+            .args(["-c", &script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut up = [0; 2];
+        child.stdout.as_mut().unwrap().read_exact(&mut up).await.unwrap();
+        child
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        for host in [self.machine(), self.stranger()] {
+            let _ = std::process::Command::new("ip").args(["netns", "del", &host]).output();
+        }
+    }
+}
+
+const PORTS: [u16; 5] = [80, 443, 2222, 5432, 6379];
+
+/// With each tool that this machine has.
+async fn keeps_all_but_what_is_meant(tool: &str, program: &str) {
+    let Some(hosts) = Hosts::make().await else { return };
+    if Command::new(program).arg("--version").output().await.is_err() {
+        println!("skipped: {program} is not installed");
+        return;
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    // SSH has moved, and nobody says where.
+    let _ssh = hosts.listener(folder.path(), "sshd", &[2222]).await;
+    let _others = hosts.listener(folder.path(), "others", &[80, 443, 5432, 6379]).await;
+    assert_eq!(hosts.open(&PORTS).await, PORTS, "before");
+    let (code, said) = hosts.palisade(&format!("firewall apply --{tool} --port 80 --port 443")).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("SSH at") && said.contains("2222"), "{said}");
+    assert_eq!(hosts.open(&PORTS).await, [80, 443, 2222], "with {tool}");
+    // Setting it again changes nothing, and adds the database's network.
+    let words = format!("firewall apply --{tool} --port 80 --port 443 --database-from 198.18.77.0/30");
+    let (code, said) = hosts.palisade(&words).await;
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(hosts.open(&PORTS).await, [80, 443, 2222, 5432], "with {tool}, again");
+    let (_, said) = hosts.palisade("doctor --json").await;
+    assert!(said.contains("\"drops_by_default\":true"), "{said}");
+}
+
+#[tokio::test]
+async fn nftables_lets_in_what_is_meant_and_ssh_where_it_is() {
+    keeps_all_but_what_is_meant("nftables", "nft").await;
+}
+
+#[tokio::test]
+async fn iptables_lets_in_what_is_meant_and_ssh_where_it_is() {
+    keeps_all_but_what_is_meant("iptables", "iptables").await;
+}
+
+#[tokio::test]
+async fn the_doctor_looks_from_a_second_host_and_names_what_is_reachable() {
+    let Some(hosts) = Hosts::make().await else { return };
+    let folder = tempfile::TempDir::new().unwrap();
+    let _others = hosts.listener(folder.path(), "redis-server", &[6379]).await;
+    let (code, said) = hosts.palisade("doctor --outside-in").await;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("0.0.0.0:6379") && said.contains("redis-server"), "{said}");
+    assert!(said.contains("a second host was let in"), "{said}");
+    let (code, said) = hosts.palisade("doctor --outside-in --meant 6379").await;
+    assert_eq!(code, 0, "{said}");
+    if Command::new("nft").arg("--version").output().await.is_ok() {
+        hosts.palisade("firewall apply --nftables --port 443").await;
+        let (code, said) = hosts.palisade("doctor --outside-in").await;
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("kept from others; a second host got no answer"), "{said}");
+    }
+    // What Docker's proxy holds is named, with what to do about it.
+    let _docker = hosts.listener(folder.path(), "docker-proxy", &[9200]).await;
+    let (code, said) = hosts.palisade("doctor").await;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("published by Docker") && said.contains("127.0.0.1:9200:9200"), "{said}");
+}

@@ -112,7 +112,7 @@ impl Site<'_> {
     fn here(&self) -> bool {
         let Some(table) = &self.error.table else { return true };
         let schema = self.error.schema.as_deref().unwrap_or_default();
-        let is = |relation: &Relation| &*relation.name == &**table && &*relation.schema == schema;
+        let is = |relation: &Relation| *relation.name == **table && &*relation.schema == schema;
         if is(self.relation) {
             return true;
         }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::catalog::types::{Json, TypeKind, json_of, oid};
-use crate::catalog::{Catalog, Column, Function, LinkKind, Relation, RelationKind, Returns};
+use crate::catalog::types::{Json, TypeKind, json_of};
+use crate::catalog::{Bound, Catalog, Column, Function, LinkKind, Relation, RelationKind, Returns};
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +211,11 @@ fn zod(out: &mut String, catalog: &Catalog) {
                 let name = camel(&[schema, &relation.name, title]);
                 let _ = writeln!(out, "\nexport const {name} = z.object({{");
                 for column in relation.columns.iter().filter(|column| shape.has(column)) {
-                    let mut checked = one_zod(catalog, column.type_oid, column.max_length);
+                    let mut checked = one_zod(catalog, column.type_oid);
+                    // What is stored may be older than its rules: they are for what is sent.
+                    if shape != Shape::Row {
+                        checked = bounded(checked, column);
+                    }
                     if !column.required {
                         checked.push_str(".nullable()");
                     }
@@ -228,13 +232,13 @@ fn zod(out: &mut String, catalog: &Catalog) {
 }
 
 /// What zod checks of a value.
-fn one_zod(catalog: &Catalog, type_oid: u32, max_length: Option<u32>) -> String {
+fn one_zod(catalog: &Catalog, type_oid: u32) -> String {
     const UUID: u32 = 2950;
     let base = catalog.types.base(type_oid);
     let Some(found) = catalog.types.get(base) else { return "z.unknown()".to_owned() };
     let plain = |what: &str| what.to_owned();
     match (found.kind, found.element) {
-        (TypeKind::Array, Some(element)) => format!("z.array({})", one_zod(catalog, element, None)),
+        (TypeKind::Array, Some(element)) => format!("z.array({})", one_zod(catalog, element)),
         (TypeKind::Array | TypeKind::Composite | TypeKind::Pseudo, _) => plain("z.unknown()"),
         (TypeKind::Enum, _) => {
             let labels: Vec<String> = found.labels.iter().map(|label| text(label)).collect();
@@ -247,12 +251,72 @@ fn one_zod(catalog: &Catalog, type_oid: u32, max_length: Option<u32>) -> String 
             (_, Json::Bool) => plain("z.boolean()"),
             (_, Json::Number) => plain("z.number()"),
             (_, Json::Verbatim) => plain("z.unknown()"),
-            (oid::TEXT, Json::Text) | (_, Json::Text | Json::Timestamp) => match max_length {
-                Some(most) => format!("z.string().max({most})"),
-                None => plain("z.string()"),
-            },
+            (_, Json::Text | Json::Timestamp) => plain("z.string()"),
         },
     }
+}
+
+/// With what the column's length and its CHECKs say, as far as both sides mean the same by it. Nothing here refuses what the
+/// server would take: characters are counted, not UTF-16 units.
+fn bounded(mut checked: String, column: &Column) -> String {
+    let is_text = checked == "z.string()";
+    let is_number = checked.starts_with("z.number()");
+    let most = column.max_length.map(Bound::MaxLength);
+    for bound in most.iter().chain(&column.bounds) {
+        match bound {
+            Bound::OneOf(all) if is_text => {
+                let all: Vec<String> = all.iter().map(|one| text(one)).collect();
+                return format!("z.enum([{}])", all.join(", "));
+            }
+            Bound::MinLength(least) if is_text => {
+                let _ = write!(checked, ".min({least})");
+            }
+            Bound::MaxLength(most) if is_text => {
+                let _ = write!(
+                    checked,
+                    ".refine((value) => [...value].length <= {most}, {{ message: {} }})",
+                    text(&bound.says())
+                );
+            }
+            Bound::Pattern { text: pattern, any_case } if is_text => {
+                if let Some(pattern) = pattern_for_javascript(pattern) {
+                    let flags = if *any_case { "isu" } else { "su" };
+                    let _ = write!(checked, ".regex(new RegExp({}, \"{flags}\"))", text(&pattern));
+                }
+            }
+            Bound::Min(least) if is_number => {
+                let _ = write!(checked, ".gte({least})");
+            }
+            Bound::Above(least) if is_number => {
+                let _ = write!(checked, ".gt({least})");
+            }
+            Bound::Max(most) if is_number => {
+                let _ = write!(checked, ".lte({most})");
+            }
+            Bound::Below(most) if is_number => {
+                let _ = write!(checked, ".lt({most})");
+            }
+            _ => {}
+        }
+    }
+    checked
+}
+
+/// A regular expression of PostgreSQL's that JavaScript reads alike; nothing when it might not.
+fn pattern_for_javascript(pattern: &str) -> Option<String> {
+    let plain = pattern.replace("[:space:]", "\\s").replace("[:digit:]", "\\d");
+    // Classes by name, directors, and groups that only one side knows. `[.]` is a dot; `[.x.]` would be an element by name.
+    let odd = ["[:", "[=", "(?", "***", ".]]"].iter().any(|odd| plain.contains(odd));
+    if odd {
+        return None;
+    }
+    let mut letters = plain.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\\' && !letters.next().is_some_and(|escaped| "dDsS^$\\.*+?()[]{}|/".contains(escaped)) {
+            return None;
+        }
+    }
+    Some(plain)
 }
 
 /// `publicTasksRow`: letters and digits of the words, each word but the first with a capital.

@@ -120,6 +120,7 @@ probes! {
     53 => connection::database_traffic_is_protected;
     54 => certificates::listeners_show_a_certificate;
     55 => connection::pool_is_capped;
+    57 => validation::values_never_become_sql;
     59 => connection::pages_have_checksums;
     62 => store::the_store_names_nobody;
     63 => encryption::websockets_need_tls_and_an_origin;
@@ -161,6 +162,7 @@ probes! {
     117 => secrets::secrets_come_from_files;
     121 => validation::fields_are_validated_and_named;
     122 => validation::html_is_stored_clean;
+    124 => validation::types_follow_the_schema;
     125 => validation::a_write_that_comes_again_is_done_once;
     126 => passwords::refusals_do_not_say_who_is_here;
     127 => errors::failures_say_nothing;

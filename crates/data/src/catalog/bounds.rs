@@ -210,7 +210,7 @@ impl Parser<'_> {
             Token::Name(_) => self.at += 1,
             _ => return None,
         }
-        if self.maybe(|p| p.word("varying").or_else(|| p.word("precision"))).is_some() {}
+        let _second = self.maybe(|p| p.word("varying").or_else(|| p.word("precision")));
         let _array = self.maybe(|p| p.mark("[").and_then(|()| p.mark("]")));
         Some(())
     }

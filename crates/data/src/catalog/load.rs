@@ -268,7 +268,9 @@ fn read_column(row: Row<'_>) -> Result<(u32, Column), Error> {
         required: flag(row, 6)?,
         default: maybe_name(row, 9)?,
         generated: identity == "a" || !generated.is_empty(),
-        comment: maybe_name(row, 10)?.and_then(|comment| check::shown(&comment)),
+        comment: maybe_name(row, 10)?.and_then(|comment| {
+            if comment.contains(check::TAG) { check::shown(&comment) } else { Some(comment) }
+        }),
         origin: (row.at(0)?, row.at(1)?),
         check: None,
         bounds: Vec::new(),

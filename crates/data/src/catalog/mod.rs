@@ -50,6 +50,9 @@ impl Scope {
     }
 }
 
+/// CHECKs of domains by type: the name of each, and what it says of the value.
+pub type DomainChecks = HashMap<u32, Vec<(Arc<str>, Vec<Bound>)>>;
+
 /// What rows of a table must obey.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constraint {
@@ -81,7 +84,7 @@ pub struct Catalog {
     /// CHECK, unique and foreign keys, by `pg_class.oid` and name.
     pub constraints: HashMap<(u32, Arc<str>), Constraint>,
     /// CHECKs of domains, by type.
-    pub domain_checks: HashMap<u32, Vec<(Arc<str>, Vec<Bound>)>>,
+    pub domain_checks: DomainChecks,
     /// Comments of schemas.
     pub comments: HashMap<Arc<str>, Arc<str>>,
     /// Comments of foreign keys, by `pg_class.oid` and name.

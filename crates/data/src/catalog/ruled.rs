@@ -8,7 +8,7 @@ use super::bounds::Bound;
 use super::check::{Asked, Check};
 use super::load::{RawCheck, RawKey};
 use super::view::Source;
-use super::{Constraint, Relation, Types};
+use super::{Constraint, DomainChecks, Relation, Types};
 
 /// Most views on top of each other that are looked through; no more can be, since PostgreSQL's own nesting is bounded.
 const VIEWS_DEEP: usize = 64;
@@ -24,8 +24,8 @@ pub(super) struct Ruling<'a> {
 }
 
 /// CHECKs of domains.
-pub(super) fn domains(checks: &[RawCheck]) -> HashMap<u32, Vec<(Arc<str>, Vec<Bound>)>> {
-    let mut all: HashMap<u32, Vec<(Arc<str>, Vec<Bound>)>> = HashMap::new();
+pub(super) fn domains(checks: &[RawCheck]) -> DomainChecks {
+    let mut all = DomainChecks::new();
     for check in checks.iter().filter(|check| check.domain != 0) {
         all.entry(check.domain).or_default().push((check.name.clone(), check.bounds.clone()));
     }
@@ -48,7 +48,7 @@ pub(super) fn constraints(keys: &[RawKey], checks: &[RawCheck]) -> HashMap<(u32,
 pub(super) fn columns(
     relations: &mut [Relation],
     types: &Types,
-    domains: &HashMap<u32, Vec<(Arc<str>, Vec<Bound>)>>,
+    domains: &DomainChecks,
     ruling: &Ruling<'_>,
 ) {
     let mut alone: HashMap<(u32, i16), Vec<Bound>> = HashMap::new();

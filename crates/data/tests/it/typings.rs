@@ -53,13 +53,13 @@ async fn zod_checks_what_a_column_takes() {
     let house = House::with(SCHEMA).await;
     let schemas = write(&house.data.catalog(), Language::Zod);
     let insert =
-        schemas.split("export const publicPeopleInsert = ").nth(1).unwrap().split("})").next().unwrap();
+        schemas.split("export const publicPeopleInsert = ").nth(1).unwrap().split("\n})").next().unwrap();
     for line in [
         "id: z.string().uuid().optional(),",
-        "name: z.string().max(50),",
+        "name: z.string().refine((value) => [...value].length <= 50, { message: \"must have at most 50 characters\" }),",
         "mood: z.enum([\"fine\", \"so so\"]).nullable().optional(),",
         "moods: z.array(z.enum([\"fine\", \"so so\"])).nullable().optional(),",
-        "age: z.number().int().nullable().optional(),",
+        "age: z.number().int().gt(0).nullable().optional(),",
     ] {
         assert!(insert.contains(line), "{line} in {insert}");
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::tables::{Tables, with};
 use crate::Finding;
-use crate::bench::{Answer, Bench, Trouble};
+use crate::bench::{Answer, Ask, Bench, Trouble};
 
 const EVERYBODY: &str = "anon, authenticated, service_role";
 
@@ -316,4 +316,216 @@ async fn cleaned(bench: &Bench, name: &str) -> Result<Finding, Trouble> {
         format!("the harmless text is as it was, and so is a column without the rule: {kept}"),
     ));
     Ok(Finding::all(lines))
+}
+
+/// Between two looks at the types.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(450);
+
+/// 124: administrators get types and zod schemas of what is served now; nobody else does.
+pub async fn types_follow_the_schema(bench: &Bench) -> Result<Finding, Trouble> {
+    let tables = Tables::make(bench, &["forms"], forms).await?;
+    with(bench, tables, async |name| typed(bench, name).await).await
+}
+
+async fn typed(bench: &Bench, name: &str) -> Result<Finding, Trouble> {
+    let (_, session) = bench.guest().await?;
+    let types = async |query: &str| -> Result<String, Trouble> {
+        let answer = bench.server("GET", &format!("/admin/v1/types{query}")).send().await?;
+        answer.field("/types")
+    };
+    let typescript = types("").await?;
+    let zod = types("?as=zod").await?;
+    let lines_of = |text: &str, words: &str| text.lines().any(|line| line.contains(words));
+    let sql = bench.sql().await?;
+    sql.run(&format!("ALTER TABLE public.{name}_forms ADD COLUMN nickname text NOT NULL DEFAULT '' CHECK (char_length(nickname) <= 30)")).await?;
+    let followed = async || {
+        // An answer costs its asker a piece of its budget.
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let now = types("?as=zod").await?;
+        Ok(now.split(&format!("{}Insert = ", camel(name))).nth(1).is_some_and(|rest| {
+            rest.split("\n})")
+                .next()
+                .is_some_and(|one| one.contains("nickname: z.string()") && one.contains("<= 30"))
+        }))
+    };
+    let followed = bench.within(5, "a new column among the types", followed).await;
+    let person = bench.client("GET", "/admin/v1/types").bearer(&session.access).send().await?;
+    let nobody = bench.client("GET", "/admin/v1/types").send().await?;
+    Ok(Finding::all([
+        (
+            lines_of(&typescript, &format!("{name}_forms: {{")) && typescript.contains("email: string"),
+            "TypeScript of a table made a moment ago".to_owned(),
+        ),
+        (
+            zod.contains(".gte(0).lte(150)") && zod.contains(".min(2)"),
+            "zod schemas that hold its CHECKs".to_owned(),
+        ),
+        (followed.is_ok(), format!("a column that was added is there within 5 s: {}", followed.is_ok())),
+        (
+            [401, 403].contains(&person.status) && [401, 403].contains(&nobody.status),
+            format!("somebody is answered {}, nobody {}", person.status, nobody.status),
+        ),
+    ]))
+}
+
+/// `public` and a table's name, as the schemas are called.
+fn camel(name: &str) -> String {
+    let words = format!("{name}_forms");
+    let mut camel = "public".to_owned();
+    for word in words.split('_') {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
+}
+
+/// What scanners send first: quotes, comments, stacked statements, unions, conditions, waits, in several encodings.
+const INJECTED: [&str; 24] = [
+    "'",
+    "\"",
+    "\\",
+    "')",
+    "';--",
+    "'; DROP TABLE x; --",
+    "' OR '1'='1",
+    "' OR 1=1--",
+    "1 OR 1=1",
+    "1) OR (1=1",
+    "1; SELECT pg_sleep(4)--",
+    "'||(SELECT pg_sleep(4))||'",
+    "(SELECT 1 FROM pg_sleep(4))",
+    "' UNION SELECT NULL,version()--",
+    "1 UNION ALL SELECT usename FROM pg_user",
+    "$$;SELECT 1;$$",
+    "$1",
+    "/**/",
+    "--",
+    "%00",
+    "a\"b",
+    "::text",
+    "{}",
+    "\u{2019} OR \u{2018}1",
+];
+
+/// So many places and payloads make a proof.
+const ANSWERS_MIN: usize = 60;
+
+/// How long an answer may take; what was injected would sleep for longer.
+const QUICK_SECONDS_MAX: u64 = 3;
+
+fn probed(name: &str) -> String {
+    let table = format!("public.{name}_probed");
+    format!(
+        "CREATE TABLE {table} (id int PRIMARY KEY, owner uuid, note text, meta jsonb);
+         GRANT ALL ON {table} TO {EVERYBODY};
+         CREATE POLICY own ON {table} TO anon, authenticated USING (id < 100) WITH CHECK (true);
+         INSERT INTO {table} VALUES (1, NULL, 'mine', '{{}}'), (100, NULL, 'secret', '{{}}');
+         CREATE FUNCTION public.{name}_find(wanted text) RETURNS SETOF {table} LANGUAGE sql STABLE AS
+            $$ SELECT * FROM {table} WHERE note = wanted $$;
+         GRANT EXECUTE ON FUNCTION public.{name}_find(text) TO {EVERYBODY}"
+    )
+}
+
+/// 57: what looks like SQL stays a value in every place a request has; no syntax error ever comes back.
+pub async fn values_never_become_sql(bench: &Bench) -> Result<Finding, Trouble> {
+    let tables = Tables::make(bench, &["probed"], probed).await?;
+    with(bench, tables, async |name| injected(bench, name).await).await
+}
+
+/// A payload in every place that a request has for it.
+fn places<'a>(bench: &'a Bench, name: &str, payload: &str) -> Vec<(&'static str, Ask<'a>)> {
+    let table = format!("/rest/v1/{name}_probed");
+    let p: String = payload.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let get = |path: String| bench.client("GET", &path);
+    let post = |path: String, body: Value| bench.client("POST", &path).json(&body);
+    let header = |name: &str| get(format!("{table}?select=id")).header(name, payload.trim());
+    let mut asks = vec![
+        ("a filter", get(format!("{table}?note=eq.{p}"))),
+        ("a list", get(format!("{table}?note=in.({p})"))),
+        ("a number", get(format!("{table}?id=eq.{p}"))),
+        ("an operator", get(format!("{table}?note={p}.x"))),
+        ("a column", get(format!("{table}?{p}=eq.1"))),
+        ("select", get(format!("{table}?select={p}"))),
+        ("an alias", get(format!("{table}?select={p}:note"))),
+        ("a cast", get(format!("{table}?select=note::{p}"))),
+        ("a path", get(format!("{table}?select=meta-%3E%3E{p}"))),
+        ("an order", get(format!("{table}?order={p}"))),
+        ("logic", get(format!("{table}?or=({p},id.eq.1)"))),
+        ("a limit", get(format!("{table}?limit={p}&offset={p}"))),
+        ("a relation", get(format!("/rest/v1/{p}"))),
+        ("an argument", post(format!("/rest/v1/rpc/{name}_find"), json!({ "wanted": payload }))),
+        ("an argument's name", post(format!("/rest/v1/rpc/{name}_find"), json!({ payload: 1 }))),
+        ("a value", post(table.clone(), json!({ "id": 100, "note": payload }))),
+        ("a key", post(table.clone(), json!({ payload: 1 }))),
+        ("named columns", post(format!("{table}?columns={p}"), json!([{ "id": 1 }]))),
+        (
+            "a conflict",
+            post(format!("{table}?on_conflict={p}"), json!([{ "id": 1 }]))
+                .header("prefer", "resolution=merge-duplicates"),
+        ),
+    ];
+    if payload.is_ascii() && !payload.contains('\u{0}') {
+        asks.extend([
+            ("a schema", header("accept-profile")),
+            (
+                "a time zone",
+                get(format!("{table}?select=id")).header("prefer", &format!("timezone={payload}")),
+            ),
+        ]);
+    }
+    asks
+}
+
+async fn injected(bench: &Bench, name: &str) -> Result<Finding, Trouble> {
+    let table = format!("/rest/v1/{name}_probed");
+    let (mut answered, mut syntax, mut ours, mut told, mut slow) =
+        (0_usize, Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    'all: for payload in INJECTED {
+        for (place, ask) in places(bench, name, payload) {
+            let began = tokio::time::Instant::now();
+            let answer = ask.send().await?;
+            // From one address alone there is only so much that may be asked.
+            if answer.status == 429 {
+                break 'all;
+            }
+            answered += 1;
+            let text = answer.text();
+            let what = format!("{payload} as {place}: {}", answer.status);
+            if text.contains("42601") || text.contains("syntax error") {
+                syntax.push(what.clone());
+            }
+            if answer.status >= 500 {
+                ours.push(what.clone());
+            }
+            if text.contains("secret") {
+                told.push(what.clone());
+            }
+            if began.elapsed().as_secs() >= QUICK_SECONDS_MAX {
+                slow.push(what);
+            }
+        }
+    }
+    let left = bench
+        .sql()
+        .await?
+        .value(&format!("SELECT count(*) FILTER (WHERE id IN (1, 100)) FROM public.{name}_probed"))
+        .await?;
+    let plain = bench.client("GET", &format!("{table}?note=eq.mine&select=id")).send().await?;
+    let some = |found: &[String]| found.iter().take(2).cloned().collect::<Vec<_>>().join("; ");
+    Ok(Finding::all([
+        (answered >= ANSWERS_MIN, format!("{answered} requests were answered")),
+        (
+            syntax.is_empty(),
+            format!("of {answered} answers, {} brought a syntax error back {}", syntax.len(), some(&syntax)),
+        ),
+        (ours.is_empty(), format!("{} were answered with a failure of ours {}", ours.len(), some(&ours))),
+        (told.is_empty(), format!("{} told a row that the policy hides {}", told.len(), some(&told))),
+        (slow.is_empty(), format!("{} made the database wait {}", slow.len(), some(&slow))),
+        (left == "2", format!("of the 2 rows there were, {left} are left")),
+        (
+            plain.status == 200 && plain.text().contains('1'),
+            format!("an ordinary filter finds its row: {}", plain.status),
+        ),
+    ]))
 }

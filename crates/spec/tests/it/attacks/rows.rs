@@ -206,6 +206,92 @@ async fn row_73_an_expensive_pattern_is_stopped_and_others_go_on() {
     assert!([500, 504, 408].contains(&stopped.status.as_u16()), "{} {}", stopped.status, stopped.text());
 }
 
+/// Pieces that scanners put together.
+const PIECES: [&str; 24] = [
+    "'",
+    "\"",
+    "\\",
+    ")",
+    "(",
+    ";",
+    "--",
+    "/*",
+    "*/",
+    " or 1=1",
+    " union select null",
+    "||",
+    "::int",
+    "$1",
+    "$$",
+    "%00",
+    "{",
+    "}",
+    ",",
+    ".",
+    "->>",
+    "eq.",
+    "not.",
+    "\u{feff}",
+];
+
+#[tokio::test]
+async fn row_72_five_thousand_made_up_injections_reach_no_parser() {
+    let app = TestApp::builder().unlimited().start().await;
+    let (ann, _) = notes(&app).await;
+    app.owner(
+        "create function public.find(wanted text) returns setof public.notes language sql stable as 'select * from public.notes where body = $1'; grant execute on function public.find to authenticated;",
+    )
+    .await;
+    let enc = |text: &str| -> String { text.bytes().map(|b| format!("%{b:02X}")).collect() };
+    // The same every time: a small generator of our own, from a fixed start.
+    let mut state = 0x9E37_79B9_u32;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let before = ann.client.get("/rest/v1/notes?select=id,body").await.expect(200).value();
+    let mut sent = 0;
+    while sent < 5_000 {
+        let payload: String = (0..=next(5)).map(|_| PIECES[next(PIECES.len())]).collect();
+        let p = enc(&payload);
+        let client = ann.client.clone();
+        let (path, body) = match next(14) {
+            0 => (format!("/rest/v1/notes?body=eq.{p}"), None),
+            1 => (format!("/rest/v1/notes?body=in.({p})"), None),
+            2 => (format!("/rest/v1/notes?{p}=eq.1"), None),
+            3 => (format!("/rest/v1/notes?select={p}"), None),
+            4 => (format!("/rest/v1/notes?select=body::{p}"), None),
+            5 => (format!("/rest/v1/notes?select=body-%3E{p}"), None),
+            6 => (format!("/rest/v1/notes?order={p}"), None),
+            7 => (format!("/rest/v1/notes?or=({p})"), None),
+            8 => (format!("/rest/v1/notes?select=id&id={p}"), None),
+            9 => (format!("/rest/v1/rpc/find?wanted={p}"), None),
+            10 => ("/rest/v1/rpc/find".to_owned(), Some(json!({ "wanted": payload }))),
+            11 => ("/rest/v1/rpc/find".to_owned(), Some(json!({ payload.clone(): 1 }))),
+            12 => (format!("/rest/v1/notes?columns={p}"), Some(json!([{ payload.clone(): 1 }]))),
+            _ => (
+                "/graphql/v1".to_owned(),
+                Some(
+                    json!({ "query": "query($b: String) { notesCollection(filter: { body: { eq: $b } }) { edges { node { id } } } }", "variables": { "b": payload } }),
+                ),
+            ),
+        };
+        let seen = match body {
+            Some(body) => client.post(&path, body).await,
+            None => client.get(&path).await,
+        };
+        sent += 1;
+        let text = seen.text();
+        assert!(
+            !text.contains("42601") && !text.contains("syntax error at or near"),
+            "{payload:?} {path}: {text}"
+        );
+        assert!(!seen.status.is_server_error(), "{payload:?} {path}: {} {text}", seen.status);
+        assert!(!text.contains("of bob"), "{payload:?} {path}: {text}");
+    }
+    assert_eq!(ann.client.get("/rest/v1/notes?select=id,body").await.expect(200).value(), before);
+}
+
 #[tokio::test]
 async fn row_74_an_unbounded_read_is_capped() {
     let app = TestApp::builder().unlimited().start().await;

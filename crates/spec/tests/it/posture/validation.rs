@@ -72,3 +72,32 @@ async fn control_122_turns_red_when_a_trigger_brings_back_what_was_sent() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn control_124_turns_red_when_the_schema_is_not_followed() {
+    // New tables are heard of, changes of them are not.
+    turns_red(
+        124,
+        "DO $do$ BEGIN EXECUTE regexp_replace(pg_get_functiondef('palisade.on_ddl()'::regprocedure), '\\mBEGIN\\M',
+             'BEGIN IF tg_tag = ''ALTER TABLE'' THEN RETURN; END IF;', 'i'); END $do$",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn control_57_turns_red_when_a_value_is_made_part_of_a_statement() {
+    // The probe's function is replaced by one that does what nothing of ours does.
+    turns_red(
+        57,
+        "CREATE FUNCTION palisade.glue() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS
+         $$ DECLARE found record; BEGIN
+            FOR found IN SELECT p.proname, p.prorettype::regtype AS row FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+                         WHERE p.proname ~ '_find$' AND l.lanname = 'sql' LOOP
+                EXECUTE format('CREATE OR REPLACE FUNCTION public.%I(wanted text) RETURNS SETOF %s LANGUAGE plpgsql STABLE AS $f$
+                    BEGIN RETURN QUERY EXECUTE ''SELECT * FROM %s WHERE note =  || wanted || ''; END $f$',
+                    found.proname, found.row, found.row);
+            END LOOP; END $$;
+         CREATE EVENT TRIGGER glue ON ddl_command_end WHEN TAG IN ('GRANT') EXECUTE FUNCTION palisade.glue()",
+    )
+    .await;
+}

@@ -164,9 +164,8 @@ async fn validated(bench: &Bench, name: &str) -> Result<Finding, Trouble> {
         ));
     }
     let mutation = format!(
-        "mutation {{ updatepalisade_probe_Collection(set: {{ settings: \"{{\\\"x\\\":1}}\" }}, atMost: 9) {{ affectedCount }} }}"
-    )
-    .replace("palisade_probe_", &format!("{name}_forms"));
+        "mutation {{ update{name}_formsCollection(set: {{ settings: \"{{\\\"x\\\":1}}\" }}, atMost: 9) {{ affectedCount }} }}"
+    );
     let graphql = as_somebody("POST", "/graphql/v1").json(&json!({ "query": mutation })).send().await?;
     let said =
         graphql.json().pointer("/errors/0/message").and_then(Value::as_str).unwrap_or_default().to_owned();

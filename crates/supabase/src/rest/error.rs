@@ -73,14 +73,8 @@ pub enum Refusal {
     #[error("Filters must include all and only primary key columns with 'eq' operators")]
     PutFilters,
     /// The data refused a write, and more is known of it.
-    #[error("{error}")]
-    Write {
-        /// What it said.
-        #[source]
-        error: data::Error,
-        /// What is known.
-        report: Report,
-    },
+    #[error("{}", .0.error)]
+    Write(Box<RefusedWrite>),
     /// Anything the data refused.
     #[error(transparent)]
     Data(#[from] data::Error),
@@ -89,10 +83,20 @@ pub enum Refusal {
     Database(#[from] pg::Error),
 }
 
+/// A write that the data refused.
+#[derive(Debug)]
+pub struct RefusedWrite {
+    /// What it said.
+    pub error: data::Error,
+    /// What is known.
+    pub report: Report,
+}
+
 impl Fault for Refusal {
     fn kind(&self) -> Kind {
         match self {
-            Refusal::Data(error) | Refusal::Write { error, .. } => error.kind(),
+            Refusal::Data(error) => error.kind(),
+            Refusal::Write(refused) => refused.error.kind(),
             Refusal::Database(error) => error.kind(),
             Refusal::ResponseHeaders | Refusal::ResponseStatus => Kind::Bug,
             Refusal::Path | Refusal::NoDescription => Kind::NotFound,
@@ -129,14 +133,16 @@ impl Fault for Refusal {
             Refusal::Path => "rest.path",
             Refusal::NoDescription => "rest.no_description",
             Refusal::PutFilters => "rest.put_filters",
-            Refusal::Data(error) | Refusal::Write { error, .. } => error.code(),
+            Refusal::Data(error) => error.code(),
+            Refusal::Write(refused) => refused.error.code(),
             Refusal::Database(error) => error.code(),
         }
     }
 
     fn message(&self) -> Cow<'_, str> {
         match self {
-            Refusal::Data(error) | Refusal::Write { error, .. } => error.message(),
+            Refusal::Data(error) => error.message(),
+            Refusal::Write(refused) => refused.error.message(),
             Refusal::Database(error) => error.message(),
             other => Cow::Owned(other.to_string()),
         }
@@ -144,7 +150,8 @@ impl Fault for Refusal {
 
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
-            Refusal::Data(error) | Refusal::Write { error, .. } => error.retry_after(),
+            Refusal::Data(error) => error.retry_after(),
+            Refusal::Write(refused) => refused.error.retry_after(),
             Refusal::Database(error) => error.retry_after(),
             _ => None,
         }

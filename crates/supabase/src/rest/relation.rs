@@ -15,7 +15,7 @@ use web::{Answer, Ask, Cx, Handled, Reply};
 
 use super::Rest;
 use super::body;
-use super::error::Refusal;
+use super::error::{Refusal, RefusedWrite};
 use super::negotiate::{Chosen, Subject};
 use super::prefer::Applied;
 use super::request::{Heading, setup};
@@ -224,7 +224,7 @@ fn change(heading: &Heading, ask: &Ask) -> Result<Change, Refusal> {
 /// With what is known of a refusal by the database.
 fn refused(catalog: &Catalog, ask: &MutateAsk, error: data::Error) -> Refusal {
     match data::fields::of(catalog, ask, &error) {
-        Some(report) => Refusal::Write { error, report },
+        Some(report) => Refusal::Write(Box::new(RefusedWrite { error, report })),
         None => Refusal::Data(error),
     }
 }

@@ -179,7 +179,7 @@ pub(super) fn words(refusal: &Refusal, voice: Voice) -> Words {
         Refusal::Path => Words::new(404, "PGRST125", message),
         Refusal::NoDescription => Words::new(404, "PGRST126", message),
         Refusal::Data(error) => data_words(error, voice),
-        Refusal::Write { error, report } => write_words(error, report, voice),
+        Refusal::Write(refused) => write_words(&refused.error, &refused.report, voice),
         Refusal::Database(error) => super::sqlstate::words(error, voice),
     }
 }

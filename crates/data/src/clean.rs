@@ -354,7 +354,7 @@ mod tests {
     fn array_literals_are_read_as_postgresql_reads_them() {
         let clean = |literal: &str| elements(literal, Holds::Texts);
         assert_eq!(clean("{}").as_deref(), Some("{}"));
-        assert_eq!(clean("{a , null,\"n\\\"ull\"}").as_deref(), Some("{\"a\",NULL,\"n\\\"ull\"}"));
+        assert_eq!(clean("{a , null,\"n\\\"ull\"}").as_deref(), Some("{\"a\", NULL,\"n\\\"ull\"}"));
         assert_eq!(clean("[1:1]={{x},{<script>}}").as_deref(), Some("[1:1]={{\"x\"},{\"\"}}"));
         for wrong in ["a", "{", "}", "{\"a", "{a}}", "x{a}", ""] {
             assert_eq!(clean(wrong), None, "{wrong}");

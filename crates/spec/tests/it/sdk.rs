@@ -82,6 +82,9 @@ async fn supabase_py_administers_accounts_ends_sessions_and_reads_refusals_of_bo
     let palisade = Palisade::start("dev", &[RAISED, &["--auth.anonymous_users=true"]].concat()).await;
     let (held, printed) = clients::python(&palisade, "accounts.py").await;
     check(held, &printed, 11);
+}
+
+#[tokio::test]
 async fn printed_types_compile_and_check_with_tsc_zod_and_supabase_js() {
     let palisade = Palisade::start("dev", RAISED).await;
     let (held, printed) = clients::node(&palisade, "types.mjs").await;

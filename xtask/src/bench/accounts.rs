@@ -96,11 +96,17 @@ fn ask(bench: &Bench<'_>, path: &str) -> Result<f64> {
 pub fn tokens(bench: &Bench<'_>) -> Result<()> {
     const COUNT: u64 = 200_000;
     ask(bench, &format!("/bench/v1/identify/{COUNT}"))?;
-    let mut best = f64::MAX;
+    let mut best = (f64::MAX, f64::MAX);
     for _ in 0..ROUNDS {
-        best = best.min(ask(bench, &format!("/bench/v1/identify/{COUNT}"))?);
+        let before = bench.usage()?;
+        let took = ask(bench, &format!("/bench/v1/identify/{COUNT}"))?;
+        let cpu = bench.usage()?.since(&before).palisade_us as f64 / COUNT as f64;
+        best = (best.0.min(took), best.1.min(cpu));
     }
-    println!("   {best:.2} µs a token, best of {ROUNDS} times {COUNT} (wanted: less than 2)");
+    println!(
+        "   {:.2} µs of CPU a key and a token, {:.2} µs on the clock, best of {ROUNDS} times {COUNT} (wanted: less than 2)",
+        best.1, best.0
+    );
     Ok(())
 }
 

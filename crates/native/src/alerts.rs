@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use web::{Answer, Ask, Credentials, Cx, Guard, Handled, Handler, Limits, Reply, Route};
 
+use crate::operator::visit;
 use crate::{Error, State};
 
 const fn route(
@@ -92,6 +93,7 @@ const LASTS_SECONDS_MAX: u64 = 30 * 86_400;
 
 fn silence(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
+        state.auth.require_admin_step_up(&visit(&cx))?;
         let Quiet { lasts_seconds, reason } = ask.json()?;
         if !(1..=LASTS_SECONDS_MAX).contains(&lasts_seconds) {
             return Err(Error::SilenceTime { days: LASTS_SECONDS_MAX / 86_400 }.into());
@@ -105,6 +107,7 @@ fn silence(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 fn speak(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
+        state.auth.require_admin_step_up(&visit(&cx))?;
         let rule = ask.params.get("rule");
         Ok(state.alerts.speak(rule, &cx.caller).await?.map(|()| Answer::json(&json!({ "rule": rule }))))
     })

@@ -163,8 +163,9 @@ impl TestApp {
         let data = &self.running.services.data;
         let before = data.catalog().version;
         client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
-        let is_ddl =
-            ["create", "alter", "drop", "grant", "revoke", "into"].iter().any(|word| sql.contains(word));
+        let is_ddl = ["create", "alter", "drop", "grant", "revoke", "into", "comment on"]
+            .iter()
+            .any(|word| sql.contains(word));
         if is_ddl {
             self.eventually(async || data.catalog().version > before).await;
         }

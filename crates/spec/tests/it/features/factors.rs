@@ -98,6 +98,8 @@ async fn a_session_that_owes_a_second_factor_can_enrol_and_verify_and_nothing_el
             "POST /auth/v1/factors/{id}/verify",
             "DELETE /auth/v1/factors/{id}",
             "POST /auth/v1/reauthenticate",
+            "GET /auth/v1/oauth/userinfo",
+            "POST /auth/v1/oauth/userinfo",
             "POST /api/v1/auth/signout",
             "GET /api/v1/auth/user",
             "GET /api/v1/auth/2fa/status",

@@ -238,7 +238,8 @@ async fn service_documents_say_what_is_true() {
     let keys = jwks.json()["keys"].as_array().unwrap().clone();
     assert!(keys.len() == 2 && keys.iter().all(|key| key["kty"] == "EC" && key.get("d").is_none()));
     let openid = get("/gotrue/.well-known/openid-configuration").await.json();
-    assert_eq!(openid["jwks_uri"], "http://127.0.0.1:8000/gotrue/.well-known/jwks.json", "the second prefix");
+    assert_eq!(openid["jwks_uri"], "http://127.0.0.1:8000/auth/v1/.well-known/jwks.json");
+    assert_eq!(openid["issuer"], "http://127.0.0.1:8000/auth/v1", "one issuer, whichever prefix was asked");
     assert!(openid.get("authorization_endpoint").is_none());
     assert_eq!(get("/auth/v1/password-policy").await.json()["min_length"], 12);
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use audit::{Entry, Event};
 use base::Settings;
 
-use crate::pattern::Pattern;
+use crate::pattern::Patterns;
 use crate::settings::{self, GivenJail};
 use crate::{Error, limits};
 
@@ -44,25 +44,25 @@ pub enum Sees {
 #[derive(Clone, Debug, Default)]
 pub struct Requests {
     /// Paths that nothing is served at.
-    paths: Vec<Pattern>,
+    paths: Patterns,
     /// What programs call themselves, whatever they ask for.
-    agents: Vec<Pattern>,
+    agents: Patterns,
 }
 
 impl Requests {
-    fn of(paths: &[impl AsRef<str>], agents: &[impl AsRef<str>]) -> Self {
-        let read = |texts: &[&str]| texts.iter().map(|text| Pattern::new(text)).collect();
-        Requests {
-            paths: read(&paths.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
-            agents: read(&agents.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
-        }
+    fn of(paths: &[impl AsRef<str>], agents: &[impl AsRef<str>]) -> Result<Self, Error> {
+        let unread = |error: regex::Error| refuse(error.to_string());
+        Ok(Requests {
+            paths: Patterns::new(paths).map_err(unread)?,
+            agents: Patterns::new(agents).map_err(unread)?,
+        })
     }
 
     /// Whether this request counts. Paths count only where nothing is served: a file that somebody called `x.php` is
     /// theirs to fetch.
     pub(crate) fn count(&self, path: &str, is_served: bool, agent: Option<&str>) -> bool {
-        let by_path = !is_served && self.paths.iter().any(|pattern| pattern.is(path));
-        by_path || agent.is_some_and(|agent| self.agents.iter().any(|pattern| pattern.is(agent)))
+        let by_path = !is_served && self.paths.any_is(path);
+        by_path || agent.is_some_and(|agent| self.agents.any_is(agent))
     }
 }
 
@@ -179,7 +179,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn built_in() -> Vec<Jail> {
+fn built_in() -> Result<Vec<Jail>, Error> {
     let jail = |name: &str, sees, max_retry, find_time, ban_time| Jail {
         name: name.to_owned(),
         sees,
@@ -188,17 +188,17 @@ fn built_in() -> Vec<Jail> {
         ban_time,
     };
     let none: &[&str] = &[];
-    vec![
+    Ok(vec![
         jail("authentication", Sees::SignIns, 20, 10 * MINUTE, 10 * MINUTE),
         jail("spraying", Sees::Accounts, 12, DAY, HOUR),
-        jail("probing", Sees::Requests(Requests::of(PROBED, none)), 3, 10 * MINUTE, HOUR),
-        jail("bots", Sees::Requests(Requests::of(none, SCANNERS)), 2, 10 * MINUTE, HOUR),
-    ]
+        jail("probing", Sees::Requests(Requests::of(PROBED, none)?), 3, 10 * MINUTE, HOUR),
+        jail("bots", Sees::Requests(Requests::of(none, SCANNERS)?), 2, 10 * MINUTE, HOUR),
+    ])
 }
 
 /// The built-in jails as they were changed, and the operator's own.
 pub(crate) fn from(given: &Settings) -> Result<Vec<Jail>, Error> {
-    let mut jails = built_in();
+    let mut jails = built_in()?;
     for wanted in given.get(&settings::JAILS) {
         let at = jails.iter().position(|jail| jail.name == wanted.name);
         if wanted.enabled == Some(false) {
@@ -259,7 +259,7 @@ fn own(wanted: &GivenJail) -> Result<Option<Sees>, Error> {
     if let Some(odd) = events.iter().find(|name| !Event::ALL.iter().any(|event| names(name, *event))) {
         return Err(refuse(format!("`{odd}` is no event or group of the audit log")));
     }
-    let sees = if requests { Sees::Requests(Requests::of(&paths, &agents)) } else { Sees::Events(events) };
+    let sees = if requests { Sees::Requests(Requests::of(&paths, &agents)?) } else { Sees::Events(events) };
     Ok(match &sees {
         Sees::Events(events) if events.is_empty() => None,
         _ => Some(sees),
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn probing_counts_where_nothing_is_served_and_scanners_everywhere() {
-        let jails = built_in();
+        let jails = built_in().unwrap();
         let of = |name: &str| match &jails.iter().find(|jail| jail.name == name).unwrap().sees {
             Sees::Requests(requests) => requests.clone(),
             other => panic!("{other:?}"),

@@ -25,6 +25,9 @@ pub const PATTERNS: Limit =
 /// Longest text that patterns are compared with.
 pub const TEXT_BYTES: Limit =
     Limit::new("detection_text_bytes_max", 2_048, "a path or a name that is longer shows enough");
+/// Largest automaton of one jail's patterns.
+pub const PATTERN_BYTES: Limit =
+    Limit::new("detection_pattern_bytes_max", 4 << 20, "all patterns of a jail are tried at once");
 /// Tries that one jail counts before it bans.
 pub const TRIES: Limit =
     Limit::new("detection_tries_max", 1_000, "they are kept one by one, to forget each in its time");

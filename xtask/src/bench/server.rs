@@ -28,6 +28,8 @@ data:
   max_rows: 100000
 graphql:
   max_complexity: 2000
+alerts:
+  unusual_api_activity: { threshold: 1000000 }
 ";
 
 const START_SECONDS_MAX: u64 = 60;

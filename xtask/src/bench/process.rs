@@ -17,14 +17,7 @@ pub struct Usage {
 impl Usage {
     pub fn now(palisade: u32, postmaster: u32) -> Result<Self> {
         let own = Stat::of(palisade)?;
-        let mut ticks = Stat::of(postmaster)?.with_ended_children();
-        // A backend that ended in between was counted by neither: it is then in its parent's count next time.
-        ticks += children(postmaster)
-            .into_iter()
-            .filter_map(|pid| Stat::of(pid).ok())
-            .map(|stat| stat.own)
-            .sum::<u64>();
-        Ok(Usage { palisade_us: own.own * MICROSECONDS_PER_TICK, postgres_us: ticks * MICROSECONDS_PER_TICK })
+        Ok(Usage { palisade_us: own.own * MICROSECONDS_PER_TICK, postgres_us: family_us(postmaster)? })
     }
 
     pub fn since(&self, before: &Usage) -> Usage {
@@ -33,6 +26,21 @@ impl Usage {
             postgres_us: self.postgres_us.saturating_sub(before.postgres_us),
         }
     }
+}
+
+/// CPU of PostgreSQL's first process and of all that it started. A backend that ends while they are added up is missing
+/// among the living and not yet among the ended: then they are added up again, as often as pgbench has clients to lose.
+fn family_us(postmaster: u32) -> Result<u64> {
+    const TRIES: usize = 100;
+    for _ in 0..TRIES {
+        let before = Stat::of(postmaster)?;
+        let living: u64 =
+            children(postmaster).into_iter().filter_map(|pid| Stat::of(pid).ok()).map(|stat| stat.own).sum();
+        if Stat::of(postmaster)?.ended_children == before.ended_children {
+            return Ok((before.own + before.ended_children + living) * MICROSECONDS_PER_TICK);
+        }
+    }
+    anyhow::bail!("the processes of PostgreSQL came and went {TRIES} times while their CPU was added up")
 }
 
 /// CPU of one process so far; 0 when it is gone.
@@ -63,10 +71,6 @@ impl Stat {
             own: number(11)? + number(12)?,
             ended_children: number(13)? + number(14)?,
         })
-    }
-
-    fn with_ended_children(&self) -> u64 {
-        self.own + self.ended_children
     }
 }
 

@@ -14,6 +14,7 @@ const OLDEST: u32 = 15;
 /// Finds the programs where Palisade looks for them, or installs them; returns their directory.
 pub fn find_or_install(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(directory) = where_palisade_looks() {
+        renew(&directory)?;
         found("PostgreSQL", &describe(&directory));
         return Ok(directory);
     }
@@ -59,6 +60,32 @@ fn describe(directory: &Path) -> String {
     format!("{version}{}", directory.display())
 }
 
+/// Takes the newest minor release that the package lists know: control 50 is red on one with known holes, rightly.
+fn renew(directory: &Path) -> Result<()> {
+    let Some(package) = package_of(directory).filter(|_| system::may_install()) else { return Ok(()) };
+    let policy = shell::look(&mut shell::program("apt-cache", &["policy", &package])).unwrap_or_default();
+    if !has_newer(&policy) {
+        return Ok(());
+    }
+    missing("PostgreSQL's newest minor release", &format!("upgrading {package}"));
+    system::as_root("apt-get", &["install", "--yes", "--only-upgrade", &package])
+}
+
+/// `/usr/lib/postgresql/15/bin` came in `postgresql-15`.
+fn package_of(directory: &Path) -> Option<String> {
+    let major = directory.strip_prefix("/usr/lib/postgresql").ok()?.components().next()?;
+    Some(format!("postgresql-{}", major.as_os_str().to_str()?))
+}
+
+/// Whether what `apt-cache policy` would install is not what is installed.
+fn has_newer(policy: &str) -> bool {
+    let of = |name: &str| policy.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
+    match (of("Installed:"), of("Candidate:")) {
+        (Some(installed), Some(candidate)) => installed != "(none)" && installed != candidate,
+        _ => false,
+    }
+}
+
 /// Debian's package makes and starts a cluster of its own on port 5432 unless told not to: we want the programs only.
 fn install() -> Result<()> {
     let directory = "/etc/postgresql-common/createcluster.d";
@@ -84,12 +111,24 @@ fn from_wheel(workspace: &Workspace) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::major_of;
+    use super::*;
 
     #[test]
     fn a_server_version_is_read_however_it_is_dressed() {
         assert_eq!(major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major_of("postgres (PostgreSQL) 18devel"), Some(18));
+    }
+
+    #[test]
+    fn an_installed_package_with_a_newer_candidate_is_renewed() {
+        assert_eq!(package_of(Path::new("/usr/lib/postgresql/15/bin")).as_deref(), Some("postgresql-15"));
+        assert_eq!(package_of(Path::new("/opt/pg/bin")), None);
+        let policy = |installed: &str, candidate: &str| {
+            format!("postgresql-15:\n  Installed: {installed}\n  Candidate: {candidate}\n")
+        };
+        assert!(has_newer(&policy("15.18-0+deb12u1", "15.20-0+deb12u1")));
+        assert!(!has_newer(&policy("15.20-0+deb12u1", "15.20-0+deb12u1")));
+        assert!(!has_newer(&policy("(none)", "15.20-0+deb12u1")) && !has_newer(""));
         assert_eq!(major_of("no such thing"), None);
     }
 }

@@ -50,8 +50,9 @@ fn patched(version: &str) -> (bool, String) {
     let Ok(number) = version.parse() else {
         return (false, format!("PostgreSQL says its version is {version}"));
     };
-    let open: Vec<String> =
-        minors::open(number).map(|closed| format!("{} ({})", closed.what, closed.source)).collect();
+    let open: Vec<String> = minors::open(number)
+        .map(|closed| format!("{}, closed on {} ({})", closed.what, closed.on, closed.source))
+        .collect();
     let said = if open.is_empty() { "has no listed hole".to_owned() } else { open.join("; ") };
     (open.is_empty(), format!("PostgreSQL {version}: {said}"))
 }

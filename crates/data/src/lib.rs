@@ -42,6 +42,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "callers",
         sql: include_str!("../migrations/0002_callers.sql"),
     },
+    pg::Migration {
+        owner: "data",
+        version: 3,
+        name: "names",
+        sql: include_str!("../migrations/0003_names.sql"),
+    },
 ];
 
 /// This crate's reconcilers.

@@ -17,10 +17,10 @@ use crate::error::Error;
 use crate::limits::{KEPT_ANSWER_BYTES_MAX, KEPT_ANSWERS_MAX};
 
 /// What is known of the write.
-pub const CLAIM: &str = "SELECT c.state, c.kept FROM idempotency.claim($1, $2, $3, $4, $5) AS c";
+pub const CLAIM: &str = "SELECT c.state, c.kept FROM idempotency.claim_answer($1, $2, $3, $4, $5) AS c";
 
 /// Keeps its answer.
-pub const KEEP: &str = "SELECT idempotency.keep($1, $2, $3, $4, $5)";
+pub const KEEP: &str = "SELECT idempotency.keep_answer($1, $2, $3, $4, $5)";
 
 /// Forgets what has been kept long enough, a batch at a time.
 pub const FORGET: &str = "DELETE FROM idempotency.answers WHERE ctid = ANY (ARRAY(\

@@ -75,7 +75,7 @@ impl House {
     }
 
     pub async fn with(schema: &str) -> House {
-        let database = Database::new(&[]).await;
+        let database = Database::new(data::MIGRATIONS).await;
         run(&database.owner().await, schema).await;
         let pg = database.pg();
         let scope = Scope { exposed: vec!["public".into()], extra: vec![], gate: true };

@@ -7,7 +7,7 @@ async fn control_125_turns_red_when_keys_are_forgotten() {
     // The answers are not kept: the same write happens again.
     turns_red(
         125,
-        "CREATE OR REPLACE FUNCTION idempotency.keep(of_scope bytea, of_key bytea, of_request bytea, of_answer bytea, until timestamptz)
+        "CREATE OR REPLACE FUNCTION idempotency.keep_answer(of_scope bytea, of_key bytea, of_request bytea, of_answer bytea, until timestamptz)
          RETURNS void LANGUAGE sql AS $$ SELECT NULL::void $$",
     )
     .await;

@@ -27,6 +27,7 @@ pub mod lists;
 pub mod logging;
 pub mod mails;
 pub mod migrate;
+pub mod monitoring;
 pub mod mounts;
 pub mod policies;
 mod preflight;

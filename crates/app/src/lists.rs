@@ -50,6 +50,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     detection::SETTINGS,
     alerts::SETTINGS,
     crate::settings::SETTINGS,
+    crate::monitoring::SETTINGS,
 ];
 
 /// Every setting, in the order of their names.

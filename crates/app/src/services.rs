@@ -29,6 +29,8 @@ pub struct Basics {
     pub address: SocketAddr,
     /// The same as a URL.
     pub url: String,
+    /// Where its metrics are, and at which path.
+    pub metrics: Option<(SocketAddr, String)>,
     /// What everything sealed at rest hangs on.
     pub root: Arc<RootKey>,
     /// What counts requests and tries.
@@ -364,6 +366,7 @@ fn place(
         address: basics.address,
         secure: basics.url.starts_with("https://"),
         encryption: encryption(basics, certificate),
+        metrics: basics.metrics.clone(),
         publishable_key: Secret::from(keys.publishable.as_str()),
         secret_key: keys.secret.clone(),
         database: database.admin.clone(),

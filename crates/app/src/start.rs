@@ -24,7 +24,7 @@ use crate::later::Later;
 use crate::logging::Log;
 pub use crate::services::Services;
 use crate::services::{self, Basics};
-use crate::{control, lists, mounts, preflight, refusals, sentry, watch};
+use crate::{control, lists, monitoring, mounts, preflight, refusals, sentry, watch};
 
 /// How an instance is started.
 pub struct Start {
@@ -64,6 +64,8 @@ pub struct Running {
     pub services: Services,
     /// Its database.
     pub database: Database,
+    /// Where its metrics are, and at which path.
+    pub metrics: Option<(SocketAddr, String)>,
     /// What is served.
     pub routes: Vec<web::Bound>,
     tasks: Tasks,
@@ -109,7 +111,9 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         Some(store) => Limiter::shared(clock.clone(), store),
         None => Limiter::in_memory(clock.clone()),
     };
-    let basics = Basics { settings, profile, data, address, url, root, limiter, clock, rng };
+    let monitoring = monitoring::Bound::open(&settings).await?;
+    let metrics = monitoring.place();
+    let basics = Basics { settings, profile, data, address, url, metrics, root, limiter, clock, rng };
 
     let (audit, audit_tasks) = services::audit(&basics, &database.pg).await?;
     audit_tasks.spawn(&tasks.audit.tracker, tasks.audit.stop.clone());
@@ -155,6 +159,10 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         }
         None => Listening::Tcp(bound),
     };
+    let (pg, clock, edge) = (services.pg.clone(), basics.clock.clone(), edges.public.counts());
+    if let Some((page, listener)) = monitoring.serving(monitoring::Counted { edge, pg, clock }) {
+        answering.tracker.spawn(page.serve(listener, answering.stop.clone()));
+    }
     let public = Arc::new(edges.public);
     probes_sockets(&basics, &services, &routes, &public, answering)?;
     answering.tracker.spawn(edge::serve(public, listening, answering.stop.clone()));
@@ -163,7 +171,8 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         behind.tracker.spawn(services.posture.clone().hourly(behind.stop.clone()));
     }
     let (url, admin_url) = (basics.url, database.admin_url.clone());
-    Ok(Running { url, address, keys, admin_url, services, database, routes, tasks, control })
+    let metrics = basics.metrics;
+    Ok(Running { url, address, metrics, keys, admin_url, services, database, routes, tasks, control })
 }
 
 /// As whom somebody is known in a store that others may read: the same on every node that has our root key, and nobody

@@ -113,6 +113,11 @@ pub(crate) trait Answers: Send + Sync + 'static {
 
     /// Whether anything from this address is served.
     fn admits(&self, address: IpAddr) -> bool;
+
+    /// Counts a connection for as long as what is given back is there.
+    fn hold(&self) -> Option<meters::Held<'_>> {
+        None
+    }
 }
 
 impl Answers for Edge {
@@ -130,6 +135,10 @@ impl Answers for Edge {
 
     fn admits(&self, address: IpAddr) -> bool {
         Edge::admits(self, address)
+    }
+
+    fn hold(&self) -> Option<meters::Held<'_>> {
+        Some(Edge::hold(self))
     }
 }
 
@@ -157,6 +166,8 @@ pub(crate) async fn serve_to<A: Answers>(edge: Arc<A>, listening: Listening, sto
                 let (edge, stop) = (edge.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
+                    let counting = edge.clone();
+                    let _counted = counting.hold();
                     accepted.serve(edge, stop).await;
                 });
             }

@@ -25,7 +25,7 @@ use crate::limits::BODY_STALL_MS_MAX;
 use crate::router::{Found, Router};
 use crate::sentry::{Arrived, KeptOut, Sentry, TooMuch};
 use crate::{
-    Connections, Cors, Error, Front, Hosts, Peer, Presented, Rates, SecurityHeaders, TrustedProxies,
+    Connections, Cors, Counts, Error, Front, Hosts, Peer, Presented, Rates, SecurityHeaders, TrustedProxies,
     credentials, path, upgrade,
 };
 
@@ -118,6 +118,7 @@ pub struct Edge {
     /// What the paths of APIs begin with.
     prefixes: Vec<String>,
     config: EdgeConfig,
+    counts: Arc<Counts>,
     instance: String,
     count: AtomicU64,
 }
@@ -157,8 +158,10 @@ impl Edge {
         let instance = hex(config.rng.bytes::<4>());
         let rates = Rates::from(settings, config.limiter.clone())?;
         let rates = if config.profile == Profile::Conformance { rates.off() } else { rates };
+        let router = Router::new(&config.mounts)?;
+        let counts = Arc::new(Counts::new(router.all().iter(), &instance));
         Ok(Edge {
-            router: Router::new(&config.mounts)?,
+            router,
             headers: SecurityHeaders::from(settings)?,
             cors: Cors::from(settings)?,
             proxies: TrustedProxies::from(settings)?,
@@ -166,6 +169,7 @@ impl Edge {
             rates,
             prefixes: crate::router::prefixes(&config.mounts),
             config,
+            counts,
             instance,
             count: AtomicU64::new(0),
         })
@@ -175,15 +179,27 @@ impl Edge {
         !(self.config.sentry.keeps_out)(address)
     }
 
+    /// What it has counted, for the page of metrics.
+    pub fn counts(&self) -> Arc<Counts> {
+        self.counts.clone()
+    }
+
+    /// Counts a connection for as long as what is given back is there.
+    pub(crate) fn hold(&self) -> meters::Held<'_> {
+        self.counts.connections.hold()
+    }
+
     /// Answers a request from `peer`.
     pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let began = Instant::now();
+        let _counted = self.counts.requests.hold();
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
         let (mut parts, body) = request.into_parts();
         INTERNAL.iter().for_each(|name| drop(parts.headers.remove(*name)));
         let address = self.proxies.caller(peer.address, &parts.headers);
         let said = self.proxies.says_https(peer.address, &parts.headers);
         let mut way = Way {
-            request_id: self.name(),
+            request_id: self.name(number),
             address,
             secure: peer.secure || said == Some(true),
             readable: said == Some(false) && !address.is_loopback(),
@@ -208,12 +224,26 @@ impl Edge {
         if ours {
             self.adorn(&way, origin, answer.headers_mut());
         }
+        let took = began.elapsed();
+        self.counts.answered(
+            way.route.as_ref(),
+            answer.0.status(),
+            took,
+            number,
+            self.config.clock.now().as_second(),
+        );
+        if self.tells_time(&way) {
+            let timing = format!("total;dur={:.3}", took.as_secs_f64() * 1000.0);
+            if let Ok(timing) = HeaderValue::from_str(&timing) {
+                answer.headers_mut().append(HeaderName::from_static("server-timing"), timing);
+            }
+        }
         access::log(&Line {
             request_id: &way.request_id,
             method: &parts.method,
             path: way.route.as_ref().map_or("unmatched", |route| &route.path),
             status: answer.0.status(),
-            took: began.elapsed(),
+            took,
             caller: way.caller.as_deref(),
             address: way.address,
             headers: &parts.headers,
@@ -421,8 +451,15 @@ impl Edge {
         answer
     }
 
+    /// How long an answer took is for developers, and for the operator's own programs: to anybody else it tells who exists.
+    fn tells_time(&self, way: &Way) -> bool {
+        let service = |caller: &Arc<Caller>| matches!(caller.who, Who::Service { .. });
+        self.config.profile == Profile::Dev || way.caller.as_ref().is_some_and(service)
+    }
+
     /// Tells the audit.
     fn tell(&self, way: &Way, raw_path: &str, fault: &dyn Fault) {
+        self.counts.refused(fault.kind());
         (self.config.on_refusal)(&Refusal {
             request_id: &way.request_id,
             caller: way.caller.as_deref(),
@@ -462,8 +499,8 @@ impl Edge {
     }
 
     /// Unique within and across starts, and cheap: it names, it does not protect.
-    fn name(&self) -> RequestId {
-        RequestId(format!("{}-{:x}", self.instance, self.count.fetch_add(1, Ordering::Relaxed)).into())
+    fn name(&self, number: u64) -> RequestId {
+        RequestId(format!("{}-{number:x}", self.instance).into())
     }
 }
 

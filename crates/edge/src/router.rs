@@ -12,6 +12,7 @@ use crate::{Error, path};
 pub(crate) struct Router {
     paths: matchit::Router<Vec<Arc<Bound>>>,
     mounts: Vec<(Arc<str>, Envelope)>,
+    all: Vec<Arc<Bound>>,
 }
 
 /// What a path leads to.
@@ -33,8 +34,11 @@ pub(crate) fn prefixes(mounts: &[Mount]) -> Vec<String> {
 impl Router {
     pub(crate) fn new(mounts: &[Mount]) -> Result<Self, Error> {
         let mut by_path: HashMap<Arc<str>, Vec<Arc<Bound>>> = HashMap::new();
+        let mut all = Vec::new();
         for route in mounts.iter().flat_map(|mount| &mount.routes) {
-            by_path.entry(route.path.clone()).or_default().push(Arc::new(route.clone()));
+            let bound = Arc::new(route.clone());
+            all.push(bound.clone());
+            by_path.entry(route.path.clone()).or_default().push(bound);
         }
         let mut paths = matchit::Router::new();
         for (path, routes) in by_path {
@@ -44,7 +48,12 @@ impl Router {
         }
         let mut mounts: Vec<_> = mounts.iter().map(|mount| (mount.prefix.clone(), mount.envelope)).collect();
         mounts.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Ok(Router { paths, mounts })
+        Ok(Router { paths, mounts, all })
+    }
+
+    /// Every route.
+    pub(crate) fn all(&self) -> &[Arc<Bound>] {
+        &self.all
     }
 
     pub(crate) fn find(&self, method: &Method, path: &str) -> Found {

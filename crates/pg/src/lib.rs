@@ -210,6 +210,15 @@ impl Pg {
         }
     }
 
+    /// How long PostgreSQL took to answer, by lane: from when a batch is written to its last answer.
+    pub fn times(&self) -> [(&'static str, meters::SpreadNow); 3] {
+        [
+            ("short", self.0.short.counters.took.now()),
+            ("own", self.0.own.counters.took.now()),
+            ("system", self.0.system.counters.took.now()),
+        ]
+    }
+
     fn prelude(&self, caller: &Caller, read_only: bool, setup: Setup) -> Result<Prelude, Error> {
         prelude::check(&setup.more)?;
         let timeouts = &self.0.config.timeouts;

@@ -34,6 +34,8 @@ pub use tenant::{Person, Session, Tenant};
 pub struct Place {
     /// The listener, as a client connects to it.
     pub address: SocketAddr,
+    /// Where its metrics are said to be, and at which path: control 110 looks there.
+    pub metrics: Option<(SocketAddr, String)>,
     /// What a browser would know.
     pub publishable_key: Secret<String>,
     /// What a server of the operator would know.

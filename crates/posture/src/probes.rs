@@ -23,6 +23,7 @@ mod isolation;
 mod issuance;
 mod keys;
 mod logs;
+mod metrics;
 mod passwords;
 mod rates;
 mod roles;
@@ -157,6 +158,7 @@ probes! {
     107 => alerts::failed_logins_are_told;
     108 => alerts::unusual_activity_is_slowed_down;
     109 => alerts::administrators_actions_are_told;
+    110 => metrics::the_six_are_served_and_move;
     115 => secrets::undefined_references_stop_the_start;
     116 => secrets::weak_signing_secrets_are_refused;
     117 => secrets::secrets_come_from_files;

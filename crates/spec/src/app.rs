@@ -65,12 +65,10 @@ impl TestAppBuilder {
         let clock = testkit::mock_clock();
         let mails = data.path().join("mails");
         let files = Settings::default().with("email.file_dir", &mails.display().to_string());
-        let settings = self
-            .settings
-            .iter()
-            .fold(if self.serving { files } else { Settings::default() }, |settings, (name, value)| {
-                settings.with(name, value)
-            });
+        let settings = self.settings.iter().fold(
+            if self.serving { files } else { Settings::default() }.with("monitoring.port", "0"),
+            |settings, (name, value)| settings.with(name, value),
+        );
         let from = database::From::Prepared { admin: database.target(), logins: database.logins().clone() };
         let running = start::start(Start {
             settings,

@@ -24,6 +24,7 @@ enum Rank {
 const RANKS: &[(&str, Rank)] = &[
     ("base", Rank::Word),
     ("seal", Rank::Tool(0)),
+    ("meters", Rank::Tool(0)),
     ("saml", Rank::Tool(1)),
     ("limits", Rank::Tool(1)),
     ("pg", Rank::Tool(2)),

@@ -3,7 +3,6 @@
 //! The second kind only shrinks. When a crate builds a capability it declares the setting in its own `settings.rs` and
 //! the line here goes; the test of `docs/reference/not-yet-effective.md` keeps count.
 
-mod edge;
 mod storage;
 
 use base::Setting;
@@ -26,7 +25,7 @@ pub static LOGGING_LEVEL: Setting<String> = Setting::new("logging.level", "info"
 const PROGRAM: &[&Definition] = &[&STRICT_ENV.definition, &LOGGING_LEVEL.definition];
 
 /// All that this module declares.
-pub(super) const SETTINGS: &[&[&Definition]] = &[PROGRAM, storage::SETTINGS, edge::SETTINGS];
+pub(super) const SETTINGS: &[&[&Definition]] = &[PROGRAM, storage::SETTINGS];
 
 const fn appflowy(name: &'static str) -> Alias {
     Alias::same(name, Guide::AppFlowy)

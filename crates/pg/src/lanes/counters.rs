@@ -30,6 +30,7 @@ pub(crate) struct LaneCounters {
     pub(crate) connections: AtomicU64,
     pub(crate) in_flight: AtomicU64,
     pub(crate) cancels: Count,
+    pub(crate) took: meters::Spread,
 }
 
 impl LaneCounters {

@@ -259,6 +259,8 @@ impl Driver {
         self.clock(&flight);
         // Counted down before the answer, so that whoever has it sees it counted.
         if !is_cleaning {
+            let took = flight.began.elapsed().as_micros();
+            self.counters.took.took(u64::try_from(took).unwrap_or(u64::MAX));
             self.put_down();
         }
         if let Landing::Again(batch) = flight.land(state, &mut self.cache) {

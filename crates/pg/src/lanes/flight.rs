@@ -34,6 +34,8 @@ pub(crate) struct Flight {
     tag: Option<Bytes>,
     error: Option<(Error, usize)>,
     cleaning: bool,
+    /// When it was sent.
+    pub(crate) began: std::time::Instant,
     /// Some of its rows have been handed over: it cannot be sent again.
     poured: bool,
 }
@@ -65,6 +67,7 @@ impl Flight {
             tag: None,
             error: None,
             cleaning: false,
+            began: std::time::Instant::now(),
             poured: false,
         }
     }

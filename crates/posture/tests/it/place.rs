@@ -41,6 +41,7 @@ pub fn lay(address: SocketAddr, database: pg::admin::Target, program: &str) -> L
             key_file: None,
             roots: None,
         },
+        metrics: None,
         publishable_key: Secret::from("publishable"),
         secret_key: Secret::from("secret"),
         database,

@@ -11,6 +11,7 @@ mod guests;
 mod isolation;
 mod keys;
 mod logs;
+mod metrics;
 mod passwords;
 mod roles;
 mod saml;
@@ -38,6 +39,7 @@ fn bench(app: &TestApp) -> Bench {
             key_file: None,
             roots: None,
         },
+        metrics: running.metrics.clone(),
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),
         database: app.database.target(),

@@ -107,7 +107,7 @@ const WITHOUT_CONTROL: &[&str] = &[
 ];
 
 /// The number of settings that a guide names and that do nothing yet. Lower it when one is built; never raise it.
-const NOT_YET: usize = 9;
+const NOT_YET: usize = 5;
 
 /// Settings whose reader is being built. It only shrinks, and is empty when this issue is done.
 const NOT_READ: &[&str] = &[];

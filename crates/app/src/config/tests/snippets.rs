@@ -85,9 +85,9 @@ fn the_fluxbase_guide_is_in_force_or_refused_by_name() {
          alerts.failed_logins.threshold alerts.failed_logins.window
          alerts.failed_logins.action alerts.unusual_api_activity.threshold alerts.unusual_api_activity.window
          alerts.unusual_api_activity.action alerts.admin_actions.threshold alerts.admin_actions.window
-         alerts.admin_actions.action",
+         alerts.admin_actions.action monitoring.enabled monitoring.port monitoring.path metrics",
     );
-    list(&refused, " monitoring.enabled monitoring.port monitoring.path metrics");
+    list(&refused, "");
 }
 
 /// Every setting of a file, in the order written.

@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 pub mod links;
 mod migrations;
+mod monitoring;
 mod notices;
 pub mod oauth;
 pub mod oauth_server;

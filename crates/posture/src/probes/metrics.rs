@@ -1,0 +1,105 @@
+//! Control 110: the page of metrics, read as Prometheus reads it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::Finding;
+use crate::bench::{Bench, Trouble};
+
+/// The guide's names, each with a sample that shows that it is there.
+const NAMES: [(&str, &str); 6] = [
+    ("request_duration", "request_duration_count"),
+    ("request_count", "request_count"),
+    ("error_rate", "error_rate"),
+    ("active_connections", "active_connections"),
+    ("database_query_time", "database_query_time_count"),
+    ("cache_hit_rate", "cache_hit_rate"),
+];
+/// Longest page that is read.
+const PAGE_BYTES_MAX: u64 = 8 << 20;
+/// How long a connection that must not come about is waited for.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// 110: on loopback only, the six names, what is caused is counted, and whoever asks by another name is told nothing.
+pub async fn the_six_are_served_and_move(bench: &Bench) -> Result<Finding, Trouble> {
+    let Some((address, path)) = &bench.place.metrics else {
+        return Ok(Finding::failing("nothing serves metrics: they are switched off, or their port is taken"));
+    };
+    let before = read(*address, path, "127.0.0.1", "text/plain").await?;
+    let asked = bench.ask("GET", "/health").send().await?.status;
+    let known = bench.client("GET", "/auth/v1/user").bearer("nobody").send().await?.status;
+    let after = read(*address, path, "127.0.0.1", "text/plain").await?;
+    let mut lines =
+        vec![(address.ip().is_loopback(), format!("http://{address}{path} answers {}", status(&after)))];
+    for (name, sample) in NAMES {
+        let there = after.lines().any(|line| is_of(line, sample));
+        lines.push((there, format!("{name} {}", if there { "is there" } else { "is not there" })));
+    }
+    let (count, then) = (sum(&before, "request_count"), sum(&after, "request_count"));
+    lines.push((
+        then >= count + 2.0,
+        format!("two requests (answered {asked} and {known}) moved request_count from {count} to {then}"),
+    ));
+    let (count, then) = (sum(&before, "request_duration_count"), sum(&after, "request_duration_count"));
+    lines.push((then >= count + 2.0, format!("and request_duration from {count} observations to {then}")));
+    let open = read(*address, path, "localhost", "application/openmetrics-text").await?;
+    let exemplar = open
+        .lines()
+        .any(|line| line.starts_with("request_duration_bucket") && line.contains("# {request_id="));
+    lines.push((exemplar && open.ends_with("# EOF\n"), format!("OpenMetrics with exemplars: {exemplar}")));
+    let foreign = status(&read(*address, path, "evil.example", "text/plain").await?).to_owned();
+    lines.push((!foreign.contains("200"), format!("asked as evil.example it answers {foreign}")));
+    if let Some(outside) = outside() {
+        let there = SocketAddr::new(outside, address.port());
+        let connected =
+            tokio::time::timeout(SILENCE, TcpStream::connect(there)).await.is_ok_and(|made| made.is_ok());
+        lines.push((
+            !connected,
+            format!(
+                "by this machine's address on its network it {}",
+                if connected { "answers" } else { "does not answer" }
+            ),
+        ));
+    }
+    Ok(Finding::all(lines))
+}
+
+/// The address that this machine has for others, if it has one. Nothing is sent.
+fn outside() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address for documentation (RFC 5737): routed like any other, and nobody's.
+    socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
+}
+
+async fn read(address: SocketAddr, path: &str, host: &str, accept: &str) -> Result<String, Trouble> {
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let head =
+            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await?;
+        let mut all = Vec::new();
+        stream.take(PAGE_BYTES_MAX).read_to_end(&mut all).await?;
+        Ok(String::from_utf8_lossy(&all).into_owned())
+    };
+    let limit = Duration::from_secs(crate::limits::STEP_SECONDS_MAX.value);
+    let what = format!("http://{address}{path}");
+    let answered = tokio::time::timeout(limit, asking).await.map_err(|_| Trouble::Slow(what.clone()))?;
+    answered.map_err(|source| Trouble::Network { what, source })
+}
+
+fn status(answer: &str) -> &str {
+    answer.lines().next().unwrap_or("nothing").trim_start_matches("HTTP/1.1 ")
+}
+
+fn is_of(line: &str, sample: &str) -> bool {
+    line.strip_prefix(sample).is_some_and(|rest| rest.starts_with(['{', ' ']))
+}
+
+fn sum(page: &str, sample: &str) -> f64 {
+    let value = |line: &str| line.rsplit(' ').next().and_then(|text| text.parse::<f64>().ok());
+    page.lines().filter(|line| is_of(line, sample)).filter_map(value).sum()
+}

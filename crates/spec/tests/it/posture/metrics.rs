@@ -1,0 +1,20 @@
+//! The page of metrics: switched off, on a taken port, or without one of the six, the probe sees it.
+
+use posture::State;
+use spec::TestApp;
+
+use super::{is, look, misses};
+
+#[tokio::test]
+async fn metrics_that_are_not_served_or_not_all_are_seen() {
+    is(&look(&TestApp::start().await, 110).await, State::Proven, "as it is");
+    let off = TestApp::builder().with("monitoring.enabled", "false").start().await;
+    misses(&look(&off, 110).await, "switched off");
+    let five = "request_duration,request_count,error_rate,active_connections,database_query_time";
+    let mut app = TestApp::builder().with("metrics", five).start().await;
+    misses(&look(&app, 110).await, "cache_hit_rate is not there");
+    // Somebody else's page is not ours: what is asked of us does not move it.
+    let other = TestApp::start().await;
+    app.running.metrics = other.running.metrics.clone();
+    misses(&look(&app, 110).await, "moved request_count from");
+}

@@ -20,6 +20,10 @@ pub struct Pebble {
     /// Where it looks for TLS-ALPN-01.
     pub tls_port: u16,
     management: u16,
+    /// Where it listens.
+    pub(crate) port: u16,
+    /// The certificate of its own HTTPS, and its key.
+    pub(crate) shown: (String, String),
     _home: TempDir,
     _children: Vec<Child>,
 }
@@ -36,8 +40,8 @@ impl Pebble {
             (home.path().join("ca.pem"), home.path().join("cert.pem"), home.path().join("key.pem"));
         let (authority, leaf, leaf_key) = own_https();
         std::fs::write(&ca_file, authority).unwrap();
-        std::fs::write(&cert, leaf).unwrap();
-        std::fs::write(&key, leaf_key).unwrap();
+        std::fs::write(&cert, &leaf).unwrap();
+        std::fs::write(&key, &leaf_key).unwrap();
         let [port, management, http_port, tls_port, dns, dns_management] =
             std::array::from_fn(|_| free_port());
         let config = serde_json::json!({ "pebble": {
@@ -99,6 +103,8 @@ impl Pebble {
             http_port,
             tls_port,
             management,
+            port,
+            shown: (leaf, leaf_key),
             _home: home,
             _children: vec![resolver, pebble],
         }

@@ -19,6 +19,17 @@ use crate::Seen;
 
 /// A client that trusts `roots` (PEM) and speaks HTTP/1.1.
 pub fn trusting(roots: &[u8]) -> Arc<ClientConfig> {
+    Arc::new(config(roots))
+}
+
+/// The same for HTTP/2.
+pub fn trusting_h2(roots: &[u8]) -> Arc<ClientConfig> {
+    let mut config = config(roots);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
+}
+
+fn config(roots: &[u8]) -> ClientConfig {
     let mut store = RootCertStore::empty();
     for root in CertificateDer::pem_slice_iter(roots) {
         store.add(root.unwrap()).unwrap();
@@ -26,7 +37,7 @@ pub fn trusting(roots: &[u8]) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(builder.with_root_certificates(store).with_no_client_auth())
+    builder.with_root_certificates(store).with_no_client_auth()
 }
 
 /// A verified connection.

@@ -24,6 +24,7 @@ pub mod mail;
 pub mod person;
 pub mod program;
 pub mod redis;
+pub mod renewal;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use browser::Browser;

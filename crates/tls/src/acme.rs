@@ -41,6 +41,12 @@ pub(crate) struct Issued {
     pub(crate) key: String,
 }
 
+/// What an authority says on when to renew.
+pub(crate) struct Suggested {
+    pub(crate) window: (Timestamp, Timestamp),
+    pub(crate) again: Duration,
+}
+
 /// The house's client, in the words of the ACME library.
 struct Client(Outbound);
 
@@ -160,24 +166,28 @@ impl Acme<'_> {
                 None => order,
             }
         };
-        if let Some(id) = old.and_then(|old| CertificateIdentifier::try_from(old).ok())
-            && let Ok(order) = account.new_order(&plain().replaces(id)).await
-        {
-            return Ok(order);
+        if let Some(id) = old.and_then(|old| CertificateIdentifier::try_from(old).ok()) {
+            match account.new_order(&plain().replaces(id)).await {
+                Ok(order) => return Ok(order),
+                // Everybody without renewal information says so.
+                Err(instant_acme::Error::Unsupported(_)) => {}
+                Err(error) => tracing::info!(%error, "the authority does not take what the order follows"),
+            }
         }
         account.new_order(&plain()).await.map_err(|error| self.failed(error))
     }
 
-    /// When the authority wants the chain renewed: the window it suggests. `None` where it suggests none.
-    pub(crate) async fn window(&self, chain: &str) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+    /// When the authority wants the chain renewed, and when it wants to be asked again. `None` where it suggests nothing.
+    pub(crate) async fn window(&self, chain: &str) -> Result<Option<Suggested>, Error> {
         let Some(leaf) = leaf(chain) else { return Ok(None) };
         let Ok(id) = CertificateIdentifier::try_from(&leaf) else { return Ok(None) };
         let account = self.account().await?;
         match account.renewal_info(&id).await {
-            Ok((info, _)) => {
+            Ok((info, again)) => {
                 let time = |seconds: i64| Timestamp::from_second(seconds).map_err(|error| self.failed(error));
                 let window = info.suggested_window;
-                Ok(Some((time(window.start.unix_timestamp())?, time(window.end.unix_timestamp())?)))
+                let window = (time(window.start.unix_timestamp())?, time(window.end.unix_timestamp())?);
+                Ok(Some(Suggested { window, again }))
             }
             Err(instant_acme::Error::Unsupported(_)) => Ok(None),
             Err(error) => Err(self.failed(error)),

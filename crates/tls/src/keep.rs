@@ -1,6 +1,5 @@
 //! The one certificate of an instance: where it comes from, whether it is due, and what happened last.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -16,7 +15,9 @@ use serde::Serialize;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::acme::Acme;
+use crate::due::moment_in;
 use crate::local::Own;
+use crate::names::{can_be_public, this_machine};
 use crate::server::{self, Shown};
 use crate::store::Store;
 use crate::{Error, Facts, Material, limits, settings};
@@ -103,6 +104,8 @@ struct Inner {
 struct State {
     chain: Option<String>,
     window: Option<(Timestamp, Timestamp)>,
+    /// When the authority is asked again for a window.
+    ask_at: Option<Timestamp>,
     trouble: Option<String>,
     failures: u32,
     not_before: Option<Timestamp>,
@@ -238,6 +241,7 @@ impl Tls {
         let mut state = self.state();
         state.chain = chain;
         state.window = None;
+        state.ask_at = None;
         state.trouble = None;
         state.failures = 0;
     }
@@ -281,11 +285,10 @@ impl Tls {
         }
     }
 
-    /// In the middle of the window that the authority suggests, else with a third of its life left.
+    /// Within the window that the authority suggests, else with a third of its life left.
     fn due_at(&self, facts: &Facts) -> Timestamp {
-        if let Some((start, end)) = self.state().window {
-            let half = end.duration_since(start).checked_div(2).unwrap_or(SignedDuration::ZERO);
-            return start.checked_add(half).unwrap_or(start);
+        if let Some(window) = self.state().window {
+            return moment_in(window, &facts.serial);
         }
         let life = facts.not_after.duration_since(facts.not_before);
         let third = life.checked_div(3).unwrap_or(SignedDuration::ZERO);
@@ -325,11 +328,9 @@ impl Tls {
                 }
             }
             Source::Acme => {
-                if self.state().not_before.is_some_and(|at| now < at) {
-                    return Ok(());
-                }
                 self.look_at_window().await;
-                if !self.is_due() {
+                let must_wait = self.state().not_before.is_some_and(|at| now < at);
+                if must_wait || !self.is_due() {
                     return Ok(());
                 }
                 let _turn = self.0.turn.lock().await;
@@ -339,13 +340,25 @@ impl Tls {
         }
     }
 
-    /// An authority that cannot be asked is no reason to renew or not to: then the third of its life counts.
+    /// Asked as often as the authority wants to be. One that cannot be asked is no reason to renew or not to: then the
+    /// window it said before counts, and without one the third of its life.
     async fn look_at_window(&self) {
-        let Some(chain) = self.state().chain.clone() else { return };
+        let now = self.0.parts.clock.now();
+        let chain = {
+            let state = self.state();
+            state.chain.clone().filter(|_| state.ask_at.is_none_or(|at| at <= now))
+        };
+        let Some(chain) = chain else { return };
         let given = &self.0.parts.settings;
         let directory = given.get(&settings::DIRECTORY);
-        match self.acme(&directory, None, None).window(&chain).await {
-            Ok(window) => self.state().window = window,
+        let heard = self.acme(&directory, None, None).window(&chain).await;
+        let again = heard.as_ref().ok().and_then(|heard| heard.as_ref().map(|heard| heard.again.as_secs()));
+        let again = again.unwrap_or(limits::SUGGESTION_SECONDS.value);
+        let again = again.clamp(limits::SUGGESTION_SECONDS_MIN.value, limits::SUGGESTION_SECONDS_MAX.value);
+        let mut state = self.state();
+        state.ask_at = now.checked_add(Duration::from_secs(again)).ok();
+        match heard {
+            Ok(heard) => state.window = heard.map(|heard| heard.window),
             Err(error) => tracing::debug!(%error, "the authority was not heard on when to renew"),
         }
     }
@@ -385,6 +398,8 @@ impl Tls {
                 self.record(entry).await?;
                 tracing::info!(names = material.facts.names.join(" "), not_after = %material.facts.not_after, "a new certificate is in force");
                 self.show(material, chain);
+                let rest = Duration::from_secs(limits::RENEWAL_SECONDS_MIN.value);
+                self.state().not_before = self.0.parts.clock.now().checked_add(rest).ok();
                 Ok(())
             }
             Err(error) => {
@@ -506,36 +521,9 @@ impl Tls {
     }
 }
 
-fn this_machine() -> Vec<String> {
-    ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec()
-}
-
 fn seen(cert: &Path, key: &Path) -> Option<(SystemTime, SystemTime)> {
     let time = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
     Some((time(cert)?, time(key)?))
-}
-
-/// What no public authority gives certificates for is told before it is asked (control 6).
-fn can_be_public(name: &str) -> Result<(), Error> {
-    let no = |why: &str| Err(Error::Preflight { why: format!("{name} {why}") });
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return if address.is_unspecified() { no("is no address of a machine") } else { Ok(()) };
-    }
-    if name.starts_with("*.") {
-        return no(
-            "is a wildcard, which needs a DNS challenge: name the hosts, or bring a certificate of your own (server.tls.cert_file)",
-        );
-    }
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-    };
-    if name.len() > 253 || !name.contains('.') || !name.split('.').all(label) {
-        return no("is not a name that the internet knows, such as api.example.com");
-    }
-    Ok(())
 }
 
 /// Keeps the certificate, where there is one to keep, and the probes'.
@@ -559,18 +547,6 @@ impl jobs::Reconciler for KeepCertificate {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_no_authority_knows_are_told_at_start() {
-        for good in ["api.example.com", "192.0.2.1", "2001:db8::1", "a-b.example"] {
-            can_be_public(good).unwrap();
-        }
-        for bad in
-            ["localhost", "*.example.com", "a..b", "-a.example", "a b.example", "0.0.0.0", "exämple.com"]
-        {
-            assert!(can_be_public(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn half_a_certificate_is_refused_by_name() {

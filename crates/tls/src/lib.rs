@@ -7,11 +7,13 @@
 mod acme;
 mod challenges;
 pub mod database;
+mod due;
 mod error;
 mod keep;
 pub mod limits;
 mod local;
 mod material;
+mod names;
 mod server;
 pub mod settings;
 mod store;

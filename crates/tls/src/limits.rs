@@ -15,6 +15,21 @@ pub const RETRY_SECONDS: Limit =
 /// Between two tries that failed, at most.
 pub const RETRY_SECONDS_MAX: Limit =
     Limit::new("tls_retry_seconds_max", 6 * 3600, "a certificate has days left when its renewal begins");
+/// Between two questions on when to renew, where the authority does not say (RFC 9773 section 4.3.3).
+pub const SUGGESTION_SECONDS: Limit =
+    Limit::new("tls_suggestion_seconds", 6 * 3600, "soon enough to hear of a revocation");
+/// Between two questions on when to renew, at least, whatever the authority says.
+pub const SUGGESTION_SECONDS_MIN: Limit =
+    Limit::new("tls_suggestion_seconds_min", 60, "an authority has millions of others to answer");
+/// Between two questions on when to renew, at most, whatever the authority says.
+pub const SUGGESTION_SECONDS_MAX: Limit =
+    Limit::new("tls_suggestion_seconds_max", 86_400, "a revocation is heard of within a day");
+/// Between two renewals, at least, whatever the authority says.
+pub const RENEWAL_SECONDS_MIN: Limit = Limit::new(
+    "tls_renewal_seconds_min",
+    6 * 3600,
+    "an authority whose window has always passed would be asked for certificates without end",
+);
 /// Challenges waiting to be asked for.
 pub const CHALLENGES_MAX: Limit = Limit::new("tls_challenges_max", 200, "one a name, twice");
 /// Between two looks at own certificate files.

@@ -25,6 +25,7 @@ pub mod oauth;
 pub mod oauth_server;
 pub mod policies;
 mod program;
+mod renewal;
 mod repeats;
 mod roles;
 mod tls;

@@ -49,6 +49,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     outbound::SETTINGS,
     detection::SETTINGS,
     alerts::SETTINGS,
+    logs::SETTINGS,
     crate::settings::SETTINGS,
     crate::monitoring::SETTINGS,
 ];

@@ -1,5 +1,6 @@
-//! Logs: JSON lines on standard error in `serve`, short lines for people in `dev`. The level can change at run time, and
-//! the last lines are kept in memory for the operator.
+//! Logs: JSON lines on standard error in `serve`, short lines for people in `dev`, and in both JSON lines in `combined.log`
+//! and `error.log` of the data folder. The level can change at run time, and the last lines are kept in memory for the
+//! operator.
 //!
 //! Invariant: what is kept is what was written, after the level; nothing reaches the operator that the log does not say.
 //! Lines below a warning are gathered for [`GATHER`] and written together; a warning is written at once, with all before it.
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use base::{Limit, Profile};
 use native::Recent;
+use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -72,6 +74,13 @@ impl native::Log for Log {
 }
 
 impl Log {
+    /// Writes to these files too, beginning with what was said before there were any.
+    pub fn write_to(&self, streams: logs::Streams) {
+        *self.kept.writing() = Some(streams);
+        self.kept.lines().has_files = true;
+        self.kept.flush_all();
+    }
+
     /// Writes what still waits. Called at the end of the program.
     pub fn finish(&self) {
         self.kept.flush_all();
@@ -90,16 +99,16 @@ pub fn start(profile: Profile, level: &str) -> Option<Log> {
     let started = match profile {
         Profile::Dev => {
             let lines = fmt::layer().compact().with_target(false).with_writer(to);
-            registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()
+            let filed = JsonLines { kept: kept.clone(), to: To::Files };
+            registry.with(lines.with_ansi(std::io::stderr().is_terminal())).with(filed).try_init()
         }
         Profile::Serve | Profile::Conformance => {
-            let started = registry.with(JsonLines(kept.clone())).try_init();
-            if started.is_ok() {
-                kept.gather();
-            }
-            started
+            registry.with(JsonLines { kept: kept.clone(), to: To::Everywhere }).try_init()
         }
     };
+    if started.is_ok() {
+        kept.gather();
+    }
     let level = Arc::new(Mutex::new(level.to_owned()));
     started.is_ok().then_some(Log { filter: handle, level, kept })
 }
@@ -109,15 +118,26 @@ fn filter(level: &str) -> EnvFilter {
     EnvFilter::new(format!("{level},hyper=warn,h2=warn,tokio_postgres=warn,rustls=warn,redis=warn"))
 }
 
-/// Writes each line to standard error and keeps the last ones.
+/// Where a line goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    /// To standard error, into memory and into the files.
+    Everywhere,
+    /// To standard error and into memory: a line for people.
+    People,
+    /// Into the files: the same for programs.
+    Files,
+}
+
+/// Writes each line to standard error and to the files, and keeps the last ones.
 #[derive(Clone, Default)]
 struct Kept(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     lines: Mutex<Lines>,
-    /// Held by whoever writes, so that lines stay in order.
-    writing: Mutex<()>,
+    /// Held by whoever writes, so that lines stay in order. No files until the data folder is known to be ours.
+    writing: Mutex<Option<logs::Streams>>,
     /// Somebody writes what is gathered.
     is_gathering: AtomicBool,
     waiting: Condvar,
@@ -128,20 +148,43 @@ struct Lines {
     /// How many there ever were: the number of the last one.
     written: u64,
     last: VecDeque<String>,
-    /// Not written yet.
+    /// Not written yet: to standard error, to the files, and which of those are errors.
     gathered: Vec<u8>,
+    filed: Vec<u8>,
+    errors: Vec<u8>,
+    has_files: bool,
+}
+
+impl Lines {
+    /// Whether somebody has to write. What waits for files that are not there yet is written with the first line after.
+    fn waiting(&self) -> bool {
+        !self.gathered.is_empty() || self.has_files && !self.filed.is_empty()
+    }
 }
 
 impl Kept {
     /// Takes one whole line.
-    fn line(&self, line: &[u8], is_urgent: bool) {
-        self.keep(line);
+    fn line(&self, line: &[u8], level: Level, to: To) {
+        if to != To::Files {
+            self.keep(line);
+        }
         let (is_first, is_full) = {
             let mut lines = self.lines();
-            lines.gathered.extend_from_slice(line);
-            (lines.gathered.len() == line.len(), lines.gathered.len() > LOG_WAITING_BYTES_MAX.size())
+            let waited = lines.waiting();
+            if to != To::Files {
+                lines.gathered.extend_from_slice(line);
+            }
+            // Before there are files no more than the beginning is kept for them.
+            let has_room = lines.has_files || lines.filed.len() < LOG_WAITING_BYTES_MAX.size();
+            if to != To::People && has_room {
+                lines.filed.extend_from_slice(line);
+                if level == Level::ERROR {
+                    lines.errors.extend_from_slice(line);
+                }
+            }
+            (!waited, lines.gathered.len().max(lines.filed.len()) > LOG_WAITING_BYTES_MAX.size())
         };
-        if is_urgent || is_full || !self.0.is_gathering.load(Ordering::Relaxed) {
+        if level <= Level::WARN || is_full || !self.0.is_gathering.load(Ordering::Relaxed) {
             self.flush_all();
         } else if is_first {
             self.0.waiting.notify_one();
@@ -149,10 +192,26 @@ impl Kept {
     }
 
     fn flush_all(&self) {
-        let _writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let gathered = std::mem::take(&mut self.lines().gathered);
+        let mut writing = self.writing();
+        let (gathered, filed, errors) = {
+            let mut lines = self.lines();
+            let lines = &mut *lines;
+            let files = match *writing {
+                Some(_) => (std::mem::take(&mut lines.filed), std::mem::take(&mut lines.errors)),
+                None => (Vec::new(), Vec::new()),
+            };
+            (std::mem::take(&mut lines.gathered), files.0, files.1)
+        };
         // There is nowhere to tell that standard error is gone.
         let _unsaid = std::io::stderr().lock().write_all(&gathered);
+        if let Some(trouble) = writing.as_mut().and_then(|streams| streams.write(&filed, &errors)) {
+            // Not by the log: it is the log that cannot be written.
+            let _unsaid = writeln!(std::io::stderr().lock(), "{trouble}");
+        }
+    }
+
+    fn writing(&self) -> std::sync::MutexGuard<'_, Option<logs::Streams>> {
+        self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to gather lines, and to write them from a thread of its own.
@@ -161,7 +220,7 @@ impl Kept {
         let write = move || {
             loop {
                 let lines = kept.lines();
-                let waited = kept.0.waiting.wait_while(lines, |lines| lines.gathered.is_empty());
+                let waited = kept.0.waiting.wait_while(lines, |lines| !lines.waiting());
                 let lines = waited.unwrap_or_else(PoisonError::into_inner);
                 // Nobody calls while something is gathered: this is the time others have to join.
                 drop(kept.0.waiting.wait_timeout(lines, GATHER));
@@ -198,7 +257,7 @@ impl Kept {
 impl Write for Kept {
     /// The formatter hands over one whole line.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.line(line, true);
+        self.line(line, Level::WARN, To::People);
         Ok(line.len())
     }
 

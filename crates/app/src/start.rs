@@ -106,6 +106,9 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let url = public_url(&settings, address, secure);
     let root = Arc::new(RootKey::load_or_create(&data.join("keys/root.key"))?);
     let database = database::open(database, &data, &settings, &rng, &clock).await?;
+    if let Some(log) = &log {
+        log.write_to(log_files(&settings, &data)?);
+    }
     let tasks = Tasks { edges: Group::default(), behind: Group::default(), audit: Group::default() };
     let limiter = match limits::Store::configured(&settings, pseudonym(&root))? {
         Some(store) => Limiter::shared(clock.clone(), store),
@@ -173,6 +176,12 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let (url, admin_url) = (basics.url, database.admin_url.clone());
     let metrics = basics.metrics;
     Ok(Running { url, address, metrics, keys, admin_url, services, database, routes, tasks, control })
+}
+
+/// The log's two files, in the folder that is now known to be nobody else's.
+fn log_files(settings: &Settings, data: &Path) -> Result<logs::Streams, StartError> {
+    let path = data.join("logs");
+    logs::Streams::open(settings, &path).map_err(|source| StartError::File { path, source })
 }
 
 /// As whom somebody is known in a store that others may read: the same on every node that has our root key, and nobody

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use base::{Caller, Failure, fault};
 use http::{HeaderMap, Method, StatusCode};
+use tracing::field::{DisplayValue, display};
+use uuid::Uuid;
 use web::RequestId;
 
 /// What the line says.
@@ -37,18 +39,25 @@ pub(crate) fn log(line: &Line<'_>) {
         status = line.status.as_u16(),
         took_us = u64::try_from(line.took.as_micros()).unwrap_or(u64::MAX),
         actor = line.caller.map(Caller::actor).unwrap_or_default(),
+        user_id = user_id(line.caller),
         ip = %line.address,
         user_agent = agent,
     );
 }
 
+/// Whose request it was, if anybody had signed in.
+fn user_id(caller: Option<&Caller>) -> Option<DisplayValue<Uuid>> {
+    caller.and_then(Caller::signed_in).map(|person| display(person.user))
+}
+
 /// A failure that is ours, with its whole chain, once.
-pub(crate) fn log_failure(request_id: &RequestId, failure: &Failure) {
+pub(crate) fn log_failure(request_id: &RequestId, caller: Option<&Caller>, failure: &Failure) {
     let fault = failure.fault();
     if fault.kind().is_ours() {
         tracing::error!(
             target: "palisade::error",
             request_id = &*request_id.0,
+            user_id = user_id(caller),
             code = fault.code(),
             chain = fault::chain(fault),
             "a request failed"

@@ -424,7 +424,7 @@ impl Edge {
     /// Words a refusal in the dialect of its path, logs what is ours, tells the audit.
     fn refuse(&self, way: &Way, failure: &Failure, parts: &Parts) -> Answer {
         let raw_path = parts.uri.path();
-        access::log_failure(&way.request_id, failure);
+        access::log_failure(&way.request_id, way.caller.as_deref(), failure);
         let fault = failure.fault();
         self.tell(way, raw_path, fault);
         let envelope = way

@@ -149,6 +149,7 @@ probes! {
     95 => audit::sign_ins_are_recorded;
     97 => audit::administration_is_recorded;
     98 => audit::the_guides_events_are_recorded;
+    100 => logs::requests_and_failures_stand_in_their_files;
     101 => secrets::no_sink_holds_a_password;
     102 => logs::the_level_is_obeyed_changed_and_recorded;
     103 => bans::whoever_fails_to_sign_in_is_kept_out;

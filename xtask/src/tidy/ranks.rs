@@ -49,6 +49,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("posture", Rank::Feature),
     ("detection", Rank::Feature),
     ("alerts", Rank::Feature),
+    ("logs", Rank::Feature),
     ("exposure", Rank::Feature),
     ("native", Rank::Dialect),
     ("supabase", Rank::Dialect),

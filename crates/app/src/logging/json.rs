@@ -6,16 +6,19 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::Context;
 
-use super::Kept;
+use super::{Kept, To};
 
 /// Writes every event as a line of JSON.
-pub(super) struct JsonLines(pub(super) Kept);
+pub(super) struct JsonLines {
+    pub(super) kept: Kept,
+    pub(super) to: To,
+}
 
 thread_local! {
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
@@ -47,7 +50,7 @@ impl JsonLines {
         line.push_str(",\"target\":");
         quoted(line, event.metadata().target());
         line.push_str("}\n");
-        self.0.line(line.as_bytes(), level <= Level::WARN);
+        self.kept.line(line.as_bytes(), level, self.to);
     }
 }
 
@@ -139,7 +142,8 @@ mod tests {
     #[test]
     fn a_line_is_one_object_whatever_it_says() {
         let kept = Kept::default();
-        let subscriber = tracing_subscriber::Registry::default().with(JsonLines(kept.clone()));
+        let subscriber = tracing_subscriber::Registry::default()
+            .with(JsonLines { kept: kept.clone(), to: To::Everywhere });
         tracing::subscriber::with_default(subscriber, || {
             let odd = "a \"b\"\\\n{\"c\": 1}\u{1}\u{7f}é";
             tracing::info!(target: "t", text = odd, shown = %odd, number = -5_i64, share = 0.5, none = f64::NAN, yes = true, "said {}", 7);

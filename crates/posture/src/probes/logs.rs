@@ -1,6 +1,10 @@
-//! Control 102: the level of the program's own log, changed as the operator would and seen in what the log then says.
+//! Control 100: what the log's two files say of a request and of a failure. Control 102: the level of the program's own log,
+//! changed as the operator would and seen in what the log then says.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -12,6 +16,10 @@ use crate::bench::{Bench, Trouble};
 const LINE: &str = "a connection ended early";
 /// How long a line that must not appear is waited for.
 const SECONDS_OF_SILENCE: u64 = 1;
+/// How much of the end of each file is looked at.
+const TAIL_BYTES_MAX: u64 = 4 << 20;
+/// How long a line of the log may be on its way.
+const SECONDS_TO_FILE: u64 = 5;
 /// How often the level is changed before it is put back.
 const CHANGES: u64 = 3;
 
@@ -86,4 +94,118 @@ async fn log(bench: &Bench, after: u64) -> Result<(String, u64, Vec<String>), Tr
     let written = said.pointer("/written").and_then(Value::as_u64).unwrap_or(0);
     let lines = said.pointer("/lines").and_then(Value::as_array).into_iter().flatten();
     Ok((level, written, lines.filter_map(Value::as_str).map(str::to_owned).collect()))
+}
+
+/// 100: one line of JSON for a request, with who, whence and when; a failure in both files; no secret in either.
+pub async fn requests_and_failures_stand_in_their_files(bench: &Bench) -> Result<Finding, Trouble> {
+    let folder = bench.place.data.join("logs");
+    let mut lines = vec![private(&folder, 0o700)];
+    lines.extend(["combined.log", "error.log"].map(|name| private(&folder.join(name), 0o600)));
+    let (person, session) = bench.guest().await?;
+    let (agent, canary) = (bench.random_name("agent-"), bench.random_name("canary-"));
+    let target = format!("/auth/v1/user?token={canary}");
+    let asked =
+        bench.client("GET", &target).replace("user-agent", &agent).bearer(&session.access).send().await?;
+    let id = asked.header("x-request-id").unwrap_or("nothing").to_owned();
+    let line = written(bench, &folder, "combined", &id).await;
+    lines.push((line.is_some(), format!("combined.log has a line of JSON for request {id}")));
+    let line = line.unwrap_or(Value::Null);
+    let now = bench.place.clock.now();
+    let is_now = |text: &str| {
+        text.parse::<jiff::Timestamp>().is_ok_and(|at| at.duration_until(now).abs().as_secs() < 60)
+    };
+    let (status, user) = (asked.status.to_string(), person.id.as_str());
+    for (field, expected) in [
+        ("level", "INFO"),
+        ("method", "GET"),
+        ("path", "/auth/v1/user"),
+        ("status", &status),
+        ("user_id", user),
+        ("user_agent", &agent),
+    ] {
+        let said = word(&line, field);
+        lines.push((said == expected, format!("its {field} is {said}")));
+    }
+    let (ip, at) = (word(&line, "ip"), word(&line, "timestamp"));
+    lines.push((ip.parse::<std::net::IpAddr>().is_ok(), format!("its ip is {ip}")));
+    lines.push((is_now(&at), format!("its timestamp is {at}")));
+
+    let failed = bench.tenant().await?.call(bench, "fail").send().await?;
+    let failed = failed.header("x-request-id").unwrap_or("nothing").to_owned();
+    for name in ["error", "combined"] {
+        let found = error_of(bench, &folder, name, &failed).await;
+        let said = found.as_ref().map_or("nothing".to_owned(), |line| word(line, "code"));
+        lines.push((found.is_some(), format!("{name}.log says of the failed request {failed}: {said}")));
+    }
+    let quiet = tail(&folder, "error").lines().any(|line| line.contains(&id));
+    lines.push((!quiet, format!("error.log has nothing of request {id}, which did not fail")));
+    let secrets = [canary.as_str(), person.password.as_str(), &session.access, &session.refresh];
+    let all = tail(&folder, "combined") + &tail(&folder, "error");
+    let told = secrets.iter().filter(|secret| all.contains(**secret)).count();
+    lines.push((told == 0, format!("{told} of 4 secrets that were sent stand in the files")));
+    Ok(Finding::all(lines))
+}
+
+fn private(path: &Path, mode: u32) -> (bool, String) {
+    let found = std::fs::symlink_metadata(path).map_or(0, |found| found.permissions().mode() & 0o777);
+    let name = path.file_name().unwrap_or_default().display();
+    (found == mode, format!("{name} is open to its owner only: {found:o}"))
+}
+
+/// A field as text.
+fn word(line: &Value, field: &str) -> String {
+    match line.get(field) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "not there".to_owned(),
+    }
+}
+
+/// The line of a request, once it is there.
+async fn written(bench: &Bench, folder: &Path, name: &str, id: &str) -> Option<Value> {
+    awaited(bench, folder, name, |line| word(line, "request_id") == id && line.get("status").is_some()).await
+}
+
+/// The line of a request's failure, once it is there.
+async fn error_of(bench: &Bench, folder: &Path, name: &str, id: &str) -> Option<Value> {
+    awaited(bench, folder, name, |line| word(line, "request_id") == id && word(line, "level") == "ERROR")
+        .await
+}
+
+async fn awaited(bench: &Bench, folder: &Path, name: &str, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
+    let look = || {
+        let tail = tail(folder, name);
+        tail.lines().rev().filter_map(|line| serde_json::from_str(line).ok()).find(|line| is_it(line))
+    };
+    let there = async || Ok(look().is_some());
+    // What is not there in time is reported as missing.
+    let _late = bench.within(SECONDS_TO_FILE, "a line in a file", there).await;
+    look()
+}
+
+/// The end of a stream: of the file that was put aside last, and of the one being written.
+fn tail(folder: &Path, name: &str) -> String {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
+            file.starts_with(&format!("{name}.")) && file.ends_with(".log")
+        })
+        .collect();
+    // `combined.000001.log` comes before `combined.log`.
+    files.sort();
+    let newest = files.iter().rev().take(2).rev();
+    newest.map(|path| end_of(path).unwrap_or_default()).collect()
+}
+
+fn end_of(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES_MAX)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

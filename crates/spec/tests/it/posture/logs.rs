@@ -1,4 +1,4 @@
-//! The level of the program's own log, on the running program: the log of a test's own process is nobody's.
+//! The files and the level of the program's own log, on the running program: the log of a test's own process is nobody's.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -96,5 +96,61 @@ async fn the_operator_changes_what_the_log_says_and_reads_it() {
     is(run(&palisade, &["audit", "list", "--event", "config"]).await, 0, "config.log_level_changed");
 
     is(run(&palisade, &["log-level", "loud"]).await, 1, "it is one of error, warn, info, debug, trace");
+    assert!(palisade.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_stream_that_is_readable_for_others_silent_or_diverted_is_seen() {
+    let palisade = Palisade::start("serve", &["--auth.autoconfirm", "true"]).await;
+    let check = ["check", "100"];
+    is(run(&palisade, &check).await, PROVEN, "0 of 4 secrets that were sent stand in the files");
+    let logs = palisade.data().join("logs");
+
+    let combined = logs.join("combined.log");
+    std::fs::set_permissions(&combined, std::fs::Permissions::from_mode(0o644)).unwrap();
+    is(run(&palisade, &check).await, FAILING, "combined.log is open to its owner only: 644");
+    std::fs::set_permissions(&combined, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    for (name, missing) in [
+        ("combined.log", "combined.log says of the failed request"),
+        ("error.log", "error.log says of the failed request"),
+    ] {
+        let (path, aside) = (logs.join(name), logs.join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let (code, said) = run(&palisade, &check).await;
+        assert!(
+            code == FAILING && said.lines().any(|line| line.contains(missing) && line.ends_with("nothing")),
+            "{said}"
+        );
+        std::fs::rename(&aside, &path).unwrap();
+    }
+
+    run(&palisade, &["log-level", "warn"]).await;
+    is(run(&palisade, &check).await, FAILING, "its user_id is not there");
+    run(&palisade, &["log-level", "info"]).await;
+    is(run(&palisade, &check).await, PROVEN, "its level is INFO");
+    assert!(palisade.stop().await.success());
+}
+
+#[tokio::test]
+async fn the_files_are_lines_of_json_where_people_read_the_terminal_and_outlive_a_restart() {
+    let palisade = Palisade::start("dev", &[]).await;
+    let combined = palisade.data().join("logs/combined.log");
+    let address = palisade.ready.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let client = spec::Client::new(address, std::net::Ipv4Addr::LOCALHOST.into());
+    let id = client.get("/health").await.expect(200).header("x-request-id").to_owned();
+    let there = async || {
+        while !std::fs::read_to_string(&combined).unwrap().contains(&id) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), there()).await.unwrap();
+    let palisade = palisade.kill_and_start_again("dev", &[]).await;
+    let text = std::fs::read_to_string(combined).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    assert!(lines.iter().any(|line| line["request_id"] == id && line["status"] == 200), "{text}");
+    assert!(!palisade.output().contains("{\"timestamp\""), "people are spared JSON");
     assert!(palisade.stop().await.success());
 }

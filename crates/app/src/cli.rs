@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::alerts::Alerts;
 use crate::bans::Bans;
+use crate::canaries::Canaries;
 use crate::db::Db;
 use crate::exposure::{Doctor, Rules};
 use crate::mails::Mails;
@@ -167,6 +168,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Bans,
+    },
+    /// Baits that nobody has a reason to touch: keys that open nothing, rows and paths.
+    Canaries {
+        /// What to do.
+        #[command(subcommand)]
+        what: Canaries,
     },
     /// The database for people and programs that come with SQL.
     Db {

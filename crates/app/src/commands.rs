@@ -38,6 +38,7 @@ pub async fn run(command: &Command) -> Option<Done> {
         Command::Migrate { what } => crate::migrate::run(what).await,
         Command::Alerts { what } => crate::alerts::run(what).await,
         Command::Bans { what } => crate::bans::run(what).await,
+        Command::Canaries { what } => crate::canaries::run(what).await,
         Command::Db { what } => crate::db::run(what).await,
         Command::Log { at } => log(at).await,
         Command::LogLevel { level, at } => log_level(level, at).await,

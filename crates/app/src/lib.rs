@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod bans;
 #[cfg(feature = "bench")]
 mod bench;
+mod canaries;
 mod certificate;
 pub mod cli;
 pub mod commands;

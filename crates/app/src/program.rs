@@ -80,6 +80,7 @@ async fn dispatch(command: Command, surroundings: Surroundings) -> Exit {
         | Command::ExplainAccess(_)
         | Command::Migrate { .. }
         | Command::Alerts { .. }
+        | Command::Canaries { .. }
         | Command::Bans { .. }
         | Command::Db { .. }
         | Command::Log { .. }

@@ -22,28 +22,31 @@ pub async fn open(
         settings: basics.settings.clone(),
         exempt: exempt.networks().to_vec(),
         clock: basics.clock.clone(),
+        rng: basics.rng.clone(),
     })
     .await?)
 }
 
-/// What the edge asks. Switched off, it asks nobody.
+/// What the edge asks. Switched off, nobody is kept out; canaries tell all the same.
 pub fn of(detection: &Detection, alerts: &alerts::Alerts, settings: &Settings) -> Sentry {
     let alerts = alerts.clone();
-    let on_caller = Arc::new(move |caller: &str, address| alerts.saw(caller, address));
-    if !settings.get(&detection::settings::ENABLED) {
-        return Sentry { on_caller, ..Sentry::none() };
-    }
-    let (asked, told) = (detection.clone(), detection.clone());
+    let is_on = settings.get(&detection::settings::ENABLED);
+    let (asked, told, looking) = (detection.clone(), detection.clone(), detection.clone());
     Sentry {
-        on_caller,
-        keeps_out: Arc::new(move |address| asked.kept_out(address).is_some()),
+        on_caller: Arc::new(move |caller: &str, address| alerts.saw(caller, address)),
+        keeps_out: Arc::new(move |address| is_on && asked.kept_out(address).is_some()),
         on_request: Arc::new(move |arrived: &Arrived<'_>| {
             told.saw_request(&Request {
                 address: arrived.address,
                 path: arrived.path,
                 is_served: arrived.is_served,
                 agent: arrived.agent,
+                is_elsewheres: arrived.is_elsewheres,
             })
+        }),
+        on_answer: Arc::new(move |caller, path| {
+            let mut look = looking.look(caller, path)?;
+            Some(Box::new(move |piece: &[u8]| look.at(piece)))
         }),
     }
 }

@@ -271,6 +271,8 @@ events! {
     CanaryMade "canary.made" Info Must;
     /// A bait was taken: somebody is where nobody should be.
     CanaryTouched "canary.touched" Critical May;
+    /// A bait was taken away.
+    CanaryRemoved "canary.removed" Warn Must;
 
     // What leaves the house.
     /// A request of ours to a place that may not be reached, or past a limit, did not leave.

@@ -27,6 +27,8 @@ pub(crate) struct Known {
     pub api_key: Option<Arc<str>>,
     /// Networks it may come from; empty for everywhere.
     pub addresses: Arc<[IpNet]>,
+    /// It is a bait.
+    pub bait: bool,
 }
 
 /// Reads the claims of a token that `kid` signed (`None`: the shared secret).
@@ -77,7 +79,14 @@ pub(crate) fn read(
     };
     caller.owes = owed_by(&caller, rules);
     let session = session.zip(subject);
-    Ok(Known { caller, expires_at: seconds(&claims, "exp")?, session, api_key, addresses: Arc::new([]) })
+    Ok(Known {
+        caller,
+        expires_at: seconds(&claims, "exp")?,
+        session,
+        api_key,
+        addresses: Arc::new([]),
+        bait: false,
+    })
 }
 
 /// A session of one proof, of somebody who must give two (controls 24, 25). Administrators always must.

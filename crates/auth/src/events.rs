@@ -46,6 +46,8 @@ pub(crate) enum Happening<'a> {
     Provider { id: Uuid, entity_id: &'a str, what: OfProvider },
     ApiKeyRevoked { id: &'a str },
     ApiKeyMade { id: &'a str, new: &'a NewKey },
+    BaitMade { id: &'a str },
+    BaitRemoved { id: &'a str },
 }
 
 /// What happens between accounts and other programs: providers that people come from, clients that they go to.
@@ -227,6 +229,10 @@ fn entry(visit: &Visit, what: Happening<'_>) -> Entry {
         }
         Happening::SigningKeysRotated => by(Event::SigningKeyRotated),
         Happening::SigningKeyRetired { kid } => by(Event::SigningKeyRevoked).about(format!("key:{kid}")),
+        Happening::BaitMade { id } => by(Event::CanaryMade).about(format!("key:{id}")).detail("kind", "key"),
+        Happening::BaitRemoved { id } => {
+            by(Event::CanaryRemoved).about(format!("key:{id}")).detail("kind", "key")
+        }
         Happening::ApiKeyMade { id, new } => made_key(by(Event::KeyCreated), id, new),
         Happening::Provider { id, entity_id, what } => provider(visit, id, entity_id, what),
         Happening::ApiKeyRevoked { id } => by(Event::KeyRevoked).about(format!("key:{id}")),

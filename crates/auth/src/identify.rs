@@ -50,11 +50,12 @@ impl Auth {
                 let caller = Arc::new(Caller { address, ..Caller::anonymous() });
                 return Ok(Identified { caller, has_credential: false });
             }
-            (Some(one), None) => self.known(one).await?,
-            (None, Some(one)) => self.known(one).await?,
-            (Some(key), Some(token)) if key.matches(token.expose()) => self.known(token).await?,
+            (Some(one), None) => self.genuine(one, address).await?,
+            (None, Some(one)) => self.genuine(one, address).await?,
+            (Some(key), Some(token)) if key.matches(token.expose()) => self.genuine(token, address).await?,
             (Some(key), Some(token)) => {
-                let (key, token) = (self.known(key).await.map_err(as_key)?, self.known(token).await?);
+                let key = self.genuine(key, address).await.map_err(as_key)?;
+                let token = self.genuine(token, address).await?;
                 self.require_place(&key, presented.browser, address)?;
                 self.agree(&key, &token)?;
                 token
@@ -80,6 +81,18 @@ impl Auth {
             }
             (Who::Operator, _) => Ok(()),
         }
+    }
+
+    /// The caller a key or token stands for; a bait stands for nobody, and whoever shows it is told of.
+    async fn genuine(&self, text: &Secret<String>, address: Option<IpAddr>) -> Result<Arc<Known>, Error> {
+        let known = self.known(text).await?;
+        if known.bait {
+            let id = known.api_key.as_deref().unwrap_or_default();
+            let entry = Entry::by(&Caller::anonymous(), Event::CanaryTouched).from_address(address);
+            self.0.audit.refused(entry.about(format!("key:{id}")).refused("canary.key"));
+            return Err(Error::BadKey);
+        }
+        Ok(known)
     }
 
     /// The caller a key or token stands for.
@@ -138,6 +151,7 @@ impl Auth {
         if let Some(key) = known.api_key.as_deref().and_then(|id| keys.named(id)) {
             known.caller.scope = key.scope.clone();
             known.addresses = key.addresses.clone();
+            known.bait = key.bait;
         }
         Ok(known)
     }
@@ -228,6 +242,7 @@ fn owes(by_token: Option<Owed>, expired: bool) -> Option<Owed> {
 
 fn known_key(key: &crate::keys::ApiKey) -> Known {
     let caller = match key.kind {
+        _ if key.bait => Caller::anonymous(),
         KeyKind::Publishable => Caller { scope: key.scope.clone(), ..Caller::anonymous() },
         KeyKind::Secret => Caller {
             who: Who::Service { key: key.id.clone() },
@@ -246,6 +261,7 @@ fn known_key(key: &crate::keys::ApiKey) -> Known {
         session: None,
         api_key: Some(key.id.clone()),
         addresses: key.addresses.clone(),
+        bait: key.bait,
     }
 }
 

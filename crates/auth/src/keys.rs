@@ -55,6 +55,8 @@ pub(crate) struct ApiKey {
     /// Networks it may be used from; empty for everywhere.
     pub addresses: Arc<[IpNet]>,
     pub expires_at: Option<Timestamp>,
+    /// It opens nothing, and tells of whoever tries it.
+    pub bait: bool,
 }
 
 impl ApiKey {
@@ -272,7 +274,10 @@ pub(crate) async fn load(pg: &Pg, root: &RootKey, signing: &Signing, clock: &Clo
         let addresses = read_array(&row.get::<String>("addresses")?);
         let (scope, addresses) = limits_of(read_array(&row.get::<String>("scope")?), &addresses)?;
         let id: Arc<str> = row.get::<String>("id")?.into();
-        api.insert(hash, ApiKey { id, kind, scope, addresses, expires_at: row.get("expires_at")? });
+        api.insert(
+            hash,
+            ApiKey { id, kind, scope, addresses, expires_at: row.get("expires_at")?, bait: row.get("bait")? },
+        );
     }
     tx.commit(()).await?.into_inner();
     let live_ids = api.values().map(|key| key.id.clone()).collect();

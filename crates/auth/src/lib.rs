@@ -10,6 +10,7 @@ mod accounts;
 mod admin;
 mod admins;
 pub mod application;
+mod baits;
 mod captcha;
 mod claims;
 mod error;
@@ -44,6 +45,7 @@ mod user;
 pub use accounts::{SignUp, SignedUp, UserChange};
 pub use admin::{Page, Pages, UserFields};
 pub use admins::AdminSetup;
+pub use baits::Bait;
 pub use captcha::CaptchaShown;
 pub use error::Error;
 pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
@@ -168,6 +170,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 70,
         name: "uid",
         sql: include_str!("../migrations/0070_uid.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 71,
+        name: "baits",
+        sql: include_str!("../migrations/0071_baits.sql"),
     },
 ];
 

@@ -37,7 +37,7 @@ pub struct MadeKey {
 
 impl NewKey {
     /// Refuses what would not do what it says. `areas` are those that routes belong to.
-    fn check(&self, areas: &[&str]) -> Result<(), Error> {
+    pub(crate) fn check(&self, areas: &[&str]) -> Result<(), Error> {
         let wrong = |what: String| Err(Error::Validation(what.into()));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if self.name.is_empty() || self.name.len() > 40 || !self.name.chars().all(plain) {

@@ -217,8 +217,7 @@ pub(crate) const INSERT_SIGNING_KEY: &str = "insert into palisade.signing_keys (
 
 pub(crate) const CHANGE_SIGNING_KEYS: &str = "update palisade.signing_keys set state = $2, changed_at = $3 where state = $1 and ($4::text is null or kid = $4)";
 
-pub(crate) const LOAD_API_KEYS: &str =
-    "select id, kind, hash, scope, expires_at, addresses from palisade.api_keys where revoked_at is null";
+pub(crate) const LOAD_API_KEYS: &str = "select id, kind, hash, scope, expires_at, addresses, bait from palisade.api_keys where revoked_at is null";
 
 pub(crate) const INSERT_API_KEY: &str = "insert into palisade.api_keys (id, kind, name, hash, scope, created_at, expires_at) \
      values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing";
@@ -247,6 +246,12 @@ pub(crate) const TAKE_APP_ROLE: &str =
     "delete from palisade.app_role_members where role = $1 and user_id = $2";
 
 pub(crate) const LIMIT_API_KEY: &str = "update palisade.api_keys set addresses = $2 where id = $1";
+
+pub(crate) const BAIT_API_KEY: &str = "update palisade.api_keys set bait = true where id = $1";
+
+pub(crate) const LIST_BAITS: &str = "select id, name, created_at from palisade.api_keys where bait and revoked_at is null order by created_at, id";
+
+pub(crate) const DROP_BAIT: &str = "delete from palisade.api_keys where id = $1 and bait";
 
 /// Keys lent to probes have ids of their own shape, so that no other key is ever removed.
 pub(crate) const DROP_LENT_KEY: &str = "delete from palisade.api_keys where id = $1 and id like 'probe\\_%'";
@@ -352,6 +357,9 @@ pub const ALL: &[&str] = &[
     LIST_API_KEYS,
     INSERT_API_KEY,
     LIMIT_API_KEY,
+    BAIT_API_KEY,
+    LIST_BAITS,
+    DROP_BAIT,
     APP_ROLES,
     APP_ROLE_GRANTS,
     PUT_APP_ROLE,

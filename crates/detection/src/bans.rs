@@ -144,7 +144,7 @@ impl Detection {
         let written = bans.into_iter().map(|ban| (ban.network, ban.until));
         let pending = self.0.pending();
         self.0.table.store(Table::new(written.chain(pending)).into());
-        Ok(())
+        self.read_marks().await
     }
 
     /// Writes down what a jail did; several of one neighbourhood keep all of it out.

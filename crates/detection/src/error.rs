@@ -34,6 +34,18 @@ pub enum Error {
         /// What was given.
         network: IpNet,
     },
+    /// It would be no canary.
+    #[error("{what}")]
+    Canary {
+        /// Why.
+        what: String,
+    },
+    /// Nothing is marked under that name.
+    #[error("there is no canary {name}")]
+    NoCanary {
+        /// What was given.
+        name: String,
+    },
     /// A setting cannot be honoured.
     #[error("{setting}: {what}")]
     Setting {
@@ -53,10 +65,12 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::Network { .. } | Error::TooWide { .. } | Error::Exempt { .. } | Error::Setting { .. } => {
-                Kind::Invalid
-            }
-            Error::NotBanned { .. } => Kind::NotFound,
+            Error::Network { .. }
+            | Error::TooWide { .. }
+            | Error::Exempt { .. }
+            | Error::Canary { .. }
+            | Error::Setting { .. } => Kind::Invalid,
+            Error::NotBanned { .. } | Error::NoCanary { .. } => Kind::NotFound,
             Error::Database(error) => error.kind(),
             Error::Audit(error) => error.kind(),
         }
@@ -68,6 +82,8 @@ impl Fault for Error {
             Error::TooWide { .. } => "detection.too_wide",
             Error::Exempt { .. } => "detection.exempt",
             Error::NotBanned { .. } => "detection.not_banned",
+            Error::Canary { .. } => "detection.canary",
+            Error::NoCanary { .. } => "detection.no_canary",
             Error::Setting { .. } => "detection.setting",
             Error::Database(_) => "detection.database",
             Error::Audit(_) => "detection.audit",

@@ -10,7 +10,7 @@ use base::Settings;
 
 use crate::pattern::Patterns;
 use crate::settings::{self, GivenJail};
-use crate::{Error, limits};
+use crate::{Error, canaries, limits};
 
 /// One jail.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub enum Sees {
     Requests(Requests),
     /// Refusals, as the audit log names them, by name or group.
     Events(Vec<String>),
+    /// Canaries that somebody touched, by the reasons that their entries give.
+    Canaries(Vec<&'static str>),
 }
 
 /// Requests that a jail counts.
@@ -179,7 +181,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn built_in() -> Result<Vec<Jail>, Error> {
+fn built_in(canaries: Vec<&'static str>) -> Result<Vec<Jail>, Error> {
     let jail = |name: &str, sees, max_retry, find_time, ban_time| Jail {
         name: name.to_owned(),
         sees,
@@ -193,12 +195,13 @@ fn built_in() -> Result<Vec<Jail>, Error> {
         jail("spraying", Sees::Accounts, 12, DAY, HOUR),
         jail("probing", Sees::Requests(Requests::of(PROBED, none)?), 3, 10 * MINUTE, HOUR),
         jail("bots", Sees::Requests(Requests::of(none, SCANNERS)?), 2, 10 * MINUTE, HOUR),
+        jail("canaries", Sees::Canaries(canaries), 1, 10 * MINUTE, DAY),
     ])
 }
 
 /// The built-in jails as they were changed, and the operator's own.
 pub(crate) fn from(given: &Settings) -> Result<Vec<Jail>, Error> {
-    let mut jails = built_in()?;
+    let mut jails = built_in(canaries::banned_kinds(given)?)?;
     for wanted in given.get(&settings::JAILS) {
         let at = jails.iter().position(|jail| jail.name == wanted.name);
         if wanted.enabled == Some(false) {
@@ -300,7 +303,7 @@ mod tests {
 
     #[test]
     fn probing_counts_where_nothing_is_served_and_scanners_everywhere() {
-        let jails = built_in().unwrap();
+        let jails = built_in(Vec::new()).unwrap();
         let of = |name: &str| match &jails.iter().find(|jail| jail.name == name).unwrap().sees {
             Sees::Requests(requests) => requests.clone(),
             other => panic!("{other:?}"),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use audit::{Audit, Entry};
-use base::{Clock, Settings};
+use audit::{Audit, Entry, Event};
+use base::{Clock, Rng, Settings};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use pg::Pg;
@@ -17,8 +17,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::bans::Filled;
+use crate::canaries::{self, Marks};
 use crate::counts::Counts;
 use crate::jails::{self, Sees};
+use crate::pattern::Patterns;
 use crate::table::{Table, subject};
 use crate::{CHANNEL, Error, Jail, limits, settings};
 
@@ -34,6 +36,8 @@ pub struct Parts {
     pub exempt: Vec<IpNet>,
     /// The time.
     pub clock: Clock,
+    /// Randomness, for marks.
+    pub rng: Rng,
 }
 
 /// Who is kept out. Cheap to clone.
@@ -44,11 +48,15 @@ pub(crate) struct Inner {
     pub pg: Pg,
     pub audit: Audit,
     pub clock: Clock,
+    pub rng: Rng,
     pub exempt: Vec<IpNet>,
     pub table: ArcSwap<Table>,
     pub counts: Counts,
     pub ban_time_max: Duration,
     pub network_after: u32,
+    pub marks: ArcSwap<Marks>,
+    canary_paths: Patterns,
+    pub own_paths: Vec<String>,
     jails: Vec<Jail>,
     /// In force here, not yet written down.
     pending: Mutex<HashMap<IpNet, Timestamp>>,
@@ -71,12 +79,14 @@ pub struct Request<'a> {
     pub is_served: bool,
     /// What the program calls itself.
     pub agent: Option<&'a str>,
+    /// Whether a page of another site made a browser ask.
+    pub is_elsewheres: bool,
 }
 
 impl Detection {
     /// Reads the settings and what is in force.
     pub async fn open(parts: Parts) -> Result<(Detection, Keeper), Error> {
-        let Parts { pg, audit, settings, exempt, clock } = parts;
+        let Parts { pg, audit, settings, exempt, clock, rng } = parts;
         let this_machine = [IpAddr::from([127, 0, 0, 1]), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)];
         let allowed = settings.get(&settings::ALLOW).0;
         let exempt = this_machine.map(IpNet::from).into_iter().chain(exempt).chain(allowed).collect();
@@ -86,7 +96,11 @@ impl Detection {
             pg,
             audit,
             clock,
+            rng,
             exempt,
+            marks: ArcSwap::default(),
+            canary_paths: canaries::paths(&settings)?,
+            own_paths: settings.get(&settings::CANARY_PATHS),
             table: ArcSwap::default(),
             counts: Counts::default(),
             ban_time_max: settings.get(&settings::BAN_TIME_MAX),
@@ -109,9 +123,12 @@ impl Detection {
 
     /// Counts a request. True when its address is kept out from here on.
     pub fn saw_request(&self, request: &Request<'_>) -> bool {
+        if !request.is_served && self.0.canary_paths.any_is(request.path) {
+            self.touched_path(request.address, request.path, request.is_elsewheres);
+        }
         let counts = |jail: &Jail| match &jail.sees {
             Sees::Requests(requests) => requests.count(request.path, request.is_served, request.agent),
-            Sees::SignIns | Sees::Accounts | Sees::Events(_) => false,
+            Sees::SignIns | Sees::Accounts | Sees::Events(_) | Sees::Canaries(_) => false,
         };
         self.count(request.address, |jail| counts(jail).then_some(None))
     }
@@ -130,6 +147,10 @@ impl Detection {
             }
             Sees::Events(events) => {
                 events.iter().any(|name| jails::names(name, entry.event())).then_some(None)
+            }
+            Sees::Canaries(reasons) => {
+                let is_touch = entry.event() == Event::CanaryTouched && entry.fact("asked_by").is_none();
+                (is_touch && entry.reason().is_some_and(|reason| reasons.contains(&reason))).then_some(None)
             }
             Sees::Requests(_) => None,
         });

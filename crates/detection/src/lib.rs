@@ -9,6 +9,7 @@
 //! out, whatever stands in the table.
 
 mod bans;
+mod canaries;
 mod counts;
 mod error;
 mod jails;
@@ -20,6 +21,7 @@ pub mod sql;
 mod table;
 
 pub use bans::{Ban, NewBan};
+pub use canaries::{Canary, Look, PATHS as CANARY_PATHS};
 pub use error::Error;
 pub use jails::{Jail, Sees};
 pub use keep::{Detection, Keeper, Parts, Request};
@@ -29,9 +31,17 @@ pub use settings::SETTINGS;
 pub const CHANNEL: &str = "palisade_bans";
 
 /// The schema `detection`.
-pub const MIGRATIONS: &[pg::Migration] = &[pg::Migration {
-    owner: "detection",
-    version: 1,
-    name: "schema",
-    sql: include_str!("../migrations/0001_schema.sql"),
-}];
+pub const MIGRATIONS: &[pg::Migration] = &[
+    pg::Migration {
+        owner: "detection",
+        version: 1,
+        name: "schema",
+        sql: include_str!("../migrations/0001_schema.sql"),
+    },
+    pg::Migration {
+        owner: "detection",
+        version: 2,
+        name: "canaries",
+        sql: include_str!("../migrations/0002_canaries.sql"),
+    },
+];

@@ -22,6 +22,9 @@ pub const JAILS: Limit = Limit::new("detection_jails_max", 64, "each is asked ab
 /// Patterns of one jail.
 pub const PATTERNS: Limit =
     Limit::new("detection_patterns_max", 256, "each is compared with each unknown path");
+/// Marks of rows that nobody needs.
+pub const CANARIES: Limit =
+    Limit::new("detection_canaries_max", 200, "all are looked for at once in every answer");
 /// Longest text that patterns are compared with.
 pub const TEXT_BYTES: Limit =
     Limit::new("detection_text_bytes_max", 2_048, "a path or a name that is longer shows enough");

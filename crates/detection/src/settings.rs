@@ -15,7 +15,7 @@ pub static ENABLED: Setting<bool> = Setting::new("detection.enabled", "true")
 /// Jails that differ from the built-in ones, and further ones.
 pub static JAILS: Setting<Vec<GivenJail>> = Setting::new("detection.jails", "")
     .changes(
-        "jails: a list of name (authentication, spraying, probing, bots or one of your own), enabled, max_retry, find_time, \
+        "jails: a list of name (authentication, spraying, probing, bots, canaries or one of your own), enabled, max_retry, find_time, \
          ban_time, and for your own paths, agents (with * for anything) or events (names or groups of the audit log)",
     )
     .proven_by(&[103, 104, 105]);
@@ -39,6 +39,17 @@ pub static NETWORK_AFTER: Setting<u32> = Setting::new("detection.network_after",
     .changes("how many banned addresses of one /24 (IPv6: /48) keep all of it out; 0 never does")
     .proven_by(&[106]);
 
+/// Further paths that nobody has a reason to ask for.
+pub static CANARY_PATHS: Setting<Vec<String>> = Setting::new("detection.canaries.paths", "")
+    .changes(
+        "paths of your own that nobody has a reason to ask for (with * for anything, where nothing is served): asking for \
+         one is an alert at once, as it is for some built-in ones",
+ );
+
+/// Which touches of a canary keep their address out.
+pub static CANARY_BANS: Setting<Vec<String>> = Setting::new("detection.canaries.ban", "path, key")
+    .changes("which canaries keep whoever touches them out, by the jail canaries: path, key, row; an empty list tells only");
+
 /// This crate's settings.
 pub const SETTINGS: &[&Definition] = &[
     &ENABLED.definition,
@@ -46,6 +57,8 @@ pub const SETTINGS: &[&Definition] = &[
     &ALLOW.definition,
     &BAN_TIME_MAX.definition,
     &NETWORK_AFTER.definition,
+    &CANARY_PATHS.definition,
+    &CANARY_BANS.definition,
 ];
 
 /// A jail as it is given.

@@ -34,5 +34,15 @@ pub const FORGET: &str =
 /// Tells the other nodes.
 pub const TELL: &str = "SELECT pg_notify('palisade_bans', '')";
 
+/// Marks a row, unless the name or the mark is taken, or there are too many.
+pub const MARK: &str = "INSERT INTO detection.canaries (name, mark, by, at) SELECT $1, $2, $3, $4 \
+    WHERE (SELECT count(*) FROM detection.canaries) < $5 ON CONFLICT DO NOTHING RETURNING name";
+
+/// Every mark.
+pub const CANARIES: &str = "SELECT name, mark, by, at FROM detection.canaries ORDER BY at, name";
+
+/// Forgets one.
+pub const UNMARK: &str = "DELETE FROM detection.canaries WHERE name = $1 RETURNING name";
+
 /// All of them, for the test that prepares each.
-pub const ALL: &[&str] = &[BAN, ADD, REMOVE, NEIGHBOURS, IN_FORCE, FORGET, TELL];
+pub const ALL: &[&str] = &[BAN, ADD, REMOVE, NEIGHBOURS, IN_FORCE, FORGET, TELL, MARK, CANARIES, UNMARK];

@@ -42,5 +42,5 @@ pub use monitoring::Monitoring;
 pub use pipeline::{Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Used};
 pub use plain::{Exposed, OnExposed, Plain};
 pub use rates::Rates;
-pub use sentry::{Arrived, OnCaller, Sentry};
+pub use sentry::{Arrived, Look, OnAnswer, OnCaller, Sentry};
 pub use settings::SETTINGS;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Fault, Kind};
+use base::{Caller, Fault, Kind};
 
 /// A request as it came, for whoever looks out for attacks.
 pub struct Arrived<'a> {
@@ -16,10 +16,17 @@ pub struct Arrived<'a> {
     pub is_served: bool,
     /// What the program calls itself.
     pub agent: Option<&'a str>,
+    /// Whether a page of another site made a browser ask.
+    pub is_elsewheres: bool,
 }
 
 /// Told who asks, as limits count them, and where from; says how long they have to wait.
 pub type OnCaller = Arc<dyn Fn(&str, Option<IpAddr>) -> Option<Duration> + Send + Sync>;
+
+/// Looks through one answer, piece by piece.
+pub type Look = Box<dyn FnMut(&[u8]) + Send>;
+/// Told who is answered, and at which route; gives whoever looks through the answer, if anybody does.
+pub type OnAnswer = Arc<dyn Fn(&Caller, &str) -> Option<Look> + Send + Sync>;
 
 /// Who is kept out, and whoever is told of what comes in.
 #[derive(Clone)]
@@ -31,6 +38,8 @@ pub struct Sentry {
     pub on_request: Arc<dyn Fn(&Arrived<'_>) -> bool + Send + Sync>,
     /// Told who asks, as limits count them, and where from; says how long they have to wait if they do far too much.
     pub on_caller: OnCaller,
+    /// Asked before each answer of a handler leaves.
+    pub on_answer: OnAnswer,
 }
 
 impl Sentry {
@@ -40,6 +49,7 @@ impl Sentry {
             keeps_out: Arc::new(|_| false),
             on_request: Arc::new(|_| false),
             on_caller: Arc::new(|_, _| None),
+            on_answer: Arc::new(|_, _| None),
         }
     }
 }

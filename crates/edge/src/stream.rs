@@ -1,4 +1,4 @@
-//! A streamed body that ends with its session.
+//! Streamed bodies: one that ends with its session, one that somebody looks through.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,6 +24,17 @@ pub(crate) fn until_ended(stream: Boxed, watch: Watch) -> Boxed {
     let token = watch.token();
     UntilEnded { stream, ended: Box::pin(async move { token.cancelled().await }), _watch: watch }
         .boxed_unsync()
+}
+
+/// `stream`, with each piece shown to `look` before it leaves.
+pub(crate) fn looked_through(stream: Boxed, mut look: crate::Look) -> Boxed {
+    let shown = move |frame: Frame<Bytes>| {
+        if let Some(piece) = frame.data_ref() {
+            look(piece);
+        }
+        frame
+    };
+    stream.map_frame(shown).boxed_unsync()
 }
 
 impl Body for UntilEnded {

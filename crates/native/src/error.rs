@@ -37,6 +37,14 @@ pub enum Error {
         /// The longest.
         days: u64,
     },
+    /// A program asks about baits.
+    #[error(
+        "Canaries are shown to people and to the operator's commands only: a key that was taken must not say where the traps are"
+    )]
+    CanariesArePeoples,
+    /// A mark for a key.
+    #[error("A key needs no mark: it is one itself")]
+    CanaryKeyMark,
     /// A silence that lasts no time, or for ever.
     #[error("A silence lasts from one second to {days} days")]
     SilenceTime {
@@ -59,7 +67,11 @@ impl Fault for Error {
             | Error::NoPerson
             | Error::NoContacts
             | Error::NoMail => Kind::NotFound,
-            Error::NoLevel { .. } | Error::BanTime { .. } | Error::SilenceTime { .. } => Kind::Invalid,
+            Error::NoLevel { .. }
+            | Error::BanTime { .. }
+            | Error::SilenceTime { .. }
+            | Error::CanaryKeyMark => Kind::Invalid,
+            Error::CanariesArePeoples => Kind::Forbidden,
             Error::NoLog | Error::NotReady => Kind::Unavailable,
         }
     }
@@ -72,6 +84,8 @@ impl Fault for Error {
             Error::NoMail => "native.no_mail",
             Error::NoLog => "native.no_log",
             Error::NoLevel { .. } => "native.no_level",
+            Error::CanariesArePeoples => "native.canaries_are_peoples",
+            Error::CanaryKeyMark => "native.canary_key_mark",
             Error::SilenceTime { .. } => "native.silence_time",
             Error::NoContacts => "native.no_contacts",
             Error::BanTime { .. } => "native.ban_time",

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod bans;
+mod canaries;
 mod clients;
 mod error;
 mod guests;
@@ -81,6 +82,9 @@ pub const ADMIN: &[Route<State>] = &[
     bans::LIST,
     bans::ADD,
     bans::REMOVE,
+    canaries::LIST,
+    canaries::MAKE,
+    canaries::REMOVE,
     templates::LIST,
     templates::SHOW,
 ];

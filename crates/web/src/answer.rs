@@ -14,6 +14,10 @@ use crate::Body;
 #[derive(Clone)]
 pub struct RefusedInside(pub Vec<Arc<dyn Fault>>);
 
+/// Rides in an answer's extensions: it is about what others look for in answers, and not looked through.
+#[derive(Clone, Copy)]
+pub struct OwnWords;
+
 /// A response before the edge adds its own headers.
 pub struct Answer(pub Response<Body>);
 

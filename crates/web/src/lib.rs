@@ -19,7 +19,7 @@ mod route;
 mod status;
 pub mod told;
 
-pub use answer::{Answer, RefusedInside};
+pub use answer::{Answer, OwnWords, RefusedInside};
 pub use ask::{Ask, Params, decode_form};
 pub use body::Body;
 pub use cookies::{cookies, set_cookie};

@@ -42,7 +42,7 @@ impl House {
     async fn open(&self, settings: Settings) -> Result<(Detection, Keeper), Error> {
         let exempt = vec!["192.0.2.0/24".parse().unwrap()];
         let (pg, audit, clock) = (self.database.pg(), self.audit.clone(), self.clock.clock());
-        Detection::open(Parts { pg, audit, settings, exempt, clock }).await
+        Detection::open(Parts { pg, audit, settings, exempt, clock, rng: Rng::system() }).await
     }
 
     /// A node: its detection, with its keeper at work.
@@ -67,7 +67,13 @@ async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
 fn probe(detection: &Detection, address: &str) {
     for _ in 0..3 {
         let address = address.parse().unwrap();
-        detection.saw_request(&Request { address, path: "/.env", is_served: false, agent: None });
+        detection.saw_request(&Request {
+            address,
+            path: "/.env",
+            is_served: false,
+            agent: None,
+            is_elsewheres: false,
+        });
     }
 }
 
@@ -138,4 +144,33 @@ async fn an_operators_ban_is_lifted_and_slips_of_the_hand_are_refused() {
     one.add(&new("192.0.0.0/16"), &operator).await.unwrap().into_inner();
     assert!(one.kept_out("192.0.2.9".parse().unwrap()).is_none());
     assert!(one.kept_out("192.0.3.9".parse().unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn a_mark_is_found_across_the_pieces_of_an_answer_once_and_on_every_node() {
+    let house = house().await;
+    let (one, other) = (house.node().await, house.node().await);
+    assert!(
+        other.look(&Caller::anonymous(), "/rest/v1/people").is_none(),
+        "nothing is marked, nothing looked through"
+    );
+    let made = one.mark("people", None, &Caller::anonymous()).await.unwrap().into_inner();
+    eventually(async || other.look(&Caller::anonymous(), "/").is_some()).await;
+    let mut refusals = house.audit.refusals();
+    let mark = made.mark.as_bytes();
+    let touches = |pieces: &[&[u8]]| {
+        let mut look = other.look(&Caller::anonymous(), "/rest/v1/people").unwrap();
+        pieces.iter().for_each(|piece| look.at(piece));
+    };
+    let mut told = || std::iter::from_fn(|| refusals.try_recv().ok()).count();
+    touches(&[mark, b"and again ", mark]);
+    assert_eq!(told(), 1, "one answer is one touch");
+    for cut in 1..mark.len() {
+        touches(&[b"[\"", &mark[..cut], &mark[cut..], b"\"]"]);
+        assert_eq!(told(), 1, "cut at {cut}");
+    }
+    touches(&mark.chunks(1).collect::<Vec<_>>());
+    assert_eq!(told(), 1, "byte by byte");
+    touches(&[&mark[1..], &mark[..35], b"-", &mark[..10]]);
+    assert_eq!(told(), 0, "never the whole of it");
 }

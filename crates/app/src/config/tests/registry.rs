@@ -70,6 +70,8 @@ const WITHOUT_CONTROL: &[&str] = &[
     "data.extra_search_path",
     "data.max_rows",
     "database.pg_bin",
+    "detection.canaries.ban",
+    "detection.canaries.paths",
     "email.file_dir",
     "email.from_address",
     "email.from_name",

@@ -93,7 +93,13 @@ async fn row_22_many_addresses_of_one_64_or_neighbourhood_are_kept_out_together(
     let detection = &app.running.services.detection;
     let probe = |address: &str| {
         let address = address.parse().unwrap();
-        detection.saw_request(&Request { address, path: "/wp-login.php", is_served: false, agent: None })
+        detection.saw_request(&Request {
+            address,
+            path: "/wp-login.php",
+            is_served: false,
+            agent: None,
+            is_elsewheres: false,
+        })
     };
     let is_out = |address: &str| detection.kept_out(address.parse().unwrap()).is_some();
     // Three tries from three addresses of one customer's /64 are three tries of one.

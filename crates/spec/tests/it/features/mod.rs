@@ -3,6 +3,7 @@
 mod accounts;
 mod alerts;
 mod appflowy;
+mod canaries;
 mod data;
 mod edge;
 mod external;

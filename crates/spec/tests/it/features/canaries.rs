@@ -1,0 +1,243 @@
+//! Canaries: a path, a key and a row that nobody has a reason to touch; whoever does is recorded, told of, and kept out as
+//! it is set.
+
+use http::Method;
+use serde_json::{Value, json};
+use spec::{Client, TestApp};
+
+const PATH: &str = "/admin/v1/canaries";
+
+/// Makes a bait as `palisade canaries make` does.
+async fn make(app: &TestApp, wanted: Value) -> Value {
+    app::control::ask(app.data(), Method::POST, PATH, Some(&wanted)).await.unwrap()
+}
+
+/// Somebody on this machine, who is no probe and never kept out.
+fn local(app: &TestApp) -> Client {
+    app.stranger().at("127.0.0.1")
+}
+
+fn with_key(app: &TestApp, key: &str) -> Client {
+    let mut client = app.stranger();
+    client.headers.clear();
+    client.with("apikey", key)
+}
+
+/// Every touch, newest first: about what, by whom, from where.
+async fn touches(app: &TestApp) -> Vec<Value> {
+    let audit = &app.running.services.audit;
+    audit.settle().await.unwrap();
+    let filter = audit::Filter { event: Some("canary.touched".to_owned()), ..audit::Filter::default() };
+    let found = audit.find(&filter, None, 50).await.unwrap();
+    found.iter().map(|entry| serde_json::from_str(&entry.body).unwrap()).collect()
+}
+
+/// Whether `client` is kept out, by the jail of canaries.
+async fn is_out(app: &TestApp, client: &Client) -> bool {
+    let bans = app.running.services.detection.list().await.unwrap();
+    let address = client.from.to_string();
+    bans.iter().any(|ban| ban.jail == "canaries" && ban.network.addr().to_string() == address)
+}
+
+#[tokio::test]
+async fn asking_for_a_honey_path_is_told_at_once_and_keeps_its_address_out() {
+    let app = TestApp::builder().with("detection.canaries.paths", "/ops/vault*").start().await;
+    for (path, thief) in [("/admin/v1/root-key", app.stranger()), ("/ops/vault/keys", app.stranger())] {
+        let seen = thief.get(path).await;
+        assert_eq!(seen.status, 404, "it looks like any path that is not there: {}", seen.text());
+        app.eventually(async || is_out(&app, &thief).await).await;
+        let touched = touches(&app).await;
+        assert_eq!(touched[0]["subject"], format!("path:{path}"));
+        assert_eq!(touched[0]["address"], json!(thief.from));
+    }
+    let neighbour = app.stranger();
+    neighbour.get("/ops/other").await.expect(404);
+    neighbour.get("/admin/v1/roles").await.expect(403);
+    assert!(!is_out(&app, &neighbour).await);
+    assert_eq!(touches(&app).await.len(), 2);
+
+    // This machine's own address is told of, and not kept out.
+    local(&app).get("/admin/v1/root-key").await.expect(404);
+    app.eventually(async || {
+        app.running.services.alerts.list(9).await.unwrap().iter().any(|one| one.rule == "canaries")
+    })
+    .await;
+    let raised = app.running.services.alerts.list(9).await.unwrap();
+    let alert = raised.iter().find(|one| one.rule == "canaries").unwrap();
+    assert!(alert.what.contains("path:/admin/v1/root-key from 127.0.0.1"), "{}", alert.what);
+}
+
+/// An image on another site must not get its visitors banned.
+#[tokio::test]
+async fn a_page_of_another_site_cannot_get_its_visitors_kept_out() {
+    let app = TestApp::start().await;
+    let victim = app.stranger().with("sec-fetch-site", "cross-site");
+    victim.get("/admin/v1/root-key").await.expect(404);
+    assert_eq!(touches(&app).await[0]["details"]["asked_by"], "another site");
+    let thief = app.stranger();
+    thief.get("/admin/v1/root-key").await.expect(404);
+    app.eventually(async || is_out(&app, &thief).await).await;
+    assert!(!is_out(&app, &victim).await, "told of before the other, and let be");
+}
+
+#[tokio::test]
+async fn a_honey_key_opens_nothing_looks_like_any_other_and_tells_of_whoever_shows_it() {
+    // The thieves of this test are neighbours.
+    let app = TestApp::builder().with("detection.network_after", "0").start().await;
+    let made = make(&app, json!({ "kind": "key", "name": "nightly_backup" })).await;
+    let (id, key) = (made["name"].as_str().unwrap(), made["key"].as_str().unwrap());
+    assert!(key.starts_with("sb_secret_") && id.starts_with("nightly_backup_"), "{id}");
+    assert!(app.audited("canary.made").await);
+
+    // Whoever lists keys sees one more secret key.
+    let keys = app::control::ask(app.data(), Method::GET, "/keys", None).await.unwrap();
+    let of = |id: &str| keys.as_array().unwrap().iter().find(|known| known["id"] == id).cloned().unwrap();
+    let (bait, real) = (of(id), of("default_secret"));
+    let members = |key: &Value| key.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        (members(&bait), &bait["kind"], &bait["live"]),
+        (members(&real), &real["kind"], &real["live"])
+    );
+
+    let refused = with_key(&app, "sb_secret_nothing_of_ours").get("/rest/v1/").await;
+    let ways = ["/rest/v1/", "/auth/v1/admin/users", "/graphql/v1", "/admin/v1/bans"];
+    for (count, path) in ways.into_iter().enumerate() {
+        let thief = with_key(&app, key);
+        let seen = thief.get(path).await.expect(401);
+        if path == "/rest/v1/" {
+            assert_eq!(seen.value()["message"], refused.value()["message"], "as for a key that never was");
+        }
+        let touched = touches(&app).await;
+        assert_eq!((touched.len(), &touched[0]["subject"]), (count + 1, &json!(format!("key:{id}"))));
+        app.eventually(async || is_out(&app, &thief).await).await;
+    }
+    // As a bearer token too, along with the publishable key.
+    let thief = app.stranger().with("authorization", &format!("Bearer {key}"));
+    thief.get("/rest/v1/").await.expect(401);
+    app.eventually(async || is_out(&app, &thief).await).await;
+
+    let removed = app::control::ask(app.data(), Method::DELETE, &format!("{PATH}/{id}"), None).await;
+    removed.unwrap();
+    assert!(app.audited("canary.removed").await);
+    let before = touches(&app).await.len();
+    with_key(&app, key).get("/rest/v1/").await.expect(401);
+    assert_eq!(touches(&app).await.len(), before, "it is a key of nobody now");
+}
+
+#[tokio::test]
+async fn a_honey_row_that_leaves_by_rest_graphql_or_fluxbase_is_told_of_and_its_neighbours_are_not() {
+    let app = TestApp::builder().unlimited().start().await;
+    let made = make(&app, json!({ "kind": "row", "name": "customers" })).await;
+    let mark = made["mark"].as_str().unwrap();
+    app.owner(&format!(
+        "create table customers (id uuid primary key, email text);
+         comment on table customers is '@graphql({{\"totalCount\": {{\"enabled\": true}}}})';
+         grant select on customers to service_role;
+         create view everybody with (security_invoker) as select * from customers;
+         grant select on everybody to service_role;
+         create function find_them() returns setof customers language sql stable as 'select * from customers';
+         insert into customers values ('{mark}', 'nobody@example.com'), (gen_random_uuid(), 'ann@example.com');
+         insert into customers select gen_random_uuid(), 'many' || n || '@example.com' from generate_series(1, 5000) n"
+    ))
+    .await;
+    let service = app.service();
+    let ask = async |path: &str| {
+        let before = touches(&app).await.len();
+        let seen = if path.contains("graphql") {
+            let query = path.split_once(' ').unwrap();
+            service.post(query.0, json!({ "query": query.1 })).await
+        } else {
+            service.get(path).await
+        };
+        let seen = seen.expect(200);
+        // A read of many rows is looked through as it is sent.
+        let shown = seen.text().contains(mark);
+        let told = touches(&app).await.len() - before;
+        (shown, told)
+    };
+    for quiet in [
+        "/rest/v1/customers?email=eq.ann@example.com",
+        "/rest/v1/customers?select=email&email=eq.nobody@example.com",
+        "/api/v1/tables/customers?email=eq.ann@example.com",
+        "/graphql/v1 { customersCollection(filter: {email: {eq: \"ann@example.com\"}}) { edges { node { id } } } }",
+        PATH_OF_BANS,
+    ] {
+        assert_eq!(ask(quiet).await, (false, 0), "{quiet}");
+    }
+    for loud in [
+        "/rest/v1/customers?email=like.*o*&limit=100000",
+        "/rest/v1/everybody?email=eq.nobody@example.com",
+        "/rest/v1/rpc/find_them?email=eq.nobody@example.com",
+        "/api/v1/tables/customers?email=eq.nobody@example.com",
+        "/graphql/v1 { customersCollection(filter: {email: {eq: \"nobody@example.com\"}}) { edges { node { id } } } }",
+        "/api/v1/graphql { customers(filter: {email_eq: \"nobody@example.com\"}) { id } }",
+    ] {
+        let (shown, told) = ask(loud).await;
+        assert!(shown, "{loud}");
+        // The same caller at the same row is counted within the lane's window: a first entry, then one more that counts.
+        assert!(told >= 1, "{loud} was not told of");
+    }
+    let csv =
+        service.send(Method::GET, "/rest/v1/customers", &[("accept", "text/csv")], Default::default()).await;
+    assert!(csv.expect(200).text().contains(mark));
+    let touched = touches(&app).await;
+    assert_eq!(
+        (&touched[0]["subject"], &touched[0]["actor"]),
+        (&json!("canary:customers"), &json!("key:default_secret"))
+    );
+    assert_eq!(touched[0]["details"]["path"].as_str().map(|path| path.starts_with('/')), Some(true));
+    assert!(!is_out(&app, &service).await, "an own program that reads everything is told of, not cut off");
+}
+
+const PATH_OF_BANS: &str = "/admin/v1/bans";
+
+#[tokio::test]
+async fn reading_a_honey_row_keeps_its_reader_out_where_that_is_set() {
+    let app = TestApp::builder().with("detection.canaries.ban", "row").start().await;
+    let mark = "mara.lindqvist@nowhere.example";
+    make(&app, json!({ "kind": "row", "name": "people", "mark": mark })).await;
+    app.owner(&format!(
+        "create table people (email text primary key); create policy all_of_them on people for select to anon using (true);
+         grant select on people to anon; insert into people values ('{mark}'), ('ann@example.com')"
+    ))
+    .await;
+    let (thief, other) = (app.stranger(), app.stranger());
+    other.get("/rest/v1/people?email=eq.ann@example.com").await.expect(200);
+    assert!(thief.get("/rest/v1/people").await.expect(200).text().contains(mark));
+    app.eventually(async || is_out(&app, &thief).await).await;
+    assert!(!is_out(&app, &other).await);
+    let by_path = app.stranger();
+    by_path.get("/admin/v1/root-key").await.expect(404);
+    assert_eq!(touches(&app).await.len(), 2, "told of");
+    assert!(!is_out(&app, &by_path).await, "and let be, as it is set");
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_does_not_learn_where_the_traps_are() {
+    let app = TestApp::builder().unlimited().start().await;
+    make(&app, json!({ "kind": "row", "name": "people", "mark": "mara.lindqvist@nowhere.example" })).await;
+    let service = app.service();
+    service.get(PATH).await.expect(403);
+    service.post(PATH, json!({ "kind": "row", "name": "x" })).await.expect(403);
+    service.json(Method::DELETE, &format!("{PATH}/people"), Value::Null).await.expect(403);
+    app.stranger().get(PATH).await.expect(403);
+
+    let listed = app::control::ask(app.data(), Method::GET, PATH, None).await.unwrap();
+    let kinds: std::collections::BTreeSet<&str> =
+        listed.as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["path", "row"]);
+    for odd in [
+        json!({ "kind": "row", "name": "people", "mark": "another.mark@nowhere.example" }),
+        json!({ "kind": "row", "name": "other", "mark": "mara.lindqvist@nowhere.example" }),
+        json!({ "kind": "row", "name": "other", "mark": "short" }),
+        json!({ "kind": "row", "name": "other", "mark": "with a space and \"quotes\"" }),
+        json!({ "kind": "key", "name": "other", "mark": "mara2.lindqvist@nowhere.example" }),
+        json!({ "kind": "path", "name": "other" }),
+    ] {
+        let refused = app::control::ask(app.data(), Method::POST, PATH, Some(&odd)).await;
+        assert!(refused.is_err(), "{odd}");
+    }
+    app::control::ask(app.data(), Method::DELETE, &format!("{PATH}/people"), None).await.unwrap();
+    let gone = app::control::ask(app.data(), Method::DELETE, &format!("{PATH}/people"), None).await;
+    assert!(gone.is_err());
+}

@@ -147,6 +147,14 @@ events! {
     ConsentDenied "auth.consent_denied" Info May;
     /// A code of our OAuth server came twice: what it gave was taken back.
     CodeReplayed "auth.code_replayed" Critical Must;
+    /// A program's request for somebody's consent was refused: it was malformed, or names what does not belong together.
+    ConsentRequestRefused "auth.consent_request_refused" Warn May;
+    /// Somebody may not look at a program's request, answer it, or take back what they never agreed to.
+    ConsentRefused "auth.consent_refused" Warn May;
+    /// A program may not register itself, or did not prove who it is.
+    ClientRefused "auth.client_refused" Warn May;
+    /// A program gave a token back: its session ended.
+    TokenGivenBack "auth.token_given_back" Info Must;
     /// An outside identity was linked.
     IdentityLinked "auth.identity_linked" Info Must;
     /// An outside identity was unlinked.

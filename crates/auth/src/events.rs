@@ -61,6 +61,7 @@ pub(crate) enum Outside<'a> {
     ConsentDenied { user: Uuid, client: Uuid },
     ConsentRevoked { user: Uuid, client: Uuid, sessions_ended: usize },
     CodeReplayed { user: Option<Uuid>, client: Uuid },
+    TokenGivenBack { user: Uuid, client: Uuid },
 }
 
 fn outside(visit: &Visit, what: Outside<'_>) -> Entry {
@@ -98,6 +99,9 @@ fn outside(visit: &Visit, what: Outside<'_>) -> Entry {
         Outside::CodeReplayed { user, client } => by(Event::CodeReplayed)
             .about(named(client))
             .detail("user", user.map(|user| format!("user:{user}"))),
+        Outside::TokenGivenBack { user, client } => Entry::named(named(client), Event::TokenGivenBack)
+            .from_address(visit.caller.address)
+            .about(format!("user:{user}")),
     }
 }
 
@@ -132,6 +136,15 @@ pub(crate) async fn record_of(
 pub(crate) fn refused(auth: &Auth, visit: &Visit, event: Event, error: &Error, account: &str) {
     let entry = Entry::by(&visit.caller, event).refused(base::Fault::code(error)).request(&visit.request_id);
     auth.0.audit.refused(entry.about(pseudonym(auth, account)));
+}
+
+/// Records what was refused between a program and a person, without waiting. `client` is what the program calls itself.
+pub(crate) fn refused_of_program(auth: &Auth, visit: &Visit, event: Event, why: &str, client: Option<&str>) {
+    let entry = Entry::by(&visit.caller, event).refused(why).request(&visit.request_id);
+    auth.0.audit.refused(match client.and_then(|client| Uuid::try_parse(client).ok()) {
+        Some(client) => entry.about(format!("client:{client}")),
+        None => entry,
+    });
 }
 
 /// Whose password was chosen.

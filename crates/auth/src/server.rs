@@ -25,9 +25,10 @@ pub use requests::{Request, Step};
 pub use scope::SCOPES;
 pub use tokens::{ClientProof, ServerGrant, TokenAsk};
 
-use base::Settings;
+use audit::Event;
+use base::{Fault, Kind, Settings};
 
-use crate::{Auth, Error};
+use crate::{Auth, Error, Visit, events};
 
 /// What is built once for all of it.
 pub(crate) struct Server {
@@ -78,6 +79,19 @@ impl Auth {
 
     fn signs_id_tokens(&self) -> bool {
         self.0.keys.load().is_public()
+    }
+
+    /// Records what was refused. What failed on our side was not; what waits for another proof is asked again.
+    fn note_refusal<T>(&self, done: &Result<T, Error>, event: Event, client: Option<&str>, visit: &Visit) {
+        if let Err(error) = done
+            && !error.kind().is_ours()
+        {
+            let event = match error.kind() {
+                Kind::StepUp => Event::StepUpRequired,
+                _ => event,
+            };
+            events::refused_of_program(self, visit, event, error.code(), client);
+        }
     }
 
     fn require_server(&self) -> Result<(), Error> {

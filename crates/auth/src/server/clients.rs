@@ -2,6 +2,7 @@
 //!
 //! Invariant: an address is compared with what was registered byte by byte, and nothing else (attack row 27).
 
+use audit::Event;
 use base::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -131,6 +132,16 @@ impl Auth {
         visit: &Visit,
     ) -> Result<Reply<(Client, Option<Secret<String>>)>, Error> {
         self.require_server()?;
+        let made = self.try_register(fields, visit).await;
+        self.note_refusal(&made, Event::ClientRefused, None, visit);
+        made
+    }
+
+    async fn try_register(
+        &self,
+        fields: ClientFields,
+        visit: &Visit,
+    ) -> Result<Reply<(Client, Option<Secret<String>>)>, Error> {
         if !self.0.server.dynamic {
             return Err(ServerError::NoRegistration.into());
         }

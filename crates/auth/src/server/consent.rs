@@ -2,6 +2,7 @@
 //!
 //! Invariant: nobody answers for somebody else, nobody twice, and no account with a second factor without it.
 
+use audit::Event;
 use base::{Level, Owed, Secret, SignedIn};
 use jiff::{SignedDuration, Timestamp};
 use pg::{Param, Reason, Reply, SystemTx};
@@ -50,6 +51,12 @@ struct Waiting {
 impl Auth {
     /// What a request asks of whoever looks. It is theirs from then on.
     pub async fn oauth_look(&self, id: &str, visit: &Visit) -> Result<Reply<Looked>, Error> {
+        let looked = self.try_look(id, visit).await;
+        self.note_refusal(&looked, Event::ConsentRefused, None, visit);
+        looked
+    }
+
+    async fn try_look(&self, id: &str, visit: &Visit) -> Result<Reply<Looked>, Error> {
         let (mut tx, waiting) = self.waiting(id, visit).await?;
         let covered = self.is_covered(&mut tx, &waiting).await?;
         if covered {
@@ -82,6 +89,7 @@ impl Auth {
             Err(error) if base::Fault::kind(&error).is_ours() => return Err(error),
             Err(_) => "login_required",
         };
+        events::refused_of_program(self, visit, Event::ConsentRefused, why, None);
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
         let kept = self.pending(&mut tx, id).await?;
         let back = self.refuse(&mut tx, &kept, why, "nobody may be asked").await?;
@@ -90,6 +98,12 @@ impl Auth {
 
     /// Yes or no; the browser goes back with it.
     pub async fn oauth_answer(&self, id: &str, approve: bool, visit: &Visit) -> Result<Reply<String>, Error> {
+        let answered = self.try_answer(id, approve, visit).await;
+        self.note_refusal(&answered, Event::ConsentRefused, None, visit);
+        answered
+    }
+
+    async fn try_answer(&self, id: &str, approve: bool, visit: &Visit) -> Result<Reply<String>, Error> {
         let (mut tx, waiting) = self.waiting(id, visit).await?;
         let Waiting { kept, client, user } = &waiting;
         if !approve {

@@ -1,5 +1,6 @@
 //! What a person agreed to, to look through and to take back.
 
+use audit::Event;
 use jiff::Timestamp;
 use pg::{Reason, Reply};
 use uuid::Uuid;
@@ -54,6 +55,12 @@ impl Auth {
         visit: &Visit,
     ) -> Result<Reply<()>, Error> {
         self.require_server()?;
+        let revoked = self.try_revoke_grant(user, client, visit).await;
+        self.note_refusal(&revoked, Event::ConsentRefused, Some(&client.to_string()), visit);
+        revoked
+    }
+
+    async fn try_revoke_grant(&self, user: Uuid, client: Uuid, visit: &Visit) -> Result<Reply<()>, Error> {
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
         let row = [user.into(), client.into(), self.0.clock.now().into()];
         if tx.execute(own::REVOKE_CONSENT, row).await? == 0 {

@@ -3,6 +3,7 @@
 //! Invariant: until client and address are known to belong together, no browser is sent anywhere; and no request goes on
 //! without an S256 challenge (attack rows 27, 28).
 
+use audit::Event;
 use jiff::{SignedDuration, Timestamp};
 use pg::{Param, Reason, Reply, Row};
 use serde_json::Value;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::clients::Client;
 use super::{ServerError, scope, sql as own};
 use crate::flow::{Challenge, ChallengeMethod};
-use crate::{Auth, Error, limits};
+use crate::{Auth, Error, Visit, events, limits};
 
 /// What a program sends along, as it came.
 #[derive(Default, Clone)]
@@ -119,8 +120,15 @@ impl Kept {
 
 impl Auth {
     /// Takes a program's request: a browser goes on to whoever asks its person, or back with the reason why not.
-    pub async fn oauth_request(&self, asked: Request) -> Result<Reply<Step>, Error> {
+    pub async fn oauth_request(&self, asked: Request, visit: &Visit) -> Result<Reply<Step>, Error> {
         self.require_server()?;
+        let client = asked.client_id.clone();
+        let taken = self.try_request(asked, visit).await;
+        self.note_refusal(&taken, Event::ConsentRequestRefused, client.as_deref(), visit);
+        taken
+    }
+
+    async fn try_request(&self, asked: Request, visit: &Visit) -> Result<Reply<Step>, Error> {
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let id = asked.client_id.as_deref().ok_or(ServerError::Request("client_id is missing"))?;
         let id =
@@ -134,6 +142,8 @@ impl Auth {
         let checked = match self.check_request(&asked, &client) {
             Ok(checked) => checked,
             Err(Told(error, why)) => {
+                let client = asked.client_id.as_deref();
+                events::refused_of_program(self, visit, Event::ConsentRequestRefused, error, client);
                 let pairs = [("error", error), ("error_description", why)];
                 let state = asked.state.as_deref().filter(|state| state.len() <= 4_096);
                 return Ok(tx.commit(Step::Back(self.answer_to(&uri, &pairs, state))).await?);

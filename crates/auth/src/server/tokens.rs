@@ -225,7 +225,9 @@ impl Auth {
         token: &Secret<String>,
         visit: &Visit,
     ) -> Result<Reply<()>, Error> {
-        let client = self.proven_client(proof).await?;
+        let proven = self.proven_client(proof).await;
+        self.note_refusal(&proven, Event::ClientRefused, proof.id.as_deref(), visit);
+        let client = proven?;
         let Some(session) = self.session_of_token(token.expose()) else {
             return Ok(Reply::untouched((), "no token of ours"));
         };
@@ -237,7 +239,8 @@ impl Auth {
         let ended = ids(&rows)?;
         if let Some(row) = rows.first() {
             let user: Uuid = row.get("user_id")?;
-            events::record(&mut tx, self, visit, Happening::Logout { user, sessions: 1 }).await?;
+            let given = Outside::TokenGivenBack { user, client: client.id };
+            events::record(&mut tx, self, visit, Happening::Outside(given)).await?;
         }
         self.commit_ended(tx, ended, ()).await
     }

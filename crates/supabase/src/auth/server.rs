@@ -84,7 +84,7 @@ pub(super) const ROUTES: [Route<State>; 22] = [
 fn authorize(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let request = read_request(&ask)?;
-        let step = state.auth.oauth_request(request).await?;
+        let step = state.auth.oauth_request(request, &visit(&cx, &ask)).await?;
         let step = step.into_inner();
         let here = state.auth.rules().auth_url();
         match step {

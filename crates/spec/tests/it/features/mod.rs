@@ -24,6 +24,7 @@ mod monitoring;
 mod notices;
 pub mod oauth;
 pub mod oauth_server;
+mod oauth_told;
 pub mod policies;
 mod program;
 mod renewal;

@@ -6,12 +6,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Starts one with a page of its own; `run` evaluates there, `go` opens an address. */
-export async function chromium() {
+/** Starts one with a page of its own, and `more` arguments; `run` evaluates there, `go` opens an address. */
+export async function chromium(more = []) {
   const home = mkdtempSync(join(tmpdir(), 'palisade-browser-'))
   const browser = spawn(process.env.PALISADE_BROWSER ?? 'chromium', [
     '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', `--user-data-dir=${home}`,
-    '--remote-debugging-port=0', 'about:blank',
+    '--remote-debugging-port=0', ...more, 'about:blank',
   ])
   let said = ''
   const address = await new Promise((found, lost) => {

@@ -35,3 +35,15 @@ async fn both_clients_use_links_and_codes_that_a_real_mail_server_brought() {
     let (held, printed) = clients::python_told(&palisade, "links.py", told).await;
     check(held, &printed, 8);
 }
+
+#[tokio::test]
+async fn links_work_in_a_browser_that_reaches_us_over_plain_http_and_their_tokens_stay_here() {
+    let flags = [
+        "--rate_limiting.enabled=false",
+        "--auth.uri_allow_list=http://localhost:*/**",
+        "--server.hosts=palisade.example",
+    ];
+    let palisade = Palisade::start("dev", &flags).await;
+    let (held, printed) = clients::node(&palisade, "pages_browser.mjs").await;
+    check(held, &printed, 2);
+}

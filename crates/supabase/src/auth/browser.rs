@@ -6,21 +6,31 @@ use web::{Answer, Ask, Cx};
 
 use super::State;
 
+/// What a page says of its own referrer: its origin and nothing else of its address. The header, which holds for whatever comes
+/// before it, says nothing at all; but with nothing at all, browsers send the page's own form as if it came from nowhere
+/// (`Origin: null`), and off this machine and without TLS that is all we have to tell it from another site's.
+pub const REFERRER: &str = "<meta name=\"referrer\" content=\"strict-origin\">";
+
 /// A page whose forms go to us only, and whose address nobody hears of.
 pub fn html(status: StatusCode, body: &str) -> Answer {
-    page(status, body, None, "no-referrer")
+    page(status, body, None, ("no-referrer", REFERRER))
 }
 
 /// A page with a form for a route that a cookie opens, which may end at `elsewhere` too: browsers hold the policy against every
 /// redirect that follows. We hear of its address: without any referrer, browsers send a form as if it came from nowhere
 /// (`Origin: null`), and that is refused.
 pub fn html_to(status: StatusCode, body: &str, elsewhere: Option<&str>) -> Answer {
-    page(status, body, elsewhere, "same-origin")
+    page(status, body, elsewhere, ("same-origin", ""))
 }
 
-fn page(status: StatusCode, body: &str, elsewhere: Option<&str>, referrer: &str) -> Answer {
+fn page(
+    status: StatusCode,
+    body: &str,
+    elsewhere: Option<&str>,
+    (referrer, in_page): (&str, &str),
+) -> Answer {
     let page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Palisade</title>\
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">{in_page}<title>Palisade</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><body><main>{body}</main></body></html>"
     );
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:/-[]".contains(&byte);

@@ -5,6 +5,8 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use web::Answer;
 
+use super::browser::REFERRER;
+
 /// What stands there once an address was taken back.
 pub const REVERTED: &str = "<h1>Taken back</h1><p>Your account belongs to this address again, and every session was \
     ended. We sent you a mail to choose another password.</p>";
@@ -46,7 +48,7 @@ pub fn refused(why: &str) -> String {
 /// A page whose form may lead on to these places: browsers hold a form to its policy after a redirect too.
 pub fn leading_to(status: StatusCode, body: &str, places: &[&Redirect]) -> Answer {
     let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Palisade</title>\
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">{REFERRER}<title>Palisade</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><body><main>{body}</main></body></html>"
     );
     let places: String = places.iter().map(|place| format!(" {}", source(place.text()))).collect();

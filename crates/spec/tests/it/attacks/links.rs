@@ -211,6 +211,8 @@ async fn row_29_a_scanner_that_opens_the_link_spends_nothing() {
             assert!(page.header("location").is_empty() && !page.text().contains("access_token"));
             assert!(!page.text().contains("<script"), "nothing acts by itself: {}", page.text());
             assert_eq!(page.header("referrer-policy"), "no-referrer");
+            // The form is sent with an Origin all the same; `sdk_links` looks in a browser.
+            assert!(page.text().contains("<meta name=\"referrer\" content=\"strict-origin\">"));
             assert_eq!(page.header("cache-control"), "no-store");
         }
         scanner.send(Method::HEAD, &mail.path(), &[], Bytes::new()).await;

@@ -47,6 +47,8 @@ impl Auth {
         let provider = self.provider_of_token(&asked).await?;
         let nonce = Nonce::Of(asked.nonce.as_deref().filter(|nonce| !nonce.is_empty()));
         let claims = self.believe(&provider, asked.id_token.expose(), &nonce).await?;
+        // An access token is handed in to be held against the ID token and for nothing else: it is neither used nor kept. Without
+        // one, `at_hash` says nothing about whose the ID token is (OpenID Connect Core 3.2.2.9 validates the access token by it).
         if let Some(token) = asked.access_token.as_ref().filter(|token| !token.expose().is_empty()) {
             id_token::require_access_token(asked.id_token.expose(), &claims, token.expose())?;
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use spec::{Person, TestApp};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn row_6_nobody_raises_themselves_by_a_field_in_the_body() {
@@ -170,6 +171,45 @@ async fn row_25_a_long_password_is_refused_everywhere_before_it_is_hashed() {
     made.expect(200);
     Person::sign_in(&app.stranger(), "l@example.com", &long).await.expect(200);
     assert!(hashes() >= before + 2);
+}
+
+/// What a body over the limit is told is upstream's (413 `request_entity_too_large`): the length alone decides, so it comes before
+/// the password does.
+#[tokio::test]
+async fn row_25_ten_megabytes_are_refused_at_once_in_words_that_clients_understand() {
+    let app = TestApp::builder().unlimited().start().await;
+    let key = app.stranger().headers.iter().find(|(name, _)| name == "apikey").unwrap().1.clone();
+    let hashes = app.running.services.auth.hashes_computed();
+    let ask = async |path: &str, version: &str| {
+        let began = std::time::Instant::now();
+        let mut socket = tokio::net::TcpStream::connect(app.running.address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\napikey: {key}\r\ncontent-type: application/json\r\n{version}\
+             content-length: 10485760\r\n\r\n{{\"email\":\"ann@example.com\",\"password\":\"Aa1!Aa1!",
+            app.running.address
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut said = vec![0; 4096];
+        let length = socket.read(&mut said).await.unwrap();
+        (String::from_utf8_lossy(&said[..length]).into_owned(), began.elapsed())
+    };
+    const DATED: &str = "x-supabase-api-version: 2024-01-01\r\n";
+    for (path, version, expected) in [
+        ("/auth/v1/token?grant_type=password", "", "\"error_code\":\"request_entity_too_large\""),
+        ("/auth/v1/token?grant_type=password", DATED, "\"code\":\"request_entity_too_large\""),
+        ("/auth/v1/signup", "", "\"error_code\":\"request_entity_too_large\""),
+        ("/auth/v1/signup", DATED, "\"code\":\"request_entity_too_large\""),
+    ] {
+        let mut quickest = std::time::Duration::MAX;
+        for _ in 0..5 {
+            let (said, took) = ask(path, version).await;
+            assert!(said.starts_with("HTTP/1.1 413 ") && said.contains(expected), "{path}: {said}");
+            quickest = quickest.min(took);
+        }
+        assert!(quickest < std::time::Duration::from_millis(50), "{path}: {quickest:?}");
+    }
+    assert_eq!(app.running.services.auth.hashes_computed(), hashes);
+    app.person("ann").await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use pg::managed::{Durability, ManagedConfig, Server};
 use pg::{Config, Pg};
 
 use crate::error::StartError;
+use crate::statements::Statements;
 use crate::{database_url, lists, settings};
 
 /// Where the database comes from.
@@ -34,6 +35,8 @@ pub enum From {
         admin: Target,
         /// The two logins.
         logins: Logins,
+        /// What its server reports of it.
+        statements: Option<Statements>,
     },
 }
 
@@ -58,6 +61,8 @@ pub struct Database {
     pub wanted: Wanted,
     /// What the server did not let us set up.
     pub plan: Plan,
+    /// What its server reports of those who come with SQL themselves; none from somebody else's server.
+    pub statements: Option<Statements>,
     /// Our own server, to stop at the end.
     pub server: Option<Server>,
     /// The administrator's URL, for the ready file.
@@ -82,7 +87,9 @@ pub async fn open(
             config.durability = durability;
             config.initdb_args = settings.get(&settings::INITDB_ARGS);
             config.listen = crate::database_tls::listen(settings, data, clock)?;
+            config.reported = crate::statements::classes(settings);
             let server = Server::start(config).await?;
+            let statements = Some(Statements::of_all(server.statements()));
             let logins = Logins::load_or_create(&data.join("keys"), rng)?;
             let mut wanted = Wanted::embedded(logins.clone());
             wanted.timeouts = settings::timeouts(settings);
@@ -92,15 +99,24 @@ pub async fn open(
             migrate(&admin).await?;
             let pg = connect(&admin, &logins, settings)?;
             let (listen, admin_url) = (admin.login(&logins.system), server.admin_url(NAME));
-            Ok(Database { pg, admin, listen, wanted, plan, server: Some(server), admin_url })
+            Ok(Database { pg, admin, listen, wanted, plan, statements, server: Some(server), admin_url })
         }
         From::Given { admin, consent } => given(admin, consent, data, settings, rng).await,
-        From::Prepared { admin, logins } => {
+        From::Prepared { admin, logins, statements } => {
             let pg = connect(&admin, &logins, settings)?;
             let (listen, admin_url) = (admin.login(&logins.system), database_url::text(&admin));
             let mut wanted = Wanted::embedded(logins);
             wanted.exposed = exposed(settings);
-            Ok(Database { pg, admin, listen, wanted, plan: Plan::default(), server: None, admin_url })
+            Ok(Database {
+                pg,
+                admin,
+                listen,
+                wanted,
+                plan: Plan::default(),
+                statements,
+                server: None,
+                admin_url,
+            })
         }
     }
 }
@@ -128,7 +144,7 @@ async fn given(
     migrate(&admin).await?;
     let pg = connect(&admin, &logins, settings)?;
     let (listen, admin_url) = (admin.login(&logins.system), database_url::text(&admin));
-    Ok(Database { pg, admin, listen, wanted, plan, server: None, admin_url })
+    Ok(Database { pg, admin, listen, wanted, plan, statements: None, server: None, admin_url })
 }
 
 /// The schemas of `data.schemas`, guarded: new tables in them are closed from their first moment (controls 40, 41).

@@ -45,7 +45,7 @@ pub fn target(url: &Secret, settings: &Settings) -> Result<Target, StartError> {
     let database = if database.is_empty() { decode(name) } else { decode(database) };
     let login =
         Login { name: decode(name), password: password.map(|password| Secret::new(decode(password))) };
-    Ok(Target { server, database, login })
+    Ok(Target { server, database, login, unreported: false })
 }
 
 /// The URL of a target, for an administrator's own tools. TLS modes are libpq's words.

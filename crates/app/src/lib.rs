@@ -41,5 +41,6 @@ pub mod serve;
 pub mod services;
 pub mod settings;
 pub mod start;
+pub mod statements;
 mod watch;
 mod welcome;

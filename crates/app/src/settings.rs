@@ -28,6 +28,12 @@ pub static CONSENT: Setting<bool> = Setting::new("database.consent", "false")
     .changes("whether the roles, schemas and triggers that a first start lists may be made on the server of database.url")
     .proven_by(&[50]);
 
+/// Statements of those who come with SQL themselves.
+pub static AUDIT_STATEMENTS: Setting<Vec<String>> = Setting::new("database.audit_statements", "write, ddl, role")
+    .choices(&["read", "write", "function", "role", "ddl", "misc"])
+    .changes("which statements sent straight to the database's own server are recorded in the audit log, by pgaudit's classes")
+    .proven_by(&[56]);
+
 /// All connections together.
 pub static MAX_CONNECTIONS: Setting<u32> = Setting::new("database.max_connections", "50")
     .range("8", "1000")
@@ -121,6 +127,7 @@ pub const SETTINGS: &[&Definition] = &[
     &INITDB_ARGS.definition,
     &LISTEN.definition,
     &LISTEN_NETWORKS.definition,
+    &AUDIT_STATEMENTS.definition,
     &LISTEN_NAMES.definition,
     &LISTEN_CERT.definition,
     &LISTEN_KEY.definition,

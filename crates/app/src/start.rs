@@ -105,7 +105,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let address = bound.local_addr().unwrap_or(listen);
     let url = public_url(&settings, address, secure);
     let root = Arc::new(RootKey::load_or_create(&data.join("keys/root.key"))?);
-    let database = database::open(database, &data, &settings, &rng, &clock).await?;
+    let mut database = database::open(database, &data, &settings, &rng, &clock).await?;
     if let Some(log) = &log {
         log.write_to(log_files(&settings, &data)?);
     }
@@ -127,6 +127,9 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         services::open(&basics, &database, audit, detection).await?;
 
     let behind = &tasks.behind;
+    if let Some(statements) = database.statements.take() {
+        behind.tracker.spawn(statements.record(services.audit.clone(), behind.stop.clone()));
+    }
     let listener = watch::spawn(&database.listen, &services, &behind.tracker, &behind.stop);
     behind.tracker.spawn(keeper.run(listener.clone(), behind.stop.clone()));
     behind.tracker.spawn(alerts.run(listener.clone(), behind.stop.clone()));

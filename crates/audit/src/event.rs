@@ -337,6 +337,10 @@ events! {
     DbMigrationFailed "db.migration_failed" Warn Must;
     /// An operator took a migration of the application back.
     DbMigrationReverted "db.migration_reverted" Warn Must;
+    /// Somebody who came with SQL themselves ran a statement of a class that is recorded (control 56).
+    DbStatement "db.statement" Info May;
+    /// More such statements came than could be recorded; how many is in it.
+    DbStatementsLost "db.statements_lost" Critical May;
     /// A migration of our schemas was applied.
     MigrationApplied "migration.applied" Info Must;
     /// A migration of the user's schema was applied.

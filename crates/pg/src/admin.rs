@@ -18,6 +18,8 @@ pub struct Target {
     pub database: String,
     /// As whom.
     pub login: Login,
+    /// Whether the server is not to report what is done here (control 56): for a superuser who records it himself.
+    pub unreported: bool,
 }
 
 impl Target {
@@ -28,7 +30,12 @@ impl Target {
 
     /// The same server and database, as somebody else.
     pub fn login(&self, login: &Login) -> Self {
-        Target { login: login.clone(), ..self.clone() }
+        Target { login: login.clone(), unreported: false, ..self.clone() }
+    }
+
+    /// The same, as anybody with this login enters: what is done is reported.
+    pub fn reported(&self) -> Self {
+        Target { unreported: false, ..self.clone() }
     }
 
     /// Connects; the connection lives in a task of its own until the client is dropped.
@@ -47,6 +54,9 @@ impl Target {
         config.user(&self.login.name).dbname(&self.database).application_name("palisade");
         // Already encrypted where it has to be.
         config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+        if self.unreported {
+            config.options("-c log_statement=none -c pgaudit.log=none");
+        }
         if let Some(password) = &self.login.password {
             config.password(password.expose());
         }

@@ -96,6 +96,24 @@ pub const POLL_MS: Limit = Limit::new("poll_ms", 10, "waits of a second should n
 /// Where PostgreSQL's log is cut; one predecessor is kept.
 pub const LOG_BYTES_MAX: Limit =
     Limit::new("log_bytes_max", 16 << 20, "weeks of warnings, and never a full disk");
+/// Bytes of what the server says that are read at once.
+pub const LOG_READ_BYTES: Limit =
+    Limit::new("server_said_read_bytes", 64 << 10, "far more than a quiet server says between two looks");
+/// Bytes of one message of the server that are kept.
+pub const LOG_MESSAGE_BYTES: Limit = Limit::new(
+    "server_said_message_bytes_max",
+    1 << 20,
+    "a statement may be a gigabyte; its beginning tells what it is",
+);
+/// Sessions whose user and database are remembered for what the server says of them.
+pub const LOG_SESSIONS: Limit =
+    Limit::new("server_said_sessions_max", 10_000, "ten times what the server lets in");
+/// Reported statements that wait to be recorded.
+pub const STATEMENTS_HEARD: Limit = Limit::new(
+    "statements_heard_max",
+    8_192,
+    "a burst of a migration; what is missed is counted and recorded",
+);
 /// Longest path of a Unix socket.
 pub const SOCKET_PATH_BYTES_MAX: Limit =
     Limit::new("socket_path_bytes_max", 107, "sockaddr_un has 108 bytes with the terminating zero");

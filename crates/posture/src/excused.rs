@@ -44,6 +44,7 @@ pub const ALL: &[Excused] = &[
     not_applicable(44, "GraphQL is switched off"),
     not_applicable(45, "GraphQL is switched off"),
     not_applicable(54, "the managed PostgreSQL has no TCP listener that a certificate could protect"),
+    needs_you(56, "what is sent straight to a foreign database server is recorded by that server"),
     needs_you(58, "encrypting the disk below the database is done by whoever owns the disk"),
     not_applicable(59, "the database is not created by Palisade, so its checksums are its operator's"),
     not_applicable(61, "no S3 store is configured"),

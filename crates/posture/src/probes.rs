@@ -30,6 +30,7 @@ mod roles;
 mod rows;
 mod saml;
 mod secrets;
+mod statements;
 mod store;
 mod tables;
 mod validation;
@@ -121,6 +122,7 @@ probes! {
     53 => connection::database_traffic_is_protected;
     54 => certificates::listeners_show_a_certificate;
     55 => connection::pool_is_capped;
+    56 => statements::what_is_sent_past_us_is_recorded;
     57 => validation::values_never_become_sql;
     59 => connection::pages_have_checksums;
     62 => store::the_store_names_nobody;

@@ -69,7 +69,12 @@ impl TestAppBuilder {
             if self.serving { files } else { Settings::default() }.with("monitoring.port", "0"),
             |settings, (name, value)| settings.with(name, value),
         );
-        let from = database::From::Prepared { admin: database.target(), logins: database.logins().clone() };
+        let statements = Some(app::statements::Statements::of(database.statements(), database.name()));
+        let from = database::From::Prepared {
+            admin: database.target(),
+            logins: database.logins().clone(),
+            statements,
+        };
         let running = start::start(Start {
             settings,
             profile: if self.serving { Profile::Serve } else { Profile::Dev },

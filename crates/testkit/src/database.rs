@@ -58,6 +58,11 @@ impl Database {
         self.cluster.server.socket_dir()
     }
 
+    /// What the server reports of everybody's statements, in every test's database.
+    pub fn statements(&self) -> tokio::sync::broadcast::Receiver<Arc<pg::managed::Ran>> {
+        self.cluster.server.statements()
+    }
+
     /// The passwords of the two logins.
     pub fn logins(&self) -> &bootstrap::Logins {
         &self.cluster.logins

@@ -15,6 +15,7 @@ const OLDEST: u32 = 15;
 pub fn find_or_install(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(directory) = where_palisade_looks() {
         renew(&directory)?;
+        pgaudit(&directory)?;
         found("PostgreSQL", &describe(&directory));
         return Ok(directory);
     }
@@ -23,6 +24,7 @@ pub fn find_or_install(workspace: &Workspace) -> Result<PathBuf> {
         install()?;
         let directory =
             where_palisade_looks().context("PostgreSQL was installed, but its programs were not found")?;
+        pgaudit(&directory)?;
         found("PostgreSQL", &describe(&directory));
         return Ok(directory);
     }
@@ -69,6 +71,16 @@ fn renew(directory: &Path) -> Result<()> {
     }
     missing("PostgreSQL's newest minor release", &format!("upgrading {package}"));
     system::as_root("apt-get", &["install", "--yes", "--only-upgrade", &package])
+}
+
+/// The extension that reports statements (control 56): tests look at it where it can be had.
+fn pgaudit(directory: &Path) -> Result<()> {
+    let Some(package) = package_of(directory).filter(|_| system::may_install()) else { return Ok(()) };
+    if directory.join("../lib/pgaudit.so").is_file() {
+        return Ok(());
+    }
+    missing("pgaudit", "installing the system's package, for tests");
+    system::install(&[&format!("{package}-pgaudit")])
 }
 
 /// `/usr/lib/postgresql/15/bin` came in `postgresql-15`.

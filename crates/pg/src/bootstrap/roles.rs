@@ -153,6 +153,7 @@ pub(super) fn steps(wanted: &Wanted, rights: &Rights) -> Vec<Step> {
     }
     steps.extend(timeouts(wanted));
     if wanted.embedded {
+        steps.extend([AUTHENTICATOR, SYSTEM].into_iter().flat_map(unreported));
         steps.push(create_database(wanted));
         steps.extend(["postgres", "template1"].map(close_database));
     }
@@ -226,6 +227,26 @@ fn role_setting(role: &str, setting: &str, bound: Duration) -> Step {
         needs: Needs::CreateRole,
         without: Some((55, "a statement may run for as long as the server lets it")),
     }
+}
+
+/// What a login of ours sends is recorded where it is done; the server reports the rest (control 56).
+fn unreported(role: &str) -> [Step; 2] {
+    ["log_statement", "pgaudit.log"].map(|setting| Step {
+        scope: Scope::Cluster,
+        what: format!("Let the server not report what `{role}` sends by {setting}"),
+        check: format!(
+            "SELECT ({} LIKE 'pgaudit%' AND pg_catalog.current_setting({0}, true) IS NULL) OR EXISTS (
+               SELECT FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+                WHERE s.setdatabase = 0 AND r.rolname = {} AND {} = ANY (s.setconfig))",
+            quote_text(setting),
+            quote_text(role),
+            quote_text(&format!("{setting}=none"))
+        ),
+        sql: format!("ALTER ROLE {} SET {setting} = 'none'", quote_name(role)),
+        touches: None,
+        needs: Needs::Superuser,
+        without: None,
+    })
 }
 
 fn create_database(wanted: &Wanted) -> Step {

@@ -15,6 +15,7 @@ use super::config::{Durability, ManagedConfig};
 use super::files::{self, failed};
 use super::layout::Layout;
 use super::listen;
+use super::ran::{Class, Witness};
 
 /// Runs `initdb` beside the final place and moves the result there, so that a crash in between leaves no half cluster.
 pub fn create_if_absent(
@@ -125,9 +126,9 @@ fn check_version(layout: &Layout, binaries: &Binaries) -> Result<(), Error> {
 
 /// Writes the configuration anew, so that no edit survives unseen. Tuning goes through `ALTER SYSTEM`, which cannot
 /// reach what [`arguments`] fixes.
-pub fn write_settings(config: &ManagedConfig, layout: &Layout) -> Result<(), Error> {
+pub fn write_settings(config: &ManagedConfig, layout: &Layout, witness: Witness) -> Result<(), Error> {
     let settings = layout.place.join("postgresql.conf");
-    files::write(&settings, &tuning(config, memory_mib()), 0o644)
+    files::write(&settings, &(tuning(config, memory_mib()) + &reports(&config.reported, witness)), 0o644)
         .map_err(|error| failed(&settings, &error))?;
     let access = layout.place.join("pg_hba.conf");
     let from_elsewhere = config.listen.as_ref().map(listen::access).unwrap_or_default();
@@ -196,11 +197,44 @@ max_slot_wal_keep_size = 1GB
 log_min_messages = warning
 log_min_error_statement = panic
 log_error_verbosity = terse
-log_line_prefix = '%m [%p] %u@%d '
+log_line_prefix = '%m [%p] '
+log_connections = on
+log_disconnections = on
+lc_messages = 'C'
 timezone = 'UTC'
 log_timezone = 'UTC'
 "
     )
+}
+
+/// What the server is to report of statements, and that values stay out of it.
+fn reports(wanted: &[Class], witness: Witness) -> String {
+    let mut names: Vec<&str> = wanted.iter().map(|class| class.name()).collect();
+    names.dedup();
+    match witness {
+        Witness::Pgaudit => {
+            let classes = if names.is_empty() { "none".to_owned() } else { names.join(",") };
+            format!(
+                "shared_preload_libraries = 'pgaudit'
+pgaudit.log = '{classes}'
+pgaudit.log_catalog = off
+pgaudit.log_relation = on
+pgaudit.log_parameter = off
+pgaudit.log_client = off
+pgaudit.log_level = log
+"
+            )
+        }
+        Witness::Server => {
+            let in_mod = |class: &Class| matches!(class, Class::Write | Class::Ddl | Class::Role);
+            let level = match wanted {
+                [] => "none",
+                _ if wanted.iter().all(in_mod) => "mod",
+                _ => "all",
+            };
+            format!("log_statement = {level}\nlog_parameter_max_length = 0\n")
+        }
+    }
 }
 
 fn memory_mib() -> u64 {
@@ -222,6 +256,16 @@ mod tests {
         assert!(tuning(&config, 256).contains("shared_buffers = 32MB"));
         assert!(tuning(&config, 4096).contains("shared_buffers = 512MB"));
         assert!(tuning(&config, 1 << 20).contains("shared_buffers = 1024MB"));
+    }
+
+    #[test]
+    fn classes_are_reported_by_whoever_can() {
+        let wanted = [Class::Write, Class::Ddl];
+        assert!(reports(&wanted, Witness::Pgaudit).contains("pgaudit.log = 'write,ddl'\n"));
+        assert!(reports(&[], Witness::Pgaudit).contains("pgaudit.log = 'none'\n"));
+        assert!(reports(&wanted, Witness::Server).starts_with("log_statement = mod\n"));
+        assert!(reports(&[Class::Read], Witness::Server).starts_with("log_statement = all\n"));
+        assert!(reports(&[], Witness::Server).starts_with("log_statement = none\n"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use base::Rng;
 
 use super::listen::Listen;
+use super::ran::Class;
 use crate::{Error, SetupError};
 
 /// How the embedded server is to be made and run.
@@ -23,6 +24,8 @@ pub struct ManagedConfig {
     pub durability: Durability,
     /// A listener beside the socket, for people and programs elsewhere that come with SQL.
     pub listen: Option<Listen>,
+    /// Which statements of those who come with SQL themselves the server reports (control 56).
+    pub reported: Vec<Class>,
     /// Where the superuser's password comes from.
     pub rng: Rng,
 }
@@ -37,6 +40,7 @@ impl ManagedConfig {
             max_connections: 100,
             durability: Durability::Full,
             listen: None,
+            reported: vec![Class::Write, Class::Ddl, Class::Role],
             rng,
         }
     }

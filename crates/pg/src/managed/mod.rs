@@ -12,22 +12,26 @@ mod account;
 mod cluster;
 mod config;
 mod files;
+mod heard;
 mod layout;
 mod listen;
 mod orphans;
+mod ran;
 mod supervise;
 
 pub use config::{Durability, ManagedConfig};
 pub use files::load_or_create_secret;
+pub use heard::witness;
 pub use listen::{Certificate, Listen, Shown};
+pub use ran::{Class, Ran, Witness};
 pub use supervise::State;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use base::Secret;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::admin::Target;
 use crate::binaries::{self, Binaries};
@@ -48,6 +52,7 @@ pub struct Server {
     port: u16,
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<State>,
+    ran: broadcast::Sender<Arc<Ran>>,
 }
 
 impl Server {
@@ -66,15 +71,22 @@ impl Server {
         orphans::stop(&layout.cluster)?;
         let password = load_or_create_secret(&layout.home.join("superuser.password"), &config.rng)?;
         cluster::create_if_absent(&config, &layout, &binaries, &password)?;
-        cluster::write_settings(&config, &layout)?;
-        let (commands, state) = Supervisor::start(&config, &layout, &binaries, lock)?;
-        Ok(Server { layout, binaries, password, port: config.port(), commands, state })
+        cluster::write_settings(&config, &layout, heard::witness(&binaries.dir))?;
+        let (ran, _) = broadcast::channel(limits::STATEMENTS_HEARD.size());
+        let (commands, state) = Supervisor::start(&config, &layout, &binaries, lock, ran.clone())?;
+        Ok(Server { layout, binaries, password, port: config.port(), commands, state, ran })
     }
 
-    /// How an administrator enters `database`.
+    /// Statements that the server reports, from now on: of those who come with SQL themselves. Who is slower than they
+    /// come misses some, and is told how many.
+    pub fn statements(&self) -> broadcast::Receiver<Arc<Ran>> {
+        self.ran.subscribe()
+    }
+
+    /// How we enter `database` as its administrator: what we do there we record ourselves, so the server does not report it.
     pub fn admin(&self, database: &str) -> Target {
         let login = Login { name: SUPERUSER.to_owned(), password: Some(self.password.clone()) };
-        Target { server: self.address(), database: database.to_owned(), login }
+        Target { server: self.address(), database: database.to_owned(), login, unreported: true }
     }
 
     /// Where it is, for [`crate::Config`].

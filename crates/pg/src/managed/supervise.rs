@@ -3,22 +3,26 @@
 //! A thread and not a task, for two reasons: the kernel ties a child's "your parent died" signal to the *thread* that
 //! made it, and a test's cluster outlives the runtime of the test that happened to start it.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::binaries::Binaries;
 use crate::{Error, SetupError, limits};
 
 use super::config::ManagedConfig;
 use super::files::failed;
+use super::heard::Ear;
 use super::layout::Layout;
+use super::ran::Ran;
 use super::{cluster, orphans};
 
 /// What the supervisor sees.
@@ -52,6 +56,7 @@ pub struct Supervisor {
     layout: Layout,
     binaries: Binaries,
     dies_with_us: bool,
+    ear: RefCell<Ear>,
     state: watch::Sender<State>,
     commands: mpsc::Receiver<Command>,
     _lock: File,
@@ -64,6 +69,7 @@ impl Supervisor {
         layout: &Layout,
         binaries: &Binaries,
         lock: File,
+        ran: broadcast::Sender<Arc<Ran>>,
     ) -> Result<(mpsc::Sender<Command>, watch::Receiver<State>), Error> {
         let (command, commands) = mpsc::channel();
         let (state, watched) = watch::channel(State::Down { failures: 0 });
@@ -72,6 +78,7 @@ impl Supervisor {
             layout: layout.clone(),
             binaries: binaries.clone(),
             dies_with_us: can_die_with_us(),
+            ear: RefCell::new(Ear::open(layout.log(), config.reported.clone(), ran)?),
             state,
             commands,
             _lock: lock,
@@ -128,8 +135,10 @@ impl Supervisor {
             }
             // An error means the kernel knows no such child: gone as well.
             if !matches!(child.try_wait(), Ok(None)) {
+                self.ear.borrow_mut().listen(true);
                 return None;
             }
+            self.ear.borrow_mut().listen(false);
             keep_log_small(&self.layout.log());
         }
     }
@@ -164,10 +173,8 @@ impl Supervisor {
     }
 
     fn launch(&self) -> Result<Child, Error> {
-        let log_path = self.layout.log();
-        let log = File::options().create(true).append(true).open(&log_path);
-        let log = log.map_err(|error| failed(&log_path, &error))?;
-        let second = log.try_clone().map_err(|error| failed(&log_path, &error))?;
+        let mouth = || self.ear.borrow().mouth().map_err(|error| failed(&self.layout.log(), &error));
+        let (log, second) = (mouth()?, mouth()?);
         let program = self.binaries.program("postgres");
         let mut command = if self.dies_with_us {
             // SIGINT is PostgreSQL's "fast shutdown".
@@ -207,6 +214,7 @@ impl Supervisor {
                 let what =
                     if ended { "PostgreSQL ended while starting" } else { "PostgreSQL does not get ready" };
                 let log = self.layout.log();
+                self.ear.borrow_mut().listen(true);
                 let fix = format!("Read {}", log.display());
                 return Err(SetupError::new("pg.server.start", what, last_lines(&log), fix).into());
             }
@@ -216,6 +224,7 @@ impl Supervisor {
 
     fn finish(&self, child: &mut Child, answer: Option<Command>) {
         let ended = end(child);
+        self.ear.borrow_mut().listen(true);
         self.state.send_replace(State::Stopped);
         match (answer, ended) {
             // Whoever asked may have stopped listening; the server is down either way.
@@ -267,7 +276,7 @@ fn can_die_with_us() -> bool {
     can
 }
 
-/// One log file and its predecessor. Copied and cut rather than renamed, because PostgreSQL holds it open (appending).
+/// One log file and its predecessor. Copied and cut rather than renamed, so that somebody who follows it goes on.
 fn keep_log_small(log: &Path) {
     let is_large = fs::metadata(log).is_ok_and(|metadata| metadata.len() > limits::LOG_BYTES_MAX.value);
     if !is_large {

@@ -19,4 +19,5 @@ mod migrate;
 mod notify;
 mod once;
 mod scene;
+mod statements;
 mod tx;

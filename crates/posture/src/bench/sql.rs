@@ -17,11 +17,20 @@ pub type Table = Vec<Vec<Option<String>>>;
 impl Bench {
     /// Opens one.
     pub async fn sql(&self) -> Result<Sql, Trouble> {
-        let limit = Duration::from_secs(limits::STEP_SECONDS_MAX.value);
-        let connected = timeout(limit, self.place.database.connect()).await;
-        let connected = connected.map_err(|_| Trouble::Slow("connecting to the database".to_owned()))?;
-        connected.map(Sql).map_err(|error| Trouble::Database(error.to_string()))
+        enter(&self.place.database).await
     }
+
+    /// Opens one as anybody with that password does who comes with a program of their own.
+    pub async fn sql_as_anybody(&self) -> Result<Sql, Trouble> {
+        enter(&self.place.database.reported()).await
+    }
+}
+
+async fn enter(database: &pg::admin::Target) -> Result<Sql, Trouble> {
+    let limit = Duration::from_secs(limits::STEP_SECONDS_MAX.value);
+    let connected = timeout(limit, database.connect()).await;
+    let connected = connected.map_err(|_| Trouble::Slow("connecting to the database".to_owned()))?;
+    connected.map(Sql).map_err(|error| Trouble::Database(error.to_string()))
 }
 
 impl Sql {

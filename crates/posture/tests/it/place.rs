@@ -21,6 +21,7 @@ pub fn nowhere() -> pg::admin::Target {
         server: pg::Server::Socket { dir: PathBuf::from("/nonexistent"), port: 1 },
         database: "none".to_owned(),
         login,
+        unreported: false,
     }
 }
 

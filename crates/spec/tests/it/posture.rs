@@ -16,6 +16,7 @@ mod passwords;
 mod roles;
 mod saml;
 mod start;
+mod statements;
 mod store;
 mod validation;
 

@@ -8,6 +8,7 @@
 mod access;
 mod address;
 mod authority;
+mod config;
 mod connections;
 mod cors;
 mod counts;
@@ -30,6 +31,7 @@ mod upgrade;
 
 pub use address::TrustedProxies;
 pub use authority::{Authority, CertificateNames, Hosts};
+pub use config::{EdgeConfig, Identified, Identify, Recognise, Refusal, Used};
 pub use connections::{Connections, Watch};
 pub use cors::Cors;
 pub use counts::Counts;
@@ -39,7 +41,7 @@ pub use front::Front;
 pub use headers::SecurityHeaders;
 pub use listener::{Listening, Peer, bind, listen, serve};
 pub use monitoring::Monitoring;
-pub use pipeline::{Edge, EdgeConfig, Identified, Identify, Recognise, Refusal, Used};
+pub use pipeline::Edge;
 pub use plain::{Exposed, OnExposed, Plain};
 pub use rates::Rates;
 pub use sentry::{Arrived, Look, OnAnswer, OnCaller, Sentry};

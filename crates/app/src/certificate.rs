@@ -50,8 +50,13 @@ fn tell(status: &Value) {
         Value::Null => say("there is no certificate yet"),
         facts => certificate(facts),
     }
-    for (name, label) in [("renews_at", "renewed at"), ("rehearsed_at", "rehearsed"), ("trouble", "trouble")]
-    {
+    for (name, label) in [
+        ("stapled_until", "stapled to"),
+        ("status_trouble", "OCSP"),
+        ("renews_at", "renewed at"),
+        ("rehearsed_at", "rehearsed"),
+        ("trouble", "trouble"),
+    ] {
         if let Some(text) = status[name].as_str() {
             say(&format!("{label:12} {text}"));
         }

@@ -82,10 +82,18 @@ async fn announce(
     began: std::time::Instant,
 ) -> Result<(), StartError> {
     if let Some(tls) = running.services.tls.as_ref().filter(|tls| tls.facts().is_none()) {
-        welcome::note(&format!("getting a certificate for {} …", tls.names().join(", ")));
+        match tls.names().as_slice() {
+            [] => welcome::note("completing the chain of the certificate …"),
+            names => welcome::note(&format!("getting a certificate for {} …", names.join(", "))),
+        }
         // The authority has the last word; this is what to mend when it says no.
         crate::certificate::problems(&tls.names()).await.iter().for_each(|problem| welcome::note(problem));
         tls.keep().await?;
+        // Files that lack what cannot be had are somebody's to mend now, not at the first request.
+        let status = tls.status();
+        if let (None, "files", Some(why)) = (&status.certificate, status.source, status.trouble) {
+            return Err(StartError::Tls(tls::Error::Preflight { why }));
+        }
     }
     let data = &process.serve.data;
     let demo = match profile {

@@ -15,6 +15,7 @@ pub mod redis;
 pub mod second;
 pub mod sockets;
 pub mod sql;
+pub mod staple;
 pub mod tenant;
 pub mod tls;
 

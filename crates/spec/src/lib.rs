@@ -20,6 +20,7 @@ pub mod factors;
 pub mod http;
 pub mod https;
 pub mod idp;
+pub mod issuer;
 pub mod mail;
 pub mod person;
 pub mod program;

@@ -1,5 +1,9 @@
 //! The one certificate of an instance: where it comes from, whether it is due, and what happened last.
 
+mod complete;
+mod rehearse;
+mod staple;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -81,6 +85,10 @@ pub struct Status {
     pub trouble: Option<String>,
     /// When a renewal was last rehearsed with success.
     pub rehearsed_at: Option<Timestamp>,
+    /// Until when what the issuer says of the certificate, shown with it, counts.
+    pub stapled_until: Option<Timestamp>,
+    /// What came of asking the issuer, when that was bad.
+    pub status_trouble: Option<String>,
 }
 
 /// The certificate. Cheap to clone.
@@ -112,6 +120,9 @@ struct State {
     files_seen: Option<(SystemTime, SystemTime)>,
     rehearsed_at: Option<Timestamp>,
     rehearsal_tried_at: Option<Timestamp>,
+    stapled: staple::Stapled,
+    /// What is in the files waits for what completes it.
+    to_complete: bool,
 }
 
 /// Which source the settings name; `None` for none.
@@ -194,8 +205,9 @@ impl Tls {
 
     /// Whether what the settings name can be shown: the same checks as when it is read while running (control 17).
     pub fn check_files(given: &Settings) -> Result<(), Error> {
+        complete::check_trusted(given)?;
         match source(given)? {
-            Some(Source::Files { cert, key }) => Material::from_files(&cert, &key).map(drop),
+            Some(Source::Files { cert, key }) => Material::from_files_as_they_are(&cert, &key).map(drop),
             Some(Source::Acme | Source::Local | Source::Probes) | None => Ok(()),
         }
     }
@@ -208,8 +220,17 @@ impl Tls {
     fn read_what_is_there(&self) -> Result<(), Error> {
         match &self.0.source {
             Source::Files { cert, key } => {
-                self.show(Material::from_files(cert, key)?, None);
-                self.state().files_seen = seen(cert, key);
+                let material = Material::from_files_as_they_are(cert, key)?;
+                match self.completed_from_here(material) {
+                    Some(material) => {
+                        self.show(material, None);
+                        self.state().files_seen = seen(cert, key);
+                    }
+                    // Nothing is shown until it was fetched, which a start does not wait for.
+                    None => {
+                        tracing::info!("the certificate's chain is incomplete: what is missing is fetched")
+                    }
+                }
             }
             Source::Local | Source::Probes => {
                 let (own, now) = (&self.0.own, self.0.parts.clock.now());
@@ -229,6 +250,7 @@ impl Tls {
                 }
             }
         }
+        self.staple_what_was_kept();
         Ok(())
     }
 
@@ -244,6 +266,8 @@ impl Tls {
         state.ask_at = None;
         state.trouble = None;
         state.failures = 0;
+        state.to_complete = false;
+        state.stapled = staple::Stapled::default();
     }
 
     /// How TLS is spoken.
@@ -282,6 +306,8 @@ impl Tls {
             renews_at,
             trouble: state.trouble.clone(),
             rehearsed_at: state.rehearsed_at,
+            stapled_until: state.stapled.until,
+            status_trouble: state.stapled.trouble.clone(),
         }
     }
 
@@ -313,8 +339,15 @@ impl Tls {
         }
     }
 
-    /// Gets a certificate where there is none, and renews one that is due. Does nothing where there is nothing to do.
+    /// Gets a certificate where there is none, renews one that is due, and shows with it what its issuer says. Does
+    /// nothing where there is nothing to do.
     pub async fn keep(&self) -> Result<(), Error> {
+        let kept = self.keep_certificate().await;
+        self.staple().await;
+        kept
+    }
+
+    async fn keep_certificate(&self) -> Result<(), Error> {
         let now = self.0.parts.clock.now();
         match &self.0.source {
             Source::Files { cert, key } => self.read_again(cert, key).await,
@@ -365,18 +398,22 @@ impl Tls {
 
     /// Gets a new certificate now and shows it. The one in force stays when that fails.
     pub async fn renew(&self) -> Result<(), Error> {
-        let _turn = self.0.turn.lock().await;
-        self.renew_in_turn().await
+        let turn = self.0.turn.lock().await;
+        let renewed = self.renew_in_turn().await;
+        drop(turn);
+        self.staple().await;
+        renewed
     }
 
     fn is_due(&self) -> bool {
         let now = self.0.parts.clock.now();
-        self.facts().is_none_or(|facts| self.due_at(&facts) <= now)
+        let taken_back = self.state().stapled.revoked;
+        self.facts().is_none_or(|facts| taken_back || self.due_at(&facts) <= now)
     }
 
     async fn renew_in_turn(&self) -> Result<(), Error> {
         let renewed = match &self.0.source {
-            Source::Files { cert, key } => Material::from_files(cert, key).map(|material| (material, None)),
+            Source::Files { cert, key } => self.whole(cert, key).await.map(|material| (material, None)),
             Source::Local | Source::Probes => {
                 let issued = self.0.own.issue(&self.0.names, self.0.parts.clock.now());
                 self.state().files_seen = seen(&self.0.own.cert(), &self.0.own.key());
@@ -456,67 +493,36 @@ impl Tls {
         Ok((material, issued.chain))
     }
 
-    /// Gets a certificate from the staging directory and throws it away: everything a renewal needs, but the renewal.
-    pub async fn rehearse(&self) -> Result<Facts, Error> {
-        let _turn = self.0.turn.lock().await;
-        let given = &self.0.parts.settings;
-        if self.0.source != Source::Acme {
-            return Err(Error::Preflight {
-                why: "the certificate does not come from an ACME authority, so there is no renewal of ours to rehearse".to_owned(),
-            });
-        }
-        let (directory, email) = (given.get(&settings::STAGING), given.get(&settings::EMAIL));
-        let now = self.0.parts.clock.now();
-        self.state().rehearsal_tried_at = Some(now);
-        let rehearsed = self.acme(&directory, email.as_deref(), None).issue(&self.0.names, None).await;
-        let material = rehearsed.and_then(|issued| {
-            Material::from_pem(issued.chain.as_bytes(), issued.key.as_bytes())
-                .map_err(|why| Error::Authority { directory: directory.clone(), why })
-        });
-        match material {
-            Ok(material) => {
-                self.state().rehearsed_at = Some(now);
-                let entry =
-                    Entry::system(Event::CertificateRehearsed).detail("directory", directory.as_str());
-                self.record(entry).await?;
-                Ok(material.facts)
-            }
-            Err(error) => {
-                let entry = Entry::system(Event::CertificateFailed).failed(base::Fault::code(&error));
-                self.refused(entry.detail("rehearsal", true).detail("error", error.to_string()));
-                Err(error)
-            }
-        }
-    }
-
     async fn read_again(&self, cert: &Path, key: &Path) -> Result<(), Error> {
         let now_there = seen(cert, key);
-        if now_there.is_some() && now_there == self.state().files_seen {
+        let now = self.0.parts.clock.now();
+        let (unchanged, waits) = {
+            let state = self.state();
+            let tries_again = state.to_complete && state.not_before.is_none_or(|at| at <= now);
+            (now_there.is_some() && now_there == state.files_seen, !tries_again)
+        };
+        if unchanged && waits {
             // Nobody wrote them; but somebody may have opened them to others (control 8).
-            return Material::from_files(cert, key).map(drop).inspect_err(|error| self.failed(error));
+            let still = Material::from_files_as_they_are(cert, key).map(drop);
+            return still.inspect_err(|error| self.failed(error));
         }
         self.state().files_seen = now_there;
         let _turn = self.0.turn.lock().await;
-        let read = Material::from_files(cert, key).map(|material| (material, None));
+        let read = self.whole(cert, key).await.map(|material| (material, None));
         self.take(read).await
     }
 
-    async fn rehearse_when_due(&self) {
-        let every =
-            SignedDuration::from_secs(i64::try_from(limits::REHEARSAL_SECONDS.value).unwrap_or(i64::MAX));
-        let now = self.0.parts.clock.now();
-        let last = self.state().rehearsal_tried_at;
-        let due = last.is_none_or(|at| now.duration_since(at) >= every);
-        if self.0.source != Source::Acme || !due {
-            return;
-        }
-        if last.is_none() {
-            // The first week after a start: what was just issued has shown that it works.
-            self.state().rehearsal_tried_at = Some(now);
-            return;
-        }
-        if let Err(error) = self.rehearse().await {
-            tracing::error!(%error, "the rehearsal of a renewal failed: mend this before the certificate ends");
+    /// What is in files, with its chain complete.
+    async fn whole(&self, cert: &Path, key: &Path) -> Result<Material, Error> {
+        let material = Material::from_files_as_they_are(cert, key)?;
+        let issuer = material.facts.issuer.clone();
+        match self.completed(material).await {
+            Ok(material) => Ok(material),
+            Err(why) => {
+                self.state().to_complete = true;
+                let why = format!("{}. {why}", crate::material::incomplete(&issuer));
+                Err(Error::Content { path: cert.to_owned(), why })
+            }
         }
     }
 }

@@ -14,8 +14,10 @@ pub mod limits;
 mod local;
 mod material;
 mod names;
+mod ocsp;
 mod server;
 pub mod settings;
+mod signed;
 mod store;
 
 pub use database::KeepDatabaseCertificate;

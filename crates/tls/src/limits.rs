@@ -47,3 +47,17 @@ pub const PROBES_LIFE_SECONDS: Limit = Limit::new(
 /// Between two rehearsals of a renewal.
 pub const REHEARSAL_SECONDS: Limit =
     Limit::new("tls_rehearsal_seconds", 7 * 86_400, "often enough to notice before it matters");
+/// Certificates between one and its root.
+pub const ISSUERS_MAX: Limit = Limit::new("tls_issuers_max", 4, "public chains have one or two");
+/// What is fetched of an issuer: its certificate, or what it says of ours.
+pub const FETCHED_BYTES_MAX: Limit =
+    Limit::new("tls_fetched_bytes_max", 64 * 1024, "both are two or three kilobytes");
+/// Asking an issuer about our certificate.
+pub const STATUS_SECONDS_MAX: Limit =
+    Limit::new("tls_status_seconds_max", 10, "the answer before counts for days");
+/// Between two questions about our certificate that failed, at most.
+pub const STATUS_RETRY_SECONDS_MAX: Limit = Limit::new(
+    "tls_status_retry_seconds_max",
+    3600,
+    "half of an answer's life is left when the first is asked",
+);

@@ -33,6 +33,8 @@ pub struct Facts {
     pub chain: usize,
     /// Where its revocation could be asked about, if its issuer has OCSP.
     pub ocsp: Option<String>,
+    /// Where what completes the chain can be had, while that is not there.
+    pub missing: Option<String>,
 }
 
 /// Something to show.
@@ -47,9 +49,26 @@ pub struct Material {
 impl Material {
     /// From two files. Whoever else can read the key has it (control 8).
     pub fn from_files(cert: &Path, key: &Path) -> Result<Material, Error> {
+        let material = Self::from_files_as_they_are(cert, key)?;
+        match &material.facts.missing {
+            None => Ok(material),
+            Some(_) => Err(Error::Content { path: cert.to_owned(), why: incomplete(&material.facts.issuer) }),
+        }
+    }
+
+    /// The same, though what completes the chain may have to be fetched.
+    pub(crate) fn from_files_as_they_are(cert: &Path, key: &Path) -> Result<Material, Error> {
         require_private(key)?;
         let (chain, private) = (read(cert)?, read(key)?);
         Self::from_pem(&chain, &private).map_err(|why| Error::Content { path: cert.to_owned(), why })
+    }
+
+    /// With what completes its chain behind it.
+    pub(crate) fn with_between(&self, between: Vec<CertificateDer<'static>>) -> Material {
+        let mut key = (*self.key).clone();
+        key.cert.extend(between);
+        let facts = Facts { chain: key.cert.len(), missing: None, ..self.facts.clone() };
+        Material { key: Arc::new(key), facts }
     }
 
     /// From PEM.
@@ -118,11 +137,10 @@ fn facts(chain: &[CertificateDer<'static>]) -> Result<Facts, String> {
         }
     }
     let last = parsed.last().ok_or("there is no certificate in it")?;
-    if parsed.len() == 1 && last.issuer() != last.subject() && !names_root(&last.issuer().to_string()) {
-        return Err(format!(
-            "the chain is incomplete: the certificate of {} is missing. Put it below the first one, as your issuer's `fullchain` or `ca-bundle` has it",
-            last.issuer()
-        ));
+    let is_alone = parsed.len() == 1 && last.issuer() != last.subject();
+    let missing = if is_alone { access(leaf, CA_ISSUERS) } else { None };
+    if is_alone && missing.is_none() && !names_root(&last.issuer().to_string()) {
+        return Err(incomplete(&last.issuer().to_string()));
     }
     let time = |at: x509_parser::time::ASN1Time| {
         Timestamp::from_second(at.timestamp()).map_err(|error| error.to_string())
@@ -134,12 +152,20 @@ fn facts(chain: &[CertificateDer<'static>]) -> Result<Facts, String> {
         not_after: time(leaf.validity().not_after)?,
         serial: leaf.raw_serial_as_string().replace(':', ""),
         chain: chain.len(),
-        ocsp: ocsp(leaf),
+        ocsp: access(leaf, OCSP),
+        missing,
     })
 }
 
+/// What is said of a chain that has a hole.
+pub(crate) fn incomplete(issuer: &str) -> String {
+    format!(
+        "the chain is incomplete: the certificate of {issuer} is missing. Put it below the first one, as your issuer's `fullchain` or `ca-bundle` has it"
+    )
+}
+
 /// An authority of an organisation's own issues without anything between; public ones never do.
-fn names_root(issuer: &str) -> bool {
+pub(crate) fn names_root(issuer: &str) -> bool {
     issuer.contains("Root") || issuer.contains("Local") || issuer.contains(" CA")
 }
 
@@ -156,12 +182,24 @@ fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
     found.value.general_names.iter().filter_map(name).collect()
 }
 
-fn ocsp(leaf: &X509Certificate<'_>) -> Option<String> {
-    let is_ocsp = |oid: &str| oid == "1.3.6.1.5.5.7.48.1";
+/// Where an issuer answers about a certificate, and where its own is (RFC 5280 section 4.2.2.1).
+const OCSP: &str = "1.3.6.1.5.5.7.48.1";
+const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
+
+/// Where the certificate of who issued this one can be had.
+pub(crate) fn issuer_url(der: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(der).ok()?;
+    access(&parsed, CA_ISSUERS)
+}
+
+/// A URL of the web that the certificate names; others (LDAP) are of no use here.
+fn access(leaf: &X509Certificate<'_>, method: &str) -> Option<String> {
     leaf.extensions().iter().find_map(|extension| match extension.parsed_extension() {
         ParsedExtension::AuthorityInfoAccess(access) => {
             access.accessdescs.iter().find_map(|found| match &found.access_location {
-                GeneralName::URI(url) if is_ocsp(&found.access_method.to_id_string()) => {
+                GeneralName::URI(url)
+                    if found.access_method.to_id_string() == method && url.starts_with("http") =>
+                {
                     Some((*url).to_owned())
                 }
                 _ => None,

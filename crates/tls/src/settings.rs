@@ -74,7 +74,7 @@ pub static LOCAL_CA: Setting<bool> = Setting::new("server.tls.local_ca", "false"
 
 /// Whom clients of this instance trust besides everybody's authorities.
 pub static TRUSTED_CA_FILE: Setting<Option<PathBuf>> = Setting::unset("server.tls.trusted_ca_file").changes(
-    "a PEM file with authorities that this instance's clients trust besides the system's: its own certificate and OCSP answers are verified against them (nginx: ssl_trusted_certificate)",
+    "a PEM file with authorities that this instance's clients trust besides the system's: the hourly look at the own certificate trusts them, what a chain lacks is taken from them, and OCSP answers are verified with them where the chain does not hold the issuer (nginx: ssl_trusted_certificate)",
 ).proven_by(&[3, 15]);
 
 /// Where plain HTTP is sent on from.

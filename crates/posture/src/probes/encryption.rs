@@ -14,7 +14,7 @@ use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::bench::certificate::{Pair, Shown};
-use crate::bench::{Answer, Bench, Seat, Trouble, h2, tls};
+use crate::bench::{Answer, Bench, Seat, Trouble, h2, staple, tls};
 use crate::{Finding, limits};
 
 use super::audit::entry;
@@ -197,6 +197,10 @@ pub async fn the_certificate_can_be_verified(bench: &Bench) -> Result<Finding, T
     ]))
 }
 
+fn certificates_in(path: &Path) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_file_iter(path).map(|found| found.flatten().collect()).unwrap_or_default()
+}
+
 fn verify(bench: &Bench, shown: &Shown) -> Result<(), String> {
     let place = &bench.place.encryption;
     let folder = bench.place.data.join("tls");
@@ -204,11 +208,10 @@ fn verify(bench: &Bench, shown: &Shown) -> Result<(), String> {
         Seat::Socket(_) => folder.join("probes/local-ca.pem"),
         Seat::Tcp(_) => folder.join("local-ca.pem"),
     };
-    let read = |path: &Path| -> Vec<CertificateDer<'static>> {
-        CertificateDer::pem_file_iter(path).map(|found| found.flatten().collect()).unwrap_or_default()
-    };
-    let extra: Vec<_> =
-        read(&own).into_iter().chain(place.roots.iter().flat_map(|path| read(path))).collect();
+    let extra: Vec<_> = certificates_in(&own)
+        .into_iter()
+        .chain(place.roots.iter().flat_map(|path| certificates_in(path)))
+        .collect();
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Verifier::new_with_extra_roots(extra, provider).map_err(|error| error.to_string())?;
     let name = ServerName::try_from(place.name.clone()).map_err(|error| error.to_string())?;
@@ -480,9 +483,15 @@ pub async fn what_the_issuer_says_is_stapled(bench: &Bench) -> Result<Finding, T
     let config = tls::hearing(&both, &[], &["http/1.1"], stapled.clone());
     let config = config.map_err(|error| Trouble::Unexpected(error.to_string()))?;
     drop(bench.shake(seat, &config).await?);
-    let length = stapled.lock().map_or(0, |stapled| stapled.len());
-    Ok(Finding::all([
+    let stapled = stapled.lock().map(|stapled| stapled.clone()).unwrap_or_default();
+    let mut lines = vec![
         (true, format!("the certificate {} names {url}", shown.serial)),
-        (length > 0, format!("{length} bytes of an answer are stapled to it")),
-    ]))
+        (!stapled.is_empty(), format!("{} bytes of an answer are stapled to it", stapled.len())),
+    ];
+    if !stapled.is_empty() {
+        let issuers = bench.place.encryption.roots.iter().flat_map(|path| certificates_in(path));
+        let issuers: Vec<_> = issuers.collect();
+        lines.extend(staple::judge(&stapled, &shown.chain, &issuers, bench.place.clock.now()));
+    }
+    Ok(Finding::all(lines))
 }

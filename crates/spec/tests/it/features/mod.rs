@@ -4,6 +4,7 @@ mod accounts;
 mod alerts;
 mod appflowy;
 mod canaries;
+mod chain;
 mod data;
 mod edge;
 mod external;

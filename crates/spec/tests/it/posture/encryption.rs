@@ -290,3 +290,43 @@ async fn an_issuer_that_could_be_asked_and_is_not_is_seen() {
     let unstapled = front_of(app.running.address, params, |_| ()).await;
     misses(&look_from(elsewhere(&app, unstapled), 15).await, "nothing is stapled");
 }
+
+#[tokio::test]
+async fn a_staple_that_has_ended_or_says_no_is_seen() {
+    use spec::issuer::{Authority, Says};
+    let authority = Authority::start().await;
+    let folder = TempDir::new().unwrap();
+    let (cert, key) = authority.give(None, true);
+    let (cert_file, key_file) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert_file, cert + &authority.between).unwrap();
+    std::fs::write(&key_file, key).unwrap();
+    std::fs::set_permissions(&key_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    authority.answer(Says::Good, 2);
+    let app = TestApp::builder()
+        .with("server.http_port", "0")
+        .with("server.tls.cert_file", &cert_file.display().to_string())
+        .with("server.tls.key_file", &key_file.display().to_string())
+        .with("outbound.allow", "127.0.0.0/8")
+        .start()
+        .await;
+    let now = base::Clock::system().now();
+    app.clock.advance(Duration::try_from(now.duration_since(app.clock.now())).unwrap());
+    app.clock.advance(Duration::from_secs(3600));
+    let address = app.running.address;
+    let stapled = async || look_from(elsewhere(&app, address), 15).await;
+    app.eventually(async || stapled().await.state == State::Proven).await;
+    // The responder is gone for longer than its word counts.
+    authority.fall_silent();
+    app.clock.advance(Duration::from_secs(3 * 86_400));
+    app.eventually(async || stapled().await.state == State::Failing).await;
+    misses(&stapled().await, "nothing is stapled any more");
+    // A word of the issuer's that is somebody else's, or too old, passed on all the same.
+    authority.answer(Says::Good, 90);
+    app.clock.advance(Duration::from_secs(3600));
+    app.eventually(async || stapled().await.state == State::Proven).await;
+    let mut later = elsewhere(&app, address);
+    let far = base::MockClock::at(app.clock.now());
+    far.advance(Duration::from_secs(100 * 86_400));
+    later.place.clock = far.clock();
+    misses(&look_from(later, 15).await, "what is stapled counts no longer");
+}

@@ -19,6 +19,7 @@ mod headers;
 pub mod limits;
 mod listener;
 mod monitoring;
+mod pace;
 mod path;
 mod pipeline;
 mod plain;

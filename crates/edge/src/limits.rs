@@ -26,6 +26,12 @@ pub const HANDSHAKE_MS_MAX: Limit = Limit::new(
 /// Time to send a request's head.
 pub const HEAD_MS_MAX: Limit =
     Limit::new("edge_head_ms_max", 10_000, "a slow sender holds a descriptor, not the server");
+/// Time between two requests of one connection.
+pub const IDLE_MS_MAX: Limit = Limit::new(
+    "edge_idle_ms_max",
+    75_000,
+    "longer than load balancers keep a connection that rests (60 s), so that it is they who close it",
+);
 /// Time between two pieces of a body.
 pub const BODY_STALL_MS_MAX: Limit =
     Limit::new("edge_body_stall_ms_max", 10_000, "a body that stops arriving is given up");

@@ -21,10 +21,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::limits::{
     CONNECTIONS_MAX, DRAIN_MS_MAX, H2_FAULTS_MAX, H2_RESETS_MAX, H2_STREAMS_MAX, HANDSHAKE_MS_MAX,
-    HEAD_BYTES_MAX, HEAD_MS_MAX, HEADERS_MAX,
+    HEAD_BYTES_MAX, HEAD_MS_MAX, HEADERS_MAX, IDLE_MS_MAX,
 };
 use web::Body;
 
+use crate::pace::{Answering, Pace, Paced};
 use crate::{Edge, Error, Front};
 
 /// A bound socket.
@@ -278,15 +279,25 @@ async fn connection<A: Answers, S>(edge: Arc<A>, stream: S, peer: Peer, stop: Ca
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let pace = Pace::default();
+    let stream = Paced::new(stream, pace.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let edge = edge.clone();
-        async move { Ok::<_, std::convert::Infallible>(edge.answer(request, peer).await) }
+        let (edge, pace) = (edge.clone(), pace.clone());
+        async move {
+            let open = pace.begin();
+            let answer = edge.answer(request, peer).await;
+            if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+                pace.release();
+            }
+            Ok::<_, std::convert::Infallible>(answer.map(|body| Answering::new(body, open)))
+        }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX.value))
+        // The connection's own pace is stricter: this one cannot tell a head that has begun from a rest.
+        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX.value + IDLE_MS_MAX.value))
         .max_headers(HEADERS_MAX.size())
         .max_buf_size(HEAD_BYTES_MAX.size());
     builder

@@ -1,6 +1,7 @@
 //! Attacks that fail.
 
 mod csrf;
+mod downgrade;
 mod edge;
 mod factors;
 mod framing;

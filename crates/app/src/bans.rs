@@ -1,5 +1,6 @@
 //! `palisade bans …`: who is kept out.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::setting::parse_duration;
@@ -12,6 +13,7 @@ use crate::cli::{At, Report};
 use crate::commands::{lines, say};
 use crate::config::exit::Exit;
 use crate::control::{self, Error};
+use crate::welcome;
 
 const PATH: &str = "/admin/v1/bans";
 
@@ -33,6 +35,12 @@ pub enum Bans {
         /// Where the server is.
         #[command(flatten)]
         at: At,
+    },
+    /// Read fail2ban's jail.local and print the same for palisade.yaml; what of it has no effect here is named on standard
+    /// error. Exit 1 when there is any.
+    Import {
+        /// The file.
+        file: PathBuf,
     },
     /// Let an address or a network in again, and forget what was counted against it.
     Remove {
@@ -60,6 +68,7 @@ pub async fn run(what: &Bans) -> Result<Exit, Error> {
             let done = control::ask(&at.data, Method::POST, PATH, Some(&body)).await?;
             say(&format!("{} is kept out for {} s", text(&done["network"]), lasts.as_secs()));
         }
+        Bans::Import { file } => return import(file),
         Bans::Remove { network, at } => {
             let asked = utf8_percent_encode(network, NON_ALPHANUMERIC);
             let done =
@@ -75,6 +84,16 @@ pub async fn run(what: &Bans) -> Result<Exit, Error> {
         }
     }
     Ok(Exit::Success)
+}
+
+/// Nothing is changed: the operator decides where the settings go.
+fn import(file: &Path) -> Result<Exit, Error> {
+    let unread = |error| Error::Refused { message: format!("{}: {error}", file.display()) };
+    let imported = detection::import::jail_local(&std::fs::read_to_string(file).map_err(unread)?);
+    say(imported.yaml.trim_end());
+    imported.effective.iter().for_each(|line| welcome::complain(&format!("✓ {line}")));
+    imported.refused.iter().for_each(|line| welcome::complain(&format!("✗ {line}")));
+    Ok(if imported.refused.is_empty() { Exit::Success } else { Exit::Failed })
 }
 
 fn line(ban: &Value) -> String {

@@ -22,6 +22,7 @@ use crate::counts::Counts;
 use crate::jails::{self, Sees};
 use crate::pattern::Patterns;
 use crate::table::{Table, subject};
+use crate::told::{Told, Try};
 use crate::{CHANNEL, Error, Jail, limits, settings};
 
 /// What detection is built from.
@@ -57,6 +58,9 @@ pub(crate) struct Inner {
     pub marks: ArcSwap<Marks>,
     canary_paths: Patterns,
     pub own_paths: Vec<String>,
+    /// Whether anybody is kept out: without, tries are only written down for others.
+    keeps_out: bool,
+    tries: Option<mpsc::Sender<Try>>,
     jails: Vec<Jail>,
     /// In force here, not yet written down.
     pending: Mutex<HashMap<IpNet, Timestamp>>,
@@ -67,6 +71,7 @@ pub(crate) struct Inner {
 pub struct Keeper {
     detection: Detection,
     filled: mpsc::Receiver<Filled>,
+    told: Option<(Told, mpsc::Receiver<Try>)>,
 }
 
 /// A request, as far as jails look at it.
@@ -90,7 +95,13 @@ impl Detection {
         let this_machine = [IpAddr::from([127, 0, 0, 1]), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)];
         let allowed = settings.get(&settings::ALLOW).0;
         let exempt = this_machine.map(IpNet::from).into_iter().chain(exempt).chain(allowed).collect();
-        let jails = if settings.get(&settings::ENABLED) { jails::from(&settings)? } else { Vec::new() };
+        let keeps_out = settings.get(&settings::ENABLED);
+        let told = Told::open(&settings)?.map(|told| (told, mpsc::channel(limits::WAITING.size())));
+        let jails = if keeps_out || told.is_some() { jails::from(&settings)? } else { Vec::new() };
+        let (tries, told) = match told {
+            Some((told, (tries, receiver))) => (Some(tries), Some((told, receiver))),
+            None => (None, None),
+        };
         let (sender, filled) = mpsc::channel(limits::WAITING.size());
         let detection = Detection(Arc::new(Inner {
             pg,
@@ -105,12 +116,14 @@ impl Detection {
             counts: Counts::default(),
             ban_time_max: settings.get(&settings::BAN_TIME_MAX),
             network_after: settings.get(&settings::NETWORK_AFTER),
+            keeps_out,
+            tries,
             jails,
             pending: Mutex::default(),
             filled: sender,
         }));
         detection.reload().await?;
-        let keeper = Keeper { detection: detection.clone(), filled };
+        let keeper = Keeper { detection: detection.clone(), filled, told };
         Ok((detection, keeper))
     }
 
@@ -130,13 +143,13 @@ impl Detection {
             Sees::Requests(requests) => requests.count(request.path, request.is_served, request.agent),
             Sees::SignIns | Sees::Accounts | Sees::Events(_) | Sees::Canaries(_) => false,
         };
-        self.count(request.address, |jail| counts(jail).then_some(None))
+        self.count(request.address, "request", |jail| counts(jail).then_some(None))
     }
 
     /// Counts a refusal that the audit log was told of.
     pub fn saw_refusal(&self, entry: &Entry) {
         let Some(address) = entry.address() else { return };
-        self.count(address, |jail| match &jail.sees {
+        self.count(address, entry.event().name(), |jail| match &jail.sees {
             Sees::SignIns => jails::is_sign_in(entry).then_some(None),
             Sees::Accounts => {
                 let account = entry.subject().filter(|subject| {
@@ -157,7 +170,12 @@ impl Detection {
     }
 
     /// Counts a try at every jail that `about` gives something for.
-    fn count<'a>(&self, address: IpAddr, about: impl Fn(&Jail) -> Option<Option<&'a str>>) -> bool {
+    fn count<'a>(
+        &self,
+        address: IpAddr,
+        what: &'static str,
+        about: impl Fn(&Jail) -> Option<Option<&'a str>>,
+    ) -> bool {
         let address = address.to_canonical();
         let seeing =
             self.0.jails.iter().enumerate().filter_map(|(at, jail)| Some(((at, jail), about(jail)?)));
@@ -166,10 +184,17 @@ impl Detection {
             return false;
         }
         let Some(who) = subject(address) else { return false };
-        let now_ms = self.0.clock.now().as_millisecond();
+        let now = self.0.clock.now();
+        let now_ms = now.as_millisecond();
         let mut is_out = false;
         for ((at, jail), about) in seeing {
-            if self.0.counts.count((at, jail), who, about, now_ms) {
+            if let Some(tries) = &self.0.tries {
+                let one = Try { at: now, jail: jail.name.clone(), address, what };
+                if tries.try_send(one).is_err() {
+                    tracing::warn!("tries came faster than they could be written down for fail2ban");
+                }
+            }
+            if self.0.keeps_out && self.0.counts.count((at, jail), who, about, now_ms) {
                 let reason = format!("{} tries within {} s", jail.max_retry, jail.find_time.as_secs());
                 self.keep_out(Filled { who, jail: jail.clone(), reason });
                 is_out = true;
@@ -213,6 +238,9 @@ impl Keeper {
     pub async fn run(mut self, listener: Listener, stop: CancellationToken) {
         let mut refusals = self.detection.0.audit.refusals();
         let mut heard = listener.subscribe();
+        if let Some((told, tries)) = self.told.take() {
+            tokio::spawn(write_tries(told, tries, stop.clone()));
+        }
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -254,3 +282,23 @@ impl Keeper {
         }
     }
 }
+
+/// Writes what fail2ban reads, until `stop`; what came before is still written.
+async fn write_tries(mut told: Told, mut tries: mpsc::Receiver<Try>, stop: CancellationToken) {
+    let mut some = Vec::new();
+    loop {
+        let many = tokio::select! {
+            biased;
+            many = tries.recv_many(&mut some, TRIES_AT_ONCE) => many,
+            () = stop.cancelled() => 0,
+        };
+        if many == 0 {
+            return;
+        }
+        told.write(&some);
+        some.clear();
+    }
+}
+
+/// Lines that are written together.
+const TRIES_AT_ONCE: usize = 256;

@@ -12,6 +12,7 @@ mod bans;
 mod canaries;
 mod counts;
 mod error;
+pub mod import;
 mod jails;
 mod keep;
 pub mod limits;
@@ -19,6 +20,7 @@ mod pattern;
 pub mod settings;
 pub mod sql;
 mod table;
+mod told;
 
 pub use bans::{Ban, NewBan};
 pub use canaries::{Canary, Look, PATHS as CANARY_PATHS};

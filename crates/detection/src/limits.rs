@@ -22,6 +22,14 @@ pub const JAILS: Limit = Limit::new("detection_jails_max", 64, "each is asked ab
 /// Patterns of one jail.
 pub const PATTERNS: Limit =
     Limit::new("detection_patterns_max", 256, "each is compared with each unknown path");
+/// Largest file of what fail2ban reads.
+pub const LOG_BYTES: Limit = Limit::new(
+    "detection_log_bytes_max",
+    10 << 20,
+    "a hundred thousand tries; the file before is kept beside it",
+);
+/// How many full files are kept.
+pub const LOGS_KEPT: Limit = Limit::new("detection_logs_kept", 4, "fail2ban reads on where it stood");
 /// Marks of rows that nobody needs.
 pub const CANARIES: Limit =
     Limit::new("detection_canaries_max", 200, "all are looked for at once in every answer");

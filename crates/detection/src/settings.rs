@@ -6,6 +6,7 @@ use base::Setting;
 use base::setting::{Definition, Fields, Record, SettingType, Shape, Value, ValueError};
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// Whether anybody is counted and kept out.
 pub static ENABLED: Setting<bool> = Setting::new("detection.enabled", "true")
@@ -39,6 +40,14 @@ pub static NETWORK_AFTER: Setting<u32> = Setting::new("detection.network_after",
     .changes("how many banned addresses of one /24 (IPv6: /48) keep all of it out; 0 never does")
     .proven_by(&[106]);
 
+/// A log for fail2ban.
+pub static LOG_FILE: Setting<Option<PathBuf>> = Setting::unset("detection.log_file")
+    .changes(
+        "a file (ending in .log) that gets one line for each refused sign-in, probe, scanner and touched canary, as \
+         deploy/fail2ban reads them; also with detection.enabled: false",
+    )
+    .proven_by(&[103, 104, 105]);
+
 /// Further paths that nobody has a reason to ask for.
 pub static CANARY_PATHS: Setting<Vec<String>> = Setting::new("detection.canaries.paths", "")
     .changes(
@@ -57,6 +66,7 @@ pub const SETTINGS: &[&Definition] = &[
     &ALLOW.definition,
     &BAN_TIME_MAX.definition,
     &NETWORK_AFTER.definition,
+    &LOG_FILE.definition,
     &CANARY_PATHS.definition,
     &CANARY_BANS.definition,
 ];

@@ -261,7 +261,7 @@ impl Edge {
             request_id: way.request_id.clone(),
         };
         let answer = within(route.limits.duration_ms_max, (route.run)(cx, ask)).await?;
-        let answer = self.look_through(&caller, &route, answer);
+        let answer = crate::stream::shown(&self.config.sentry.on_answer, &caller, &route.path, answer);
         Ok(self.end_with_session(&caller, answer))
     }
 
@@ -327,23 +327,6 @@ impl Edge {
         let Some(token) = web::csrf::session(&parts.headers) else { return nobody() };
         let presented = Presented { bearer: Some(token), ..Presented::default() };
         (self.config.identify)(presented, way.address).await.unwrap_or_else(|_| nobody())
-    }
-
-    /// Shows what leaves to whoever looks through it.
-    fn look_through(&self, caller: &Caller, route: &Bound, mut answer: Answer) -> Answer {
-        if answer.0.extensions_mut().remove::<web::OwnWords>().is_some() {
-            return answer;
-        }
-        let Some(mut look) = (self.config.sentry.on_answer)(caller, &route.path) else { return answer };
-        let (head, body) = answer.0.into_parts();
-        let body = match body {
-            Body::Whole(bytes) => {
-                look(&bytes);
-                Body::Whole(bytes)
-            }
-            Body::Stream(stream) => Body::Stream(crate::stream::looked_through(stream, look)),
-        };
-        Answer(Response::from_parts(head, body))
     }
 
     /// A streamed answer of a session that ends is cut, not finished.

@@ -3,11 +3,13 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use base::Caller;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use web::Answer;
 
 use crate::connections::Watch;
 
@@ -26,15 +28,27 @@ pub(crate) fn until_ended(stream: Boxed, watch: Watch) -> Boxed {
         .boxed_unsync()
 }
 
-/// `stream`, with each piece shown to `look` before it leaves.
-pub(crate) fn looked_through(stream: Boxed, mut look: crate::Look) -> Boxed {
-    let shown = move |frame: Frame<Bytes>| {
-        if let Some(piece) = frame.data_ref() {
-            look(piece);
+/// Shows what `caller` is answered with to whoever looks through it.
+pub(crate) fn shown(on_answer: &crate::OnAnswer, caller: &Caller, path: &str, mut answer: Answer) -> Answer {
+    if answer.0.extensions_mut().remove::<web::OwnWords>().is_some() {
+        return answer;
+    }
+    let Some(mut look) = on_answer(caller, path) else { return answer };
+    let (head, body) = answer.0.into_parts();
+    let body = match body {
+        web::Body::Whole(bytes) => {
+            look(&bytes);
+            web::Body::Whole(bytes)
         }
-        frame
+        web::Body::Stream(stream) => {
+            let show = move |frame: Frame<Bytes>| {
+                frame.data_ref().into_iter().for_each(|piece| look(piece));
+                frame
+            };
+            web::Body::Stream(stream.map_frame(show).boxed_unsync())
+        }
     };
-    stream.map_frame(shown).boxed_unsync()
+    Answer(http::Response::from_parts(head, body))
 }
 
 impl Body for UntilEnded {

@@ -51,6 +51,15 @@ pub const CHROMIUM: Wanted = Wanted {
     flag: "--version",
 };
 
+/// What reads our log for those who keep their fail2ban.
+pub const FAIL2BAN: Wanted = Wanted {
+    title: "fail2ban",
+    names: &["fail2ban-regex"],
+    inside: &["usr/bin/fail2ban-regex"],
+    package: "fail2ban",
+    flag: "--version",
+};
+
 impl Wanted {
     /// The machine's own, if it runs.
     fn on_path(&self) -> Option<PathBuf> {
@@ -212,9 +221,10 @@ impl Unpacked {
         );
         write_if_changed(&fonts, &described)?;
         let text = format!(
-            "#!/bin/sh\nexport LD_LIBRARY_PATH='{}' FONTCONFIG_FILE='{}'\nexec '{}' \"$@\"\n",
+            "#!/bin/sh\nexport LD_LIBRARY_PATH='{}' FONTCONFIG_FILE='{}' PYTHONPATH='{}'\nexec '{}' \"$@\"\n",
             self.libraries()?,
             fonts.display(),
+            root.join("usr/lib/python3/dist-packages").display(),
             root.join(inside).display()
         );
         write_if_changed(&script, &text)?;

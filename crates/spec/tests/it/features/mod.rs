@@ -9,6 +9,7 @@ mod data;
 mod edge;
 mod external;
 mod factors;
+mod fail2ban;
 mod fields;
 mod firewall;
 mod fluxbase;

@@ -78,7 +78,7 @@ impl Wanted {
 }
 
 /// Firewalls, for tests of what a second host reaches: as root only, who alone may set any.
-pub const FIREWALLS: [Wanted; 2] = [
+pub const FIREWALLS: [Wanted; 3] = [
     Wanted {
         title: "nft",
         names: &["nft"],
@@ -93,6 +93,7 @@ pub const FIREWALLS: [Wanted; 2] = [
         package: "iptables",
         flag: "--version",
     },
+    Wanted { title: "ufw", names: &["ufw"], inside: &["usr/sbin/ufw"], package: "ufw", flag: "--version" },
 ];
 
 /// The machine's own, or the package's: the program itself.

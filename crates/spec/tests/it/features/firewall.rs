@@ -1,5 +1,6 @@
 //! The firewall as a second host meets it: a machine and a stranger, two network namespaces with a cable between them.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -36,7 +37,27 @@ impl Hosts {
             let done = Command::new("ip").args(words.split(' ')).output().await.unwrap();
             assert!(done.status.success(), "ip {words}: {}", String::from_utf8_lossy(&done.stderr));
         }
+        hosts.own_files();
         Some(hosts)
+    }
+
+    /// The machine's own copy of what ufw keeps in files: `ip netns exec` lays it over `/etc`, and nothing of this machine is
+    /// written.
+    fn own_files(&self) {
+        let over = self.over_etc();
+        for folder in ["ufw", "default"] {
+            let of_this_machine = Path::new("/etc").join(folder);
+            if of_this_machine.is_dir() {
+                std::fs::create_dir_all(&over).unwrap();
+                let copied =
+                    std::process::Command::new("cp").arg("-a").arg(of_this_machine).arg(&over).status();
+                assert!(copied.unwrap().success());
+            }
+        }
+    }
+
+    fn over_etc(&self) -> PathBuf {
+        Path::new("/etc/netns").join(self.machine())
     }
 
     fn machine(&self) -> String {
@@ -94,6 +115,7 @@ impl Drop for Hosts {
         for host in [self.machine(), self.stranger()] {
             let _ = std::process::Command::new("ip").args(["netns", "del", &host]).output();
         }
+        let _ = std::fs::remove_dir_all(self.over_etc());
     }
 }
 
@@ -132,6 +154,11 @@ async fn nftables_lets_in_what_is_meant_and_ssh_where_it_is() {
 #[tokio::test]
 async fn iptables_lets_in_what_is_meant_and_ssh_where_it_is() {
     keeps_all_but_what_is_meant("iptables", "iptables").await;
+}
+
+#[tokio::test]
+async fn ufw_lets_in_what_is_meant_and_ssh_where_it_is() {
+    keeps_all_but_what_is_meant("ufw", "ufw").await;
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use audit::{Audit, Entry, Event};
 use base::{Caller, Clock, Rng, Settings};
 use jiff::{SignedDuration, Timestamp};
@@ -67,7 +68,7 @@ pub(crate) struct Inner {
     policy: Option<String>,
     activity: Activity,
     slows: Option<Action>,
-    slowed: Mutex<Arc<HashMap<String, Timestamp>>>,
+    slowed: ArcSwap<Slowed>,
     too_much: mpsc::Sender<String>,
 }
 
@@ -165,7 +166,7 @@ impl Alerts {
             policy: settings.get(&settings::POLICY_URL),
             activity: Activity::new(threshold, settings.get(&settings::UNUSUAL_WINDOW)),
             slows: action.filter(|_| slows),
-            slowed: Mutex::default(),
+            slowed: ArcSwap::default(),
             too_much: sender,
         }));
         alerts.read_slowed().await?;
@@ -177,19 +178,9 @@ impl Alerts {
     pub fn saw(&self, caller: &str, address: Option<IpAddr>) -> Option<Duration> {
         let inner = &self.0;
         let now = inner.clock.now();
-        let slowed = inner.slowed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        if !slowed.is_empty() {
-            let by_address = address.map(|address| inner.subject_of(address));
-            let until = [Some(caller), by_address.as_deref()]
-                .into_iter()
-                .flatten()
-                .filter_map(|who| slowed.get(who))
-                .max();
-            if let Some(left) =
-                until.map(|until| now.duration_until(*until)).filter(|left| left.is_positive())
-            {
-                return Some(left.unsigned_abs());
-            }
+        let until = inner.slowed.load().until(caller, address);
+        if let Some(left) = until.map(|until| now.duration_until(until)).filter(|left| left.is_positive()) {
+            return Some(left.unsigned_abs());
         }
         if !inner.activity.count(caller, now.as_millisecond()) {
             return None;
@@ -300,7 +291,7 @@ impl Alerts {
             Ok::<_, pg::Error>((row.get::<String>("subject")?, row.get::<Timestamp>("until")?))
         };
         let slowed = rows.iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
-        *self.0.slowed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = slowed.into();
+        self.0.slowed.store(Slowed::new(slowed).into());
         Ok(())
     }
 }
@@ -314,12 +305,9 @@ pub(crate) async fn silences(tx: &mut SystemTx, now: Timestamp) -> Result<Vec<Si
 impl Inner {
     /// What limits count an address as: itself, or the /64 that one customer has.
     pub(crate) fn subject_of(&self, address: IpAddr) -> String {
-        match address.to_canonical() {
-            IpAddr::V4(address) => format!("ip:{address}"),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("ip:{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
+        match customer(address) {
+            address @ IpAddr::V4(_) => format!("ip:{address}"),
+            address @ IpAddr::V6(_) => format!("ip:{address}/64"),
         }
     }
 
@@ -329,10 +317,57 @@ impl Inner {
     }
 
     fn remember(&self, who: &str, until: Timestamp) {
-        let mut slowed = self.slowed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut next = HashMap::clone(&slowed);
-        next.insert(who.to_owned(), until);
-        *slowed = next.into();
+        self.slowed.rcu(|slowed| slowed.with(who, until));
+    }
+}
+
+/// Who is slowed down, and until when. Asked at every request, so that asking formats nothing and waits for nobody.
+#[derive(Clone, Default)]
+struct Slowed {
+    /// Sessions, keys and whatever else has a name.
+    named: HashMap<String, Timestamp>,
+    /// Addresses, as [`customer`] has them.
+    addresses: HashMap<IpAddr, Timestamp>,
+}
+
+impl Slowed {
+    fn new(all: HashMap<String, Timestamp>) -> Self {
+        let mut slowed = Slowed::default();
+        all.into_iter().for_each(|(who, until)| slowed.add(who, until));
+        slowed
+    }
+
+    fn with(&self, who: &str, until: Timestamp) -> Self {
+        let mut slowed = self.clone();
+        slowed.add(who.to_owned(), until);
+        slowed
+    }
+
+    fn add(&mut self, who: String, until: Timestamp) {
+        let address = who.strip_prefix("ip:").and_then(|text| text.split('/').next()?.parse().ok());
+        match address {
+            Some(address) => self.addresses.insert(customer(address), until),
+            None => self.named.insert(who, until),
+        };
+    }
+
+    fn until(&self, caller: &str, address: Option<IpAddr>) -> Option<Timestamp> {
+        let named = if self.named.is_empty() { None } else { self.named.get(caller) };
+        let by_address = address
+            .filter(|_| !self.addresses.is_empty())
+            .and_then(|address| self.addresses.get(&customer(address)));
+        named.max(by_address).copied()
+    }
+}
+
+/// An address, or the first of the /64 that one customer has.
+fn customer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
     }
 }
 
@@ -396,5 +431,31 @@ impl Keeper {
         if let Err(error) = self.alerts.read_slowed().await {
             tracing::warn!(error = %base::fault::chain(&error), "who is slowed down could not be read again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_slowed_down_is_by_name_or_by_the_address_of_one_customer() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let all = [("ip:198.51.100.7", 10), ("ip:2001:db8:1:2::/64", 20), ("key:busy", 30)];
+        let slowed = Slowed::new(all.map(|(who, second)| (who.to_owned(), at(second))).into());
+        let until = |caller: &str, address: &str| {
+            slowed.until(caller, address.parse().ok()).map(Timestamp::as_second)
+        };
+        assert_eq!(until("session:1", "198.51.100.7"), Some(10));
+        assert_eq!(until("session:1", "::ffff:198.51.100.7"), Some(10));
+        assert_eq!(until("session:1", "2001:db8:1:2:ffff::1"), Some(20));
+        assert_eq!(until("key:busy", "198.51.100.7"), Some(30), "the longer one");
+        assert_eq!(until("key:busy", ""), Some(30));
+        assert_eq!(until("key:other", "2001:db8:1:3::1"), None);
+        assert_eq!(until("key:other", "198.51.100.8"), None);
+        assert_eq!(
+            slowed.with("ip:198.51.100.8", at(40)).until("", "198.51.100.8".parse().ok()),
+            Some(at(40))
+        );
     }
 }

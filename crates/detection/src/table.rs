@@ -30,6 +30,9 @@ impl Table {
 
     /// Until when an address is kept out.
     pub fn until(&self, address: IpAddr, now: Timestamp) -> Option<Timestamp> {
+        if self.until.is_empty() {
+            return None;
+        }
         let is_v4 = address.is_ipv4();
         let networks = self.lengths.iter().filter(|(v4, _)| *v4 == is_v4);
         let found = networks.filter_map(|(_, length)| self.until.get(&masked(address, *length)?).copied());

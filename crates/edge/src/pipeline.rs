@@ -229,8 +229,7 @@ impl Edge {
         let caller = identified.caller.clone();
         way.caller = Some(caller.clone());
         if route.rate != Rate::Exempt {
-            self.require_usual(&caller)?;
-            check(way, self.rates.global(&caller).await)?;
+            self.count(way, &caller).await?;
         }
         route.admit(&caller, identified.has_credential, &self.config.clock)?;
         let caller = route.narrow(caller);
@@ -284,17 +283,18 @@ impl Edge {
     /// Unknown paths count against the address: probing is not free.
     async fn nothing(&self, way: &mut Way) -> Result<Answer, Failure> {
         let nobody = Caller::anonymous().at(way.address);
-        self.require_usual(&nobody)?;
-        check(way, self.rates.global(&nobody).await)?;
+        self.count(way, &nobody).await?;
         Err(WebError::NoRoute.into())
     }
 
-    /// Whoever does far more than anybody does is slowed down, answered or not (control 108).
-    fn require_usual(&self, caller: &Caller) -> Result<(), Failure> {
-        match (self.config.sentry.on_caller)(&crate::rates::subject(caller), caller.address) {
-            Some(wait) => Err(TooMuch { wait }.into()),
-            None => Ok(()),
+    /// Counts a request against whoever does far more than anybody does, who is slowed down, answered or not (control 108),
+    /// and against the global budget.
+    async fn count(&self, way: &mut Way, caller: &Caller) -> Result<(), Failure> {
+        let subject = crate::rates::subject(caller);
+        if let Some(wait) = (self.config.sentry.on_caller)(&subject, caller.address) {
+            return Err(TooMuch { wait }.into());
         }
+        Ok(check(way, self.rates.global(&subject).await)?)
     }
 
     /// A refused credential counts against the address it came from.
@@ -315,8 +315,7 @@ impl Edge {
             Err(refused) => refused,
         };
         let nobody = anonymous();
-        self.require_usual(&nobody)?;
-        check(way, self.rates.global(&nobody).await)?;
+        self.count(way, &nobody).await?;
         Err(refused)
     }
 

@@ -53,11 +53,11 @@ impl Rates {
 
     /// Counts a request against the global budget, or says who is over it. Before anybody is identified the subject is
     /// the address; a refused credential stays counted there.
-    pub(crate) async fn global(&self, caller: &Caller) -> Option<Verdict> {
+    pub(crate) async fn global(&self, subject: &str) -> Option<Verdict> {
         if !self.enabled {
             return None;
         }
-        Some(self.limiter.hit(&self.global, &subject(caller)).await)
+        Some(self.limiter.hit(&self.global, subject).await)
     }
 
     /// Counts a request against its endpoint's own budget.

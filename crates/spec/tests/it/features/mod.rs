@@ -1,6 +1,7 @@
 //! What works.
 
 mod accounts;
+mod alert_ways;
 mod alerts;
 mod appflowy;
 mod canaries;

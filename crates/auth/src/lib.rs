@@ -177,6 +177,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "baits",
         sql: include_str!("../migrations/0071_baits.sql"),
     },
+    pg::Migration {
+        owner: "auth",
+        version: 72,
+        name: "foreign_hashes",
+        sql: include_str!("../migrations/0072_foreign_hashes.sql"),
+    },
 ];
 
 /// Reconcilers of this crate.
@@ -334,6 +340,11 @@ impl Auth {
     /// How many password hashes were computed since the start.
     pub fn hashes_computed(&self) -> u64 {
         self.0.hasher.computed()
+    }
+
+    /// How much work they were, make by make: argon2, bcrypt, scrypt.
+    pub fn hash_work(&self) -> [u64; 3] {
+        self.0.hasher.work_done()
     }
 
     /// What counts tries: one limiter for every guess at a password or code.

@@ -23,6 +23,19 @@ macro_rules! user_columns {
     };
 }
 
+/// A stored hash up to its salt.
+macro_rules! foreign_make {
+    () => {
+        "substring(encrypted_password from '^[$](?:2[aby][$][0-9]{2}|fbscrypt[$][^$]*|argon2id?[$](?:v=[0-9]+[$])?[^$]*)')"
+    };
+}
+
+macro_rules! is_foreign {
+    () => {
+        "encrypted_password like '$%' and encrypted_password not like '$argon2id$v=19$m=19456,t=2,p=1$%'"
+    };
+}
+
 pub mod links;
 pub mod reclaim;
 
@@ -36,6 +49,23 @@ pub(crate) const USER_BY_EMAIL: &str = concat!(
     "select ",
     user_columns!(),
     " from auth.users u where u.email = $1 and u.aud = $2 and not u.is_sso_user and u.deleted_at is null"
+);
+
+/// The makes of stored hashes that are not of today's, a few of them. Each step is one look into an index that is empty where
+/// nobody was imported (migration 72), whose expression and condition these are.
+pub(crate) const FOREIGN_HASHES: &str = concat!(
+    "with recursive makes as ((select ",
+    foreign_make!(),
+    " as make from auth.users where ",
+    is_foreign!(),
+    " order by 1 limit 1) union all select (select ",
+    foreign_make!(),
+    " from auth.users where ",
+    is_foreign!(),
+    " and ",
+    foreign_make!(),
+    " > makes.make order by 1 limit 1) from makes where makes.make is not null) \
+     select make from makes where make is not null limit 16"
 );
 
 pub(crate) const USERS_PAGE: &str = concat!(

@@ -15,7 +15,7 @@ mod token;
 
 pub use error::Error;
 pub use mac::{keyed_mac, left_half, random_token, same, sha1_for_lookup, sha256};
-pub use password::{Hasher, Verdict};
+pub use password::{Hasher, Verdict, Work};
 pub use root::RootKey;
 pub use signing::{Algorithm, KeyRing, SigningKey, VerifyKey};
 pub use token::{TokenError, Verified};

@@ -37,6 +37,13 @@ pub const SCRYPT_MEMORY_BITS_MAX: Limit = Limit::new(
 pub const SCRYPT_ROUNDS_MAX: Limit =
     Limit::new("scrypt_rounds_max", 16, "an imported hash must not choose our memory use; Firebase uses 8");
 
+/// Makes of hashes besides ours and bcrypt's that a password is made to cost.
+pub const HASH_MAKES_MAX: Limit = Limit::new(
+    "hash_makes_max",
+    4,
+    "each stored make costs every sign-in as much, so that none tells itself",
+);
+
 /// Longest token looked at.
 pub const TOKEN_BYTES_MAX: Limit =
     Limit::new("token_bytes_max", 16 * 1024, "tokens travel in headers; larger ones are not ours");

@@ -1,9 +1,13 @@
 //! Password hashes: made with argon2id, accepted as argon2i, argon2id, bcrypt and Firebase's scrypt, re-made when a better
 //! one is due.
 //!
-//! Invariant: hashing never runs outside the permits, and one password costs one hash whether the user exists or not.
+//! Invariant: hashing never runs outside the permits, and one password costs the same whether the user exists or not, and
+//! whatever their hash is made of.
 
 mod firebase;
+mod work;
+
+pub use work::Work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +18,7 @@ use base::{Rng, Secret};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Error, limits};
+use work::{Done, Other, Tally};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane. About 12 ms of one core.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -47,22 +52,24 @@ pub struct Hasher {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     rng: Rng,
-    /// A hash of nothing anybody can type: what an unknown user's password is compared with.
-    dummy: Arc<str>,
     /// How many were computed.
     computed: Arc<AtomicU64>,
+    /// How much work they were.
+    tally: Arc<Tally>,
 }
+
+/// The work of a hash of ours.
+const OURS: Other = Other::Argon2 { is_id: true, memory: MEMORY_KIB, passes: PASSES, lanes: LANES };
 
 impl Hasher {
     /// At most `at_once` hashes run at the same time, each of 19 MiB.
     pub fn new(at_once: usize, rng: &Rng) -> Result<Self, Error> {
-        let dummy = make(rng.bytes(), &rng.bytes::<32>())?;
         Ok(Hasher {
             permits: Arc::new(Semaphore::new(at_once.max(1))),
             queue: Arc::new(Semaphore::new(limits::HASH_QUEUE_MAX.size())),
             rng: rng.clone(),
-            dummy: dummy.into(),
             computed: Arc::default(),
+            tally: Arc::default(),
         })
     }
 
@@ -71,27 +78,55 @@ impl Hasher {
         self.computed.load(Ordering::Relaxed)
     }
 
+    /// How much was computed since the start: KiB of argon2 times passes, rounds of bcrypt, blocks of scrypt.
+    pub fn work_done(&self) -> [u64; 3] {
+        self.tally.read()
+    }
+
     /// The stored form (PHC string) of a new password.
     pub async fn hash(&self, password: &Secret<String>) -> Result<String, Error> {
         require_length(password)?;
         let salt = self.rng.bytes();
-        let password = password.clone();
-        self.run(move || make(salt, password.expose().as_bytes())).await?
+        let (password, tally) = (password.clone(), self.tally.clone());
+        self.run(move || {
+            tally.add(Done::Other(OURS));
+            make(salt, password.expose().as_bytes())
+        })
+        .await?
     }
 
     /// Compares a password with a stored hash. Without one (no such user, no password set, a kind nobody
     /// accepts) it does the same work and says [`Verdict::Wrong`].
     pub async fn verify(&self, password: &Secret<String>, stored: Option<&str>) -> Result<Verdict, Error> {
+        self.verify_alike(password, stored, &Work::default()).await
+    }
+
+    /// The same, and it costs `work` whatever is stored: nobody's password tells by its time what its hash is made of.
+    pub async fn verify_alike(
+        &self,
+        password: &Secret<String>,
+        stored: Option<&str>,
+        work: &Work,
+    ) -> Result<Verdict, Error> {
         require_length(password)?;
-        let (password, dummy) = (password.clone(), self.dummy.clone());
+        let (password, tally, work) = (password.clone(), self.tally.clone(), work.clone());
         let stored = stored.filter(|stored| Self::accepts(stored)).map(str::to_owned);
-        self.run(move || match stored {
-            Some(stored) => check(password.expose(), &stored),
-            None => {
-                // The answer is known; the time it takes is the point.
-                let _same_work = check(password.expose(), &dummy);
-                Verdict::Wrong
+        self.run(move || {
+            let password = password.expose();
+            let tried = stored.and_then(|stored| {
+                let cost = work::of_kind(&Kind::of(&stored), &stored)?;
+                Some((check(password, &stored)?, cost))
+            });
+            let (verdict, done) = tried.map_or((Verdict::Wrong, None), |(verdict, done)| {
+                tally.add(done);
+                (verdict, Some(done))
+            });
+            // The answer is known; the time it takes is the point.
+            for left in work.rest(done, OURS) {
+                tally.add(left);
+                work::spend(password, left);
             }
+            verdict
         })
         .await
     }
@@ -205,28 +240,25 @@ fn within_bounds(params: &Params) -> bool {
         && u64::from(params.p_cost()) <= limits::ARGON2_LANES_MAX.value
 }
 
-/// Compares with a hash that [`Hasher::accepts`], on this thread.
-fn check(password: &str, stored: &str) -> Verdict {
+/// Compares with a hash that [`Hasher::accepts`], on this thread. Nothing, and no work, for what cannot be compared.
+fn check(password: &str, stored: &str) -> Option<Verdict> {
+    let judged = |is_right: bool, right: Verdict| Some(if is_right { right } else { Verdict::Wrong });
     match Kind::of(stored) {
-        Kind::Unknown => Verdict::Wrong,
+        Kind::Unknown => None,
         // bcrypt reads 72 bytes and stops at a NUL: two passwords that differ later would be one (attack row 24). No
         // product ever accepted such a password for a bcrypt hash, so nobody has one.
-        Kind::Bcrypt { .. } if password.contains('\0') => Verdict::Wrong,
-        Kind::Bcrypt { .. } => match bcrypt::non_truncating_verify(password, stored) {
-            Ok(true) => Verdict::RightButOld,
-            Ok(false) | Err(_) => Verdict::Wrong,
-        },
-        Kind::Firebase(hash) if hash.is_of(password.as_bytes()) => Verdict::RightButOld,
-        Kind::Firebase(_) => Verdict::Wrong,
+        Kind::Bcrypt { .. } if password.contains('\0') => None,
+        Kind::Bcrypt { .. } => {
+            judged(bcrypt::non_truncating_verify(password, stored).ok()?, Verdict::RightButOld)
+        }
+        Kind::Firebase(hash) => judged(hash.is_of(password.as_bytes())?, Verdict::RightButOld),
         Kind::Argon2(params) => {
-            let Ok(hash) = PasswordHash::new(stored) else { return Verdict::Wrong };
+            let hash = PasswordHash::new(stored).ok()?;
             let ours = (MEMORY_KIB, PASSES, LANES);
             let same = (params.m_cost(), params.t_cost(), params.p_cost()) == ours;
-            if is_it(password.as_bytes(), &hash, params) != Some(true) {
-                return Verdict::Wrong;
-            }
             let same = same && stored.starts_with("$argon2id$");
-            if same { Verdict::Right } else { Verdict::RightButOld }
+            let right = if same { Verdict::Right } else { Verdict::RightButOld };
+            judged(is_it(password.as_bytes(), &hash, params)?, right)
         }
     }
 }

@@ -6,7 +6,7 @@
 use audit::Event;
 use base::Secret;
 use pg::{Reason, Reply};
-use seal::Verdict;
+use seal::{Verdict, Work};
 
 use super::{read_email, read_phone};
 use crate::events::{self, LinkHappening};
@@ -91,10 +91,14 @@ impl Auth {
         };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let rows = tx.query(by, [(&account).into(), (&self.0.rules.audience).into()]).await?;
+        let makes = tx.query(sql::FOREIGN_HASHES, []).await?;
         tx.commit(()).await?.into_inner();
         let user = rows.first().map(User::read).transpose()?;
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
-        let verdict = match self.0.hasher.verify(password, stored.as_deref()).await {
+        // Whoever was imported must not tell it by the time their password takes.
+        let makes = makes.iter().map(|row| row.get("make")).collect::<Result<Vec<String>, _>>()?;
+        let work = Work::of(makes.iter().map(String::as_str));
+        let verdict = match self.0.hasher.verify_alike(password, stored.as_deref(), &work).await {
             Err(seal::Error::PasswordTooLong) => Verdict::Wrong,
             other => other?,
         };

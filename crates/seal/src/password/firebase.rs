@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
+use super::work::Other;
 use crate::limits;
 
 /// One of them, read.
@@ -20,6 +21,27 @@ pub(super) struct Imported {
     hash: Vec<u8>,
 }
 
+/// A parameter, in any order.
+fn named<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
+    parameters.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// What comparing with a hash of these parameters costs, if they are within bounds.
+pub(super) fn cost(parameters: &str) -> Option<Other> {
+    let memory_bits: u8 = named(parameters, "n")?.parse().ok()?;
+    let rounds: u32 = named(parameters, "r")?.parse().ok()?;
+    let lanes: u32 = named(parameters, "p")?.parse().ok()?;
+    is_bounded(memory_bits, rounds, lanes).then_some(Other::Scrypt { memory_bits, rounds, lanes })
+}
+
+fn is_bounded(memory_bits: u8, rounds: u32, lanes: u32) -> bool {
+    u64::from(memory_bits) <= limits::SCRYPT_MEMORY_BITS_MAX.value
+        && u64::from(rounds) <= limits::SCRYPT_ROUNDS_MAX.value
+        && lanes == 1
+        && memory_bits > 0
+        && rounds > 0
+}
+
 impl Imported {
     pub(super) fn read(stored: &str) -> Option<Self> {
         let mut parts = stored.strip_prefix("$fbscrypt$")?.split('$');
@@ -27,8 +49,7 @@ impl Imported {
         if parts.next().is_some() {
             return None;
         }
-        let named =
-            |name: &str| parameters.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let named = |name: &str| named(parameters, name);
         if named("v")? != "1" {
             return None;
         }
@@ -45,18 +66,19 @@ impl Imported {
     }
 
     pub(super) fn is_within_bounds(&self) -> bool {
-        u64::from(self.memory_bits) <= limits::SCRYPT_MEMORY_BITS_MAX.value
-            && u64::from(self.rounds) <= limits::SCRYPT_ROUNDS_MAX.value
-            && self.lanes == 1
-            && self.memory_bits > 0
-            && self.rounds > 0
+        is_bounded(self.memory_bits, self.rounds, self.lanes)
             && self.signer_key.len() == self.hash.len()
             && self.hash.len() >= 32
     }
 
-    /// Whether it was made of `password`.
-    pub(super) fn is_of(&self, password: &[u8]) -> bool {
-        self.made_of(password).is_some_and(|made| made.ct_eq(&self.hash).into())
+    /// Whether it was made of `password`; nothing, where that cannot be said.
+    pub(super) fn is_of(&self, password: &[u8]) -> Option<bool> {
+        self.made_of(password).map(|made| made.ct_eq(&self.hash).into())
+    }
+
+    /// What comparing with it costs.
+    pub(super) fn cost(&self) -> Other {
+        Other::Scrypt { memory_bits: self.memory_bits, rounds: self.rounds, lanes: self.lanes }
     }
 
     fn made_of(&self, password: &[u8]) -> Option<Vec<u8>> {

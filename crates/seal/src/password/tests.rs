@@ -159,3 +159,54 @@ async fn firebases_hashes_are_accepted_and_due_for_a_new_one() {
         assert_eq!(hasher.verify(&secret("mytestpassword"), Some(&bad)).await.unwrap(), Verdict::Wrong);
     }
 }
+
+/// Attack row 19.
+#[tokio::test]
+async fn whatever_a_hash_is_made_of_a_password_costs_the_same() {
+    let hasher = hasher();
+    let salt = SaltString::encode_b64(&[7; 16]).unwrap();
+    let weak = Argon2::new(Algorithm::Argon2i, Version::V0x13, Params::new(64, 3, 1, None).unwrap());
+    let weak = weak.hash_password(b"one", &salt).unwrap().to_string();
+    let scrypt = format!(
+        "$fbscrypt$v=1,r=8,n=4,p=1,ss=Bw==,sk={0}$C0sHCg9ek77hsg==${0}",
+        "c2lnbmVyIGtleSBvZiBmb3J0eSBieXRlcywgb3IgbW9yZSBvZiB0aGVt"
+    );
+    let (low, high) = (bcrypt::hash("one", 4).unwrap(), bcrypt::hash("one", 6).unwrap());
+    let ours = hasher.hash(&secret("one")).await.unwrap();
+    let beginnings =
+        ["$2b$04", "$2b$06", "$argon2i$v=19$m=64,t=3,p=1", "$fbscrypt$v=1,r=8,n=4,p=1,ss=Bw==,sk=x"];
+    let work =
+        Work::of(beginnings.into_iter().chain(["$6$rounds=5000", "$2b$31", "$argon2id$v=19$m=1", "", "$"]));
+    let cost = async |password: &str, stored: Option<&str>, work: &Work| {
+        let before = hasher.work_done();
+        hasher.verify_alike(&secret(password), stored, work).await.unwrap();
+        std::array::from_fn::<u64, 3, _>(|at| hasher.work_done()[at] - before[at])
+    };
+    let expected = [u64::from(MEMORY_KIB * PASSES) + 64 * 3, 1 << 6, 8 << 4];
+    let stored = [&low, &high, &weak, &scrypt, &ours].map(|stored| Some(stored.as_str()));
+    let nobodys = [
+        None,
+        Some(""),
+        Some("$2b$31$abcdefghijklmnopqrstuuKb2Vd0d8lW0sS0dYh8kP3ZzQ1oO7yKq"),
+        Some("$2b$04$x"),
+    ];
+    for stored in stored.into_iter().chain(nobodys) {
+        // What bcrypt does not read costs what it would have.
+        for password in ["two", "", "a\0b", &"x".repeat(200)] {
+            assert_eq!(cost(password, stored, &work).await, expected, "{stored:?} {password:?}");
+        }
+    }
+    assert_eq!(cost("one", Some(&high), &work).await, expected, "the right one too");
+    // Where nobody was imported it is one hash of ours.
+    let alone = Work::of([]);
+    for stored in [Some(ours.as_str()), None] {
+        assert_eq!(cost("two", stored, &alone).await, [u64::from(MEMORY_KIB * PASSES), 0, 0]);
+    }
+}
+
+#[tokio::test]
+async fn makes_without_number_do_not_make_a_password_cost_without_end() {
+    let many: Vec<String> = (1..=40).map(|n| format!("$argon2id$v=19$m=64,t={},p=1", 1 + n % 10)).collect();
+    let work = Work::of(many.iter().map(String::as_str));
+    assert!(work.rest(None, OURS).len() <= limits::HASH_MAKES_MAX.size() + 1);
+}

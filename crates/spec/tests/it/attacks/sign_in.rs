@@ -84,6 +84,50 @@ async fn row_19_an_unknown_account_gets_the_same_answer_as_a_wrong_password() {
 }
 
 #[tokio::test]
+async fn row_19_an_imported_account_costs_exactly_what_an_unknown_one_does() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.person("ann").await;
+    let work = || app.running.services.auth.hash_work();
+    let cost = async |email: &str, password: &str, status: u16| {
+        let before = work();
+        Person::sign_in(&app.stranger(), email, password).await.expect(status);
+        std::array::from_fn::<u64, 3, _>(|at| work()[at] - before[at])
+    };
+    let alone = cost("nobody@example.com", "wrong-Password-1!", 400).await;
+    assert!(alone[0] > 0 && alone[1..] == [0, 0], "where nobody was imported nobody pays for it: {alone:?}");
+    // Published: "U*U" by bcrypt at cost 5; "mytestpassword" by Firebase's scrypt; and the first at a cost of 7.
+    let firebase = "$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=ou9tdYTGyYm8kuR6Dt0Bp0kDuAYoXrK16mbZO4yGwAn3oLspjnN0/c41v8xZnO1n\
+        14J3MjKj1b2g6AUCAlFwMw==$C0sHCg9ek77hsg==$zKVTMvnWVw5BBOZNUdnsalx4c4c7y/w7IS5p6Ut2+CfEFFlz37J9huyQfov4iizN8dbjvE\
+        JlM5tQaJP84+hfTw==";
+    let imported = [
+        ("five@example.com", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
+        ("seven@example.com", "$2a$07$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
+        ("fire@example.com", firebase),
+        ("weak@example.com", "$argon2i$v=19$m=64,t=3,p=1$c2FsdHNhbHRzYWx0$cmVzdWx0cmVzdWx0cmVzdWx0cmVzdWx0"),
+    ];
+    for (email, hash) in imported {
+        let made = json!({ "email": email, "password_hash": hash, "email_confirm": true });
+        app.service().post("/auth/v1/admin/users", made).await.expect(200);
+    }
+    let expected = cost("nobody@example.com", "wrong-Password-1!", 400).await;
+    assert_eq!(expected, [alone[0] + 64 * 3, 1 << 7, 8 << 14]);
+    for email in imported.iter().map(|(email, _)| *email).chain(["ann@example.com"]) {
+        for password in ["wrong-Password-1!", "a\0b", &"x".repeat(100)] {
+            assert_eq!(cost(email, password, 400).await, expected, "{email} {password:?}");
+        }
+    }
+    // The neighbours get in, their hashes are made anew, and in the end nobody pays for what nobody has.
+    cost("five@example.com", "U*U", 200).await;
+    cost("fire@example.com", "mytestpassword", 200).await;
+    let left = cost("nobody@example.com", "wrong-Password-1!", 400).await;
+    assert_eq!(left, [alone[0] + 64 * 3, 1 << 7, 0]);
+    for email in ["seven@example.com", "weak@example.com"] {
+        app.admin(&format!("delete from auth.users where email = '{email}'")).await;
+    }
+    assert_eq!(cost("nobody@example.com", "wrong-Password-1!", 400).await, alone);
+}
+
+#[tokio::test]
 async fn row_23_one_account_has_one_budget_however_its_address_is_written_and_wherever_it_is_tried() {
     let app = TestApp::start().await;
     let spellings = [

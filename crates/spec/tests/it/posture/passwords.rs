@@ -50,16 +50,22 @@ async fn guessing_without_end_is_seen() {
 
 #[tokio::test]
 async fn an_answer_that_takes_longer_for_a_known_account_is_seen() {
-    let slow = bcrypt_of_twelve();
-    let away = format!(
-        "CREATE FUNCTION palisade.slow() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN new.encrypted_password := '{slow}'; RETURN new; END $$; \
-         CREATE TRIGGER aaa_slow BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION palisade.slow()"
-    );
-    turns_red(126, &away).await;
+    // What is looked up for those who are there alone takes its time.
+    let away = "ALTER TABLE auth.identities RENAME TO identities_then; \
+        CREATE VIEW auth.identities AS SELECT * FROM auth.identities_then WHERE pg_sleep(0.1)::text IS NOT NULL; \
+        GRANT ALL ON auth.identities TO PUBLIC";
+    turns_red(126, away).await;
 }
 
-/// A hash that takes a fifth of a second to compare with.
-fn bcrypt_of_twelve() -> &'static str {
-    "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW"
+#[tokio::test]
+async fn accounts_that_were_imported_do_not_tell_themselves_by_the_time_of_an_answer() {
+    // Every account of the probe's is one that was imported: a hash that takes a fifth of a second to compare with.
+    let app = TestApp::builder().unlimited().start().await;
+    app.admin(
+        "CREATE FUNCTION palisade.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         new.encrypted_password := '$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW'; RETURN new; END $$; \
+         CREATE TRIGGER aaa_slow BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION palisade.slow()",
+    )
+    .await;
+    is(&look(&app, 126).await, State::Proven, "with hashes of another make");
 }

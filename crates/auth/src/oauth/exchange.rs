@@ -186,9 +186,17 @@ impl Auth {
                 let url = format!("{url}?user.fields=confirmed_email,profile_image_url");
                 Ok((self.ask(&url, tokens).await?, None))
             }
-            Shape::Gitlab | Shape::Discord | Shape::Mapped | Shape::Oidc => {
-                Ok((self.ask(url, tokens).await?, None))
+            Shape::Mapped => {
+                let request = Request::get(PURPOSE, url)
+                    .bearer(&tokens.access_token)
+                    .header("accept", "application/json");
+                let request = provider
+                    .headers
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(name, value));
+                Ok((self.0.outside.outbound.send(request).await?.success()?.json()?, None))
             }
+            Shape::Gitlab | Shape::Discord | Shape::Oidc => Ok((self.ask(url, tokens).await?, None)),
         }
     }
 

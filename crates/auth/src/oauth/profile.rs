@@ -101,7 +101,7 @@ pub fn of_claims(provider: &Provider, claims: &Map<String, Value>) -> Option<Pro
     let verified = match provider.email_rule {
         EmailRule::Claim => is_yes(claims.get("email_verified")),
         EmailRule::Edov => is_yes(claims.get("xms_edov")) || claims.get("xms_edov") == Some(&json!(1)),
-        EmailRule::Listed | EmailRule::Never => false,
+        EmailRule::Listed | EmailRule::Confirmed | EmailRule::Never => false,
     };
     let mut profile = Profile::new(issuer, text("sub")?.to_owned(), text("email"), verified)?;
     for name in KEPT {
@@ -183,19 +183,37 @@ fn mapped(provider: &Provider, user: &Value) -> Option<Profile> {
     let find = |ours: &str| {
         let theirs =
             provider.mapping.iter().find(|(name, _)| name == ours).map_or(ours, |(_, theirs)| theirs);
-        theirs.split('.').fold(user, |at, part| &at[part])
+        follow(user, theirs)
     };
     let subject = match find("sub") {
         Value::Null => number(&user["id"])?,
         value => number(value)?,
     };
-    let verified = find("email_verified") == &Value::Bool(true);
+    // Zoom writes its yes as a number. What is mapped twice must be so twice.
+    let is_so = |value: &Value| *value == Value::Bool(true) || provider.id == "zoom" && *value == json!(1);
+    let told = |(_, theirs): &(String, String)| is_so(follow(user, theirs));
+    let verified = match provider.email_rule {
+        EmailRule::Never => false,
+        EmailRule::Confirmed => true,
+        EmailRule::Claim | EmailRule::Edov | EmailRule::Listed => {
+            is_so(find("email_verified"))
+                && provider.mapping.iter().filter(|(ours, _)| ours == "email_verified").all(told)
+        }
+    };
     let issuer = host_of(&provider.endpoints.userinfo);
     let mut profile = Profile::new(issuer, subject, find("email").as_str(), verified)?;
     for name in KEPT {
         profile = profile.with(name, find(name).as_str());
     }
     Some(profile.keeping(&provider.kept, |name| user.get(name)))
+}
+
+/// The value at a path: names of members, and numbers of entries.
+fn follow<'a>(value: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(value, |at, part| match (at, part.parse::<usize>()) {
+        (Value::Array(entries), Ok(number)) => entries.get(number).unwrap_or(&Value::Null),
+        _ => &at[part],
+    })
 }
 
 /// An id, which some write as a number.
@@ -338,6 +356,41 @@ mod tests {
         provider.mapping = vec![("sub".into(), "user.key".into()), ("email".into(), "contact.mail".into())];
         let user = json!({ "user": { "key": 7 }, "contact": { "mail": "a@b.c" }, "email_verified": true });
         check(of_api(&provider, &user, None), "7", Some("a@b.c"), true);
+    }
+
+    #[test]
+    fn row_3_kakao_zoom_and_twitch_vouch_as_they_document_and_figma_and_spotify_never() {
+        let named = |name: &str, user: Value| {
+            let given = base::Settings::default();
+            let on = |what: &str| -> &'static str { format!("auth.external.{name}.{what}").leak() };
+            let given = given.with(on("enabled"), "true").with(on("client_id"), "us");
+            of_api(&super::super::provider::from_settings(&given).unwrap()[0], &user, None)
+        };
+        let kakao = |verified: Value, valid: Value| {
+            let account = json!({ "email": "A@b.c", "is_email_verified": verified, "is_email_valid": valid });
+            named("kakao", json!({ "id": 7, "kakao_account": account }))
+        };
+        check(kakao(json!(true), json!(true)), "7", Some("a@b.c"), true);
+        check(kakao(json!(true), json!(false)), "7", Some("a@b.c"), false);
+        check(kakao(json!(false), json!(true)), "7", Some("a@b.c"), false);
+        check(kakao(json!(true), Value::Null), "7", Some("a@b.c"), false);
+        let zoom =
+            |verified: Value| named("zoom", json!({ "id": "z", "email": "a@b.c", "verified": verified }));
+        check(zoom(json!(1)), "z", Some("a@b.c"), true);
+        for no in [json!(0), json!("1"), json!(2), Value::Null] {
+            check(zoom(no), "z", Some("a@b.c"), false);
+        }
+        check(
+            named("twitch", json!({ "data": [{ "id": "t", "email": "a@b.c" }] })),
+            "t",
+            Some("a@b.c"),
+            true,
+        );
+        assert!(named("twitch", json!({ "data": [] })).is_none());
+        for name in ["figma", "spotify", "workos"] {
+            let said = json!({ "id": "p", "email": "a@b.c", "email_verified": true, "verified": true });
+            check(named(name, said), "p", Some("a@b.c"), false);
+        }
     }
 
     #[test]

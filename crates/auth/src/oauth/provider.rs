@@ -1,7 +1,10 @@
 //! Who else may say who somebody is: where they are, how they are spoken to, and what of theirs is believed.
 
+mod described;
+
 use base::{Secret, Settings};
 
+use self::described::{described, has_api_elsewhere};
 use super::settings::{self, Given, OidcProvider};
 use crate::Error;
 
@@ -36,6 +39,8 @@ pub enum EmailRule {
     Edov,
     /// Its API lists addresses with their state.
     Listed,
+    /// Its API gives out no address but one that it has confirmed, and says so in its documentation.
+    Confirmed,
     /// It does not say, so it does not count.
     Never,
 }
@@ -111,6 +116,8 @@ pub struct Provider {
     pub kept: Vec<String>,
     /// Not OIDC: where the keys are that its ID tokens must be signed with.
     pub keys: Option<String>,
+    /// Further headers of the question who somebody is.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Provider {
@@ -142,6 +149,7 @@ impl Provider {
             mapping: Vec::new(),
             kept: Vec::new(),
             keys: None,
+            headers: Vec::new(),
         }
     }
 
@@ -232,7 +240,8 @@ fn fixed(name: &str, url: Option<&str>, api: Option<&str>) -> Option<Provider> {
                 Provider::plain(name, Shape::X, scopes, authorize, token, format!("{api}/2/users/me"));
             Provider { client_auth: ClientAuth::Basic, email_optional: true, ..plain }
         }
-        _ => return None,
+        "vercel_marketplace" => oidc("https://marketplace.vercel.com"),
+        _ => return described(name, &at, &api_at),
     })
 }
 
@@ -258,13 +267,16 @@ fn one(given: &Settings, of: &Given) -> Result<Provider, Error> {
         return refuse(of.url.definition.name, "is needed: the URL of the realm, without /.well-known");
     }
     let has_api = matches!(provider.shape, Shape::Github | Shape::Bitbucket | Shape::Facebook | Shape::X);
-    if api.is_some() && !has_api {
+    if api.is_some() && !has_api && !has_api_elsewhere(of.name) {
         return refuse(of.api_url.definition.name, "would change nothing: its API is where it is itself");
     }
     if given.get(of.skip_nonce_check) && provider.shape != Shape::Oidc {
         return refuse(of.skip_nonce_check.definition.name, "would change nothing: it gives no ID tokens");
     }
     provider.client_ids = given.get(of.client_id);
+    if of.name == "twitch" {
+        provider.headers.push(("client-id", provider.client_id().to_owned()));
+    }
     provider.secret = given.get(of.secret);
     provider.redirect_uri = given.get(of.redirect_uri);
     provider.email_optional |= given.get(of.email_optional);

@@ -98,13 +98,23 @@ providers! {
     bitbucket, "bitbucket", "BITBUCKET";
     discord, "discord", "DISCORD";
     facebook, "facebook", "FACEBOOK";
+    figma, "figma", "FIGMA";
+    fly, "fly", "FLY";
     github, "github", "GITHUB";
     gitlab, "gitlab", "GITLAB";
     google, "google", "GOOGLE";
+    kakao, "kakao", "KAKAO";
     keycloak, "keycloak", "KEYCLOAK";
     linkedin_oidc, "linkedin_oidc", "LINKEDIN_OIDC";
+    notion, "notion", "NOTION";
     slack_oidc, "slack_oidc", "SLACK_OIDC";
+    snapchat, "snapchat", "SNAPCHAT";
+    spotify, "spotify", "SPOTIFY";
+    twitch, "twitch", "TWITCH";
+    vercel_marketplace, "vercel_marketplace", "VERCEL_MARKETPLACE";
+    workos, "workos", "WORKOS";
     x, "x", "X";
+    zoom, "zoom", "ZOOM";
 }
 
 /// Apple's proof is a token that we sign ourselves, when these three are there.

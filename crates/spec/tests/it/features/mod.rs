@@ -26,6 +26,7 @@ mod migrations;
 mod monitoring;
 mod notices;
 pub mod oauth;
+mod oauth_described;
 pub mod oauth_server;
 mod oauth_told;
 pub mod policies;

@@ -370,7 +370,7 @@ async fn an_access_token_that_is_handed_in_is_the_one_that_its_id_token_names() 
 }
 
 /// An instance that knows one fixed provider, which is a double.
-async fn with_double(keys: [&'static str; 4], double: &Double) -> TestApp {
+pub async fn with_double(keys: [&'static str; 4], double: &Double) -> TestApp {
     let [enabled, id, secret, url] = keys;
     let app = TestApp::builder()
         .unlimited()
@@ -405,7 +405,7 @@ macro_rules! keys {
 }
 
 /// Signs in through a double and returns the user of the fragment's token.
-async fn user_of(app: &TestApp, back: &str) -> Value {
+pub async fn user_of(app: &TestApp, back: &str) -> Value {
     let token = parameter(back, "access_token").unwrap_or_else(|| panic!("no session in {back}"));
     app.stranger()
         .with("authorization", &format!("Bearer {token}"))

@@ -27,6 +27,7 @@ mod monitoring;
 mod notices;
 pub mod oauth;
 mod oauth_described;
+mod oauth_rules;
 pub mod oauth_server;
 mod oauth_told;
 pub mod policies;

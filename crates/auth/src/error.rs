@@ -50,6 +50,9 @@ pub enum Error {
     /// No mail can be sent, so no address can be confirmed.
     #[error("Email signups are disabled: this server cannot send mail to confirm an address")]
     NoMail,
+    /// The operator wants no accounts by e-mail.
+    #[error("Email signups are disabled")]
+    EmailOff,
     /// A way of signing in that is off or not built.
     #[error("{what}")]
     Disabled {
@@ -314,6 +317,7 @@ impl Fault for Error {
             | Error::Banned
             | Error::SignupDisabled
             | Error::NoMail
+            | Error::EmailOff
             | Error::Disabled { .. }
             | Error::WeakPassword { .. }
             | Error::SamePassword
@@ -372,6 +376,7 @@ impl Fault for Error {
             Error::Banned => "auth.user.banned",
             Error::SignupDisabled => "auth.signup.disabled",
             Error::NoMail => "auth.signup.no_mail",
+            Error::EmailOff => "auth.email.off",
             Error::Disabled { .. } => "auth.disabled",
             Error::UserExists => "auth.user.exists",
             Error::EmailExists => "auth.email.exists",

@@ -54,6 +54,9 @@ impl Auth {
         along: &Along,
         visit: &Visit,
     ) -> Result<Reply<()>, Error> {
+        if !self.0.rules.magic_links {
+            return Err(Error::disabled("email_provider_disabled", "Login with magic link is disabled"));
+        }
         self.require_mail("Email logins are disabled: this server cannot send mail")?;
         require_small(&data)?;
         let email = read_email(email)?;
@@ -62,6 +65,7 @@ impl Auth {
 
     /// A link and a code that lead back in.
     pub async fn ask_recovery(&self, email: &str, along: &Along, visit: &Visit) -> Result<Reply<()>, Error> {
+        self.require_email()?;
         if !self.0.rules.can_mail {
             return Err(Error::NoMail);
         }
@@ -101,6 +105,7 @@ impl Auth {
         };
         let to = match what {
             Again::Signup | Again::EmailChange => {
+                self.require_email()?;
                 if !self.0.rules.can_mail {
                     return Err(Error::NoMail);
                 }
@@ -162,6 +167,14 @@ impl Auth {
         Ok(())
     }
 
+    /// Refuses new accounts, and ways back in, by an e-mail address where the operator wants none.
+    pub(crate) fn require_email(&self) -> Result<(), Error> {
+        match self.0.rules.email {
+            true => Ok(()),
+            false => Err(Error::EmailOff),
+        }
+    }
+
     fn require_mail(&self, otherwise: &'static str) -> Result<(), Error> {
         match self.0.rules.can_mail {
             true => Ok(()),
@@ -170,7 +183,7 @@ impl Auth {
     }
 
     pub(crate) fn require_texts(&self, otherwise: &'static str) -> Result<(), Error> {
-        match self.takes_texts() {
+        match self.0.rules.phone && self.takes_texts() {
             true => Ok(()),
             false => Err(Error::disabled("phone_provider_disabled", otherwise)),
         }

@@ -37,6 +37,12 @@ pub struct Rules {
     pub signup: bool,
     /// Whether accounts may be made without an address.
     pub anonymous: bool,
+    /// Whether people sign up and in with an e-mail address.
+    pub email: bool,
+    /// Whether they sign in with a mailed link or code.
+    pub magic_links: bool,
+    /// Whether people sign up and in with a telephone number, where texts can be sent.
+    pub phone: bool,
     /// Whether new accounts are confirmed at once.
     pub autoconfirm: bool,
     /// Whether mail can be sent.
@@ -123,6 +129,9 @@ impl Rules {
             grace_seconds: seconds(&settings::REFRESH_TOKEN_GRACE),
             single_session: given.get(&settings::SINGLE_SESSION),
             anonymous: given.get(&settings::ANONYMOUS_USERS),
+            email: given.get(&settings::EMAIL_ENABLED),
+            magic_links: given.get(&settings::EMAIL_ENABLED) && given.get(&settings::MAGIC_LINKS),
+            phone: given.get(&settings::PHONE_ENABLED),
             signup: !given.get(&settings::DISABLE_SIGNUP),
             autoconfirm: relaxed || given.get(&settings::AUTOCONFIRM),
             can_mail,

@@ -38,6 +38,9 @@ impl Auth {
         password: &Secret<String>,
         visit: &Visit,
     ) -> Result<Reply<Grant>, Error> {
+        if !self.0.rules.email {
+            return Err(Error::disabled("email_provider_disabled", "Email logins are disabled"));
+        }
         self.sign_in_as(Name::Email(email), password, visit).await
     }
 

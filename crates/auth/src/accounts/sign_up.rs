@@ -273,6 +273,7 @@ impl Auth {
                 Name::Phone(read_phone(phone)?)
             }
             (Some(email), None) => {
+                self.require_email()?;
                 if !rules.autoconfirm && !rules.can_mail {
                     return Err(Error::NoMail);
                 }

@@ -49,10 +49,10 @@ fn config(state: Arc<State>, _: Cx, _: Ask) -> Handled {
         let told = json!({
             "signup_enabled": rules.signup && (rules.autoconfirm || rules.can_mail),
             "require_email_verification": !rules.autoconfirm,
-            "magic_link_enabled": rules.can_mail,
-            "password_login_enabled": true,
+            "magic_link_enabled": rules.magic_links && rules.can_mail,
+            "password_login_enabled": rules.email,
             "anonymous_enabled": rules.signup && rules.anonymous,
-            "phone_enabled": !state.auth.text_provider().is_empty(),
+            "phone_enabled": rules.phone && !state.auth.text_provider().is_empty(),
             "mfa_available": true,
             "mfa_required": rules.mfa.required,
             "password_min_length": policy.length_min,

@@ -132,7 +132,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::PhoneNotConfirmed => (S::BAD_REQUEST, "phone_not_confirmed"),
         Error::Banned | Error::RefreshBanned => (S::BAD_REQUEST, "user_banned"),
         Error::SignupDisabled => (UNPROCESSABLE, "signup_disabled"),
-        Error::NoMail => (S::BAD_REQUEST, "email_provider_disabled"),
+        Error::NoMail | Error::EmailOff => (S::BAD_REQUEST, "email_provider_disabled"),
         Error::Disabled { code, .. } => (status_of_disabled(code), code),
         Error::UserExists => (UNPROCESSABLE, "user_already_exists"),
         Error::EmailExists => (UNPROCESSABLE, "email_exists"),

@@ -56,8 +56,8 @@ pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     for provider in state.auth.outside_providers().filter(|name| OFF.contains(name)) {
         external.insert(provider.to_owned(), json!(true));
     }
-    external.insert("email".into(), json!(true));
-    external.insert("phone".into(), json!(!texts.is_empty()));
+    external.insert("email".into(), json!(rules.email));
+    external.insert("phone".into(), json!(rules.phone && !texts.is_empty()));
     external.insert("anonymous_users".into(), json!(rules.anonymous));
     let mut told = json!({
         "external": external,

@@ -36,3 +36,4 @@ mod renewal;
 mod repeats;
 mod roles;
 mod tls;
+mod ways;

@@ -51,6 +51,14 @@ pub async fn claim(open: &mut Open, repeat: &Repeat) -> Result<Option<Vec<u8>>, 
     }
 }
 
+/// Asks PostgreSQL whether the caller still may do what was done: planning a statement to its first step checks every right
+/// to tables, columns and functions, and does nothing. What was taken from somebody since is not told to them again.
+pub async fn require_rights(open: &mut Open, statement: &Statement) -> Result<(), Error> {
+    let asked = Statement::rare(format!("EXPLAIN {}", statement.sql), statement.params.clone());
+    open.run(asked).await?;
+    Ok(())
+}
+
 /// Keeps the answer of the write, in its transaction.
 pub async fn keep(open: &mut Open, repeat: &Repeat, answer: &[u8], retention: Duration) -> Result<(), Error> {
     if answer.len() as u64 > KEPT_ANSWER_BYTES_MAX.value {

@@ -67,9 +67,14 @@ pub async fn run(
         match repeat::claim(&mut tx, repeat).await {
             Ok(None) => {}
             known => {
+                let still = match &known {
+                    Ok(_) => repeat::require_rights(&mut tx, &main).await,
+                    Err(_) => Ok(()),
+                };
                 // Now, not when dropped: the next try must not meet this one's lock.
                 tx.roll_back().await?;
                 let kept = known?.ok_or(Error::Bug("a key that is new and known"))?;
+                still?;
                 return Ok(Reply::untouched(repeat::read(kept)?, "the same write was committed before"));
             }
         }

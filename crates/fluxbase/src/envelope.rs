@@ -53,6 +53,9 @@ fn rows(words: &Words, hint: Option<Cow<'_, str>>, refused: &Refused<'_>) -> Ans
     if let Some(hint) = words.hint.as_deref().or(hint.as_deref()) {
         body["hint"] = hint.into();
     }
+    if !words.fields.is_empty() {
+        body["fields"] = json!(words.fields);
+    }
     if let Some(details) = &words.details {
         body["details"] = details.as_str().into();
     }

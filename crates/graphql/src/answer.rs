@@ -5,6 +5,8 @@
 
 use base::{Fault, Kind};
 use bytes::Bytes;
+use data::catalog::Catalog;
+use data::fields::Report;
 use gql::Bounds;
 use serde_json::{Value as Json, json};
 
@@ -117,12 +119,14 @@ pub fn put(plan: &Plan, values: &[Bytes], cost: Option<(&Weighed, &Bounds)>) -> 
 }
 
 /// The answer of a plan that the database refused; what is our own trouble is no answer.
-pub fn failed(plan: &Plan, error: data::Error, outspoken: bool) -> Result<Told, Error> {
+pub fn failed(plan: &Plan, error: data::Error, outspoken: bool, catalog: &Catalog) -> Result<Told, Error> {
+    let report = reported(plan, &error, catalog);
     let message = match &error {
         data::Error::MaxAffected { .. } => {
             let word = plan.changes.iter().find(|(change, _)| change.at_most.is_some());
             format!("{} impacts too many records", word.map_or("update", |(_, word)| *word))
         }
+        _ if report.elsewhere && !outspoken => "A rule of the database refused this".to_owned(),
         data::Error::Database(inner) => match inner.database() {
             Some(said) if outspoken || is_about_values(&said.sqlstate) => said.message.clone(),
             _ if error.kind().is_ours() && error.kind() != Kind::Timeout => return Err(error.into()),
@@ -139,10 +143,35 @@ pub fn failed(plan: &Plan, error: data::Error, outspoken: bool) -> Result<Told, 
         | data::Error::RepeatTooLarge { .. } => {
             json!({ "message": message, "extensions": { "code": error.code() } })
         }
+        // What is wrong, field by field, as the other dialects say it.
+        _ if !report.fields.is_empty() => {
+            json!({ "message": message, "extensions": { "code": error.code(), "fields": report.fields } })
+        }
         _ => json!({ "message": message }),
     });
     let body = json!({ "data": null, "errors": errors }).to_string().into();
     Ok(Told { body, refused: plan.hides_schema.then_some(Error::Introspection) })
+}
+
+/// What is known of a refused change: of a table that one of the changes names, or that it is about none of them.
+fn reported(plan: &Plan, error: &data::Error, catalog: &Catalog) -> Report {
+    let said = match error {
+        data::Error::Field(fault) => return Report { fields: vec![(**fault).clone()], elsewhere: false },
+        data::Error::Database(error) => error.database(),
+        _ => None,
+    };
+    let Some(said) = said.filter(|said| ["22", "23"].contains(&said.sqlstate.get(..2).unwrap_or_default()))
+    else {
+        return Report::default();
+    };
+    let changed = plan.changes.iter().filter_map(|(change, _)| change.relation.as_ref());
+    let reports: Vec<Report> = changed
+        .filter_map(|name| catalog.find(&name.schema, &name.name))
+        .map(|relation| data::fields::report(catalog, relation, said, &[]))
+        .collect();
+    let elsewhere = !reports.is_empty() && reports.iter().all(|report| report.elsewhere);
+    let fields = reports.into_iter().map(|report| report.fields).find(|fields| !fields.is_empty());
+    Report { fields: fields.unwrap_or_default(), elsewhere }
 }
 
 /// Whether an SQLSTATE is about what the caller sent or may do, rather than about the statement or the server.

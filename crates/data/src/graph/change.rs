@@ -5,6 +5,7 @@
 
 use super::ask::{Act, Change, Given, Gives, Object, Text, Value};
 use super::build::{Build, Compiled, Part, ROW, json_object, where_};
+use crate::ask::Name;
 use pg::Param;
 
 use crate::catalog::{Catalog, Column};
@@ -21,6 +22,8 @@ pub struct CompiledChange {
     pub statement: Compiled,
     /// Most rows that may be touched.
     pub at_most: Option<i64>,
+    /// What is changed; nothing in particular by a function.
+    pub relation: Option<Name>,
 }
 
 /// Compiles one change; or a call of a function that may write, which counts nothing.
@@ -108,7 +111,7 @@ pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Erro
         returned.join(", ")
     );
     let statement = Compiled { sql: sql.into(), params: build.params, calls: false };
-    Ok(CompiledChange { statement, at_most: change.at_most })
+    Ok(CompiledChange { statement, at_most: change.at_most, relation: Some(change.relation.clone()) })
 }
 
 /// Compiles a call of a function that may write.
@@ -116,7 +119,7 @@ pub fn call(value: &Value, catalog: &Catalog) -> Result<CompiledChange, Error> {
     let mut statement = super::read(std::slice::from_ref(value), catalog)?;
     statement.sql =
         format!("SELECT 0::bigint AS \"n\", \"x\".\"c0\" AS \"v\" FROM ({}) AS \"x\"", statement.sql).into();
-    Ok(CompiledChange { statement, at_most: None })
+    Ok(CompiledChange { statement, at_most: None, relation: None })
 }
 
 impl<'a> Build<'a> {

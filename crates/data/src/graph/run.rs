@@ -48,8 +48,17 @@ pub async fn write(
         match repeat::claim(&mut tx, repeat).await {
             Ok(None) => {}
             known => {
+                let mut still = Ok(());
+                for (change, slots) in changes.iter().filter(|_| known.is_ok()) {
+                    let statement = change.statement.statement(slots)?;
+                    still = repeat::require_rights(&mut tx, &statement).await;
+                    if still.is_err() {
+                        break;
+                    }
+                }
                 tx.roll_back().await?;
                 let kept = known?.ok_or(Error::Bug("a key that is new and known"))?;
+                still?;
                 return Ok(Reply::untouched(
                     repeat::read_all(kept)?,
                     "the same changes were committed before",

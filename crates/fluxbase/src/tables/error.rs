@@ -43,6 +43,26 @@ pub enum Error {
     /// The data refused it.
     #[error(transparent)]
     Data(#[from] data::Error),
+    /// The data refused a write, and it is known what of it.
+    #[error("{error}")]
+    Write {
+        /// Why.
+        #[source]
+        error: Box<data::Error>,
+        /// What is wrong with which field.
+        report: data::fields::Report,
+    },
+}
+
+impl Error {
+    /// What the data said, if it was the data.
+    fn of_data(&self) -> Option<&data::Error> {
+        match self {
+            Error::Data(error) => Some(error),
+            Error::Write { error, .. } => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl Fault for Error {
@@ -56,6 +76,7 @@ impl Fault for Error {
             Error::NoKey | Error::Aggregates | Error::Absent(_) => Kind::Unsupported,
             Error::NoRow => Kind::NotFound,
             Error::Data(error) => error.kind(),
+            Error::Write { error, .. } => error.kind(),
         }
     }
 
@@ -71,12 +92,15 @@ impl Fault for Error {
             Error::NoRow => "fluxbase.no_row",
             Error::Aggregates => "fluxbase.aggregates",
             Error::Data(error) => error.code(),
+            Error::Write { error, .. } => error.code(),
         }
     }
 
     fn message(&self) -> Cow<'_, str> {
         match self {
             Error::Data(error) => error.message(),
+            Error::Write { report, .. } if report.elsewhere => "A rule of the database refused this".into(),
+            Error::Write { error, .. } => error.message(),
             other => Cow::Owned(other.to_string()),
         }
     }
@@ -86,6 +110,7 @@ impl Fault for Error {
             Error::Aggregates => Some("The setting data.aggregates switches them on".into()),
             Error::NoFilter => Some("Name the rows, as in ?id=eq.1".into()),
             Error::Data(error) => error.hint(),
+            Error::Write { error, .. } => error.hint(),
             _ => None,
         }
     }
@@ -93,6 +118,7 @@ impl Fault for Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Data(error) => error.retry_after(),
+            Error::Write { error, .. } => error.retry_after(),
             _ => None,
         }
     }
@@ -139,15 +165,17 @@ pub struct Words {
     pub details: Option<String>,
     /// The same.
     pub hint: Option<String>,
+    /// What is wrong, field by field.
+    pub fields: Vec<data::fields::FieldFault>,
 }
 
 impl Refused {
     /// What is said, where it is more than kind and message.
     pub fn words(&self) -> Option<Words> {
         let words = |status: StatusCode, code: &'static str, message: String| {
-            Some(Words { status, code, message, details: None, hint: None })
+            Some(Words { status, code, message, details: None, hint: None, fields: Vec::new() })
         };
-        let Error::Data(error) = &self.error else {
+        let Some(error) = self.error.of_data() else {
             return match &self.error {
                 Error::Query(_) | Error::Range(_) | Error::NotEmbedded(_) | Error::Invalid(_) => {
                     words(StatusCode::BAD_REQUEST, "INVALID_INPUT", self.error.to_string())
@@ -155,22 +183,48 @@ impl Refused {
                 Error::NoFilter | Error::NoKey | Error::Absent(_) | Error::Aggregates => {
                     words(StatusCode::BAD_REQUEST, "VALIDATION_FAILED", self.error.to_string())
                 }
-                Error::NoRow | Error::Data(_) => None,
+                Error::NoRow | Error::Data(_) | Error::Write { .. } => None,
             };
         };
         match error {
-            data::Error::Database(error) => self.said(error.database()?),
+            data::Error::Database(error) => self.reported(self.said(error.database()?)?),
+            // A rule of a column that is kept here is worded like one that PostgreSQL keeps.
+            data::Error::Field(fault) => Some(Words {
+                fields: vec![(**fault).clone()],
+                ..words(StatusCode::BAD_REQUEST, "CHECK_VIOLATION", error.to_string())?
+            }),
             data::Error::NoRelation { name, .. } => {
                 words(StatusCode::NOT_FOUND, "NOT_FOUND", format!("Table not found: {name}"))
             }
             data::Error::NoColumn { column, .. } => {
                 words(StatusCode::BAD_REQUEST, "INVALID_INPUT", format!("Unknown column: {column}"))
             }
+            data::Error::RepeatOther => {
+                words(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.message().into_owned())
+            }
+            data::Error::RepeatRunning => {
+                words(StatusCode::CONFLICT, error.code(), error.message().into_owned())
+            }
+            data::Error::RepeatsTooMany { .. } => {
+                words(StatusCode::TOO_MANY_REQUESTS, error.code(), error.message().into_owned())
+            }
+            data::Error::RepeatTooLarge { .. } => {
+                words(StatusCode::PAYLOAD_TOO_LARGE, error.code(), error.message().into_owned())
+            }
             data::Error::NoFunction { name, .. } => {
                 words(StatusCode::NOT_FOUND, "NOT_FOUND", format!("Procedure not found: {name}"))
             }
             _ => None,
         }
+    }
+
+    /// With the fields that are to blame; what is not served is not even named.
+    fn reported(&self, words: Words) -> Option<Words> {
+        let Error::Write { report, .. } = &self.error else { return Some(words) };
+        if report.elsewhere {
+            return Some(Words { message: "A rule of the database refused this".to_owned(), ..words });
+        }
+        Some(Words { fields: report.fields.clone(), ..words })
     }
 
     /// PostgreSQL's refusals that are the caller's.
@@ -204,6 +258,7 @@ impl Refused {
             },
             details: error.detail.clone().filter(|_| raised),
             hint: error.hint.clone().filter(|_| raised),
+            fields: Vec::new(),
         })
     }
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use data::ask::{Change, Field, Filter, Logic, MutateAsk, Operator, ReadAsk, Returning, Shape, Terms, Test};
+use base::Repeat;
+use data::ask::{
+    Change, Field, Filter, Logic, MutateAsk, Operator, Outcome, ReadAsk, Returning, Shape, Terms, Test,
+};
 use http::StatusCode;
 use web::{Answer, Ask, Cx, Handled, Reply};
 
 use super::error::Error;
-use super::rows::{rows_answer, said, whole_row, worded};
+use super::rows::{refused, replayed, rows_answer, said, whole_row, worded};
 use super::{Tables, Target, body, setup};
 
 /// `GET`.
@@ -22,7 +25,8 @@ pub(super) fn get(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
 pub(super) fn change(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let target = Target::of(&state.data.catalog(), &ask);
-        said(changed(&state, &cx, &ask, &target).await, &cx)
+        let repeat = web::repeat::read(&cx, &ask)?;
+        said(changed(&state, &cx, &ask, &target, repeat).await, &cx)
     })
 }
 
@@ -30,7 +34,8 @@ pub(super) fn change(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
 pub(super) fn remove(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let target = Target::of(&state.data.catalog(), &ask);
-        said(removed(&state, &cx, &ask, &target).await, &cx)
+        let repeat = web::repeat::read(&cx, &ask)?;
+        said(removed(&state, &cx, &ask, &target, repeat).await, &cx)
     })
 }
 
@@ -53,14 +58,15 @@ pub(super) async fn changed(
     cx: &Cx,
     ask: &Ask,
     target: &Target,
+    repeat: Option<Repeat>,
 ) -> Result<Reply<Answer>, Error> {
     let payload = body::payload(&ask.body)?;
     if payload.many {
         return Err(Error::Invalid("The body must be a JSON object".to_owned()));
     }
     let change = Change::Update { payload, missing_as_default: false };
-    let reply = write(state, cx, ask, target, change, Returning::Rows).await?;
-    Ok(reply.map(|body| rows_answer(StatusCode::OK, body)))
+    let reply = write(state, cx, ask, target, (change, Returning::Rows), repeat).await?;
+    Ok(reply.map(|outcome| replayed(rows_answer(StatusCode::OK, outcome.body), outcome.replayed)))
 }
 
 pub(super) async fn removed(
@@ -68,9 +74,10 @@ pub(super) async fn removed(
     cx: &Cx,
     ask: &Ask,
     target: &Target,
+    repeat: Option<Repeat>,
 ) -> Result<Reply<Answer>, Error> {
-    let reply = write(state, cx, ask, target, Change::Delete, Returning::Minimal).await?;
-    Ok(reply.map(|_| Answer::no_content()))
+    let reply = write(state, cx, ask, target, (Change::Delete, Returning::Minimal), repeat).await?;
+    Ok(reply.map(|outcome| replayed(Answer::no_content(), outcome.replayed)))
 }
 
 async fn write(
@@ -78,10 +85,10 @@ async fn write(
     cx: &Cx,
     ask: &Ask,
     target: &Target,
-    change: Change,
-    returning: Returning,
-) -> Result<Reply<bytes::Bytes>, Error> {
-    let mut terms = single();
+    (change, returning): (Change, Returning),
+    repeat: Option<Repeat>,
+) -> Result<Reply<Outcome>, Error> {
+    let mut terms = Terms { repeat, ..single() };
     if returning == Returning::Minimal {
         terms.shape = Shape::Nothing;
     }
@@ -89,8 +96,11 @@ async fn write(
     let relation = target.relation.clone();
     let asked = MutateAsk { relation, change, filters, returning, level: whole_row(), terms };
     let setup = setup(&state.data.catalog(), ask);
-    let reply = state.data.mutate(&cx.pg, &cx.caller, &asked, &state.rules, setup).await.map_err(none)?;
-    Ok(reply.map(|outcome| outcome.body))
+    let reply = state.data.mutate(&cx.pg, &cx.caller, &asked, &state.rules, setup).await;
+    reply.map_err(|error| match error {
+        data::Error::NotSingular { .. } => Error::NoRow,
+        other => refused(&state.data.catalog(), &asked, other),
+    })
 }
 
 fn single() -> Terms {

@@ -98,7 +98,8 @@ fn total(level: Level) -> (Level, Terms) {
 pub(super) fn insert(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let relation = Target::table_of(&state.data.catalog(), &ask);
-        let answered = write(&state, &cx, &ask, relation, Written::New).await;
+        let repeat = web::repeat::read(&cx, &ask)?;
+        let answered = write(&state, &cx, &ask, (relation, Written::New), repeat).await;
         said(answered, &cx)
     })
 }
@@ -107,9 +108,10 @@ pub(super) fn insert(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
 pub(super) fn update(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let target = Target::of(&state.data.catalog(), &ask);
+        let repeat = web::repeat::read(&cx, &ask)?;
         let answered = match target.key {
-            Some(_) => one::changed(&state, &cx, &ask, &target).await,
-            None => write(&state, &cx, &ask, target.relation, Written::Changed).await,
+            Some(_) => one::changed(&state, &cx, &ask, &target, repeat).await,
+            None => write(&state, &cx, &ask, (target.relation, Written::Changed), repeat).await,
         };
         said(answered, &cx)
     })
@@ -119,9 +121,10 @@ pub(super) fn update(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
 pub(super) fn delete(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let target = Target::of(&state.data.catalog(), &ask);
+        let repeat = web::repeat::read(&cx, &ask)?;
         let answered = match target.key {
-            Some(_) => one::removed(&state, &cx, &ask, &target).await,
-            None => write(&state, &cx, &ask, target.relation, Written::Gone).await,
+            Some(_) => one::removed(&state, &cx, &ask, &target, repeat).await,
+            None => write(&state, &cx, &ask, (target.relation, Written::Gone), repeat).await,
         };
         said(answered, &cx)
     })
@@ -167,8 +170,8 @@ async fn write(
     state: &Tables,
     cx: &Cx,
     ask: &Ask,
-    relation: Name,
-    written: Written,
+    (relation, written): (Name, Written),
+    repeat: Option<base::Repeat>,
 ) -> Result<Reply<Answer>, Error> {
     let catalog = state.data.catalog();
     let kind_of = |column: &str| kind(&catalog, &relation, column);
@@ -199,12 +202,13 @@ async fn write(
         (Returning::Minimal | Returning::Key, _) => Shape::Nothing,
     };
     let setup = setup(&catalog, ask);
-    let terms = Terms { shape, ..Terms::default() };
+    let terms = Terms { shape, repeat, ..Terms::default() };
     let asked = MutateAsk { relation, change, filters, returning, level, terms };
-    let reply = state.data.mutate(&cx.pg, &cx.caller, &asked, &state.rules, setup).await.map_err(worded)?;
+    let reply = state.data.mutate(&cx.pg, &cx.caller, &asked, &state.rules, setup).await;
+    let reply = reply.map_err(|error| refused(&catalog, &asked, error))?;
     Ok(reply.map(|outcome| {
-        let affected = outcome.rows;
-        shown(written, &prefer, outcome).with(AFFECTED, &affected.to_string())
+        let (affected, again) = (outcome.rows, outcome.replayed);
+        replayed(shown(written, &prefer, outcome).with(AFFECTED, &affected.to_string()), again)
     }))
 }
 
@@ -229,6 +233,19 @@ fn shown(written: Written, prefer: &Prefer, outcome: Outcome) -> Answer {
 
 pub(super) fn rows_answer(status: StatusCode, body: Bytes) -> Answer {
     Answer::bytes(status, Some(HeaderValue::from_static("application/json")), body)
+}
+
+/// A refused write, with what is known of it.
+pub(super) fn refused(catalog: &Catalog, ask: &MutateAsk, error: data::Error) -> Error {
+    match data::fields::of(catalog, ask, &error) {
+        Some(report) => Error::Write { error: Box::new(error), report },
+        None => worded(error),
+    }
+}
+
+/// An answer says when it was given before.
+pub(super) fn replayed(answer: Answer, again: bool) -> Answer {
+    if again { answer.with(HeaderName::from_static(web::repeat::REPLAYED), "true") } else { answer }
 }
 
 /// What PostgREST's clients would not know is worded here.

@@ -144,3 +144,71 @@ async fn a_rule_that_cannot_be_read_closes_its_column_alone() {
     );
     assert!(!ann.get("/rest/v1/").await.text().contains("@palisade"));
 }
+
+#[tokio::test]
+async fn every_dialect_names_the_field_and_none_what_is_hidden() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(SHOP).await;
+    let ann = app.person("ann").await.client;
+    let graphql = async |object: &str| {
+        let query =
+            format!("mutation {{ insertIntogoodsCollection(objects: [{object}]) {{ affectedCount }} }}");
+        ann.post("/graphql/v1", json!({ "query": query })).await.value()["errors"][0].clone()
+    };
+    for (row, object, said) in [
+        (json!({ "id": 2 }), "{ id: 2 }", "name required: is required"),
+        (json!({ "id": 2, "name": "one" }), "{ id: 2, name: \"one\" }", "name unique: is taken already"),
+        (
+            json!({ "id": 2, "name": "x", "price": -1 }),
+            "{ id: 2, name: \"x\", price: \"-1\" }",
+            "price check: must be at least 0 and must be less than 1000",
+        ),
+    ] {
+        let refused = ann.post("/api/v1/tables/goods", row).await;
+        assert!(refused.status.is_client_error());
+        assert_eq!(faults(&refused.value()), [said], "{}", refused.text());
+        let error = graphql(object).await;
+        assert_eq!(faults(&error["extensions"]), [said], "{error}");
+    }
+    let hidden = ann.post("/api/v1/tables/goods", json!({ "id": 200, "name": "x" })).await;
+    assert!(hidden.status.is_client_error(), "{}", hidden.text());
+    let error = graphql("{ id: 200, name: \"x\" }").await;
+    for text in [hidden.text(), error.to_string()] {
+        assert!(!text.contains("ledger") && !text.contains("fields"), "{text}");
+        assert!(text.contains("A rule of the database refused this"), "{text}");
+    }
+    ann.post("/api/v1/tables/goods", json!({ "id": 3, "name": "three" })).await.expect(201);
+}
+
+#[tokio::test]
+async fn html_is_cleaned_through_every_dialect() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create table public.pages (id int primary key, body text not null);
+         comment on column public.pages.body is '@palisade html: sanitize';
+         create policy everybody on public.pages to authenticated using (true) with check (true);",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    let dirty = "<b>x</b><script>alert(1)</script><img src=x onerror=alert(1)>";
+    ann.post("/api/v1/tables/pages", json!({ "id": 1, "body": dirty })).await.expect(201);
+    let patched =
+        ann.json(Method::PATCH, "/api/v1/tables/pages/1", json!({ "body": format!("{dirty}!") })).await;
+    patched.expect(200);
+    let mutation = json!({
+        "query": "mutation($b: String!) { insertIntopagesCollection(objects: [{ id: 2, body: $b }]) { affectedCount } }",
+        "variables": { "b": dirty },
+    });
+    let made = ann.post("/graphql/v1", mutation).await.value();
+    assert!(made["errors"].is_null(), "{made}");
+    let stored = ann.get("/rest/v1/pages?select=body&order=id").await.expect(200).value();
+    let stored: Vec<&str> =
+        stored.as_array().unwrap().iter().map(|row| row["body"].as_str().unwrap()).collect();
+    assert_eq!(stored.len(), 2);
+    for body in stored {
+        assert!(
+            body.starts_with("<b>x</b>") && !body.contains("script") && !body.contains("onerror"),
+            "{body}"
+        );
+    }
+}

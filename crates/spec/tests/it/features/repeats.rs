@@ -173,3 +173,70 @@ async fn a_key_is_a_short_text_and_of_nobody_a_long_one() {
     assert_eq!(ann.get("/rest/v1/wishes?blob=not.is.null&select=id").await.value(), json!([]));
     ann.clone().with("idempotency-key", "large").post("/rest/v1/wishes", large).await.expect(201);
 }
+
+#[tokio::test]
+async fn what_somebody_may_no_longer_do_is_not_told_to_them_again() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(ORDERS).await;
+    let ann = app.person("ann").await.client;
+    let order = json!({ "item": "tea" });
+    let mutation = json!({ "query": "mutation { insertIntoordersCollection(objects: [{ item: \"g\" }]) { records { id } } }" });
+    let sent = async || {
+        let rest = keyed(&ann, "r").post("/rest/v1/orders", order.clone()).await;
+        let called = keyed(&ann, "f").post("/rest/v1/rpc/place", order.clone()).await;
+        let fluxbase = keyed(&ann, "x").post("/api/v1/tables/orders", order.clone()).await;
+        let graphql = keyed(&ann, "g").post("/graphql/v1", mutation.clone()).await;
+        [rest, called, fluxbase, graphql]
+    };
+    let first = sent().await;
+    let replayed = sent().await;
+    for (at, (first, again)) in first.iter().zip(&replayed).enumerate() {
+        assert_eq!((again.status, again.value()), (first.status, first.value()), "{at}");
+        assert!(again.status.is_success(), "{at}: {}", again.text());
+    }
+    assert_eq!(count(&ann).await, 4);
+
+    let version = app.running.services.data.catalog().version;
+    app.admin("revoke insert on public.orders from authenticated; revoke execute on function public.place from public, authenticated")
+        .await;
+    app.eventually(async || app.running.services.data.catalog().version > version).await;
+    for (at, refused) in sent().await.iter().enumerate() {
+        let text = refused.text();
+        assert!(
+            !text.contains("\"id\":") && refused.header("idempotent-replayed").is_empty(),
+            "{at}: {text}"
+        );
+        assert!(at == 3 || refused.status.is_client_error(), "{at}: {text}");
+    }
+    // Given back, the first answer is there again.
+    let version = app.running.services.data.catalog().version;
+    app.admin("grant insert on public.orders to authenticated; grant execute on function public.place to authenticated").await;
+    app.eventually(async || app.running.services.data.catalog().version > version).await;
+    for (first, again) in first.iter().zip(&sent().await) {
+        assert_eq!((again.status, again.value()), (first.status, first.value()));
+    }
+    assert_eq!(count(&ann).await, 4);
+}
+
+#[tokio::test]
+async fn fluxbases_writes_are_done_once_too() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(ORDERS).await;
+    let ann = app.person("ann").await.client;
+    let made = keyed(&ann, "i").post("/api/v1/tables/orders", json!({ "item": "tea" })).await.expect(201);
+    let again = keyed(&ann, "i").post("/api/v1/tables/orders", json!({ "item": "tea" })).await.expect(201);
+    assert_eq!((again.value(), again.header("idempotent-replayed")), (made.value(), "true"));
+    let row = format!("/api/v1/tables/orders/{}", made.value()["id"]);
+    let change = |n: u32| json!({ "n": n });
+    let changed = keyed(&ann, "p").json(Method::PATCH, &row, change(5)).await.expect(200).value();
+    ann.json(Method::PATCH, &row, change(6)).await.expect(200);
+    assert_eq!(keyed(&ann, "p").json(Method::PATCH, &row, change(5)).await.expect(200).value(), changed);
+    assert_eq!(ann.get(&row).await.value()["n"], 6);
+    let other = keyed(&ann, "i").post("/api/v1/tables/orders", json!({ "item": "coffee" })).await;
+    assert_eq!(other.status, 422, "{}", other.text());
+    for _ in 0..2 {
+        let gone = keyed(&ann, "d").send(Method::DELETE, &row, &[], bytes::Bytes::new()).await;
+        gone.expect(204);
+    }
+    assert_eq!(count(&ann).await, 0);
+}

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod database;
+mod edge;
 mod graphql;
 mod load;
 mod process;

@@ -44,6 +44,11 @@ pub const SECTIONS: &[Section] = &[
         what: "Whether the time of an answer tells who has an account (Welch's t-test)",
         run: super::accounts::timing,
     },
+    Section {
+        name: "edge",
+        what: "The edge against hyper alone, at rest, in handshakes, and with one who asks too much",
+        run: super::edge::run,
+    },
     Section { name: "growth", what: "Memory over a million requests", run: growth },
 ];
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -32,6 +33,9 @@ alerts:
   unusual_api_activity: { threshold: 1000000 }
 ";
 
+/// Each has a folder of its own.
+static STARTED: AtomicU32 = AtomicU32::new(0);
+
 const START_SECONDS_MAX: u64 = 60;
 /// At most how long it may take until it has tried its controls and rests.
 const REST_SECONDS_MAX: u64 = 30;
@@ -47,6 +51,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(workspace: &Workspace, tools: &Tools) -> Result<Self> {
+        Self::started(workspace, tools, RAISED, &[])
+    }
+
+    /// One with other settings.
+    pub fn started(workspace: &Workspace, tools: &Tools, settings: &str, flags: &[&str]) -> Result<Self> {
         shell::show(&mut workspace.cargo(&[
             "build",
             "--release",
@@ -55,7 +64,9 @@ impl Server {
             "--features",
             "app/bench",
         ]))?;
-        let home = std::env::temp_dir().join(format!("palisade-bench-{}", std::process::id()));
+        let name =
+            format!("palisade-bench-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let home = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&home)?;
         // PostgreSQL is run by another user when this is root, and has to get there.
         std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o755))?;
@@ -64,15 +75,16 @@ impl Server {
             shell::program(workspace.target.join("release/palisade"), &["serve", "--listen", "127.0.0.1:0"]);
         // Mails go into files: endpoints that send some are measured too.
         let mails = format!("email:\n  file_dir: {}\n", home.join("data/mails").display());
-        std::fs::write(home.join("palisade.yaml"), format!("{RAISED}{mails}"))?;
-        command.arg("--data").arg(home.join("data")).arg("--ready-file").arg(&ready_file);
+        std::fs::write(home.join("palisade.yaml"), format!("{settings}{mails}"))?;
+        command.arg("--data").arg(home.join("data")).arg("--ready-file").arg(&ready_file).args(flags);
         let log = std::fs::File::create(home.join("output.txt"))?;
         command.current_dir(&home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let mut child = tools.equip(&mut command)?.spawn().context("cannot start palisade")?;
         let ready = wait_for(&mut child, &home, &ready_file)?;
         let address = ready["url"]
             .as_str()
-            .and_then(|url| url.strip_prefix("http://"))
+            .and_then(|url| url.split_once("://"))
+            .map(|(_, authority)| authority.replace("localhost", "127.0.0.1"))
             .context("no address")?
             .parse()?;
         wait_for_rest(child.id());
@@ -82,6 +94,11 @@ impl Server {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its data folder is.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     pub fn pid(&self) -> u32 {

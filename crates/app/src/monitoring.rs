@@ -3,12 +3,16 @@
 //! Invariant: nothing on it names a person, a row or a secret; every label is one of a few known when the program was built.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::setting::{Definition, Value};
 use base::{Clock, Setting, Settings};
 use meters::{Kind, Page, SpreadNow};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
+
+use crate::error::StartError;
 
 /// Whether metrics are served.
 pub static ENABLED: Setting<bool> = Setting::new("monitoring.enabled", "true")
@@ -25,14 +29,27 @@ pub static PATH: Setting<String> = Setting::new("monitoring.path", "/metrics")
     .changes("the path that metrics are served on")
     .proven_by(&[110]);
 
+/// Who may read them.
+pub static CLIENT_CA_FILE: Setting<Option<PathBuf>> = Setting::unset("monitoring.client_ca_file")
+    .changes(
+        "a PEM file with authorities: metrics are then served over TLS, with the server's certificate, and only to clients that show \
+         a certificate of theirs; unset: in the clear, on loopback",
+    )
+    .proven_by(&[110]);
+
 /// Which of the guide's names, or all three of the above.
 pub static METRICS: Setting<Option<Value>> = Setting::unset("metrics")
     .changes("which of the guide's six metrics are served, as a list; or enabled, port and path as a mapping")
     .proven_by(&[110]);
 
 /// All of them.
-pub const SETTINGS: &[&Definition] =
-    &[&ENABLED.definition, &PORT.definition, &PATH.definition, &METRICS.definition];
+pub const SETTINGS: &[&Definition] = &[
+    &ENABLED.definition,
+    &PORT.definition,
+    &PATH.definition,
+    &CLIENT_CA_FILE.definition,
+    &METRICS.definition,
+];
 
 /// The guide's names. Each has a twin by the name that is usual elsewhere, which is always there.
 const NAMES: [&str; 6] = [
@@ -43,6 +60,14 @@ const NAMES: [&str; 6] = [
     "database_query_time",
     "cache_hit_rate",
 ];
+
+/// How TLS is spoken with those who may read them, where that is set.
+pub fn known(settings: &Settings, tls: Option<&tls::Tls>) -> Result<Option<Arc<ServerConfig>>, StartError> {
+    let Some(authorities) = settings.get(&CLIENT_CA_FILE) else { return Ok(None) };
+    let why = "the server has no certificate to show: set server.tls.cert_file, server.tls.domains or server.tls.local_ca";
+    let tls = tls.ok_or_else(|| refuse("monitoring.client_ca_file", why))?;
+    Ok(Some(tls.config_for_known(&authorities)?))
+}
 
 /// Where and what.
 struct Wanted {

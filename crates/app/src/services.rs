@@ -367,6 +367,9 @@ fn place(
         secure: basics.url.starts_with("https://"),
         encryption: encryption(basics, certificate),
         metrics: basics.metrics.clone(),
+        metrics_aside: given
+            .get(&crate::monitoring::CLIENT_CA_FILE)
+            .map(|_| basics.data.join(METRICS_SOCKET)),
         publishable_key: Secret::from(keys.publishable.as_str()),
         secret_key: keys.secret.clone(),
         database: database.admin.clone(),
@@ -413,6 +416,8 @@ fn encryption(basics: &Basics, certificate: Option<&tls::Tls>) -> posture::Encry
 
 /// Where the probes speak TLS.
 pub const TLS_SOCKET: &str = "https.sock";
+/// Where the probes read metrics, when others need a certificate for that.
+pub const METRICS_SOCKET: &str = "metrics.sock";
 /// Where the probes speak plain HTTP, as the port beside the port of HTTPS does.
 pub const PLAIN_SOCKET: &str = "http.sock";
 

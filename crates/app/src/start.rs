@@ -167,7 +167,14 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     };
     let (pg, clock, edge) = (services.pg.clone(), basics.clock.clone(), edges.public.counts());
     if let Some((page, listener)) = monitoring.serving(monitoring::Counted { edge, pg, clock }) {
-        answering.tracker.spawn(page.serve(listener, answering.stop.clone()));
+        let known = monitoring::known(&basics.settings, services.tls.as_ref())?;
+        if known.is_some() {
+            // The probes have no certificate: they read it where only the operator can.
+            let aside =
+                socket(&basics.data.join(services::METRICS_SOCKET), |path| Listening::aside(path, None))?;
+            answering.tracker.spawn(page.clone().serve_at(aside, answering.stop.clone()));
+        }
+        answering.tracker.spawn(page.serve(listener, known, answering.stop.clone()));
     }
     let public = Arc::new(edges.public);
     probes_sockets(&basics, &services, &routes, &public, answering)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use web::{Answer, Body};
@@ -17,6 +18,7 @@ use crate::listener::{Answers, serve_to};
 use crate::{Error, Front, Listening, Peer};
 
 /// What is served there.
+#[derive(Clone)]
 pub struct Monitoring {
     /// Where.
     pub path: String,
@@ -37,10 +39,24 @@ impl Monitoring {
         TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
     }
 
-    /// Serves until `stop`.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    /// Serves until `stop`: in the clear, or to those whom `known` lets in.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        known: Option<Arc<ServerConfig>>,
+        stop: CancellationToken,
+    ) {
+        let listening = match known {
+            Some(config) => Listening::tls(listener, config),
+            None => Listening::Tcp(listener),
+        };
+        self.serve_at(listening, stop).await;
+    }
+
+    /// Serves somewhere else, until `stop`.
+    pub async fn serve_at(self, listening: Listening, stop: CancellationToken) {
         let page = Page { monitoring: self, front: Front::default() };
-        serve_to(Arc::new(page), Listening::Tcp(listener), stop).await;
+        serve_to(Arc::new(page), listening, stop).await;
     }
 
     fn decide(&self, request: &Request<Incoming>) -> Response<Body> {

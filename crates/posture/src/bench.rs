@@ -37,6 +37,8 @@ pub struct Place {
     pub address: SocketAddr,
     /// Where its metrics are said to be, and at which path: control 110 looks there.
     pub metrics: Option<(SocketAddr, String)>,
+    /// A socket with the same page, where that place is said to be only for those who show a certificate.
+    pub metrics_aside: Option<PathBuf>,
     /// What a browser would know.
     pub publishable_key: Secret<String>,
     /// What a server of the operator would know.

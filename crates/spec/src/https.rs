@@ -59,9 +59,15 @@ pub async fn get(address: SocketAddr, name: &str, roots: &[u8], path: &str) -> S
 
 /// GET over a connection that is there.
 pub async fn ask(stream: TlsStream<TcpStream>, name: &str, path: &str) -> Seen {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    try_ask(stream, name, path).await.unwrap()
+}
+
+/// The same, or nothing where the other end closes instead.
+pub async fn try_ask(stream: TlsStream<TcpStream>, name: &str, path: &str) -> Option<Seen> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     tokio::spawn(connection);
     let request = Request::get(path).header("host", name).body(Empty::<Bytes>::new()).unwrap();
-    let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
-    Seen { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    let (parts, body) = sender.send_request(request).await.ok()?.into_parts();
+    let body = body.collect().await.ok()?.to_bytes();
+    Some(Seen { status: parts.status, headers: parts.headers, body })
 }

@@ -275,6 +275,18 @@ impl Tls {
         self.0.config.clone()
     }
 
+    /// The same for those only who show a certificate of an authority in this file.
+    pub fn config_for_known(&self, authorities: &Path) -> Result<Arc<ServerConfig>, Error> {
+        let mut roots = rustls::RootCertStore::empty();
+        for der in complete::trusted(authorities)? {
+            let wrong = |error: rustls::Error| error.to_string();
+            let added = roots.add(der).map_err(wrong);
+            added.map_err(|why| Error::Content { path: authorities.to_owned(), why })?;
+        }
+        let oldest = self.0.parts.settings.get(&settings::MIN_VERSION);
+        Ok(Arc::new(server::config_for_known(self.0.shown.clone(), &oldest, roots)?))
+    }
+
     /// The names it is for, as configured or as the certificate has them.
     pub fn names(&self) -> Vec<String> {
         match self.facts() {

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, SupportedProtocolVersion, version};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
 use crate::challenges::Challenges;
 use crate::{Error, Material};
@@ -39,14 +42,38 @@ impl ResolvesServerCert for Shown {
     }
 }
 
+/// The same, for those only who show a certificate of these authorities.
+pub(crate) fn config_for_known(
+    shown: Arc<Shown>,
+    min_version: &str,
+    authorities: RootCertStore,
+) -> Result<ServerConfig, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let known = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
+        .build()
+        .map_err(|error| Error::Bug(error.to_string()))?;
+    let mut config = config_with(shown, min_version, known)?;
+    // No authority comes here to prove a name.
+    config.alpn_protocols.retain(|name| name != ACME_ALPN);
+    Ok(config)
+}
+
 /// TLS as the guide's nginx speaks it, without what has gone out of use since (controls 9 to 16): ECDHE with AES-GCM or
 /// ChaCha20-Poly1305 only, the server's order, no session tickets and no other resumption, HTTP/2 first.
 pub(crate) fn config(shown: Arc<Shown>, min_version: &str) -> Result<ServerConfig, Error> {
+    config_with(shown, min_version, Arc::new(NoClientAuth))
+}
+
+fn config_with(
+    shown: Arc<Shown>,
+    min_version: &str,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, Error> {
     let versions = if min_version == "1.3" { ONE_POINT_THREE } else { BOTH };
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
         .map_err(|error| Error::Bug(error.to_string()))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(shown);
     config.ignore_client_order = true;
     config.send_tls13_tickets = 0;

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::Finding;
-use crate::bench::{Bench, Trouble};
+use crate::bench::{Bench, Seat, Trouble, tls};
 
 /// The guide's names, each with a sample that shows that it is there.
 const NAMES: [(&str, &str); 6] = [
@@ -28,12 +28,20 @@ pub async fn the_six_are_served_and_move(bench: &Bench) -> Result<Finding, Troub
     let Some((address, path)) = &bench.place.metrics else {
         return Ok(Finding::failing("nothing serves metrics: they are switched off, or their port is taken"));
     };
-    let before = read(*address, path, "127.0.0.1", "text/plain").await?;
+    let mut lines = Vec::new();
+    let seat = match &bench.place.metrics_aside {
+        None => Seat::Tcp(*address),
+        Some(aside) => {
+            lines.extend(strangers(bench, *address, path).await?);
+            Seat::Socket(aside.clone())
+        }
+    };
+    let read = async |host: &str, accept: &str| read(bench, &seat, path, host, accept).await;
+    let before = read("127.0.0.1", "text/plain").await?;
     let asked = bench.ask("GET", "/health").send().await?.status;
     let known = bench.client("GET", "/auth/v1/user").bearer("nobody").send().await?.status;
-    let after = read(*address, path, "127.0.0.1", "text/plain").await?;
-    let mut lines =
-        vec![(address.ip().is_loopback(), format!("http://{address}{path} answers {}", status(&after)))];
+    let after = read("127.0.0.1", "text/plain").await?;
+    lines.push((address.ip().is_loopback(), format!("at {address}, {path} answers {}", status(&after))));
     for (name, sample) in NAMES {
         let there = after.lines().any(|line| is_of(line, sample));
         lines.push((there, format!("{name} {}", if there { "is there" } else { "is not there" })));
@@ -45,12 +53,12 @@ pub async fn the_six_are_served_and_move(bench: &Bench) -> Result<Finding, Troub
     ));
     let (count, then) = (sum(&before, "request_duration_count"), sum(&after, "request_duration_count"));
     lines.push((then >= count + 2.0, format!("and request_duration from {count} observations to {then}")));
-    let open = read(*address, path, "localhost", "application/openmetrics-text").await?;
+    let open = read("localhost", "application/openmetrics-text").await?;
     let exemplar = open
         .lines()
         .any(|line| line.starts_with("request_duration_bucket") && line.contains("# {request_id="));
     lines.push((exemplar && open.ends_with("# EOF\n"), format!("OpenMetrics with exemplars: {exemplar}")));
-    let foreign = status(&read(*address, path, "evil.example", "text/plain").await?).to_owned();
+    let foreign = status(&read("evil.example", "text/plain").await?).to_owned();
     lines.push((!foreign.contains("200"), format!("asked as evil.example it answers {foreign}")));
     if let Some(outside) = outside() {
         let there = SocketAddr::new(outside, address.port());
@@ -75,20 +83,45 @@ fn outside() -> Option<IpAddr> {
     socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
 }
 
-async fn read(address: SocketAddr, path: &str, host: &str, accept: &str) -> Result<String, Trouble> {
+/// Where a certificate is needed, whoever has none gets nothing: neither in the clear nor over TLS.
+async fn strangers(bench: &Bench, address: SocketAddr, path: &str) -> Result<Vec<(bool, String)>, Trouble> {
+    let seat = Seat::Tcp(address);
+    // What is no HTTP is closed or reset, which is as good as an answer.
+    let clear = read(bench, &seat, path, "127.0.0.1", "text/plain").await.unwrap_or_default();
+    let config = tls::any().map_err(|source| Trouble::Network { what: "TLS".to_owned(), source })?;
+    let over = match bench.shake(&seat, &config).await {
+        Ok(stream) => ask(stream, path, "127.0.0.1", "text/plain").await.unwrap_or_default(),
+        Err(_refused) => String::new(),
+    };
+    let shows = |page: &str| page.contains("request_count");
+    Ok(vec![
+        (!shows(&clear), format!("in the clear {address} shows metrics: {}", shows(&clear))),
+        (!shows(&over), format!("over TLS without a certificate {address} shows metrics: {}", shows(&over))),
+    ])
+}
+
+async fn read(bench: &Bench, seat: &Seat, path: &str, host: &str, accept: &str) -> Result<String, Trouble> {
     let asking = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let head =
-            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).await?;
-        let mut all = Vec::new();
-        stream.take(PAGE_BYTES_MAX).read_to_end(&mut all).await?;
-        Ok(String::from_utf8_lossy(&all).into_owned())
+        let stream = bench.reach(seat).await?;
+        let failed = |source| Trouble::Network { what: format!("{path} at {seat}"), source };
+        ask(stream, path, host, accept).await.map_err(failed)
     };
     let limit = Duration::from_secs(crate::limits::STEP_SECONDS_MAX.value);
-    let what = format!("http://{address}{path}");
-    let answered = tokio::time::timeout(limit, asking).await.map_err(|_| Trouble::Slow(what.clone()))?;
-    answered.map_err(|source| Trouble::Network { what, source })
+    tokio::time::timeout(limit, asking).await.map_err(|_| Trouble::Slow(format!("{path} at {seat}")))?
+}
+
+async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    path: &str,
+    host: &str,
+    accept: &str,
+) -> std::io::Result<String> {
+    let head =
+        format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let mut all = Vec::new();
+    stream.take(PAGE_BYTES_MAX).read_to_end(&mut all).await?;
+    Ok(String::from_utf8_lossy(&all).into_owned())
 }
 
 fn status(answer: &str) -> &str {

@@ -31,7 +31,7 @@ fn bench(app: &TestApp) -> Bench {
     let running = &app.running;
     Bench::new(Place {
         address: running.address,
-        secure: false,
+        secure: running.url.starts_with("https://"),
         encryption: Encryption {
             tls: Seat::Socket(app.data().join("https.sock")),
             plain: Seat::Socket(app.data().join("http.sock")),
@@ -41,6 +41,7 @@ fn bench(app: &TestApp) -> Bench {
             roots: None,
         },
         metrics: running.metrics.clone(),
+        metrics_aside: Some(app.data().join("metrics.sock")).filter(|path| path.exists()),
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),
         database: app.database.target(),

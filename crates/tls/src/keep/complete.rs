@@ -122,14 +122,21 @@ fn pem_of(der: &CertificateDer<'_>) -> String {
 
 /// Whether the authorities that clients are said to trust can be read (control 17).
 pub(crate) fn check_trusted(given: &base::Settings) -> Result<(), Error> {
-    let Some(path) = given.get(&settings::TRUSTED_CA_FILE) else { return Ok(()) };
-    let text = read(&path)?;
-    let wrong = |why: String| Error::Content { path: path.clone(), why };
-    let mut count = 0_usize;
+    match given.get(&settings::TRUSTED_CA_FILE) {
+        Some(path) => trusted(&path).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// The authorities in a file, of which there is one at least.
+pub(crate) fn trusted(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let text = read(path)?;
+    let wrong = |why: String| Error::Content { path: path.to_owned(), why };
+    let mut found = Vec::new();
     for der in CertificateDer::pem_slice_iter(&text) {
         let der = der.map_err(|error| wrong(format!("the certificates are not PEM: {error}")))?;
         signed::read(&der).map_err(wrong)?;
-        count += 1;
+        found.push(der);
     }
-    if count == 0 { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(()) }
+    if found.is_empty() { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(found) }
 }

@@ -24,6 +24,7 @@ mod limits;
 pub mod links;
 mod migrations;
 mod monitoring;
+mod mutual;
 mod notices;
 pub mod oauth;
 mod oauth_described;

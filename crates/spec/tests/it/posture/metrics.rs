@@ -18,3 +18,23 @@ async fn metrics_that_are_not_served_or_not_all_are_seen() {
     app.running.metrics = other.running.metrics.clone();
     misses(&look(&app, 110).await, "moved request_count from");
 }
+
+#[tokio::test]
+async fn metrics_that_strangers_read_though_a_certificate_is_asked_for_are_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clients.pem");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+    let known = TestApp::builder()
+        .with("server.tls.local_ca", "true")
+        .with("server.http_port", "0")
+        .with("monitoring.client_ca_file", &file.display().to_string());
+    let mut app = known.start().await;
+    is(&look(&app, 110).await, State::Proven, "as it is");
+    // A listener that asks for none.
+    let open = TestApp::start().await;
+    app.running.metrics = open.running.metrics.clone();
+    misses(&look(&app, 110).await, "in the clear");
+}

@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version;
 use rustls_platform_verifier::Verifier;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::bench::certificate::{Pair, Shown};
@@ -284,11 +285,38 @@ async fn another(bench: &Bench, old: &str, within: Duration) -> Result<Option<Sh
     Ok(None)
 }
 
+/// The status of `GET /health` over a connection that is open, as far as one came.
+async fn health<S>(open: &mut S, name: &str, connection: &str) -> String
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let asked = format!("GET /health HTTP/1.1\r\nhost: {name}\r\nconnection: {connection}\r\n\r\n");
+    let mut answer = Vec::new();
+    let answered = async {
+        open.write_all(asked.as_bytes()).await?;
+        while !is_whole(&answer) && open.read_buf(&mut answer).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ended_one_way_or_another = timeout(Duration::from_secs(5), answered).await;
+    String::from_utf8_lossy(answer.get(..12).unwrap_or_default()).into_owned()
+}
+
+/// Whether the head is there and as much behind it as it says.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    length.and_then(|length| length.trim().parse::<usize>().ok()).is_none_or(|length| body.len() >= length)
+}
+
 async fn exchange(bench: &Bench) -> Result<Exchanged, Trouble> {
     let seat = &bench.place.encryption.own_tls;
     let first = bench.shown(seat).await?;
     let config = tls::any().map_err(|source| Trouble::Network { what: "TLS".to_owned(), source })?;
     let mut open = bench.shake(seat, &config).await?;
+    // Used once, so that it rests from now on: one that never said anything is closed within seconds.
+    let name = &bench.place.encryption.name;
+    let said = health(&mut open, name, "keep-alive").await;
 
     // A certificate with somebody else's key.
     let (one, other) = (bench.make_pair(-3_600, 86_400)?, bench.make_pair(-3_600, 86_400)?);
@@ -325,15 +353,10 @@ async fn exchange(bench: &Bench) -> Result<Exchanged, Trouble> {
         }
         None => (false, "it was near its end, and is still shown".to_owned()),
     };
-    let asked =
-        format!("GET /health HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", bench.place.encryption.name);
-    let mut answer = Vec::new();
-    let answered = async {
-        tokio::io::AsyncWriteExt::write_all(&mut open, asked.as_bytes()).await?;
-        tokio::io::AsyncReadExt::read_to_end(&mut open, &mut answer).await
+    let status = match said.ends_with("200") {
+        true => health(&mut open, name, "close").await,
+        false => format!("it was not answered before either: {said}"),
     };
-    let _ended_one_way_or_another = timeout(Duration::from_secs(5), answered).await;
-    let status = String::from_utf8_lossy(answer.get(..12).unwrap_or_default()).into_owned();
     let open = (status.ends_with("200"), format!("a connection from before all that is answered: {status}"));
     Ok(Exchanged { kept, swapped, renewed, open })
 }

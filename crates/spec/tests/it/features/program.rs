@@ -102,7 +102,7 @@ fn what_cannot_be_started_with_ends_with_78_and_says_what_to_do() {
     };
     refused(&["config", "check", "--auth.access_token_expire", "5m"], &[], "access_token_expiry");
     refused(&["config", "check"], &[("PALISADE_AUTH_ACCESS_TOKEN_EXPIRE", "5m")], "ACCESS_TOKEN_EXPIRY");
-    refused(&["config", "check", "--monitoring.port", "9091"], &[], "not yet effective");
+    refused(&["config", "check", "--logging.log_data_access", "true"], &[], "not yet effective");
     refused(&["config", "check", "--logging.audit_enabled", "false"], &[], "audit");
     refused(
         &["config", "check", "--server.cors.allowed_origins", "*", "--server.cors.allow_credentials", "true"],

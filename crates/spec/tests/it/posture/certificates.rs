@@ -102,7 +102,7 @@ async fn a_renewed_certificate_is_shown_without_a_pause() {
         let file = dir.path().join("root.pem");
         std::fs::write(&file, &root.0).unwrap();
         let tls = Tls::VerifyFull { root: file };
-        let mut target = server.admin("postgres");
+        let mut target = server.admin("postgres").reported();
         target.server = pg::Server::Tcp { host: "127.0.0.1".to_owned(), port: address.port(), tls };
         target.login = Login { name: name.to_owned(), password: Some("x".into()) };
         target.connect().await

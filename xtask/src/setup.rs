@@ -9,6 +9,7 @@ mod node;
 mod postgres;
 mod python;
 mod redis;
+mod rsyslog;
 mod sdk;
 mod system;
 
@@ -61,6 +62,7 @@ pub fn for_testing(workspace: &Workspace) -> Result<Tools> {
     let postgres = postgres::find_or_install(workspace)?;
     let mut paths = Vec::new();
     paths.extend(redis::find_or_install(workspace)?);
+    paths.extend(rsyslog::find_or_install(workspace)?);
     for wanted in [debian::PEBBLE, debian::SSLSCAN, debian::FAIL2BAN] {
         let program = debian::find_or_install(workspace, &wanted)?;
         paths.extend(

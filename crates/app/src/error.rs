@@ -43,6 +43,9 @@ pub enum StartError {
     /// Nobody could be told of anything, or a rule cannot be what it is set to.
     #[error("{0}")]
     Alerts(#[from] alerts::Error),
+    /// Logs cannot be sent where they are set to be.
+    #[error("{0}")]
+    Logs(#[from] logs::Error),
     /// A file or folder of ours.
     #[error("{path}: {source}")]
     File {
@@ -90,6 +93,7 @@ impl StartError {
             | StartError::Documents(_)
             | StartError::Texts(_)
             | StartError::Mail(_)
+            | StartError::Logs(_)
             | StartError::Limits(_) => Exit::Configuration,
             StartError::Detection(detection::Error::Setting { .. }) => Exit::Configuration,
             StartError::Alerts(alerts::Error::Setting { .. } | alerts::Error::Contacts { .. }) => {

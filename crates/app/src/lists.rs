@@ -19,6 +19,7 @@ pub fn migrations() -> Vec<Migration> {
         detection::MIGRATIONS,
         guests::MIGRATIONS,
         alerts::MIGRATIONS,
+        logs::MIGRATIONS,
     ]
     .concat()
 }

@@ -132,6 +132,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     }
     let listener = watch::spawn(&database.listen, &services, &behind.tracker, &behind.stop);
     behind.tracker.spawn(keeper.run(listener.clone(), behind.stop.clone()));
+    shipping(&basics, &services)?.spawn(&behind.tracker, &behind.stop);
     behind.tracker.spawn(alerts.run(listener.clone(), behind.stop.clone()));
     let later = Later {
         pg: services.pg.clone(),
@@ -192,6 +193,19 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
 fn log_files(settings: &Settings, data: &Path) -> Result<logs::Streams, StartError> {
     let path = data.join("logs");
     logs::Streams::open(settings, &path).map_err(|source| StartError::File { path, source })
+}
+
+/// Logs on their way elsewhere.
+fn shipping(basics: &Basics, services: &Services) -> Result<logs::Shipping, StartError> {
+    Ok(logs::Shipping::open(logs::Parts {
+        settings: basics.settings.clone(),
+        data: basics.data.clone(),
+        pg: services.pg.clone(),
+        audit: services.audit.clone(),
+        outbound: services.outbound.clone(),
+        clock: basics.clock.clone(),
+        rng: basics.rng.clone(),
+    })?)
 }
 
 /// As whom somebody is known in a store that others may read: the same on every node that has our root key, and nobody

@@ -275,6 +275,12 @@ events! {
     AlertUndelivered "alert.undelivered" Critical May;
     /// A rule was made to tell nobody for a while, or to tell again.
     AlertSilenced "alert.silenced" Warn Must;
+    /// What is logged does not reach where it is sent.
+    LogsHeldUp "logs.held_up" Critical May;
+    /// It does again.
+    LogsFlow "logs.flow_again" Warn May;
+    /// Lines of the log were removed before they were sent.
+    LogsLost "logs.lost" Critical May;
     /// A bait was made.
     CanaryMade "canary.made" Info Must;
     /// A bait was taken: somebody is where nobody should be.

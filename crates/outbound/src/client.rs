@@ -89,7 +89,19 @@ impl Outbound {
         outcome
     }
 
-    fn tell(&self, purpose: &'static str, url: &str, error: &Error) {
+    pub(crate) fn allow(&self) -> &Allow {
+        &self.0.allow
+    }
+
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.0.resolver
+    }
+
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.0.tls
+    }
+
+    pub(crate) fn tell(&self, purpose: &'static str, url: &str, error: &Error) {
         if error.is_refusal() {
             (self.0.on_refusal)(&Refusal { purpose, to: origin(url), error });
         }

@@ -1,4 +1,5 @@
-//! The one HTTP client for everything that leaves the house: identity providers, hooks, SMS, metadata, breach lists.
+//! The one way for everything that leaves the house: identity providers, hooks, SMS, metadata, breach lists over HTTP, and
+//! logs as a stream or datagrams.
 //!
 //! A URL that somebody else may choose must not reach what only we can reach. So a name is resolved once, every
 //! address it has is checked, and the connection goes to a checked address, not to the name again: what the name means
@@ -18,6 +19,7 @@ mod error;
 pub mod limits;
 mod request;
 pub mod settings;
+mod stream;
 mod target;
 mod tls;
 
@@ -27,4 +29,5 @@ pub use connect::{Resolver, system_resolver};
 pub use error::Error;
 pub use request::{Answer, Request};
 pub use settings::SETTINGS;
+pub use stream::Stream;
 pub use target::Target;

@@ -40,6 +40,11 @@ impl Request {
         Self::new(purpose, Method::POST, url.into())
     }
 
+    /// Puts something at `url`.
+    pub fn put(purpose: &'static str, url: impl Into<String>) -> Self {
+        Self::new(purpose, Method::PUT, url.into())
+    }
+
     fn new(purpose: &'static str, method: Method, url: String) -> Self {
         Request {
             purpose,

@@ -50,11 +50,31 @@ impl Tls {
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
     }
 
-    /// The handshake with whoever the URL names.
+    /// The handshake with whoever the URL names, to speak HTTP/1.1.
     pub async fn connect(&self, target: &Target, stream: TcpStream) -> Result<TlsStream<TcpStream>, Error> {
+        self.shake(self.config()?, target, stream).await
+    }
+
+    /// The same, to speak what has no name in TLS.
+    pub async fn connect_bare(
+        &self,
+        target: &Target,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Error> {
+        let mut config = ClientConfig::clone(&*self.config()?);
+        config.alpn_protocols.clear();
+        self.shake(Arc::new(config), target, stream).await
+    }
+
+    async fn shake(
+        &self,
+        config: Arc<ClientConfig>,
+        target: &Target,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Error> {
         let refused = |source| Error::Tls { host: target.host().to_owned(), source };
         let bare = target.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|error| refused(std::io::Error::other(error)))?;
-        TlsConnector::from(self.config()?).connect(name, stream).await.map_err(refused)
+        TlsConnector::from(config).connect(name, stream).await.map_err(refused)
     }
 }

@@ -28,6 +28,8 @@ pub enum Reason {
     Posture,
     /// Addresses that are kept out, and alerts.
     Detection,
+    /// How far the audit log was sent elsewhere.
+    Shipping,
     /// A function of the operator's that auth asks, under a role of its own.
     Hook,
     /// Forgetting kept answers to writes whose time is over.
@@ -38,7 +40,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Reason; 15] = [
+    pub const ALL: [Reason; 16] = [
         Reason::Identify,
         Reason::OwnAccount,
         Reason::Administer,
@@ -51,6 +53,7 @@ impl Reason {
         Reason::Catalog,
         Reason::Posture,
         Reason::Detection,
+        Reason::Shipping,
         Reason::Hook,
         Reason::Repeats,
         Reason::Demo,

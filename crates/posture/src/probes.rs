@@ -30,6 +30,7 @@ mod roles;
 mod rows;
 mod saml;
 mod secrets;
+mod shipping;
 mod statements;
 mod store;
 mod tables;
@@ -151,6 +152,7 @@ probes! {
     95 => audit::sign_ins_are_recorded;
     97 => audit::administration_is_recorded;
     98 => audit::the_guides_events_are_recorded;
+    99 => shipping::logs_leave_and_wait_for_their_receiver;
     100 => logs::requests_and_failures_stand_in_their_files;
     101 => secrets::no_sink_holds_a_password;
     102 => logs::the_level_is_obeyed_changed_and_recorded;

@@ -98,7 +98,7 @@ impl Double {
                         whole.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
                     let path = line.split([' ', '?']).nth(1).unwrap_or_default().to_owned();
                     serving.asked.lock().unwrap().push(Asked { line, whole });
-                    let known = serving.answers.lock().unwrap().get(&path).cloned();
+                    let known = serving.known(&path);
                     let (status, body) = match known {
                         Some(body) => ("200 OK", body.to_string()),
                         None => ("404 Not Found", "{}".to_owned()),
@@ -114,7 +114,14 @@ impl Double {
         double
     }
 
-    /// Answers a path from now on.
+    fn known(&self, path: &str) -> Option<Value> {
+        let answers = self.answers.lock().unwrap();
+        let below =
+            || answers.iter().find(|(known, _)| known.ends_with('/') && path.starts_with(known.as_str()));
+        answers.get(path).or_else(|| below().map(|(_, answer)| answer)).cloned()
+    }
+
+    /// Answers a path from now on; one that ends in a slash, everything below it.
     pub fn answer(&self, path: &str, body: Value) {
         self.answers.lock().unwrap().insert(path.to_owned(), body);
     }

@@ -26,6 +26,7 @@ pub mod person;
 pub mod program;
 pub mod redis;
 pub mod renewal;
+pub mod syslog;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use browser::Browser;

@@ -36,5 +36,6 @@ mod program;
 mod renewal;
 mod repeats;
 mod roles;
+mod shipping;
 mod tls;
 mod ways;

@@ -154,3 +154,30 @@ async fn the_files_are_lines_of_json_where_people_read_the_terminal_and_outlive_
     assert!(!palisade.output().contains("{\"timestamp\""), "people are spared JSON");
     assert!(palisade.stop().await.success());
 }
+
+#[tokio::test]
+async fn logs_that_do_not_leave_are_seen() {
+    let mut server = spec::syslog::Rsyslog::start(spec::syslog::Wire::Tcp).await;
+    let address = server.address();
+    let flags =
+        ["--auth.autoconfirm", "true", "--logging.syslog_address", &address, "--outbound.allow", "127.0.0.1"];
+    let palisade = Palisade::start("serve", &flags).await;
+    let check = ["check", "99"];
+    is(run(&palisade, &check).await, PROVEN, "syslog has confirmed entry");
+
+    let combined = palisade.data().join("logs/combined.log");
+    let aside = combined.with_extension("aside");
+    std::fs::rename(&combined, &aside).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &combined).unwrap();
+    is(run(&palisade, &check).await, FAILING, "back again it has all 3 of them, from both logs");
+    std::fs::rename(&aside, &combined).unwrap();
+
+    server.go_away().await;
+    is(run(&palisade, &check).await, FAILING, "syslog has confirmed entry");
+    server.go_on().await;
+    let again = async || {
+        while run(&palisade, &check).await.0 != PROVEN {}
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(120), again()).await.unwrap();
+    assert!(palisade.stop().await.success());
+}

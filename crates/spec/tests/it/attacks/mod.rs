@@ -1,5 +1,6 @@
 //! Attacks that fail.
 
+mod canaries;
 mod csrf;
 mod downgrade;
 mod edge;

@@ -6,7 +6,7 @@ use spec::{Client, Palisade};
 
 /// A secret that is found wherever it is written.
 fn canary(what: &str) -> String {
-    let noise = uuid::Uuid::new_v4().simple().to_string();
+    let noise = base::Rng::system().uuid().simple().to_string();
     format!("Cnry-{what}-{noise}-7!x")
 }
 
@@ -26,6 +26,39 @@ fn command_lines(root: u32) -> String {
     let is_below = |pid: u32| std::iter::successors(Some(pid), |pid| parent(*pid)).any(|pid| pid == root);
     let lines = pids.into_iter().filter(|pid| is_below(*pid));
     lines.filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()).collect()
+}
+
+/// Plants secrets where none belongs. What the refusals said.
+async fn strew(palisade: &Palisade, stranger: &Client, plant: &mut impl FnMut(&str) -> String) -> String {
+    let mut refused = String::new();
+    // In a URL, where a client has no business to write one: on every kind of route, and on none.
+    for path in [
+        "/auth/v1/verify?type=recovery&token=",
+        "/auth/v1/callback?state=x&code=",
+        "/auth/v1/user?access_token=",
+        "/rest/v1/nothing?apikey=",
+        "/graphql/v1?query=",
+        "/realtime/v1/websocket?vsn=1.0.0&apikey=",
+        "/no/such/path?token=",
+    ] {
+        stranger.get(&format!("{path}{}", plant("in-url"))).await;
+    }
+    stranger.get(&format!("/no/such/{}", plant("in-path"))).await.expect(404);
+    // In headers and bodies.
+    for (name, value) in [
+        ("authorization", format!("Bearer {}", plant("bearer"))),
+        ("authorization", format!("Basic {}", plant("basic"))),
+        ("cookie", format!("session={}", plant("cookie"))),
+        ("x-csrf-token", plant("csrf")),
+    ] {
+        refused += &stranger.clone().with(name, &value).get("/auth/v1/user").await.text();
+    }
+    refused += &client(palisade).with("apikey", &plant("apikey")).get("/rest/v1/nothing").await.text();
+    let broken = format!("{{\"password\": \"{}\"", plant("broken-body"));
+    let headers = [("content-type", "application/json")];
+    refused += &stranger.send(http::Method::POST, "/auth/v1/signup", &headers, broken.into()).await.text();
+    stranger.post("/rest/v1/rpc/nothing", json!({ "secret": plant("argument") })).await.expect(404);
+    refused
 }
 
 #[tokio::test]
@@ -68,33 +101,7 @@ async fn row_89_no_secret_that_is_given_stands_in_a_log_a_page_or_a_process_list
     refused += &stranger.post("/auth/v1/token?grant_type=refresh_token", body).await.text();
     let renewed =
         stranger.post("/auth/v1/token?grant_type=refresh_token", json!({ "refresh_token": refresh })).await;
-    // In a URL, where a client has no business to write one: on every kind of route, and on none.
-    for path in [
-        "/auth/v1/verify?type=recovery&token=",
-        "/auth/v1/callback?state=x&code=",
-        "/auth/v1/user?access_token=",
-        "/rest/v1/nothing?apikey=",
-        "/graphql/v1?query=",
-        "/realtime/v1/websocket?vsn=1.0.0&apikey=",
-        "/no/such/path?token=",
-    ] {
-        stranger.get(&format!("{path}{}", plant("in-url"))).await;
-    }
-    stranger.get(&format!("/no/such/{}", plant("in-path"))).await.expect(404);
-    // In headers and bodies.
-    for (name, value) in [
-        ("authorization", format!("Bearer {}", plant("bearer"))),
-        ("authorization", format!("Basic {}", plant("basic"))),
-        ("cookie", format!("session={}", plant("cookie"))),
-        ("x-csrf-token", plant("csrf")),
-    ] {
-        refused += &stranger.clone().with(name, &value).get("/auth/v1/user").await.text();
-    }
-    refused += &client(&palisade).with("apikey", &plant("apikey")).get("/rest/v1/nothing").await.text();
-    let broken = format!("{{\"password\": \"{}\"", plant("broken-body"));
-    let headers = [("content-type", "application/json")];
-    refused += &stranger.send(http::Method::POST, "/auth/v1/signup", &headers, broken.into()).await.text();
-    stranger.post("/rest/v1/rpc/nothing", json!({ "secret": plant("argument") })).await.expect(404);
+    refused += &strew(&palisade, &stranger, &mut plant).await;
     // The legitimate neighbour works all the while.
     ann.get("/auth/v1/user").await.expect(200);
     let made = palisade.command(&["keys", "create", "robot"]).await;

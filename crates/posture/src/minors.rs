@@ -80,6 +80,12 @@ pub fn open(version: u32) -> impl Iterator<Item = &'static Closed> {
     ALL.iter().filter(move |closed| closed.since.iter().any(|(of, first)| *of == major && minor < *first))
 }
 
+/// The day by which it has to be installed: a month after it came out (PCI DSS 6.3.3).
+pub fn due(closed: &Closed) -> Option<String> {
+    let on: jiff::civil::Date = closed.on.parse().ok()?;
+    on.checked_add(jiff::Span::new().days(30)).ok().map(|due| due.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +99,12 @@ mod tests {
         assert_eq!([count(180_000), count(180_004), count(180_005), count(180_007)], [5, 2, 2, 0]);
         assert_eq!(count(190_000), 0);
         assert!(ALL.iter().all(|closed| closed.source.starts_with("https://www.postgresql.org/")));
+    }
+
+    #[test]
+    fn every_day_can_be_read_and_is_due_a_month_later() {
+        assert!(ALL.iter().all(|closed| due(closed).is_some_and(|due| due.as_str() > closed.on)));
+        assert_eq!(due(ALL.first().unwrap()).as_deref(), Some("2024-12-14"));
     }
 
     #[test]

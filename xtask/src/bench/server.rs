@@ -28,7 +28,7 @@ server:
 data:
   max_rows: 100000
 graphql:
-  max_complexity: 2000
+  max_complexity: 3000
 alerts:
   unusual_api_activity: { threshold: 1000000 }
 ";

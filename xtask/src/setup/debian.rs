@@ -221,12 +221,18 @@ impl Unpacked {
             self.folder.join("cache/fonts").display()
         );
         write_if_changed(&fonts, &described)?;
+        // A script of Python names the machine's own, which may not be there: the packages bring one along.
+        let program = root.join(inside);
+        let python = root.join("usr/bin/python3");
+        let is_python = std::fs::read(&program).is_ok_and(|text| text.starts_with(b"#!/usr/bin/python3"));
+        let by =
+            if is_python && python.exists() { format!("'{}' ", python.display()) } else { String::new() };
         let text = format!(
-            "#!/bin/sh\nexport LD_LIBRARY_PATH='{}' FONTCONFIG_FILE='{}' PYTHONPATH='{}'\nexec '{}' \"$@\"\n",
+            "#!/bin/sh\nexport LD_LIBRARY_PATH='{}' FONTCONFIG_FILE='{}' PYTHONPATH='{}'\nexec {by}'{}' \"$@\"\n",
             self.libraries()?,
             fonts.display(),
             root.join("usr/lib/python3/dist-packages").display(),
-            root.join(inside).display()
+            program.display()
         );
         write_if_changed(&script, &text)?;
         shell::quiet(shell::program("chmod", &["0755"]).arg(&script))?;

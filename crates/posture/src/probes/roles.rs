@@ -1,7 +1,7 @@
 //! Controls 50 and 51: what the database's own roles can do, tried as those roles.
 
 use crate::bench::{Bench, Trouble};
-use crate::{Finding, minors};
+use crate::{Finding, State, minors};
 
 /// 50: the role that requests log in as owns nothing, reads nothing and can become nobody powerful.
 pub async fn login_roles_can_do_nothing(bench: &Bench) -> Result<Finding, Trouble> {
@@ -37,24 +37,39 @@ pub async fn login_roles_can_do_nothing(bench: &Bench) -> Result<Finding, Troubl
     ] {
         lines.push(sql.refuses("authenticator", &statement).await?);
     }
-    lines.push(patched(&sql.value("SHOW server_version_num").await?));
+    let (patched, waiting) =
+        patched(&sql.value("SHOW server_version_num").await?, &bench.place.clock.now().to_string());
+    lines.push(patched);
     for role in ["anon", "authenticated"] {
         lines.push(sql.refuses(role, "SELECT count(*) FROM auth.users").await?);
         lines.push(sql.refuses(role, "SET ROLE service_role").await?);
     }
-    Ok(Finding::all(lines))
+    let found = Finding::all(lines);
+    Ok(match waiting {
+        Some(waiting) if found.state == State::Proven => {
+            Finding::needs_you(format!("{}\n{waiting}", found.evidence))
+        }
+        _ => found,
+    })
 }
 
-/// Whether the server has no hole that a minor release closed: what enforces the rights has to be whole itself.
-fn patched(version: &str) -> (bool, String) {
+/// Whether the server has no hole that a minor release closed more than a month ago: what enforces the rights has to be
+/// whole itself. A month is what PCI DSS 6.3.3 gives; until it is over a newer release is the operator's to install.
+fn patched(version: &str, now: &str) -> ((bool, String), Option<String>) {
     let Ok(number) = version.parse() else {
-        return (false, format!("PostgreSQL says its version is {version}"));
+        return ((false, format!("PostgreSQL says its version is {version}")), None);
     };
-    let open: Vec<String> = minors::open(number)
-        .map(|closed| format!("{}, closed on {} ({})", closed.what, closed.on, closed.source))
-        .collect();
-    let said = if open.is_empty() { "has no listed hole".to_owned() } else { open.join("; ") };
-    (open.is_empty(), format!("PostgreSQL {version}: {said}"))
+    let told =
+        |closed: &minors::Closed| format!("{}, closed on {} ({})", closed.what, closed.on, closed.source);
+    let (overdue, waiting): (Vec<_>, Vec<_>) = minors::open(number)
+        .filter(|closed| closed.on <= now)
+        .partition(|closed| minors::due(closed).is_none_or(|due| due.as_str() <= now));
+    let join = |all: &[&minors::Closed]| all.iter().map(|one| told(one)).collect::<Vec<_>>().join("; ");
+    let said =
+        if overdue.is_empty() { "has no listed hole older than a month".to_owned() } else { join(&overdue) };
+    let waiting = (!waiting.is_empty())
+        .then(|| format!("PostgreSQL {version} waits for a newer minor release: {}", join(&waiting)));
+    ((overdue.is_empty(), format!("PostgreSQL {version}: {said}")), waiting)
 }
 
 /// 51: no role of requests makes anything in `public` or in the catalog.

@@ -161,8 +161,17 @@ async fn a_new_server_fails_at_nothing() {
         .unwrap_or_else(|error| panic!("{error}: {said:?}\n{}", palisade.output()));
     let controls = told["controls"].as_array().unwrap();
     // Known and unknown people are told apart by time, which beside all other tests is nobody's.
+    // And which minor release of PostgreSQL there is to install is the machine's affair.
+    let elsewhere = |one: &Value| {
+        let lines: Vec<&str> = one["evidence"].as_str().unwrap_or_default().lines().collect();
+        one["number"] == 126
+            || one["number"] == 50
+                && lines
+                    .iter()
+                    .all(|line| !line.starts_with("NOT SO") || line.starts_with("NOT SO: PostgreSQL "))
+    };
     let failing: Vec<&Value> =
-        controls.iter().filter(|one| one["state"] == "failing" && one["number"] != 126).collect();
+        controls.iter().filter(|one| one["state"] == "failing" && !elsewhere(one)).collect();
     assert!(failing.is_empty(), "{failing:#?}");
     assert!(controls.iter().filter(|one| one["state"] == "proven").count() > 80, "{told:#}");
 }

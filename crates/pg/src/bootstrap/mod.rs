@@ -159,7 +159,9 @@ async fn connect(admin: &Target, wanted: &Wanted, scope: Scope) -> Result<Client
         Scope::Cluster | Scope::Database => admin.database(&wanted.database),
     };
     let client = target.connect().await?;
-    client.batch_execute("SET lock_timeout = '30s'; SET statement_timeout = 0").await?;
+    // Who may enter outlasts a kill, also where a server loses its last moments otherwise.
+    let settings = "SET lock_timeout = '30s'; SET statement_timeout = 0; SET synchronous_commit = on";
+    client.batch_execute(settings).await?;
     Ok(client)
 }
 

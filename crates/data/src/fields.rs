@@ -93,7 +93,7 @@ pub fn report(
             _ => site.constraint("check"),
         },
         "23505" => site.constraint("unique"),
-        "23503" => site.constraint("reference"),
+        "23001" | "23503" => site.constraint("reference"),
         "22001" => site.values(rows, too_long),
         "22P02" | "22003" | "22007" | "22008" | "22023" => site.values(rows, not_of_its_type),
         _ => Vec::new(),

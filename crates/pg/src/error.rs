@@ -159,7 +159,7 @@ impl Fault for Error {
             Error::Database(error) => match error.sqlstate.as_str() {
                 "57014" => Kind::Timeout,
                 "42501" => Kind::Forbidden,
-                "23505" | "23503" => Kind::Conflict,
+                "23505" | "23503" | "23001" => Kind::Conflict,
                 code if code.starts_with("22") || code.starts_with("23") => Kind::Invalid,
                 code if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") => {
                     Kind::Unavailable

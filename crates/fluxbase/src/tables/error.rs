@@ -234,7 +234,7 @@ impl Refused {
             "42501" if self.known => (S::FORBIDDEN, "RLS_VIOLATION"),
             "42501" => (S::UNAUTHORIZED, "RLS_VIOLATION"),
             "23505" => (S::CONFLICT, "DUPLICATE_KEY"),
-            "23503" => (S::CONFLICT, "FOREIGN_KEY_VIOLATION"),
+            "23001" | "23503" => (S::CONFLICT, "FOREIGN_KEY_VIOLATION"),
             "23502" => (S::BAD_REQUEST, "NOT_NULL_VIOLATION"),
             "23514" => (S::BAD_REQUEST, "CHECK_VIOLATION"),
             "42703" | "42804" | "42883" | "42803" | "42P10" => (S::BAD_REQUEST, "INVALID_INPUT"),

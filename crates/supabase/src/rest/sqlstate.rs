@@ -46,7 +46,7 @@ fn status(error: &pg::DbError, known: bool) -> u16 {
     let code = error.sqlstate.as_str();
     let message = error.message.as_str();
     match code {
-        "23503" | "23505" => 409,
+        "23001" | "23503" | "23505" => 409,
         "25006" => 405,
         "21000" if message.ends_with("requires a WHERE clause") => 400,
         "22023" if message.starts_with("role") && message.ends_with("does not exist") => 401,

@@ -113,9 +113,11 @@ async fn a_start_with_a_chain_that_cannot_be_completed_is_refused_and_a_file_of_
         .args(["--listen", "127.0.0.1:0"])
         .args(flags(&settings))
         .current_dir(place.path())
-        .output()
-        .await
-        .unwrap();
+        .kill_on_drop(true)
+        .output();
+    // One that starts after all would run for ever.
+    let refused = tokio::time::timeout(std::time::Duration::from_secs(120), refused);
+    let refused = refused.await.expect("it neither ended nor was refused").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("gone.der was asked for it"), "{said}");
 

@@ -37,7 +37,7 @@ async fn a_log_that_takes_the_entry_lets_the_action_happen() {
 }
 
 #[tokio::test]
-async fn an_action_without_its_entry_is_rolled_back() {
+async fn row_109_an_action_without_its_entry_is_rolled_back() {
     for broken in [
         "DROP FUNCTION audit.append",
         "REVOKE EXECUTE ON FUNCTION audit.append FROM PUBLIC",
@@ -55,7 +55,7 @@ async fn an_action_without_its_entry_is_rolled_back() {
 }
 
 #[tokio::test]
-async fn an_action_is_refused_while_the_head_cannot_be_kept() {
+async fn row_109_an_action_is_refused_while_the_head_cannot_be_kept() {
     let house = house().await;
     let head = house.dir.path().join("audit").join("head.jsonl");
     // A directory in the file's place: not even root can append to it.
@@ -70,7 +70,7 @@ async fn an_action_is_refused_while_the_head_cannot_be_kept() {
 }
 
 #[tokio::test]
-async fn a_sign_in_is_refused_once_the_sink_has_failed_and_works_again_after() {
+async fn row_109_a_sign_in_is_refused_once_the_sink_has_failed_and_works_again_after() {
     let logs = tempfile::tempdir().expect("a directory");
     let file = logs.path().join("audit.log");
     let house = House::with(&[("logging.audit_log_file", file.to_str().expect("text"))]).await;

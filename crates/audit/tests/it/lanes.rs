@@ -94,7 +94,7 @@ async fn a_rolled_back_transaction_leaves_no_entry() {
 }
 
 #[tokio::test]
-async fn a_kill_between_append_and_chain_loses_nothing() {
+async fn row_113_a_kill_between_append_and_chain_loses_nothing() {
     let db = Database::new(audit::MIGRATIONS).await;
     let dir = tempfile::tempdir().expect("a directory");
     let (audit, tasks) = open(&db, &dir, mock_clock().clock(), &[]).await.expect("open");
@@ -111,7 +111,7 @@ async fn a_kill_between_append_and_chain_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_kill_between_the_chain_and_its_head_outside_is_made_good() {
+async fn row_113_a_kill_between_the_chain_and_its_head_outside_is_made_good() {
     let db = Database::new(audit::MIGRATIONS).await;
     let dir = tempfile::tempdir().expect("a directory");
     let (audit, mut tasks) = open(&db, &dir, mock_clock().clock(), &[]).await.expect("open");
@@ -178,7 +178,7 @@ async fn operators_find_by_actor_event_group_subject_and_time() {
 }
 
 #[tokio::test]
-async fn a_sequencer_killed_at_any_await_leaves_a_chain_that_holds_and_lacks_nothing() {
+async fn row_113_a_sequencer_killed_at_any_await_leaves_a_chain_that_holds_and_lacks_nothing() {
     let db = Database::new(audit::MIGRATIONS).await;
     let dir = tempfile::tempdir().expect("a directory");
     let clock = mock_clock();

@@ -14,7 +14,7 @@ async fn refusal(db: &Database, dir: &tempfile::TempDir, path: &Path) -> Option<
 }
 
 #[tokio::test]
-async fn a_path_where_no_log_belongs_is_refused() {
+async fn row_111_a_path_where_no_log_belongs_is_refused() {
     let db = Database::new(audit::MIGRATIONS).await;
     let dir = tempfile::tempdir().expect("a directory");
     let (data, elsewhere) = (dir.path(), tempfile::tempdir().expect("a directory"));

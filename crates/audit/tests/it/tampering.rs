@@ -33,37 +33,37 @@ async fn an_untouched_log_holds_and_agrees_with_the_heads_outside() {
 }
 
 #[tokio::test]
-async fn an_edited_entry_is_named() {
+async fn row_110_an_edited_entry_is_named() {
     let found = after("UPDATE audit.log SET body = replace(body, 'user:4', 'user:9') WHERE seq = 5").await;
     named(found, 5, Tampering::Edited);
 }
 
 #[tokio::test]
-async fn an_edit_of_what_queries_read_is_named() {
+async fn row_110_an_edit_of_what_queries_read_is_named() {
     named(after("UPDATE audit.log SET actor = 'nobody' WHERE seq = 7").await, 7, Tampering::Edited);
 }
 
 #[tokio::test]
-async fn an_edit_with_a_new_commitment_is_named() {
+async fn row_110_an_edit_with_a_new_commitment_is_named() {
     let sql = "UPDATE audit.log SET body = replace(body, 'user:4', 'user:9'), actor = 'user:9', subject = 'user:9' WHERE seq = 5;
         UPDATE audit.log SET leaf = sha256('\\x00'::bytea || salt || uuid_send(id) || convert_to(body, 'UTF8')) WHERE seq = 5";
     named(after(sql).await, 5, Tampering::Moved);
 }
 
 #[tokio::test]
-async fn a_deletion_in_the_middle_is_named() {
+async fn row_110_a_deletion_in_the_middle_is_named() {
     named(after("DELETE FROM audit.log WHERE seq = 5").await, 5, Tampering::Missing);
 }
 
 #[tokio::test]
-async fn a_deletion_with_renumbering_is_named() {
+async fn row_110_a_deletion_with_renumbering_is_named() {
     let sql = "DELETE FROM audit.log WHERE seq = 5; UPDATE audit.log SET seq = -seq WHERE false;
         DO $$ BEGIN FOR n IN 6..12 LOOP UPDATE audit.log SET seq = n - 1 WHERE seq = n; END LOOP; END $$";
     named(after(sql).await, 5, Tampering::Moved);
 }
 
 #[tokio::test]
-async fn a_cut_tail_is_named() {
+async fn row_110_a_cut_tail_is_named() {
     named(
         after("DELETE FROM audit.log WHERE seq > 7; DELETE FROM audit.head WHERE seq > 7").await,
         8,
@@ -72,7 +72,7 @@ async fn a_cut_tail_is_named() {
 }
 
 #[tokio::test]
-async fn a_reorder_is_named() {
+async fn row_110_a_reorder_is_named() {
     let sql = "UPDATE audit.log SET seq = 100 WHERE seq = 4; UPDATE audit.log SET seq = 4 WHERE seq = 9;
         UPDATE audit.log SET seq = 9 WHERE seq = 100";
     named(after(sql).await, 4, Tampering::Moved);
@@ -94,17 +94,17 @@ const REWRITE: &str = "DO $$
     END $$";
 
 #[tokio::test]
-async fn a_full_rewrite_is_named() {
+async fn row_110_a_full_rewrite_is_named() {
     named(after(REWRITE).await, 1, Tampering::Rewritten);
 }
 
 #[tokio::test]
-async fn a_forged_head_is_named() {
+async fn row_110_a_forged_head_is_named() {
     named(after("UPDATE audit.head SET node = 'elsewhere' WHERE seq = 6").await, 6, Tampering::ForgedHead);
 }
 
 #[tokio::test]
-async fn a_cut_tail_that_grew_again_is_reported_by_the_sequencer_and_named() {
+async fn row_110_a_cut_tail_that_grew_again_is_reported_by_the_sequencer_and_named() {
     let house = House::new().await;
     house.sign_ins(12).await;
     house.superuser("DELETE FROM audit.log WHERE seq > 7; DELETE FROM audit.head WHERE seq > 7").await;
@@ -116,7 +116,7 @@ async fn a_cut_tail_that_grew_again_is_reported_by_the_sequencer_and_named() {
 }
 
 #[tokio::test]
-async fn a_tail_cut_and_replaced_while_the_server_is_down_is_found_at_the_next_start() {
+async fn row_110_a_tail_cut_and_replaced_while_the_server_is_down_is_found_at_the_next_start() {
     let house = House::new().await;
     house.sign_ins(12).await;
     let (db, dir) = house.stop().await;
@@ -133,7 +133,7 @@ async fn a_tail_cut_and_replaced_while_the_server_is_down_is_found_at_the_next_s
 }
 
 #[tokio::test]
-async fn a_database_put_back_to_an_older_state_is_named() {
+async fn row_110_a_database_put_back_to_an_older_state_is_named() {
     let house = House::new().await;
     house.sign_ins(6).await;
     house
@@ -148,7 +148,7 @@ async fn a_database_put_back_to_an_older_state_is_named() {
 }
 
 #[tokio::test]
-async fn an_entry_put_into_the_inbox_by_a_superuser_is_never_chained() {
+async fn row_110_an_entry_put_into_the_inbox_by_a_superuser_is_never_chained() {
     let house = House::new().await;
     house.sign_ins(3).await;
     house
@@ -167,7 +167,7 @@ async fn an_entry_put_into_the_inbox_by_a_superuser_is_never_chained() {
 }
 
 #[tokio::test]
-async fn a_clock_that_went_back_is_recorded_and_named() {
+async fn row_110_a_clock_that_went_back_is_recorded_and_named() {
     let house = House::new().await;
     house.clock.advance(Duration::from_secs(3_600));
     house.sign_ins(6).await;
@@ -183,7 +183,7 @@ async fn a_clock_that_went_back_is_recorded_and_named() {
 }
 
 #[tokio::test]
-async fn a_second_cut_is_reported_like_the_first() {
+async fn row_110_a_second_cut_is_reported_like_the_first() {
     let house = House::new().await;
     house.sign_ins(6).await;
     for _ in 0..2 {

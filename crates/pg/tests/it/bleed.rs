@@ -158,7 +158,7 @@ async fn rounds(seed: u64, count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_next_borrower_finds_nothing_of_the_last() {
+async fn row_65_the_next_borrower_finds_nothing_of_the_last() {
     rounds(65, 400).await;
 }
 

@@ -243,6 +243,10 @@ impl Edge {
         }
         let path = asked.strip_prefix(&*route.prefix).unwrap_or(asked).to_owned();
         let ask = Ask { path, params, body, parts: parts.clone() };
+        let parts_of_it =
+            route.counts_as.filter(|_| route.rate != Rate::Exempt).map_or(1, |count| count(&ask));
+        let more = self.rates.more(&crate::rates::subject(&caller), parts_of_it.saturating_sub(1)).await;
+        check(way, more)?;
         let account = route.account.and_then(|account| account(&ask));
         let rate = route.budgeted.map_or(route.rate, |read| read(&ask));
         let verdict = match self.rates.endpoint(rate, &caller, account.clone()).await {

@@ -60,6 +60,14 @@ impl Rates {
         Some(self.limiter.hit(&self.global, subject).await)
     }
 
+    /// Counts what a request holds beside its first part: ten operations are ten, in one request or in ten.
+    pub(crate) async fn more(&self, subject: &str, parts: u32) -> Option<Verdict> {
+        if !self.enabled || parts == 0 {
+            return None;
+        }
+        Some(self.limiter.hit_many(&self.global, subject, parts).await)
+    }
+
     /// Counts a request against its endpoint's own budget.
     pub(crate) async fn endpoint(
         &self,

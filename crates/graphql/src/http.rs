@@ -36,7 +36,10 @@ pub fn table(prefix: &str, guard: Guard) -> Vec<RouteInfo> {
 
 fn routes(guard: Guard) -> Vec<Route<Engine>> {
     vec![
-        Route::new(Method::POST, "", guard, answer).limits(LIMITS).summary("Queries and mutations"),
+        Route::new(Method::POST, "", guard, answer)
+            .limits(LIMITS)
+            .counts_as(request::operations)
+            .summary("Queries and mutations"),
         Route::new(Method::GET, "", guard, answer).limits(LIMITS).summary("Queries only"),
     ]
 }

@@ -3,11 +3,8 @@
 use base::Limit;
 
 /// Operations in one request.
-pub const BATCH_MAX: Limit = Limit::new(
-    "batch_max",
-    10,
-    "operations in an array are one request to the rate limits; their costs add up",
-);
+pub const BATCH_MAX: Limit =
+    Limit::new("batch_max", 10, "each counts as a request to the rate limits, and their costs add up");
 
 /// Documents kept parsed.
 pub const DOCUMENTS_CACHED_MAX: Limit =

@@ -62,6 +62,16 @@ pub fn read(ask: &Ask) -> Result<Requests, Error> {
     }
 }
 
+/// How many operations a body holds, for the rate limits: a batch is as many requests as it has operations. More than
+/// are carried out need not be told apart, and what is no array is one, however wrong.
+pub fn operations(ask: &Ask) -> u32 {
+    if ask.body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        return 1;
+    }
+    let items = serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&ask.body);
+    items.map_or(1, |items| items.len().clamp(1, BATCH_MAX.size())).try_into().unwrap_or(1)
+}
+
 fn object(json: Json) -> Result<Request, Error> {
     let Json::Object(mut fields) = json else {
         return Err(Error::Malformed("An operation is an object with `query`".to_owned()));

@@ -48,6 +48,11 @@ impl Limiter {
         self.weigh(budget, subject, 1).await
     }
 
+    /// Counts `tries` of `subject` at once; they pass together or not at all, and count either way.
+    pub async fn hit_many(&self, budget: &Budget, subject: &str, tries: u32) -> Verdict {
+        self.weigh(budget, subject, tries).await
+    }
+
     /// Says where `subject` stands without counting a try.
     pub async fn peek(&self, budget: &Budget, subject: &str) -> Verdict {
         self.weigh(budget, subject, 0).await

@@ -58,6 +58,9 @@ impl Area {
 /// Reads from a request which budget it is counted against, where one path serves several.
 pub type Budgeted = fn(&Ask) -> Rate;
 
+/// Reads from a request as how many it is counted, where one can hold several.
+pub type CountsAs = fn(&Ask) -> u32;
+
 /// Bounds of one route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -109,6 +112,8 @@ pub struct Route<S: 'static> {
     pub rate: Rate,
     /// Its budget by what is asked, in place of `rate`.
     pub budgeted: Option<Budgeted>,
+    /// As how many requests one is counted against the global budget.
+    pub counts_as: Option<CountsAs>,
     /// The account the request is about, so that its budget is counted per account as well as per address.
     pub account: Option<Account>,
     /// What a session may still owe and use it: the way to settle that debt.
@@ -134,6 +139,7 @@ impl<S> Route<S> {
             limits: Limits::SMALL,
             rate: Rate::Global,
             budgeted: None,
+            counts_as: None,
             account: None,
             settles: &[],
             from_elsewhere: false,
@@ -160,6 +166,11 @@ impl<S> Route<S> {
     /// Out of the budget that `budgeted` reads from the request.
     pub const fn budgeted(mut self, budgeted: Budgeted) -> Self {
         self.budgeted = Some(budgeted);
+        self
+    }
+    /// Counts one request as so many as `counts_as` reads from it.
+    pub const fn counts_as(mut self, counts_as: CountsAs) -> Self {
+        self.counts_as = Some(counts_as);
         self
     }
     /// Counts its budget per account too: `account` reads the address or number a sign-in form names.
@@ -223,6 +234,8 @@ pub struct Bound {
     pub rate: Rate,
     /// Its budget by what is asked, in place of `rate`.
     pub budgeted: Option<Budgeted>,
+    /// As how many requests one is counted.
+    pub counts_as: Option<CountsAs>,
     /// The account the request is about.
     pub account: Option<Account>,
     /// What a session may still owe and use it.
@@ -315,6 +328,7 @@ impl Mount {
                 limits: route.limits,
                 rate: route.rate,
                 budgeted: route.budgeted,
+                counts_as: route.counts_as,
                 account: route.account,
                 settles: route.settles,
                 from_elsewhere: route.from_elsewhere,

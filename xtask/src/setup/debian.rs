@@ -1,4 +1,5 @@
-//! Programs that only tests need and only Debian packages: installed with root, unpacked into `target/tools` without.
+//! Programs of Debian packages that are not installed for the whole machine: unpacked into `target/tools`. Most are for
+//! tests only, and installed after all where that can be done.
 //!
 //! Unpacking takes a package with everything it needs that this machine lacks, as `apt-get` itself reckons it, from
 //! package lists of our own: nothing of the machine is written.
@@ -139,7 +140,7 @@ impl Unpacked {
         if !Path::new("/usr/bin/apt-get").exists() {
             bail!("no {title} on this machine, and it has no apt-get: install `{}`", packages.join(" "));
         }
-        missing(title, "no root here: unpacking its packages into target/tools/debian, for tests");
+        missing(title, "unpacking its packages into target/tools/debian, nothing is installed");
         let needed = unpacked.needed(packages)?;
         let archives = unpacked.folder.join("archives");
         std::fs::create_dir_all(&archives)?;
@@ -179,7 +180,15 @@ impl Unpacked {
         let mut rehearse = self.apt(&["--simulate", "--no-install-recommends", "install"]);
         let told = shell::look(rehearse.args(packages))
             .with_context(|| format!("apt-get finds no `{}`", packages.join(" ")))?;
-        Ok(installed_by(&told))
+        let here = self.here();
+        Ok(installed_by(&told).into_iter().filter(|package| !here.contains(package)).collect())
+    }
+
+    /// Packages that were unpacked before, for whatever needed them.
+    fn here(&self) -> Vec<String> {
+        let done = std::fs::read_dir(self.folder.join("done")).into_iter().flatten().flatten();
+        let lists = done.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+        lists.flat_map(|list| list.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     /// apt-get with lists and a cache of our own.
@@ -208,10 +217,15 @@ impl Unpacked {
         Ok(found.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(":"))
     }
 
-    /// A script that starts a program of these packages as if they were installed.
-    fn program(&self, inside: &str) -> Result<PathBuf> {
+    /// A script in `debian/bin` that starts a program of these packages as if they were installed.
+    pub fn program(&self, inside: &str) -> Result<PathBuf> {
+        self.program_in("bin", inside)
+    }
+
+    /// The same in another folder of `debian`, for programs that look for their like beside them.
+    pub fn program_in(&self, folder: &str, inside: &str) -> Result<PathBuf> {
         let name = inside.rsplit('/').next().unwrap_or(inside);
-        let script = self.folder.join("bin").join(name);
+        let script = self.folder.join(folder).join(name);
         let fonts = self.folder.join("fonts.conf");
         let root = self.root();
         let described = format!(

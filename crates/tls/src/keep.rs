@@ -506,6 +506,8 @@ impl Tls {
     }
 
     async fn read_again(&self, cert: &Path, key: &Path) -> Result<(), Error> {
+        // Before looking: whoever is told that nothing changed may rely on what was made of it.
+        let _turn = self.0.turn.lock().await;
         let now_there = seen(cert, key);
         let now = self.0.parts.clock.now();
         let (unchanged, waits) = {
@@ -519,7 +521,6 @@ impl Tls {
             return still.inspect_err(|error| self.failed(error));
         }
         self.state().files_seen = now_there;
-        let _turn = self.0.turn.lock().await;
         let read = self.whole(cert, key).await.map(|material| (material, None));
         self.take(read).await
     }

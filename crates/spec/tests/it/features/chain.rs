@@ -99,6 +99,24 @@ async fn a_chain_that_cannot_be_completed_is_shown_to_nobody_and_the_reason_is_t
 }
 
 #[tokio::test]
+async fn whoever_looks_while_somebody_else_fetches_waits_for_what_comes_of_it() {
+    let authority = Authority::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = authority.give(None, false);
+    let app = started(&files(folder.path(), &(cert + &authority.between, key)), &[ALLOWED]).await;
+    let tls = app.running.services.tls.clone().unwrap();
+    assert_eq!(trouble(&app), "");
+    files(folder.path(), &authority.give(Some("gone.der"), false));
+    // A start looks while the regular look may be on its way: it took "nothing new" for "all is well".
+    let second = async {
+        let _refused_or_seen = tls.keep().await;
+        trouble(&app)
+    };
+    let (_, seen) = tokio::join!(tls.keep(), second);
+    assert!(seen.contains("status 404"), "{seen}");
+}
+
+#[tokio::test]
 async fn a_start_with_a_chain_that_cannot_be_completed_is_refused_and_a_file_of_authorities_completes_it() {
     let authority = Authority::start().await;
     let folder = tempfile::tempdir().unwrap();

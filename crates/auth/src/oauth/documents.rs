@@ -17,9 +17,11 @@ use crate::limits;
 pub struct Document {
     /// Who they say they are.
     pub issuer: String,
-    /// Where browsers go.
+    /// Where browsers go. Who only hands out ID tokens has none.
+    #[serde(default)]
     pub authorization_endpoint: String,
     /// Where codes are exchanged.
+    #[serde(default)]
     pub token_endpoint: String,
     /// Where more about the person is.
     pub userinfo_endpoint: Option<String>,

@@ -86,7 +86,7 @@ impl Auth {
             }
             (_, None) => form.push(("client_id", provider.client_id())),
         }
-        let request = request.form(&form).header("accept", "application/json");
+        let request = with_headers(request.form(&form).header("accept", "application/json"), provider);
         let answer = self.0.outside.outbound.send(request).await?;
         // GitHub answers a bad code with 200 and an error.
         let body: Value = answer.success()?.json()?;
@@ -190,10 +190,7 @@ impl Auth {
                 let request = Request::get(PURPOSE, url)
                     .bearer(&tokens.access_token)
                     .header("accept", "application/json");
-                let request = provider
-                    .headers
-                    .iter()
-                    .fold(request, |request, (name, value)| request.header(name, value));
+                let request = with_headers(request, provider);
                 Ok((self.0.outside.outbound.send(request).await?.success()?.json()?, None))
             }
             Shape::Gitlab | Shape::Discord | Shape::Oidc => Ok((self.ask(url, tokens).await?, None)),
@@ -205,6 +202,10 @@ impl Auth {
             Request::get(PURPOSE, url).bearer(&tokens.access_token).header("accept", "application/json");
         Ok(self.0.outside.outbound.send(request).await?.success()?.json()?)
     }
+}
+
+fn with_headers(request: Request, provider: &Provider) -> Request {
+    provider.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
 }
 
 /// Apple posts the name once, beside the code; the address there is not signed and not looked at.

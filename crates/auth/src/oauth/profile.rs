@@ -94,16 +94,22 @@ impl Profile {
     }
 }
 
-/// From the verified claims of an ID token or a userinfo answer.
+/// From the verified claims of an ID token or a userinfo answer. Who somebody is stands in `sub`, whatever is mapped.
 pub fn of_claims(provider: &Provider, claims: &Map<String, Value>) -> Option<Profile> {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let issuer = text("iss").unwrap_or(&provider.issuer);
-    let verified = match provider.email_rule {
-        EmailRule::Claim => is_yes(claims.get("email_verified")),
-        EmailRule::Edov => is_yes(claims.get("xms_edov")) || claims.get("xms_edov") == Some(&json!(1)),
-        EmailRule::Listed | EmailRule::Confirmed | EmailRule::Never => false,
+    let find = |ours: &str| match provider.mapping.iter().find(|(name, _)| name == ours) {
+        Some((_, theirs)) => claims.get(theirs).or_else(|| below(claims, theirs)),
+        None => claims.get(ours),
     };
-    let mut profile = Profile::new(issuer, text("sub")?.to_owned(), text("email"), verified)?;
+    let text = |name: &str| find(name).and_then(Value::as_str);
+    let claim = |name: &str| claims.get(name).and_then(Value::as_str);
+    let issuer = claim("iss").unwrap_or(&provider.issuer);
+    let verified = match provider.email_rule {
+        EmailRule::Claim => is_yes(find("email_verified")),
+        EmailRule::Edov => is_yes(claims.get("xms_edov")) || claims.get("xms_edov") == Some(&json!(1)),
+        EmailRule::Confirmed => true,
+        EmailRule::Listed | EmailRule::Never => false,
+    };
+    let mut profile = Profile::new(issuer, claim("sub")?.to_owned(), text("email"), verified)?;
     for name in KEPT {
         profile = profile.with(name, text(name));
     }
@@ -206,6 +212,12 @@ fn mapped(provider: &Provider, user: &Value) -> Option<Profile> {
         profile = profile.with(name, find(name).as_str());
     }
     Some(profile.keeping(&provider.kept, |name| user.get(name)))
+}
+
+/// A claim below others; one whose own name has dots, as a URL does, was looked for first.
+fn below<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let (first, rest) = path.split_once('.')?;
+    Some(follow(claims.get(first)?, rest)).filter(|value| !value.is_null())
 }
 
 /// The value at a path: names of members, and numbers of entries.
@@ -348,6 +360,28 @@ mod tests {
             of_claims(&provider(Shape::Oidc, EmailRule::Claim), claims.as_object().unwrap()).is_none(),
             "no sub"
         );
+    }
+
+    #[test]
+    fn claims_of_a_token_are_found_by_their_mapped_names_and_the_subject_by_its_own() {
+        let mut provider = provider(Shape::Oidc, EmailRule::Claim);
+        let mapping = [
+            ("sub", "email"),
+            ("email", "contact.mail"),
+            ("email_verified", "https://idp.example/sure"),
+            ("name", "handle"),
+        ];
+        provider.mapping = mapping.map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned())).to_vec();
+        let claims = json!({
+            "sub": "s", "email": "other@b.c", "contact": { "mail": "a@b.c" }, "handle": "Ann", "email_verified": true,
+            "https://idp.example/sure": true,
+        });
+        let found = of_claims(&provider, claims.as_object().unwrap());
+        assert_eq!(found.as_ref().unwrap().said["name"], "Ann");
+        check(found, "s", Some("a@b.c"), true);
+        // What another claim vouches for is not the mapped one.
+        let claims = json!({ "sub": "s", "contact": { "mail": "a@b.c" }, "email_verified": true });
+        check(of_claims(&provider, claims.as_object().unwrap()), "s", Some("a@b.c"), false);
     }
 
     #[test]

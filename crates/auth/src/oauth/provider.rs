@@ -116,7 +116,7 @@ pub struct Provider {
     pub kept: Vec<String>,
     /// Not OIDC: where the keys are that its ID tokens must be signed with.
     pub keys: Option<String>,
-    /// Further headers of the question who somebody is.
+    /// Further headers of what its API is asked.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -240,7 +240,16 @@ fn fixed(name: &str, url: Option<&str>, api: Option<&str>) -> Option<Provider> {
                 Provider::plain(name, Shape::X, scopes, authorize, token, format!("{api}/2/users/me"));
             Provider { client_auth: ClientAuth::Basic, email_optional: true, ..plain }
         }
-        "vercel_marketplace" => oidc("https://marketplace.vercel.com"),
+        // Its tokens name the person in words of its own, and it documents the address as one that it has verified.
+        "vercel_marketplace" => Provider {
+            scopes: words("openid"),
+            pkce: false,
+            email_rule: EmailRule::Confirmed,
+            mapping: [("email", "user_email"), ("name", "user_name"), ("picture", "user_avatar_url")]
+                .map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned()))
+                .to_vec(),
+            ..oidc("https://marketplace.vercel.com")
+        },
         _ => return described(name, &at, &api_at),
     })
 }

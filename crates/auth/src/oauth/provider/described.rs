@@ -142,7 +142,8 @@ const LINES: &[Line] = &[
         name: "zoom",
         usual: ["https://zoom.us", "https://api.zoom.us"],
         paths: ["/oauth/authorize", "/oauth/token", "api:/v2/users/me"],
-        scopes: "user:read",
+        // Its applications list their scopes with it; what is asked for besides is refused.
+        scopes: "",
         auth: ClientAuth::Basic,
         rule: EmailRule::Listed,
         mapping: &[

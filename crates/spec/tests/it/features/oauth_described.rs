@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use spec::Double;
+use spec::browser::parameter;
 
 use super::oauth::{return_from, user_of, with_double};
 
@@ -166,6 +167,7 @@ async fn providers_that_a_line_describes_as_recorded() {
         let asked = double.asked();
         let exchange = asked[0].whole.to_lowercase();
         assert_eq!(asked[0].line, format!("POST {}", case.token), "{name}");
+        assert_eq!(exchange.contains("notion-version: 2022-06-28"), name == "notion", "{name}: {exchange}");
         assert_eq!(exchange.contains("authorization: basic"), case.basic, "{name}: {exchange}");
         assert_eq!(exchange.contains("client_secret=our-secret"), !case.basic, "{name}: {exchange}");
         let question = asked[1].whole.to_lowercase();
@@ -175,4 +177,61 @@ async fn providers_that_a_line_describes_as_recorded() {
             "{name}: {question}"
         );
     }
+}
+
+/// Its documented claims; the address is there only where Vercel gives it to the integration.
+#[tokio::test]
+async fn vercel_marketplace_as_documented() {
+    let double = Double::start().await;
+    let theirs = seal::SigningKey::generate_es256().unwrap();
+    let at = |path: &str| format!("{}{path}", double.url);
+    let document = json!({
+        "issuer": double.url, "authorization_endpoint": at("/authorize"), "token_endpoint": at("/token"), "jwks_uri": at("/jwks"),
+    });
+    double.answer("/.well-known/openid-configuration", document);
+    double.answer("/jwks", json!({ "keys": [theirs.verify_key().jwk().unwrap()] }));
+    let keys = ["enabled", "client_id", "secret", "url"]
+        .map(|what| -> &'static str { format!("auth.external.vercel_marketplace.{what}").leak() });
+    let app = with_double(keys, &double).await;
+    let now = app.clock.now().as_second();
+    let claims = |nonce: Option<&str>, more: Value| {
+        let mut claims = json!({
+            "iss": double.url, "aud": "our-client", "exp": now + 600, "iat": now, "account_id": "d4c3b2a1", "user_role": "ADMIN",
+            "installation_id": "icfg_9bceb8ccT32d3U417ezb5c8p", "user_id": "a1b2", "user_name": "Vera",
+        });
+        let claims = claims.as_object_mut().unwrap();
+        claims.extend(more.as_object().unwrap().clone());
+        claims.extend(nonce.map(|nonce| ("nonce".to_owned(), json!(nonce))));
+        theirs.sign(claims).unwrap()
+    };
+    // Through the browser.
+    let mut browser = super::oauth::browser(&app);
+    let from = super::oauth::begin(&app, "vercel_marketplace", "", "");
+    let to = browser.open(&from).await.expect(302).header("location").to_owned();
+    assert!(to.starts_with(&at("/authorize")) && !to.contains("code_challenge"), "{to}");
+    let (state, nonce) = (parameter(&to, "state").unwrap(), parameter(&to, "nonce").unwrap());
+    let vera = json!({ "sub": "account:d4c3b2a1:user:a1b2", "user_email": "vera@example.com" });
+    let answer =
+        json!({ "access_token": "at", "token_type": "Bearer", "id_token": claims(Some(&nonce), vera) });
+    double.answer("/token", answer);
+    let back = format!("{}/auth/v1/callback?code=c&state={state}", app.running.url);
+    let landed = browser.open(&back).await.expect(302).header("location").to_owned();
+    let user = user_of(&app, &landed).await;
+    assert_eq!(
+        (&user["email"], &user["user_metadata"]["name"]),
+        (&json!("vera@example.com"), &json!("Vera"))
+    );
+    assert_eq!(user["identities"][0]["id"], "account:d4c3b2a1:user:a1b2");
+    assert_eq!(user["identities"][0]["identity_data"]["email_verified"], true);
+    // As it opens an integration: with a token in the hand.
+    let token = |more: Value| json!({ "provider": "vercel_marketplace", "id_token": claims(None, more) });
+    let same = json!({ "sub": "account:d4c3b2a1:user:a1b2", "user_email": "vera@example.com" });
+    let again =
+        app.stranger().post("/auth/v1/token?grant_type=id_token", token(same)).await.expect(200).value();
+    assert_eq!(again["user"]["id"], user["id"]);
+    // `email` is none of its words: it vouches for nobody by it.
+    let sly = json!({ "sub": "account:e:user:e", "email": "vera@example.com", "email_verified": true });
+    let refused = app.stranger().post("/auth/v1/token?grant_type=id_token", token(sly)).await;
+    assert_ne!(refused.value()["user"]["id"], user["id"], "{}", refused.text());
+    assert!(refused.status.is_client_error(), "{}", refused.text());
 }

@@ -145,10 +145,7 @@ impl Rules {
             text_pause: given.get(&texts::settings::MAX_FREQUENCY),
             flow_seconds: seconds(&settings::FLOW_STATE_EXPIRY),
             link_seconds: seconds(&settings::OTP_EXPIRY),
-            redirects: Redirects::new(
-                given.get(&settings::SITE_URL).as_deref().unwrap_or(&public_url),
-                &given.get(&settings::URI_ALLOW_LIST),
-            ),
+            redirects: redirects(given, &public_url, &own_issuer()),
             service_addresses: networks(&given.get(&settings::SERVICE_ROLE_ADDRESSES)),
             application_addresses: networks(&given.get(&crate::application::APPLICATION_ADDRESSES)).into(),
             mfa: MfaRules::from_settings(given, profile, &public_url)?,
@@ -182,6 +179,16 @@ impl Rules {
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
         Self::from_settings(&Settings::default(), Profile::Serve, "https://ours.example/", false).unwrap()
+    }
+}
+
+fn redirects(given: &Settings, public_url: &str, auth_url: &str) -> Redirects {
+    let site = given.get(&settings::SITE_URL);
+    let redirects =
+        Redirects::new(site.as_deref().unwrap_or(public_url), &given.get(&settings::URI_ALLOW_LIST));
+    match given.get(&crate::server::settings::ENABLED) {
+        true => redirects.with_page(format!("{auth_url}/oauth/consent")),
+        false => redirects,
     }
 }
 

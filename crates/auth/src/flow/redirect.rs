@@ -59,7 +59,11 @@ pub struct Redirects {
     site: Redirect,
     site_parts: Option<Parts>,
     allowed: Vec<Pattern>,
+    page: Option<String>,
 }
+
+/// What names a request on our own page.
+const REQUEST: &str = "?authorization_id=";
 
 impl Redirects {
     /// From `site_url` and `uri_allow_list`.
@@ -69,7 +73,28 @@ impl Redirects {
             site: Redirect(site.to_owned()),
             site_parts: Parts::read(site),
             allowed: allowed.iter().map(|text| Pattern::read(text.trim())).collect(),
+            page: None,
         }
+    }
+
+    /// Our own page about a program's request is allowed as well, with the name of a request and nothing more. No token goes there:
+    /// a session that ends there is the browser's own.
+    #[must_use]
+    pub fn with_page(self, page: String) -> Self {
+        Redirects { page: Some(page), ..self }
+    }
+
+    /// That page about one request, where there is such a page.
+    pub fn page(&self, request: &str) -> Option<Redirect> {
+        let page = Redirect(format!("{}{REQUEST}{request}", self.page.as_ref()?));
+        self.is_page(&page).then_some(page)
+    }
+
+    /// Whether an address is that page.
+    pub fn is_page(&self, asked: &Redirect) -> bool {
+        let request = self.page.as_ref().and_then(|page| asked.0.strip_prefix(page)?.strip_prefix(REQUEST));
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        request.is_some_and(|id| (1..=64).contains(&id.len()) && id.bytes().all(is_plain))
     }
 
     /// The site.
@@ -86,6 +111,10 @@ impl Redirects {
     /// `text`, if a browser may be sent there.
     pub fn allow(&self, text: &str) -> Option<Redirect> {
         let text = text.split('#').next().unwrap_or_default();
+        let own = Redirect(text.to_owned());
+        if self.is_page(&own) {
+            return Some(own);
+        }
         let parts = Parts::read(text)?;
         let allowed = self.is_site(&parts) || self.allowed.iter().any(|pattern| pattern.fits(&parts));
         allowed.then(|| Redirect(text.to_owned()))
@@ -476,6 +505,26 @@ mod tests {
         }
         assert!(allows(SITE, &["**"], "http://127.0.0.1:3000/x"), "loopback is somebody's own machine");
         assert!(allows(SITE, &["**"], "http://[::1]:3000/x"));
+    }
+
+    #[test]
+    fn our_own_page_is_allowed_with_a_request_and_nothing_else() {
+        let page = "https://ours.example/auth/v1/oauth/consent";
+        let redirects = Redirects::new(SITE, &[]).with_page(page.to_owned());
+        let of = redirects.page("01234567-89ab-cdef-0123-456789abcdef").unwrap();
+        assert!(redirects.is_page(&of) && redirects.allow(of.text()) == Some(of));
+        assert!(redirects.page("x&y").is_none() && redirects.page("").is_none());
+        for asked in [
+            page.to_owned(),
+            format!("{page}?authorization_id=x&refused=link"),
+            format!("{page}/sign-out?authorization_id=x"),
+            format!("{page}?authorization_id=%20"),
+            "https://ours.example/elsewhere".to_owned(),
+            "https://ours.example.evil.org/auth/v1/oauth/consent?authorization_id=x".to_owned(),
+        ] {
+            assert_eq!(redirects.allow(&asked), None, "{asked}");
+        }
+        assert!(Redirects::new(SITE, &[]).page("x").is_none(), "where there is none");
     }
 
     #[test]

@@ -130,6 +130,13 @@ impl Relying {
         Ok(Some(Relying { webauthn, id }))
     }
 
+    /// Whether a page at `origin` may use its credentials; a loopback address stands for its name, which alone can.
+    pub(crate) fn takes(&self, origin: &str) -> bool {
+        let Ok(page) = Url::parse(origin) else { return false };
+        let page = at_localhost(page, true).origin();
+        self.webauthn.get_allowed_origins().iter().any(|allowed| allowed.origin() == page)
+    }
+
     /// Asks for a new credential. `resident`: one that the device finds by itself, so that nobody has to say who they are.
     pub(crate) fn create(
         &self,

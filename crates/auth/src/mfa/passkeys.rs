@@ -47,6 +47,12 @@ impl Auth {
         self.relying_for_passkeys().is_ok()
     }
 
+    /// The domain of the passkeys that sign in on a page at `origin`, if any do.
+    pub fn passkeys_at(&self, origin: &str) -> Option<&str> {
+        let relying = self.relying_for_passkeys().ok()?;
+        relying.takes(origin).then_some(relying.id.as_str())
+    }
+
     fn relying_for_passkeys(&self) -> Result<&Relying, Error> {
         let rules = &self.0.rules.mfa;
         rules.relying.as_ref().filter(|_| rules.passkeys).ok_or(Error::PasskeysOff)

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Starts one with a page of its own, and `more` arguments; `run` evaluates there, `go` opens an address. */
+/** Starts one with a page of its own, and `more` arguments; `run` evaluates there, `go` opens an address, `tell` is the protocol itself. */
 export async function chromium(more = []) {
   const home = mkdtempSync(join(tmpdir(), 'palisade-browser-'))
   const browser = spawn(process.env.PALISADE_BROWSER ?? 'chromium', [
@@ -62,5 +62,5 @@ export async function chromium(more = []) {
     browser.kill()
     rmSync(home, { recursive: true, force: true, maxRetries: 5 })
   }
-  return { run, until, go, close }
+  return { run, until, go, close, tell }
 }

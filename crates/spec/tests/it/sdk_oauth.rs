@@ -56,3 +56,24 @@ async fn auth_js_signs_in_through_a_provider_in_a_real_browser() {
     let (held, printed) = clients::node(&palisade, "oauth_browser.mjs").await;
     check(held, &printed, 3);
 }
+
+#[tokio::test]
+async fn every_way_to_sign_in_on_our_own_page_works_in_a_real_browser() {
+    let idp = Idp::start().await;
+    let url = format!("--auth.external.keycloak.url={}", idp.issuer);
+    let more = [
+        "--outbound.allow=127.0.0.1",
+        "--auth.external.keycloak.enabled=true",
+        "--auth.external.keycloak.client_id=palisade",
+        "--auth.external.keycloak.secret=a-secret-that-only-both-know",
+        "--auth.oauth_server.enabled=true",
+        "--auth.captcha.enabled=true",
+        "--auth.captcha.work=5000",
+        "--auth.mail_max_frequency=0s",
+        url.as_str(),
+    ];
+    let flags: Vec<&str> = RAISED.iter().copied().chain(more).collect();
+    let palisade = Palisade::start("dev", &flags).await;
+    let (held, printed) = clients::node(&palisade, "consent_browser.mjs").await;
+    check(held, &printed, 7);
+}

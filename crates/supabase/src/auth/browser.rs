@@ -1,5 +1,7 @@
 //! A browser on a page of ours: its own value, the field that proves a form, and where it goes next.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use web::{Answer, Ask, Cx};
@@ -42,6 +44,49 @@ fn page(
     Answer::text(status, "text/html; charset=utf-8", page)
         .with(CACHE_CONTROL, "no-store")
         .with(REFERRER_POLICY, referrer)
+        .with(CONTENT_SECURITY_POLICY, &policy)
+}
+
+/// What a page of ours runs besides: a script of ours, and somebody else's widget.
+pub struct Scripted<'a> {
+    /// The script, which stands in the page; the policy names its hash.
+    pub script: &'a str,
+    /// Where another script comes from, and where it may go.
+    pub widget: Option<&'a Widget>,
+}
+
+/// A widget of somebody else's.
+pub struct Widget {
+    /// Its script.
+    pub script: &'static str,
+    /// The sources that it uses.
+    pub sources: &'static str,
+}
+
+/// [`html_to`] with a script. It works without, except where nothing but a script can do it.
+pub fn html_scripted(status: StatusCode, body: &str, more: &Scripted<'_>) -> Answer {
+    let Scripted { script, widget } = more;
+    let hash = STANDARD.encode(seal::sha256(script.as_bytes()));
+    let theirs = widget.map(|widget| widget.sources).unwrap_or_default();
+    let theirs_script = widget
+        .map(|widget| format!("<script src=\"{}\" async defer></script>", widget.script))
+        .unwrap_or_default();
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Palisade</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><body><main>{body}</main>\
+         <script>{script}</script>{theirs_script}</body></html>"
+    );
+    let more = match theirs {
+        "" => String::new(),
+        theirs => format!("; frame-src {theirs}; style-src {theirs}"),
+    };
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{hash}' {theirs}; connect-src 'self' {theirs}; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'{more}"
+    );
+    Answer::text(status, "text/html; charset=utf-8", page)
+        .with(CACHE_CONTROL, "no-store")
+        .with(REFERRER_POLICY, "same-origin")
         .with(CONTENT_SECURITY_POLICY, &policy)
 }
 

@@ -12,6 +12,7 @@ use web::{Answer, Ask, Cx, Handled, Limits, Reply, Route};
 
 use super::browser::{Browser, go, html, html_to, source};
 use super::page::escape;
+use super::server::page as consent;
 use super::{State, envelope, in_browser, visit};
 
 pub(super) const ROUTES: [Route<State>; 7] = [
@@ -86,7 +87,7 @@ fn callback(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         // Without a cookie the state cannot be of this browser.
         let browser = web::csrf::browser(&ask.parts.headers).unwrap_or_default();
         let landing = state.auth.oauth_return(returned, &browser, &visit(&cx, &ask)).await?;
-        Ok(landing.map(|landing| land(&landing)))
+        Ok(landing.map(|landing| land(&state, &landing)))
     })
 }
 
@@ -113,8 +114,11 @@ fn returned(field: &dyn Fn(&str) -> Option<String>) -> Returned {
 }
 
 /// The browser's next address.
-fn land(landing: &Landing) -> Answer {
+fn land(state: &State, landing: &Landing) -> Answer {
+    let is_page = |back_to: &Redirect| state.auth.rules().redirects.is_page(back_to);
     match landing {
+        Landing::Session { back_to, grant } if is_page(back_to) => consent::arrived(state, grant, back_to),
+        Landing::Refused { back_to, .. } if is_page(back_to) => consent::refused(back_to, "provider"),
         Landing::Code { back_to, code } => {
             go(StatusCode::FOUND, &back_to.with_query(&[("code", code.expose())]))
         }
@@ -247,7 +251,7 @@ async fn finish(state: &State, cx: &Cx, ask: &Ask, proof: &str) -> Result<Reply<
         Err(error) => Err(error),
     };
     match linked {
-        Ok(landing) => Ok(landing.map(|landing| land(&landing))),
+        Ok(landing) => Ok(landing.map(|landing| land(state, &landing))),
         Err(error) => gone(error),
     }
 }

@@ -5,7 +5,7 @@
 mod clients;
 mod discovery;
 mod grants;
-mod page;
+pub(super) mod page;
 mod token;
 
 pub use discovery::openid;
@@ -29,7 +29,7 @@ pub(super) const DISCOVERY: [Route<State>; 2] = [
     open(Method::GET, "/openid-configuration/auth/v1", openid).summary("The same for OIDC clients"),
 ];
 
-pub(super) const ROUTES: [Route<State>; 22] = [
+pub(super) const ROUTES: [Route<State>; 25] = [
     open(Method::GET, "/.well-known/oauth-authorization-server", discovery::oauth)
         .summary("Where what is of the OAuth server"),
     open(Method::POST, "/oauth/clients/register", clients::register)
@@ -71,6 +71,20 @@ pub(super) const ROUTES: [Route<State>; 22] = [
         .rate(Rate::Login)
         .account(page::account)
         .summary("Signs in on that page"),
+    in_browser(Method::POST, "/oauth/consent/mail", page::mail)
+        .settles(ANY)
+        .rate(Rate::PasswordReset)
+        .account(page::account)
+        .summary("Asks for a mail that signs in on that page"),
+    in_browser(Method::POST, "/oauth/consent/code", page::code)
+        .settles(ANY)
+        .rate(Rate::Login)
+        .account(page::account)
+        .summary("Signs in on that page with the mail's code"),
+    in_browser(Method::POST, "/oauth/consent/passkey", page::passkey)
+        .settles(ANY)
+        .rate(Rate::Login)
+        .summary("Signs in on that page with a passkey"),
     in_browser(Method::POST, "/oauth/consent/factor", page::factor)
         .settles(ANY)
         .rate(Rate::Login)

@@ -12,6 +12,7 @@ use http::{HeaderName, StatusCode};
 use serde_json::json;
 use web::{Answer, Ask, Cx, Handled, Reply};
 
+use super::server::page as consent;
 use super::{State, envelope, fields, links, page, shape, visit};
 
 const HALFWAY: &str = "Confirmation link accepted. Please proceed to confirm link sent to the other email";
@@ -78,7 +79,9 @@ async fn by_client(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, F
 async fn by_form(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Failure> {
     let form = page::read_form(&ask.body);
     let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let back_to = state.auth.rules().redirects.choose([field("redirect_to")]);
+    let redirects = &state.auth.rules().redirects;
+    let back_to = redirects.choose([field("redirect_to")]);
+    let is_page = redirects.is_page(&back_to);
     // Another site must not sign its visitors in as somebody of its choice.
     if ask.header("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site") {
         return Err(Error::invalid("This form can only be sent from its own page").into());
@@ -87,8 +90,15 @@ async fn by_form(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Fai
     let of_flow = field("token").is_some_and(|token| token.starts_with("pkce_"));
     let visit: Visit = visit(cx, ask);
     match state.auth.verify(field("type").unwrap_or_default(), shown, true, &visit).await {
-        Ok(verified) => Ok(verified.map(|verified| led_on(&back_to, &verified))),
+        Ok(verified) => Ok(verified.map(|verified| match &verified {
+            Verified::SignedIn(grant, _) if is_page => consent::arrived(state, grant, &back_to),
+            verified => led_on(&back_to, verified),
+        })),
         Err(error) if error.kind().is_ours() => Err(error.into()),
+        Err(_) if is_page => Ok(Reply::untouched(
+            consent::refused(&back_to, "link"),
+            "the link was refused and nothing changed",
+        )),
         Err(error) => Ok(Reply::untouched(
             led_away(&back_to, &error, of_flow),
             "the link was refused and nothing changed",

@@ -31,6 +31,7 @@ mod oauth_described;
 mod oauth_rules;
 pub mod oauth_server;
 mod oauth_told;
+mod oauth_ways;
 pub mod policies;
 mod program;
 mod renewal;

@@ -1,13 +1,17 @@
-//! The page that asks for consent when no application of the operator's does. It works without a script: sign in, show a
-//! second factor, say yes or no. Every form carries the token of the double submit (control 75), which the edge checks.
+//! The page that asks for consent when no application of the operator's does. It works without a script, but for passkeys and
+//! CAPTCHAs, which are nothing but scripts: sign in, show a second factor, say yes or no. Every form carries the token of the double submit (control 75), which the edge checks.
 //!
 //! Invariant: what a program says about itself is text here, and no picture of its is loaded.
+
+mod ways;
+
+pub use ways::{code, mail, passkey};
 
 use std::sync::Arc;
 
 use ::auth::mfa::Answer as Shown;
 use ::auth::server::{Looked, Question};
-use ::auth::{Error, Scope, ServerError, User};
+use ::auth::{Error, Redirect, Scope, ServerError, User};
 use base::{Failure, Fault, Owed, Secret};
 use http::header::{REFRESH, SET_COOKIE};
 use http::{Method, StatusCode};
@@ -40,7 +44,8 @@ pub fn show(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let page = Page::of(&state, &cx, &ask)?;
         if cx.caller.signed_in().is_none() {
-            return page.sign_in(StatusCode::OK, None);
+            let why = ask.query_param("refused").and_then(|what| ways::refusal(&what));
+            return page.sign_in(&state, StatusCode::OK, why);
         }
         let looked = match cx.caller.owes {
             Some(Owed::SecondFactor) => Err(ServerError::SecondFactor.into()),
@@ -57,7 +62,7 @@ pub fn show(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
                 page.factor(&user, StatusCode::OK, None)
             }
             Err(Error::Server(error @ ServerError::SignInAgain)) => {
-                page.sign_in(StatusCode::OK, Some(&error.to_string()))
+                page.sign_in(&state, StatusCode::OK, Some(&error.to_string()))
             }
             Err(error) => page.refused(error),
         }
@@ -86,28 +91,15 @@ pub fn answer(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 pub fn sign_in(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let page = Page::of(&state, &cx, &ask)?;
-        if state.auth.has_captcha() {
-            let token = form_field(&ask.body, "captcha_token");
-            state.auth.require_captcha(token.as_deref(), cx.caller.address).await?;
-        }
-        let email = form_field(&ask.body, "email").unwrap_or_default();
-        let password = Secret::new(form_field(&ask.body, "password").unwrap_or_default());
-        match state.auth.sign_in(email.trim(), &password, &visit(&cx, &ask)).await {
-            Ok(granted) => Ok(granted.map(|grant| {
-                let https = is_https(&state);
-                let answer = page.next().with(SET_COOKIE, &session_cookie(&grant, https));
-                match &grant.device {
-                    Some(device) => {
-                        let cookie =
-                            web::set_cookie(&device.name, device.value.expose(), device.seconds, https);
-                        answer.with(SET_COOKIE, &cookie)
-                    }
-                    None => answer,
-                }
-            })),
-            Err(error) if error.kind().is_ours() => Err(error.into()),
-            Err(error) => page.sign_in(envelope::of_auth(&error).0, Some(&error.message())),
-        }
+        let tried = match ways::require_captcha(&state, &cx, &ask).await {
+            Ok(()) => {
+                let email = form_field(&ask.body, "email").unwrap_or_default();
+                let password = Secret::new(form_field(&ask.body, "password").unwrap_or_default());
+                state.auth.sign_in(email.trim(), &password, &visit(&cx, &ask)).await
+            }
+            Err(error) => Err(error),
+        };
+        page.entered(&state, tried)
     })
 }
 
@@ -170,6 +162,29 @@ fn session_cookie(grant: &::auth::Grant, https: bool) -> String {
     web::csrf::session_cookie(grant.access_token.expose(), grant.expires_in, https)
 }
 
+/// On to the page, signed in.
+pub fn signed_in_at(state: &State, grant: &::auth::Grant, answer: Answer) -> Answer {
+    let https = is_https(state);
+    let answer = answer.with(SET_COOKIE, &session_cookie(grant, https));
+    match &grant.device {
+        Some(device) => {
+            let cookie = web::set_cookie(&device.name, device.value.expose(), device.seconds, https);
+            answer.with(SET_COOKIE, &cookie)
+        }
+        None => answer,
+    }
+}
+
+/// On to the page, signed in through a link or by somebody else's word.
+pub fn arrived(state: &State, grant: &::auth::Grant, page: &Redirect) -> Answer {
+    signed_in_at(state, grant, go(StatusCode::SEE_OTHER, page.text()))
+}
+
+/// On to the page with the reason why nobody is signed in: a word of ours, since what stands in an address may be anybody's.
+pub fn refused(page: &Redirect, what: &str) -> Answer {
+    go(StatusCode::SEE_OTHER, &page.with_query(&[("refused", what)]))
+}
+
 /// Back to the program. Not as a redirect: browsers hold a form to its policy through every redirect that follows, and where
 /// a program sends its people next is not ours to know.
 fn onward(to: &str) -> Answer {
@@ -209,15 +224,18 @@ impl Page {
         Ok(Reply::untouched(self.browser.with(html_to(status, body, None)), "a page: no row is touched"))
     }
 
-    fn sign_in(self, status: StatusCode, why: Option<&str>) -> Answered {
-        let form = self.form(
-            "/sign-in",
-            "<p><label>E-mail:<br><input type=\"email\" name=\"email\" autocomplete=\"username\" required></label></p>\
-             <p><label>Password:<br><input type=\"password\" name=\"password\" autocomplete=\"current-password\" required></label></p>\
-             <p><button>Sign in</button></p>",
-        );
-        let body = format!("<h1>Sign in</h1>{}{form}", alert(why));
-        self.shown(status, &body)
+    fn sign_in(self, state: &State, status: StatusCode, why: Option<&str>) -> Answered {
+        let answer = ways::page(&self, state, status, why);
+        Ok(Reply::untouched(self.browser.with(answer), "a page: no row is touched"))
+    }
+
+    /// What comes of trying to sign in here.
+    fn entered(self, state: &State, tried: Result<Reply<::auth::Grant>, Error>) -> Answered {
+        match tried {
+            Ok(granted) => Ok(granted.map(|grant| signed_in_at(state, &grant, self.next()))),
+            Err(error) if error.kind().is_ours() => Err(error.into()),
+            Err(error) => self.sign_in(state, envelope::of_auth(&error).0, Some(&error.message())),
+        }
     }
 
     fn factor(self, user: &User, status: StatusCode, why: Option<&str>) -> Answered {

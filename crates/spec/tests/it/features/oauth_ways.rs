@@ -1,0 +1,179 @@
+//! The ways to sign in on our own consent page, as far as they need no script; `sdk_oauth` has them in a real browser.
+
+use serde_json::json;
+use spec::browser::{absolute, hidden, parameter};
+use spec::{Browser, Double, Idp, Seen, TestApp};
+
+use super::oauth::today;
+use super::oauth_server::{Program, with_server};
+
+/// A browser at the page of a request.
+async fn at_page(app: &TestApp, program: &Program, browser: &mut Browser) -> (String, String) {
+    let start = format!("{}{}", app.running.url, program.request(&[]));
+    let page = browser.open(&start).await.expect(302).header("location").to_owned();
+    let text = browser.open(&page).await.expect(200).text();
+    (page, text)
+}
+
+/// Sends a form of the page.
+async fn send(app: &TestApp, browser: &mut Browser, text: &str, step: &str, more: &[(&str, &str)]) -> Seen {
+    let (csrf, id) = (hidden(text, "csrf_token"), hidden(text, "authorization_id"));
+    let fields = [&[("csrf_token", csrf.as_str()), ("authorization_id", &id)], more].concat();
+    browser.submit(&format!("{}/auth/v1/oauth/consent{step}", app.running.url), &fields).await
+}
+
+/// The first mail to an address, as `dev` shows it.
+async fn mail_to(app: &TestApp, to: &str) -> String {
+    let mut text = String::new();
+    app.eventually(async || {
+        let mails = app.running.services.outbox.list(None, 50).await.unwrap();
+        let Some(first) = mails.iter().find(|mail| mail.to == to) else { return false };
+        let letter = app.running.services.outbox.get(first.id).await.unwrap();
+        text = letter.text.map(|text| text.expose().clone()).unwrap_or_default();
+        true
+    })
+    .await;
+    text
+}
+
+/// Six digits on a line of their own.
+fn code_in(mail: &str) -> &str {
+    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+    mail.lines().map(str::trim).find(is_code).unwrap_or_else(|| panic!("no code in {mail}"))
+}
+
+fn browser(app: &TestApp) -> Browser {
+    Browser::new(app.stranger().from)
+}
+
+#[tokio::test]
+async fn a_provider_comes_back_to_the_page_with_a_cookie_and_no_token_in_any_address() {
+    let idp = Idp::start().await;
+    let builder = with_server()
+        .with("outbound.allow", "127.0.0.1")
+        .with("auth.external.keycloak.enabled", "true")
+        .with("auth.external.keycloak.client_id", "palisade")
+        .with("auth.external.keycloak.secret", "a-secret-that-only-both-know")
+        .with("auth.external.keycloak.url", &idp.issuer);
+    let app = today(builder).await;
+    let program = Program::made(&app, json!({})).await;
+    let mut browser = browser(&app);
+    let (page, text) = at_page(&app, &program, &mut browser).await;
+    let link = text.split("<a href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let from = format!("{link}&login_hint=b-1~bea%40example.com~true~Bea");
+    let landed = browser.follow(&from, &page).await;
+    assert!(!landed.contains("access_token") && !landed.contains('#'), "{landed}");
+    let asked = browser.open(&page).await.expect(200).text();
+    assert!(asked.contains("wants to sign you in") && asked.contains("bea@example.com"), "{asked}");
+    // The same end is nobody else's to name: another page of ours gets its session in the fragment, as every site does.
+    for other in [format!("{page}&x=1"), page.replace("/consent?", "/consent/sign-out?")] {
+        let other = other.replace(':', "%3A").replace('/', "%2F").replace('&', "%26").replace('=', "%3D");
+        let from = format!(
+            "{}/auth/v1/authorize?provider=keycloak&redirect_to={other}&login_hint=c-1~cleo%40example.com~true~Cleo",
+            app.running.url
+        );
+        let mut another = Browser::new(app.stranger().from);
+        let landed = another.follow(&from, page.split('?').next().unwrap()).await;
+        let seen = another.open(&page).await.text();
+        assert!(seen.contains("name=\"password\""), "no cookie came of {landed}: {seen}");
+    }
+    // Who says no there is told so here, in words of ours.
+    let mut another = Browser::new(app.stranger().from);
+    let (page, text) = at_page(&app, &program, &mut another).await;
+    let link = text.split("<a href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let landed = another.follow(&format!("{link}&login_hint=nobody"), &page).await;
+    assert_eq!(parameter(&landed, "refused").as_deref(), Some("provider"), "{landed}");
+    assert!(another.open(&landed).await.expect(200).text().contains("Signing in there did not work"));
+    let sly = another.open(&format!("{page}&refused=Call+0900-1234")).await.expect(200).text();
+    assert!(!sly.contains("0900"), "{sly}");
+}
+
+#[tokio::test]
+async fn a_mail_signs_in_on_the_page_by_its_code_or_its_link_and_tells_nobody_who_has_an_account() {
+    let app = with_server().with("auth.mail_max_frequency", "0s").start().await;
+    let ann = app.person("ann").await;
+    let dana = app.person("dana").await;
+    let program = Program::made(&app, json!({})).await;
+    let mut first = browser(&app);
+    let (page, text) = at_page(&app, &program, &mut first).await;
+    let known = send(&app, &mut first, &text, "/mail", &[("email", &ann.email)]).await.expect(200).text();
+    let unknown =
+        send(&app, &mut first, &text, "/mail", &[("email", "who@example.com")]).await.expect(200).text();
+    assert_eq!(known.replace("ann@", "who@"), unknown, "both are answered alike");
+    let mail = mail_to(&app, &ann.email).await;
+    let right = code_in(&mail);
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    let try_code = async |browser: &mut Browser, text: &str, given: &str| {
+        send(&app, browser, text, "/code", &[("email", &ann.email), ("code", given)]).await
+    };
+    let refused = try_code(&mut first, &known, wrong).await.expect(403).text();
+    assert!(refused.contains("role=\"alert\"") && refused.contains("name=\"code\""), "{refused}");
+    let entered = try_code(&mut first, &known, right).await.expect(303);
+    let asked = first.open(&absolute(&page, entered.header("location"))).await.expect(200).text();
+    assert!(asked.contains("wants to sign you in"), "{asked}");
+    assert!(app.audited("auth.code_refused").await);
+
+    // The link: its page, its button, and back here with a cookie.
+    let mut second = browser(&app);
+    let (page, text) = at_page(&app, &program, &mut second).await;
+    send(&app, &mut second, &text, "/mail", &[("email", &dana.email)]).await.expect(200);
+    let mail = mail_to(&app, &dana.email).await;
+    let link = mail.split_whitespace().find(|word| word.contains("/verify?token=")).expect("a link");
+    let button = second.open(link).await.expect(200).text();
+    let fields = ["token", "type", "redirect_to"].map(|name| (name, hidden(&button, name)));
+    assert_eq!(fields[2].1, page);
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let verify = absolute(link, "verify");
+    let back = second.submit(&verify, &fields).await.expect(303).header("location").to_owned();
+    assert_eq!(back, page, "and no token beside it");
+    assert!(second.open(&page).await.expect(200).text().contains("wants to sign you in"));
+    // Spent, it leads to the page and says so there.
+    let mut third = browser(&app);
+    let spent = third.submit(&verify, &fields).await.expect(303).header("location").to_owned();
+    assert!(third.open(&spent).await.expect(200).text().contains("invalid or has expired"), "{spent}");
+}
+
+#[tokio::test]
+async fn a_captcha_of_others_stands_on_the_page_and_is_asked_before_the_password() {
+    let double = Double::start().await;
+    let app = with_server()
+        .with("outbound.allow", "127.0.0.1")
+        .with("auth.captcha.enabled", "true")
+        .with("auth.captcha.provider", "turnstile")
+        .with("auth.captcha.site_key", "our-site")
+        .with("auth.captcha.secret", "our-secret")
+        .with("auth.captcha.verify_url", &format!("{}/siteverify", double.url))
+        .start()
+        .await;
+    let made =
+        json!({ "email": "ann@example.com", "password": "Correct-Horse-7-Battery!", "email_confirm": true });
+    app.service().post("/auth/v1/admin/users", made).await.expect(200);
+    let program = Program::made(&app, json!({})).await;
+    let mut browser = browser(&app);
+    let start = format!("{}{}", app.running.url, program.request(&[]));
+    let page = browser.open(&start).await.expect(302).header("location").to_owned();
+    let shown = browser.open(&page).await.expect(200);
+    let policy = shown.header("content-security-policy").to_owned();
+    let text = shown.text();
+    assert!(text.contains("class=\"cf-turnstile\" data-sitekey=\"our-site\""), "{text}");
+    assert!(
+        policy.contains("script-src 'sha256-")
+            && policy.contains("frame-src https://challenges.cloudflare.com"),
+        "{policy}"
+    );
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let base = [("email", "ann@example.com"), ("password", "Correct-Horse-7-Battery!")];
+    let without = send(&app, &mut browser, &text, "/sign-in", &base).await.expect(400).text();
+    assert!(without.contains("role=\"alert\"") && without.contains("name=\"password\""), "{without}");
+    let with = [base[0], base[1], ("cf-turnstile-response", "their-token")];
+    double.answer("/siteverify", json!({ "success": false, "error-codes": ["timeout-or-duplicate"] }));
+    send(&app, &mut browser, &text, "/sign-in", &with).await.expect(400);
+    double.answer("/siteverify", json!({ "success": true }));
+    send(&app, &mut browser, &text, "/sign-in", &with).await.expect(303);
+    let asked = double.asked();
+    assert_eq!(asked.len(), 2, "nobody is asked about a token that is not there");
+    assert!(asked[1].whole.contains("response=their-token") && asked[1].whole.contains("secret=our-secret"));
+    let mailed = [("email", "ann@example.com")];
+    let mail = send(&app, &mut browser, &text, "/mail", &mailed).await;
+    assert!(mail.status.is_client_error(), "{}", mail.text());
+}

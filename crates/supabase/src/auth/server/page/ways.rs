@@ -1,0 +1,247 @@
+//! The ways to sign in on the consent page: a password, other providers, a mail, a passkey; with the CAPTCHA that is on.
+//!
+//! Links and providers come back to the page itself ([`::auth::Redirects::page`]): what they prove becomes this browser's
+//! cookie, and no token stands in an address.
+
+use std::sync::Arc;
+
+use ::auth::{Along, Error, Verified};
+use base::{Fault, Secret};
+use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use uuid::Uuid;
+use web::csrf::form_field;
+use web::{Answer, Ask, Cx, Handled, Reply};
+
+use super::super::super::browser::{Scripted, Widget, html_scripted, html_to};
+use super::super::super::page::escape;
+use super::super::super::{State, envelope, visit};
+use super::{Page, alert};
+
+const SCRIPT: &str = include_str!("ways.js");
+
+/// The CAPTCHAs of others: name, widget, the class of its place, and the field that it fills.
+const WIDGETS: [(&str, Widget, &str, &str); 2] = [
+    (
+        "hcaptcha",
+        Widget {
+            script: "https://js.hcaptcha.com/1/api.js",
+            sources: "https://hcaptcha.com https://*.hcaptcha.com",
+        },
+        "h-captcha",
+        "h-captcha-response",
+    ),
+    (
+        "turnstile",
+        Widget {
+            script: "https://challenges.cloudflare.com/turnstile/v0/api.js",
+            sources: "https://challenges.cloudflare.com",
+        },
+        "cf-turnstile",
+        "cf-turnstile-response",
+    ),
+];
+
+/// The token of whichever CAPTCHA is on.
+pub(super) async fn require_captcha(state: &State, cx: &Cx, ask: &Ask) -> Result<(), Error> {
+    if !state.auth.has_captcha() {
+        return Ok(());
+    }
+    let fields = WIDGETS.iter().map(|(.., field)| *field).chain(["captcha_token"]);
+    let filled = |name| form_field(&ask.body, name).filter(|token| !token.is_empty());
+    let token = fields.filter_map(filled).next();
+    state.auth.require_captcha(token.as_deref(), cx.caller.address).await
+}
+
+/// Why nobody is signed in, in words of ours.
+pub(super) fn refusal(what: &str) -> Option<&'static str> {
+    match what {
+        "provider" => Some("Signing in there did not work. Try again, or another way."),
+        "link" => Some("This link is invalid or has expired. Ask for another one."),
+        _ => None,
+    }
+}
+
+/// `POST /oauth/consent/mail`: a link that comes back to this page, and a code to type here.
+pub fn mail(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let page = Page::of(&state, &cx, &ask)?;
+        let email = form_field(&ask.body, "email").unwrap_or_default().trim().to_owned();
+        let asked = match require_captcha(&state, &cx, &ask).await {
+            Ok(()) => {
+                let redirects = &state.auth.rules().redirects;
+                let back_to = redirects.page(&page.request).unwrap_or_else(|| redirects.site().clone());
+                let along = Along { back_to, challenge: None, locale: None };
+                let data = serde_json::Map::new();
+                state.auth.ask_magic_link(&email, false, data, &along, &visit(&cx, &ask)).await
+            }
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok(done) => Ok(done.map(|()| page.ask_code(&email, StatusCode::OK, None))),
+            Err(error) if error.kind().is_ours() => Err(error.into()),
+            Err(error) => page.sign_in(&state, envelope::of_auth(&error).0, Some(&error.message())),
+        }
+    })
+}
+
+/// `POST /oauth/consent/code`.
+pub fn code(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let page = Page::of(&state, &cx, &ask)?;
+        let email = form_field(&ask.body, "email").unwrap_or_default().trim().to_owned();
+        let code = Secret::new(form_field(&ask.body, "code").unwrap_or_default().trim().to_owned());
+        let shown = ::auth::Shown::MailedCode { email: email.clone(), code };
+        match state.auth.verify("email", shown, false, &visit(&cx, &ask)).await {
+            Ok(verified) => Ok(verified.map(|verified| match verified {
+                Verified::SignedIn(grant, _) => super::signed_in_at(&state, &grant, page.next()),
+                // Only changes of an address have halves, and only flows of clients have codes.
+                Verified::Code(_) | Verified::Halfway { .. } => page.next(),
+            })),
+            Err(error) if error.kind().is_ours() => Err(error.into()),
+            Err(error) => {
+                let answer = page.ask_code(&email, envelope::of_auth(&error).0, Some(&error.message()));
+                Ok(Reply::untouched(answer, "the code was refused and nothing changed"))
+            }
+        }
+    })
+}
+
+/// `POST /oauth/consent/passkey`: what the page's script had the device sign.
+pub fn passkey(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let page = Page::of(&state, &cx, &ask)?;
+        let (challenge, credential) = match read_passkey(&ask) {
+            Ok(read) => read,
+            Err(error) => return page.entered(&state, Err(error)),
+        };
+        let tried = state.auth.sign_in_with_passkey(challenge, &credential, &visit(&cx, &ask)).await;
+        page.entered(&state, tried)
+    })
+}
+
+fn read_passkey(ask: &Ask) -> Result<(Uuid, serde_json::Value), Error> {
+    let field = |name: &str| form_field(&ask.body, name).unwrap_or_default();
+    let challenge = Uuid::try_parse(&field("challenge_id"))
+        .map_err(|_| Error::invalid("challenge_id must be an UUID"))?;
+    let credential =
+        serde_json::from_str(&field("credential")).map_err(|_| Error::invalid("credential is required"))?;
+    Ok((challenge, credential))
+}
+
+impl Page {
+    /// Where the code of the mail is typed.
+    fn ask_code(self, email: &str, status: StatusCode, why: Option<&str>) -> Answer {
+        let form = self.form(
+            "/code",
+            &format!(
+                "<input type=\"hidden\" name=\"email\" value=\"{}\">\
+                 <p><label>The code in the mail:<br>\
+                 <input name=\"code\" inputmode=\"numeric\" autocomplete=\"one-time-code\" required></label></p>\
+                 <p><button>Go on</button></p>",
+                escape(email)
+            ),
+        );
+        let body = format!(
+            "<h1>Look into your mail</h1>{}<p>If <strong>{}</strong> has an account here, a link and a code are on their \
+             way. Open the link in this browser, or type the code.</p>{form}",
+            alert(why),
+            escape(email)
+        );
+        self.browser.with(html_to(status, &body, None))
+    }
+}
+
+/// The page with every way that is on.
+pub(super) fn page(page: &Page, state: &State, status: StatusCode, why: Option<&str>) -> Answer {
+    let rules = state.auth.rules();
+    let captcha = state.auth.captcha_shown();
+    let asked = captcha.as_ref().map(|captcha| captcha.provider).unwrap_or_default();
+    let widget = WIDGETS.iter().find(|(name, ..)| *name == asked);
+    let site_key = captcha.as_ref().and_then(|captcha| captcha.site_key).unwrap_or_default();
+    let proof = match widget {
+        Some((_, _, class, _)) => {
+            format!("<div class=\"{class}\" data-sitekey=\"{}\"></div>", escape(site_key))
+        }
+        None if asked.is_empty() => String::new(),
+        None => "<input type=\"hidden\" name=\"captcha_token\">".to_owned(),
+    };
+    let mut body = format!("<h1>Sign in</h1>{}<p id=\"said\" role=\"alert\"></p>", alert(why));
+    if !asked.is_empty() {
+        body += "<noscript><p role=\"alert\">A CAPTCHA is asked for here: it needs the script of this page.</p></noscript>";
+    }
+    body += &providers(page, state);
+    if rules.email {
+        body += &page.form(
+            "/sign-in",
+            &format!(
+                "<p><label>E-mail:<br><input type=\"email\" name=\"email\" autocomplete=\"username\" required></label></p>\
+                 <p><label>Password:<br><input type=\"password\" name=\"password\" autocomplete=\"current-password\" required>\
+                 </label></p>{proof}<p><button>Sign in</button></p>"
+            ),
+        );
+    }
+    if rules.magic_links && rules.can_mail {
+        body += "<h2>With a mail</h2>";
+        body += &page.form(
+            "/mail",
+            &format!(
+                "<p><label>E-mail:<br><input type=\"email\" name=\"email\" autocomplete=\"username\" required></label></p>\
+                 {proof}<p><button>Mail me a link and a code</button></p>"
+            ),
+        );
+    }
+    let domain = state.auth.passkeys_at(rules.origin());
+    if domain.is_some() {
+        body += &page.form(
+            "/passkey",
+            "<input type=\"hidden\" name=\"challenge_id\"><input type=\"hidden\" name=\"credential\">\
+             <p><button type=\"button\" id=\"passkey\" hidden>Use a passkey</button></p>",
+        );
+    }
+    let auth = page.path.strip_suffix("/oauth/consent").unwrap_or_default();
+    body += &format!(
+        "<div id=\"ways\" data-auth=\"{}\" data-captcha=\"{asked}\" data-domain=\"{}\"></div>",
+        escape(auth),
+        escape(domain.unwrap_or_default())
+    );
+    if asked.is_empty() && domain.is_none() {
+        return html_to(status, &body, None);
+    }
+    let widget = widget.map(|(_, widget, ..)| widget);
+    html_scripted(status, &body, &Scripted { script: SCRIPT, widget })
+}
+
+/// A link to each provider. It is no form: browsers would hold the provider's own forms to this page's policy.
+fn providers(page: &Page, state: &State) -> String {
+    let Some(back_to) = state.auth.rules().redirects.page(&page.request) else { return String::new() };
+    let auth = state.auth.rules().auth_url();
+    let link = |name: &str| {
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let query = format!("provider={}&redirect_to={}", encode(name), encode(back_to.text()));
+        format!(
+            "<li><a href=\"{}\" rel=\"nofollow\">Go on with {}</a></li>",
+            escape(&format!("{auth}/authorize?{query}")),
+            escape(&title(name))
+        )
+    };
+    let links: Vec<String> = state.auth.outside_providers().map(link).collect();
+    if links.is_empty() { String::new() } else { format!("<ul>{}</ul>", links.concat()) }
+}
+
+/// A provider as people call it.
+fn title(name: &str) -> String {
+    match name {
+        "github" => "GitHub".to_owned(),
+        "gitlab" => "GitLab".to_owned(),
+        "azure" => "Microsoft".to_owned(),
+        "linkedin_oidc" => "LinkedIn".to_owned(),
+        "slack_oidc" => "Slack".to_owned(),
+        "workos" => "WorkOS".to_owned(),
+        "vercel_marketplace" => "Vercel".to_owned(),
+        other => {
+            let mut letters = other.rsplit(':').next().unwrap_or(other).chars();
+            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+        }
+    }
+}

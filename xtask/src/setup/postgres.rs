@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::debian::Unpacked;
-use super::{found, link, missing, python, system};
+use super::{found, link, missing, python, system, write_if_changed};
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -127,16 +127,15 @@ fn from_packages(workspace: &Workspace) -> Result<PathBuf> {
     let newest = newest.context("the packages brought no server")?;
     Unpacked::get(workspace, "pgaudit", &[&format!("postgresql-{newest}-pgaudit")])?;
     let place = versions.join(newest.to_string());
-    let programs = std::fs::read_dir(place.join("bin"))?.flatten().filter_map(|entry| {
-        // It would name the folder whose programs only run with their libraries.
-        entry.file_name().into_string().ok().filter(|name| name != "pg_config")
-    });
     let mut directory = None;
-    for name in programs {
-        let inside = format!("usr/lib/postgresql/{newest}/bin/{name}");
+    for program in std::fs::read_dir(place.join("bin"))?.flatten() {
+        let inside = format!("usr/lib/postgresql/{newest}/bin/{}", program.file_name().display());
         directory = unpacked.program_in("postgresql/bin", &inside)?.parent().map(Path::to_owned);
     }
     let directory = directory.context("the packages brought no programs")?;
+    // The real one would name the folder whose programs do not find their libraries.
+    let told = format!("#!/bin/sh\n[ \"$*\" = --bindir ] && echo '{}'\n", directory.display());
+    write_if_changed(&directory.join("pg_config"), &told)?;
     link(&place.join("lib"), &directory.with_file_name("lib"))?;
     major(&directory).filter(|major| *major >= OLDEST).with_context(|| {
         format!("the server of version {newest} does not run from its packages, or is older than {OLDEST}")

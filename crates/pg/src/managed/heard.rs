@@ -4,9 +4,11 @@
 //! message is one write and comes whole, however long. What is in it is read by the thread that watches the server, and
 //! given back to the machine.
 //!
-//! Who a line is about is taken from the server's own words when the session began, by its process, never from a prefix: a
-//! name that a stranger sends may hold line breaks, and would forge whole entries. Inside a message PostgreSQL puts a tab
-//! behind each line break, so a line that begins without one is a message of its own.
+//! Who a line is about is taken from the server's own words when the session began, never from a prefix: a name that a
+//! stranger sends may hold line breaks, and would forge whole entries. Inside a message PostgreSQL puts a tab behind each
+//! line break, so a line that begins without one is a message of its own. What a session writes itself later (`RAISE LOG`)
+//! may be worded like anything; the server's number of the session and of the line tell it from the session's beginning,
+//! so whoever does that says untrue things of themselves only.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -22,6 +24,14 @@ use tokio::sync::broadcast;
 use super::ran::{Class, Ran, Session, Witness};
 use crate::{Error, limits};
 
+/// A session that began.
+#[derive(Default)]
+struct Met {
+    session: Session,
+    /// It says that it ended. Kept until there is no room: what it says afterwards all the same is its own.
+    gone: bool,
+}
+
 /// Reads what the server says.
 pub struct Ear {
     said: File,
@@ -32,7 +42,7 @@ pub struct Ear {
     message: Vec<u8>,
     at_line_start: bool,
     log: PathBuf,
-    sessions: HashMap<u32, Session>,
+    sessions: HashMap<String, Met>,
     wanted: Vec<Class>,
     ran: broadcast::Sender<Arc<Ran>>,
 }
@@ -74,6 +84,9 @@ impl Ear {
                 Ok(read) => {
                     self.at += read as u64;
                     self.take(buffer.get(..read).unwrap_or_default(), &mut for_people);
+                    // As it goes: a server that does not stop talking must not fill memory, neither its nor ours.
+                    self.give_back();
+                    self.pass_on(&mut for_people);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -84,14 +97,20 @@ impl Ear {
         }
         if all || before == self.at {
             self.finish(&mut for_people);
+            self.pass_on(&mut for_people);
         }
-        self.give_back();
-        if !for_people.is_empty() {
-            let opened = File::options().create(true).append(true).open(&self.log);
-            if let Err(error) = opened.and_then(|mut log| log.write_all(for_people.as_bytes())) {
-                tracing::error!(%error, log = %self.log.display(), "PostgreSQL's log could not be written");
-            }
+    }
+
+    /// Writes the log for people.
+    fn pass_on(&self, for_people: &mut String) {
+        if for_people.is_empty() {
+            return;
         }
+        let opened = File::options().create(true).append(true).open(&self.log);
+        if let Err(error) = opened.and_then(|mut log| log.write_all(for_people.as_bytes())) {
+            tracing::error!(%error, log = %self.log.display(), "PostgreSQL's log could not be written");
+        }
+        for_people.clear();
     }
 
     /// A hole costs no memory.
@@ -134,15 +153,16 @@ impl Ear {
 
     /// What of a message people should read; reports are passed on instead.
     fn understand(&mut self, message: &str) -> Option<String> {
-        let Some((pid, head, rest)) = split_prefix(message) else { return Some(message.to_owned()) };
-        if let Some(said) = rest.strip_prefix("LOG:  ") {
-            // Only behind what this session itself reports: nobody else can make such a line.
+        let Some(Said { head, by, number, text }) = Said::read(message) else {
+            return Some(message.to_owned());
+        };
+        if let Some(said) = text.strip_prefix("LOG:  ") {
             let said = said.replace("\n\t", "\n");
-            if self.meet(pid, &said) {
+            if self.meet(by, number, &said) {
                 return None;
             }
             let nobody = Session::default();
-            let session = self.sessions.get(&pid).unwrap_or(&nobody);
+            let session = self.sessions.get(by).map_or(&nobody, |met| &met.session);
             let ran = match said.strip_prefix("AUDIT: ") {
                 Some(audited) => Some(Ran::audited(session, audited)),
                 None => Ran::logged(session, &said, &self.wanted),
@@ -155,44 +175,73 @@ impl Ear {
                 return None;
             }
         }
-        let who = self.sessions.get(&pid).map(|session| format!("{}@{} ", session.user, session.database));
-        Some(format!("{head}{}{rest}", who.unwrap_or_default()))
+        let known = self.sessions.get(by).map(|met| &met.session).filter(|session| !session.user.is_empty());
+        let who = known.map(|session| format!("{}@{} ", session.user, session.database));
+        Some(format!("{head}{}{text}", who.unwrap_or_default()))
     }
 
-    /// Whether it is about a session that comes or goes, which is remembered.
-    fn meet(&mut self, pid: u32, said: &str) -> bool {
+    /// Whether it is about a session that comes or goes, which is remembered. How one begins is believed once.
+    fn meet(&mut self, by: &str, number: u64, said: &str) -> bool {
         if let Some(received) = said.strip_prefix("connection received: host=") {
-            let host = received.split(' ').next().unwrap_or_default();
-            if self.sessions.len() < limits::LOG_SESSIONS.size() {
-                self.sessions.insert(pid, Session { host: host.to_owned(), ..Session::default() });
+            if number == 1 && !self.sessions.contains_key(by) {
+                self.make_room();
+                let host = received.split(' ').next().unwrap_or_default().to_owned();
+                let session = Session { host, ..Session::default() };
+                self.sessions.insert(by.to_owned(), Met { session, gone: false });
             }
         } else if let Some(who) =
             said.strip_prefix("replication ").unwrap_or(said).strip_prefix("connection authorized: user=")
         {
-            let (user, rest) = who.split_once(" database=").unwrap_or((who, ""));
-            let end = [" application_name=", " SSL enabled", " GSS "]
-                .iter()
-                .filter_map(|mark| rest.find(mark))
-                .min();
-            let session = self.sessions.entry(pid).or_default();
-            session.user = user.to_owned();
-            session.database = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default().to_owned();
+            let met = self.sessions.get_mut(by).map(|met| &mut met.session);
+            if let Some(session) = met.filter(|session| session.user.is_empty()) {
+                let (user, rest) = who.split_once(" database=").unwrap_or((who, ""));
+                let end = [" application_name=", " SSL enabled", " GSS "]
+                    .iter()
+                    .filter_map(|mark| rest.find(mark))
+                    .min();
+                session.user = user.to_owned();
+                session.database = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default().to_owned();
+            }
         } else if said.starts_with("disconnection: ") {
-            self.sessions.remove(&pid);
+            if let Some(met) = self.sessions.get_mut(by) {
+                met.gone = true;
+            }
         } else {
             return said.starts_with("connection authenticated: ");
         }
         true
     }
+
+    /// Forgets sessions that are over, and those that never got as far as a name: strangers may begin any number of them.
+    fn make_room(&mut self) {
+        if self.sessions.len() >= limits::LOG_SESSIONS.size() {
+            self.sessions.retain(|_, met| !met.gone && !met.session.user.is_empty());
+        }
+    }
 }
 
-/// `2026-01-15 12:00:00.123 UTC [4711] LOG:  …` cut behind the process.
-fn split_prefix(message: &str) -> Option<(u32, &str, &str)> {
-    let (_, rest) = message.split_once(" [")?;
-    let (pid, rest) = rest.split_once("] ")?;
-    let head = message.get(..message.len() - rest.len())?;
-    let is_time = head.starts_with(|first: char| first.is_ascii_digit());
-    Some((pid.parse().ok().filter(|_| is_time)?, head, rest))
+/// One message, as its prefix cuts it: `2026-01-15 12:00:00.123 UTC [4711] 6968d5a0.1267 3 LOG:  …`.
+struct Said<'a> {
+    /// Time and process, for people.
+    head: &'a str,
+    /// The session's number, which no other has, also when its process's comes again.
+    by: &'a str,
+    /// The message's number in it.
+    number: u64,
+    text: &'a str,
+}
+
+impl Said<'_> {
+    fn read(message: &str) -> Option<Said<'_>> {
+        let (before, rest) = message.split_once("] ")?;
+        let head = message.get(..before.len() + 2)?;
+        let (_, process) = before.split_once(" [")?;
+        let is_time = head.starts_with(|first: char| first.is_ascii_digit());
+        process.parse::<u32>().ok().filter(|_| is_time)?;
+        let (by, rest) = rest.split_once(' ')?;
+        let (number, text) = rest.split_once(' ')?;
+        Some(Said { head, by, number: number.parse().ok()?, text })
+    }
 }
 
 /// Whether the server's packages bring pgaudit.
@@ -220,13 +269,64 @@ mod tests {
         (heard, std::fs::read_to_string(log).unwrap_or_default())
     }
 
-    const AT: &str = "2026-01-15 12:00:00.123 UTC [4711] ";
+    /// For people, and as the server says it.
+    const PEOPLES: &str = "2026-01-15 12:00:00.123 UTC [4711] ";
+    const AT: &str = "2026-01-15 12:00:00.123 UTC [4711] 6968d5a0.1267 9 ";
 
     fn met() -> String {
+        let at = |number: u32| AT.replace(" 9 ", &format!(" {number} "));
         format!(
-            "{AT}LOG:  connection received: host=[local]\n\
-             {AT}LOG:  connection authorized: user=ann database=shop application_name=psql\n"
+            "{}LOG:  connection received: host=[local]\n\
+             {}LOG:  connection authorized: user=ann database=shop application_name=psql\n",
+            at(1),
+            at(2)
         )
+    }
+
+    #[test]
+    fn a_session_cannot_become_somebody_else_by_what_it_writes_into_the_log() {
+        let forged = format!(
+            "{AT}LOG:  connection authorized: user=boss database=shop\n\
+             {AT}LOG:  disconnection: session time: 0:00:00.1 user=ann database=shop host=[local]\n\
+             {AT}LOG:  connection received: host=192.0.2.1\n\
+             {AT}LOG:  connection authorized: user=boss database=shop\n"
+        );
+        let (heard, log) =
+            hear(&[&met(), &forged, &format!("{AT}LOG:  statement: DROP TABLE t\n{AT}ERROR:  no\n")]);
+        let [ran] = &heard[..] else { panic!("{} statements", heard.len()) };
+        assert_eq!((ran.user.as_str(), ran.host.as_str()), ("ann", "[local]"));
+        assert_eq!(log, format!("{PEOPLES}ann@shop ERROR:  no\n"));
+        // A process of the same number later is somebody else.
+        let next = met().replace("6968d5a0", "6968d5ff").replace("ann", "eve");
+        let dropped = format!("{AT}LOG:  statement: DROP TABLE t\n").replace("6968d5a0", "6968d5ff");
+        let (heard, _) = hear(&[&met(), &next, &dropped]);
+        assert_eq!(heard[0].user, "eve");
+    }
+
+    #[test]
+    fn strangers_who_begin_sessions_without_end_make_nobody_nameless() {
+        let (ran, mut told) = broadcast::channel(4);
+        let folder = tempfile::tempdir().unwrap();
+        let mut ear = Ear::open(folder.path().join("postgres.log"), vec![Class::Ddl], ran).unwrap();
+        let mut nothing = String::new();
+        ear.take(met().as_bytes(), &mut nothing);
+        for number in 0..2 * limits::LOG_SESSIONS.value {
+            let one = format!(
+                "2026-01-15 12:00:00.123 UTC [4712] {number:x}.1268 1 LOG:  connection received: host=192.0.2.1 port=1\n"
+            );
+            ear.take(one.as_bytes(), &mut nothing);
+        }
+        let late = met().replace("6968d5a0", "6968d5ff").replace("ann", "eve");
+        ear.take(late.as_bytes(), &mut nothing);
+        assert!(ear.sessions.len() <= limits::LOG_SESSIONS.size());
+        let dropped = format!("{AT}LOG:  statement: DROP TABLE t\n");
+        ear.take(dropped.as_bytes(), &mut nothing);
+        ear.take(dropped.replace("6968d5a0", "6968d5ff").as_bytes(), &mut nothing);
+        ear.finish(&mut nothing);
+        assert_eq!(
+            [told.try_recv().unwrap().user.clone(), told.try_recv().unwrap().user.clone()],
+            ["ann", "eve"]
+        );
     }
 
     #[test]
@@ -253,7 +353,10 @@ mod tests {
         let (heard, log) =
             hear(&[&met(), &format!("{AT}ERROR:  no\n{AT}HINT:  yes\n"), "postgres: cannot\n"]);
         assert!(heard.is_empty());
-        assert_eq!(log, format!("{AT}ann@shop ERROR:  no\n{AT}ann@shop HINT:  yes\npostgres: cannot\n"));
+        assert_eq!(
+            log,
+            format!("{PEOPLES}ann@shop ERROR:  no\n{PEOPLES}ann@shop HINT:  yes\npostgres: cannot\n")
+        );
     }
 
     #[test]

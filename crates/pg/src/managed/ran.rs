@@ -114,14 +114,20 @@ impl Ran {
             Some(text) => (text, false),
             None => (said.strip_prefix("execute ")?.split_once(": ")?.1, true),
         };
-        // The name of a prepared statement is its sender's choice, and may look like the end of it.
-        let rest = text.match_indices(": ").filter(|_| named);
-        let candidates = std::iter::once(text).chain(rest.filter_map(|(at, _)| text.get(at + 2..)));
-        let found = candidates.take(16).map(|text| {
-            let text = masked(text);
-            (classify(&text), text)
-        });
-        let ((class, command), text) = found.max_by_key(|((class, _), _)| *class)?;
+        let (mut class, mut command, shown) = told(text);
+        // The name of a prepared statement is its sender's choice, and may look like the end of it. Then the class is that of
+        // the weightiest that could be meant; what is shown stays the whole, or a literal would be shown as a statement.
+        let mut others = text.match_indices(": ").filter(|_| named).filter_map(|(at, _)| text.get(at + 2..));
+        for other in others.by_ref().take(READINGS_MAX) {
+            let found = told(other);
+            if found.0 > class {
+                (class, command) = (found.0, found.1);
+            }
+        }
+        if others.next().is_some() {
+            // Who writes so many is not let off for it: rather more is recorded than less.
+            class = wanted.iter().copied().max().map_or(class, |most| most.max(class));
+        }
         Some(wanted.contains(&class).then(|| Ran {
             user: session.user.clone(),
             database: session.database.clone(),
@@ -129,10 +135,32 @@ impl Ran {
             class,
             command,
             object: None,
-            text,
+            text: shown,
             witness: Witness::Server,
         }))
     }
+}
+
+/// How many readings of one line are tried.
+const READINGS_MAX: usize = 16;
+
+/// Class, command and text of what was sent. What a backslash in a literal means is the session's choice
+/// (`standard_conforming_strings`), so both meanings are tried; what only one of them shows is not shown.
+fn told(sql: &str) -> (Class, String, String) {
+    let (usual, other) = (masked(sql), masked_as(sql, true));
+    let (class, command) = classify(&usual);
+    if usual == other {
+        return (class, command, usual);
+    }
+    let same: String = usual
+        .chars()
+        .zip(other.chars())
+        .take_while(|(one, other)| one == other)
+        .map(|(one, _)| one)
+        .collect();
+    let (again, its_command) = classify(&other);
+    let (class, command) = if again > class { (again, its_command) } else { (class, command) };
+    (class, command, format!("{same}…"))
 }
 
 /// The weightiest class among the statements of a text without literals, and its command.
@@ -166,7 +194,18 @@ fn class_of(words: &[&str]) -> Class {
             Class::Ddl
         }
         ["INSERT" | "UPDATE" | "DELETE" | "MERGE" | "TRUNCATE", ..] => Class::Write,
-        ["COPY", ..] if has(&["FROM"]) && !has(&["SELECT"]) => Class::Write,
+        ["COPY", what, ..]
+            if has(&["FROM"])
+                && (has(&["STDIN"]) || !matches!(*what, "SELECT" | "WITH" | "VALUES" | "TABLE")) =>
+        {
+            Class::Write
+        }
+        // What they make they make, whoever else is asked to explain it.
+        ["WITH" | "EXPLAIN" | "PREPARE", ..]
+            if has(&["CREATE", "REFRESH", "INTO"]) && !has(&["INSERT", "MERGE"]) =>
+        {
+            Class::Ddl
+        }
         // What they carry or run is in the text, or was reported when it was prepared: rather more than less.
         ["WITH" | "EXPLAIN" | "PREPARE" | "EXECUTE" | "COPY" | "DECLARE", ..] => {
             if has(&["INSERT", "UPDATE", "DELETE", "MERGE", "EXECUTE"]) { Class::Write } else { Class::Read }
@@ -204,20 +243,35 @@ fn cells(line: &str) -> Vec<String> {
     cells
 }
 
+/// What names are made of, as PostgreSQL reads them: whatever is not ASCII too.
+fn is_of_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '$') || !letter.is_ascii()
+}
+
 /// The statement with every literal as `…` and without comments: what was done, not what was typed.
 pub(super) fn masked(sql: &str) -> String {
+    masked_as(sql, false)
+}
+
+/// The same where a backslash means something in every literal (`escapes_all`), or in those that say so (`E'…'`).
+fn masked_as(sql: &str, escapes_all: bool) -> String {
     let mut out = String::new();
-    let mut rest = sql;
-    while let Some(next) = rest.chars().next() {
-        let begins_word = !out.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let (mut at, mut taken_out) = (0, 0);
+    while let Some(next) = sql.get(at..).and_then(|rest| rest.chars().next()) {
+        let rest = sql.get(at..).unwrap_or_default();
+        // What stands in front, as it was sent, behind the last thing that was taken out.
+        let before = sql.get(taken_out..at).unwrap_or_default();
+        let begins_word = !before.ends_with(is_of_name);
         let taken = match next {
-            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '-' if rest.starts_with("--") => rest.find(['\n', '\r']).unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => comment(rest),
             '\'' => {
-                let escapes = out.ends_with(['e', 'E'])
-                    && !out.trim_end_matches(['e', 'E']).ends_with(char::is_alphanumeric);
+                let says_so =
+                    before.strip_suffix(['e', 'E']).is_some_and(|before| !before.ends_with(is_of_name));
                 out.push_str("'…'");
-                quoted(rest, '\'', escapes)
+                let taken = quoted(rest, '\'', escapes_all || says_so);
+                taken_out = at + taken;
+                taken
             }
             '"' => {
                 let taken = quoted(rest, '"', false);
@@ -227,6 +281,7 @@ pub(super) fn masked(sql: &str) -> String {
             '$' if begins_word => match dollar(rest) {
                 Some(taken) => {
                     out.push_str("'…'");
+                    taken_out = at + taken;
                     taken
                 }
                 None => {
@@ -238,8 +293,10 @@ pub(super) fn masked(sql: &str) -> String {
             },
             _ if next.is_ascii_digit() && begins_word => {
                 out.push('…');
-                rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'))
-                    .unwrap_or(rest.len())
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'));
+                let taken = end.unwrap_or(rest.len());
+                taken_out = at + taken;
+                taken
             }
             _ if next.is_whitespace() => {
                 if !out.ends_with(' ') {
@@ -252,7 +309,7 @@ pub(super) fn masked(sql: &str) -> String {
                 next.len_utf8()
             }
         };
-        rest = rest.get(taken.max(1)..).unwrap_or_default();
+        at += taken.max(1);
     }
     out.trim().to_owned()
 }
@@ -280,8 +337,8 @@ fn dollar(text: &str) -> Option<usize> {
     let end = text.get(1..)?.find('$')?;
     let tag = text.get(..end + 2)?;
     let name = tag.trim_matches('$');
-    let is_tag = !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_tag =
+        !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c != '$' && is_of_name(c));
     let body = text.get(tag.len()..).filter(|_| is_tag)?;
     Some(body.find(tag).map_or(text.len(), |at| tag.len() + at + tag.len()))
 }
@@ -320,11 +377,53 @@ mod tests {
                 "SELECT /* secret /* x */ secret */ 0x1F, 1.5e3, t1, $12, \"a'b\"",
                 "SELECT …, …, t1, $12, \"a'b\"",
             ),
+            ("DO $\u{1f600}$ secret $\u{1f600}$", "DO '…'"),
             ("SELECT 'open secret", "SELECT '…'"),
             ("SELECT a$b$c, $1", "SELECT a$b$c, $1"),
         ] {
             assert_eq!(masked(sql), expected, "{sql}");
         }
+    }
+
+    #[test]
+    fn nothing_is_hidden_in_what_only_looks_like_a_literal_or_a_comment() {
+        for sql in [
+            "SELECT 1; --\rDROP TABLE t",
+            "SELECT 1 AS \u{1f600}$$; DROP TABLE t; SELECT 1 AS \u{1f600}$$",
+            "SELECT 1 AS a\u{2026}$$; DROP TABLE t; SELECT 1 AS a\u{2026}$$",
+            r"SELECT _e'\'; DROP TABLE t; --'",
+            r"SELECT e/**/'\'; DROP TABLE t; --'",
+            // With `standard_conforming_strings` off.
+            r"SELECT 'x\''; DROP TABLE t; SELECT '",
+            r"SELECT 'x\'; DROP TABLE t; --'",
+        ] {
+            let session = Session::default();
+            let ran = Ran::logged(&session, &format!("statement: {sql}"), &[Class::Ddl]).unwrap();
+            assert_eq!(ran.map(|ran| ran.command).as_deref(), Some("DROP TABLE"), "{sql}");
+        }
+        let shown = |sql: &str| told(sql).2;
+        assert_eq!(shown(r"UPDATE t SET a = 'x\' secret', b = 'y'"), "UPDATE t SET a = '…'…");
+        for (sql, class) in [
+            ("explain analyze create table t as select 1", Class::Ddl),
+            ("with x as (select 1) select * into t from x", Class::Ddl),
+            ("with x as (select 1) insert into t select * from x", Class::Write),
+            ("copy t (\"select\") from stdin", Class::Write),
+            ("copy (select 1 from t) to stdout", Class::Read),
+        ] {
+            assert_eq!(told(sql).0, class, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_literal_is_never_shown_as_a_statement_and_a_long_name_lets_nobody_off() {
+        let session = Session::default();
+        let said = "execute s1: INSERT INTO t VALUES ('note: UPDATE secret', 'more: DROP secret')";
+        let ran = Ran::logged(&session, said, &[Class::Write, Class::Ddl]).unwrap().unwrap();
+        assert_eq!(ran.text, "INSERT INTO t VALUES ('…', '…')");
+        let said = format!("execute {}: DROP TABLE t", "x: ".repeat(100));
+        let ran = Ran::logged(&session, &said, &[Class::Write, Class::Ddl]).unwrap().unwrap();
+        assert_eq!(ran.class, Class::Ddl);
+        assert!(Ran::logged(&session, &said, &[]).unwrap().is_none());
     }
 
     #[test]

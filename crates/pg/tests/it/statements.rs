@@ -53,6 +53,15 @@ async fn without_the_extension_what_clients_send_is_reported() {
     let caller = server.admin("palisade").login(&logins.authenticator).connect().await.unwrap();
     caller.batch_execute("SET ROLE anon; CREATE TEMPORARY TABLE never (id int)").await.unwrap_err();
     let psql = server.admin("palisade").reported().connect().await.unwrap();
+    // Worded as the server words who comes and goes; it is still the same who did what follows.
+    for forged in [
+        "connection authorized: user=boss database=palisade",
+        "disconnection: session time: 0:00:00.1 user=postgres database=palisade host=[local]",
+        "connection received: host=192.0.2.1 port=1",
+        "connection authorized: user=boss database=palisade",
+    ] {
+        psql.batch_execute(&format!("DO $$ BEGIN RAISE LOG '{forged}'; END $$")).await.unwrap();
+    }
     psql.batch_execute("SELECT 1; INSERT INTO public.ours VALUES (42)").await.unwrap();
     psql.execute("UPDATE public.ours SET id = $1", &[&4711]).await.unwrap();
     psql.query("SELECT * FROM public.ours", &[]).await.unwrap();
@@ -69,6 +78,7 @@ async fn without_the_extension_what_clients_send_is_reported() {
         ]
     );
     assert!(ran.iter().all(|ran| ran.witness == Witness::Server && ran.database == "palisade"));
+    assert!(ran.iter().all(|ran| ran.host == "[local]"));
     let log = std::fs::read_to_string(server.log_file()).unwrap_or_default();
     assert!(
         !log.contains("secret") && !log.contains("4711") && log.contains("authenticator@palisade"),

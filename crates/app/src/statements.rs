@@ -50,13 +50,7 @@ impl Statements {
             match stop.run_until_cancelled(self.heard.recv()).await {
                 Some(Ok(ran)) => self.keep(&ran, &mut entries),
                 Some(Err(RecvError::Lagged(missed))) => lost += missed,
-                Some(Err(RecvError::Closed)) | None => {
-                    self.take_more(&mut entries, &mut lost);
-                    if let Err(error) = write(&audit, &mut entries, &mut lost).await {
-                        tracing::error!(error = %base::fault::chain(&error), "statements were not recorded");
-                    }
-                    return;
-                }
+                Some(Err(RecvError::Closed)) | None => return self.record_rest(&audit, entries, lost).await,
             }
             self.take_more(&mut entries, &mut lost);
             while let Err(error) = write(&audit, &mut entries, &mut lost).await {
@@ -65,6 +59,21 @@ impl Statements {
                 if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
                     break;
                 }
+            }
+        }
+    }
+
+    /// What is there already, a batch after the other.
+    async fn record_rest(&mut self, audit: &Audit, mut entries: Vec<Entry>, mut lost: u64) {
+        loop {
+            self.take_more(&mut entries, &mut lost);
+            if entries.is_empty() && lost == 0 {
+                return;
+            }
+            if let Err(error) = write(audit, &mut entries, &mut lost).await {
+                let waiting = self.heard.len();
+                tracing::error!(error = %base::fault::chain(&error), waiting, "statements were not recorded");
+                return;
             }
         }
     }

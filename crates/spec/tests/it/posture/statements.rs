@@ -37,3 +37,29 @@ async fn a_foreign_server_is_its_operators() {
     elsewhere.place.embedded = false;
     is(&look_from(elsewhere, 56).await, State::NeedsYou, "a foreign server");
 }
+
+#[tokio::test]
+async fn what_was_heard_before_a_stop_is_recorded_to_the_last() {
+    let app = TestApp::start().await;
+    let (heard, told) = tokio::sync::broadcast::channel(2_048);
+    for number in 0..1_000 {
+        let ran = pg::managed::Ran {
+            user: "ann".to_owned(),
+            database: "shop".to_owned(),
+            host: "[local]".to_owned(),
+            class: pg::managed::Class::Write,
+            command: "DELETE".to_owned(),
+            object: Some(format!("heard_{number}")),
+            text: "DELETE FROM t".to_owned(),
+            witness: pg::managed::Witness::Server,
+        };
+        heard.send(std::sync::Arc::new(ran)).unwrap();
+    }
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    let statements = app::statements::Statements::of_all(told);
+    statements.record(app.running.services.audit.clone(), stop).await;
+    let recorded = "SELECT count(DISTINCT subject) FROM audit.log WHERE actor = 'database:ann'";
+    let client = app.database.admin().await;
+    app.eventually(async || client.query_one(recorded, &[]).await.unwrap().get::<_, i64>(0) == 1_000).await;
+}

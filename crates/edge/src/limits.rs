@@ -32,6 +32,12 @@ pub const IDLE_MS_MAX: Limit = Limit::new(
     75_000,
     "longer than load balancers keep a connection that rests (60 s), so that it is they who close it",
 );
+/// Time in which a client takes nothing of what it is sent.
+pub const WRITE_STALL_MS_MAX: Limit = Limit::new(
+    "edge_write_stall_ms_max",
+    60_000,
+    "whoever asks and does not read holds memory, and the query that an answer streams from",
+);
 /// Time between two pieces of a body.
 pub const BODY_STALL_MS_MAX: Limit =
     Limit::new("edge_body_stall_ms_max", 10_000, "a body that stops arriving is given up");

@@ -1,5 +1,6 @@
 //! How long a connection may keep us waiting: short for a head that has begun, and for the first of all; long for the next
-//! request of a client that had an answer; not at all while an answer is under way, which has bounds of its own.
+//! request of a client that had an answer; not at all while an answer is under way, which has bounds of its own. And how
+//! long it may take nothing of what we send: who does not read holds the answer's memory, or the query that it comes from.
 //!
 //! A connection that waits too long is read to its end: that is all the protocols above need to close it.
 
@@ -10,12 +11,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use web::Body;
 
-use crate::limits::{HEAD_MS_MAX, IDLE_MS_MAX};
+use crate::limits::{HEAD_MS_MAX, IDLE_MS_MAX, WRITE_STALL_MS_MAX};
 
 /// What is under way on one connection. Cheap to clone.
 #[derive(Clone, Default)]
@@ -27,6 +29,8 @@ struct Under {
     ended: AtomicU64,
     /// It is no longer HTTP.
     released: AtomicBool,
+    /// Whoever reads, to begin counting when the last answer is over: HTTP/2 has no other reason to look.
+    reader: AtomicWaker,
 }
 
 /// One request under way, until it is dropped.
@@ -56,6 +60,7 @@ impl Pace {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.0.ended.fetch_add(1, Ordering::Relaxed);
+        self.0.0.reader.wake();
     }
 }
 
@@ -76,11 +81,13 @@ pub(crate) struct Paced<S> {
     /// HTTP/2 sends frames without meaning for us; only its requests count.
     has_streams: bool,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Runs while what we send is not taken.
+    stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Paced<S> {
     pub(crate) fn new(stream: S, pace: Pace) -> Self {
-        Paced { stream, pace, waits: For::Head(0), has_streams: false, timer: None }
+        Paced { stream, pace, waits: For::Head(0), has_streams: false, timer: None, stall: None }
     }
 
     fn heard(&mut self, bytes: &[u8]) {
@@ -99,9 +106,32 @@ impl<S> Paced<S> {
         }
     }
 
+    /// What became of sending something.
+    fn sent<T>(
+        &mut self,
+        polled: Poll<std::io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<std::io::Result<T>> {
+        if polled.is_ready() {
+            // Somebody who still takes the last answer does not keep us waiting for the next request.
+            if self.stall.take().is_some() {
+                self.pace.0.reader.wake();
+            }
+            return polled;
+        }
+        let limit = Duration::from_millis(WRITE_STALL_MS_MAX.value);
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(limit)));
+        match stall.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(std::io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// Whether the time is over.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.pace.is_busy() {
+        // Before the look: an answer that ends behind it wakes.
+        self.pace.0.reader.register(cx.waker());
+        if self.pace.is_busy() || self.stall.is_some() {
             (self.waits, self.timer) = (For::Next, None);
             return false;
         }
@@ -145,15 +175,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.sent(polled, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.sent(polled, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.sent(polled, cx)
     }
 
     fn poll_write_vectored(
@@ -161,7 +194,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         cx: &mut Context<'_>,
         bytes: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.sent(polled, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -210,6 +244,7 @@ mod tests {
 
     const HEAD: Duration = Duration::from_millis(HEAD_MS_MAX.value);
     const IDLE: Duration = Duration::from_millis(IDLE_MS_MAX.value);
+    const STALL: Duration = Duration::from_millis(WRITE_STALL_MS_MAX.value);
 
     fn connection() -> (DuplexStream, Pace, Paced<DuplexStream>) {
         let (theirs, ours) = duplex(1024);
@@ -291,6 +326,50 @@ mod tests {
         });
         is_about(ends_after(&mut paced).await, IDLE);
         pings.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_begins_with_the_end_of_the_last_answer_though_nobody_says_anything() {
+        let (mut theirs, pace, mut paced) = connection();
+        theirs.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        paced.read_exact(&mut [0; 24]).await.unwrap();
+        let open = pace.begin();
+        let reads = tokio::spawn(async move { ends_after(&mut paced).await });
+        let answer = Duration::from_secs(3600);
+        tokio::time::sleep(answer).await;
+        assert!(!reads.is_finished());
+        drop(open);
+        is_about(timeout(2 * IDLE, reads).await.expect("it ends").unwrap(), answer + IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_given_up_and_who_takes_little_is_not() {
+        let (_theirs, pace, mut paced) = connection();
+        let _open = pace.begin();
+        let began = Instant::now();
+        let refused = paced.write_all(&[0; 4096]).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::TimedOut);
+        is_about(began.elapsed(), STALL);
+
+        let (mut theirs, pace, paced) = connection();
+        drop(pace.begin());
+        let (mut reading, mut writing) = tokio::io::split(paced);
+        let ends = tokio::spawn(async move {
+            let began = Instant::now();
+            reading.read_to_end(&mut Vec::new()).await.unwrap();
+            began.elapsed()
+        });
+        let takes = tokio::spawn(async move {
+            for _ in 0..20 {
+                tokio::time::sleep(STALL / 2).await;
+                theirs.read_exact(&mut [0; 512]).await.unwrap();
+            }
+            theirs
+        });
+        writing.write_all(&[0; 20 * 512]).await.unwrap();
+        let _theirs = takes.await.unwrap();
+        assert!(!ends.is_finished(), "all that time the answer was under way");
+        assert!(timeout(2 * IDLE, ends).await.unwrap().unwrap() > 9 * STALL);
     }
 
     #[tokio::test(start_paused = true)]

@@ -28,7 +28,8 @@ pub fn settings_page() -> String {
          Written in `palisade.yaml` (sections as indented below), as an environment variable, or as a flag (`--section.key value`).\n\
          Flags win over the environment, the environment over the file, the file over the default. In the file `${{NAME}}` is replaced\n\
          by that variable, or by the content of the file that `NAME_FILE` names; an undefined name stops the start. A secret is also\n\
-         read from the file that its name with `_FILE` (`_file` in the settings file) points to. Unknown names stop the start (exit 78).\n\n\
+         read from the file that its name with `_FILE` (`_file` in the settings file) points to. A secret is no flag: everybody on\n\
+         the machine sees the command line of every process. Unknown names, and secrets as flags, stop the start (exit 78).\n\n\
          `palisade config explain` shows each value with its origin, `palisade config check` tries a file without starting.\n"
     );
     let mut section = "";

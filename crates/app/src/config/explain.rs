@@ -23,13 +23,17 @@ fn text(value: &Value) -> String {
         Value::Scalar(text) => text.clone(),
         Value::List(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Map(entries) => {
-            // An object may have a secret among its fields.
             let shown =
-                |name: &str, value| if name.contains("secret") { "set".to_owned() } else { text(value) };
+                |name: &str, value| if is_secret_field(name) { "set".to_owned() } else { text(value) };
             let entries = entries.iter().map(|(name, value)| format!("{name}: {}", shown(name, value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// An object may have a secret among its fields: its name says so.
+pub(super) fn is_secret_field(name: &str) -> bool {
+    name.contains("secret")
 }
 
 /// Every setting that does something, one a line, then what is not effective.

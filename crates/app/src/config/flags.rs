@@ -1,13 +1,15 @@
 //! Settings on the command line: `--section.key value` or `--section.key=value`.
 //!
 //! They are taken out before the commands' own arguments are read, because their names come from the registry.
+//!
+//! Invariant: no secret is read from here. Everybody on the machine sees the command line of every process.
 
 use base::setting::{Definition, Origin, Shape, Value};
 
 use super::given::Given;
 use super::problem::{Problem, ProblemKind};
 use super::walk::{find, find_secret, unknown, unreadable};
-use super::{Inputs, expand, file};
+use super::{Inputs, expand, explain, file};
 
 /// One setting flag.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,6 +92,9 @@ fn one(definitions: &[&'static Definition], inputs: &Inputs<'_>, flag: &Flag) ->
             | Shape::Path
             | Shape::List => Value::Scalar(text),
         };
+        if found.definition.shape == Shape::Secret || holds_secret(&value) {
+            return Err(seen_by_all(found.definition, name, place));
+        }
         return found.read(name, value, origin);
     }
     if let Some(found) = name.strip_suffix("_file").and_then(|name| find_secret(definitions, name)) {
@@ -98,6 +103,32 @@ fn one(definitions: &[&'static Definition], inputs: &Inputs<'_>, flag: &Flag) ->
         return found.read(name, Value::Scalar(read), origin);
     }
     Err(unknown(definitions, name, place))
+}
+
+/// Whether an object has a secret among its fields.
+fn holds_secret(value: &Value) -> bool {
+    match value {
+        Value::Scalar(_) => false,
+        Value::List(items) => items.iter().any(holds_secret),
+        Value::Map(fields) => {
+            fields.iter().any(|(name, value)| explain::is_secret_field(name) || holds_secret(value))
+        }
+    }
+}
+
+fn seen_by_all(definition: &Definition, name: &str, place: String) -> Problem {
+    let variable = definition.variable();
+    let fix = match definition.shape {
+        Shape::Secret => format!(
+            "Set it in palisade.yaml or as {variable}, or name a file that holds it: {variable}_FILE, --{name}_file."
+        ),
+        _ => format!(
+            "Set it in palisade.yaml, where ${{NAME}} stands for a secret of the environment, or as {variable}."
+        ),
+    };
+    Problem::new(ProblemKind::Refused, name, place, format!("{name} holds a secret and is no flag."))
+        .why("The command line of a process is seen by everybody on the machine (`ps`), and kept by shells (control 101).")
+        .fix(fix)
 }
 
 #[cfg(test)]

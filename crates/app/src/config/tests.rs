@@ -187,6 +187,18 @@ fn every_secret_is_read_from_a_file_under_each_of_its_names() {
 }
 
 #[test]
+fn no_secret_is_read_from_the_command_line() {
+    for value in ["the key", "${A_SECRET}", ""] {
+        let flag = Start { flags: vec![("test.key", value)], ..Start::default() };
+        let problem = flag.problem(ProblemKind::Refused, "test.key");
+        assert!(value.is_empty() || !problem.to_string().contains(value), "{problem}");
+        for way in ["palisade.yaml", "PALISADE_TEST_KEY,", "PALISADE_TEST_KEY_FILE", "--test.key_file"] {
+            assert!(problem.fix.contains(way), "{problem}");
+        }
+    }
+}
+
+#[test]
 fn only_secrets_are_read_from_files() {
     variables(&[("PALISADE_TEST_LIFE_FILE", "/x")]).problem(ProblemKind::Unknown, "PALISADE_TEST_LIFE_FILE");
     file("test: { life_file: /x }").problem(ProblemKind::Unknown, "test.life_file");

@@ -36,8 +36,8 @@ pub async fn database_traffic_is_protected(bench: &Bench) -> Result<Finding, Tro
         let listed = own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         lines.push((true, format!("TCP listeners of this process and its children: {listed}")));
     }
-    let remote = ["config", "check", "--database.url=postgres://u:p@db.palisade.invalid/x?sslmode=disable"];
-    let ended = bench.program(&remote, &[]).await?;
+    let remote = [("PALISADE_DATABASE_URL", "postgres://u:p@db.palisade.invalid/x?sslmode=disable")];
+    let ended = bench.program(&["config", "check"], &remote).await?;
     lines.push((
         ended.code == Some(78),
         format!("a start with a plaintext database elsewhere ends with exit {:?}", ended.code),

@@ -31,13 +31,13 @@ async fn with(idp: &Idp) -> Palisade {
         "--auth.uri_allow_list=http://localhost:*/**",
         "--auth.external.keycloak.enabled=true",
         "--auth.external.keycloak.client_id=palisade",
-        "--auth.external.keycloak.secret=a-secret-that-only-both-know",
         "--auth.manual_linking=true",
         "--auth.oauth_server.enabled=true",
         url.as_str(),
     ];
     let flags: Vec<&str> = RAISED.iter().copied().chain(more).collect();
-    Palisade::start("dev", &flags).await
+    let secret = ("PALISADE_AUTH_EXTERNAL_KEYCLOAK_SECRET", "a-secret-that-only-both-know");
+    Palisade::start_told("dev", &flags, &[(secret.0.to_owned(), secret.1.to_owned())]).await
 }
 
 #[tokio::test]

@@ -115,10 +115,36 @@ fn what_cannot_be_started_with_ends_with_78_and_says_what_to_do() {
         "jwt_secret",
     );
     refused(
-        &["config", "check", "--database.url", "postgres://u:p@db.example.com/x?sslmode=disable"],
-        &[],
+        &["config", "check"],
+        &[("PALISADE_DATABASE_URL", "postgres://u:p@db.example.com/x?sslmode=disable")],
         "plaintext",
     );
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_refused_by_name_and_not_repeated() {
+    let providers = r#"[{"id":"x","issuer":"https://idp.example.com","client_id":["a"],"client_secret":"hunter2-hunter2"}]"#;
+    for (flag, value) in [
+        ("email.smtp_password", "hunter2-hunter2"),
+        ("database.url", "postgres://u:hunter2-hunter2@db.example.com/x"),
+        ("auth.external.github.secret", "hunter2-hunter2"),
+        ("logging.otlp_headers", "authorization=hunter2-hunter2"),
+        ("auth.oidc_providers", providers),
+    ] {
+        for words in [vec![format!("--{flag}={value}")], vec![format!("--{flag}"), value.to_owned()]] {
+            let words: Vec<&str> =
+                ["config", "check"].into_iter().chain(words.iter().map(String::as_str)).collect();
+            let (code, said) = run(&words, &[]);
+            assert_eq!(code, 78, "{said}");
+            assert!(said.contains(flag) && said.contains("is no flag"), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "hunter2-hunter2").unwrap();
+    let (code, said) =
+        run(&["config", "check", "--email.smtp_password_file", file.path().to_str().unwrap()], &[]);
+    assert_eq!(code, 0, "{said}");
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Chunk {
     pub next: Place,
     /// Files that were gone before they were read.
     pub lost: u64,
+    /// Whether there was more when this was read.
+    pub more: bool,
 }
 
 impl Stream {
@@ -141,7 +143,7 @@ pub fn read_after(folder: &Path, name: &str, place: Place, bytes_max: u64) -> io
             // Put aside or removed meanwhile: looked for again under its number.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if place.file == now {
-                    return Ok(Chunk { lines: String::new(), next: place, lost });
+                    return Ok(Chunk { lines: String::new(), next: place, lost, more: false });
                 }
                 continue;
             }
@@ -151,17 +153,23 @@ pub fn read_after(folder: &Path, name: &str, place: Place, bytes_max: u64) -> io
         if place.file == now && numbers(folder, name)?.last().map_or(1, |last| last + 1) != now {
             continue;
         }
+        let length = file.metadata()?.len();
+        if length < place.offset {
+            // Somebody emptied it, or took it away, and it was begun anew.
+            place.offset = 0;
+        }
         let lines = whole_lines(file, place.offset, bytes_max)?;
         if lines.is_empty() && place.file < now {
             place = Place { file: place.file + 1, offset: 0 };
             continue;
         }
         let next = Place { file: place.file, offset: place.offset + lines.len() as u64 };
-        return Ok(Chunk { lines: String::from_utf8_lossy(&lines).into_owned(), next, lost });
+        let more = !lines.is_empty() && (place.file < now || next.offset < length);
+        return Ok(Chunk { lines: String::from_utf8_lossy(&lines).into_owned(), next, lost, more });
     }
 }
 
-/// Whole lines from an offset on. A file that was emptied by somebody else is read from its beginning.
+/// Whole lines from an offset on.
 fn whole_lines(mut file: File, offset: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
@@ -230,6 +238,39 @@ mod tests {
         let long = "x".repeat(1_000);
         stream.write(format!("{long}\nnext\n").as_bytes()).unwrap();
         assert_eq!(all(folder.path(), place, 10).0, format!("begun{long}\nnext\n"));
+    }
+
+    #[test]
+    fn a_file_that_somebody_emptied_or_took_away_is_read_from_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let current = folder.path().join("combined.log");
+        let mut stream = Stream::open(folder.path(), "combined", 1 << 20, 3).unwrap();
+        stream.write(b"first\nsecond\n").unwrap();
+        let (_, place, _) = all(folder.path(), Place::default(), 100);
+        fs::write(&current, "").unwrap();
+        let (text, place, _) = all(folder.path(), place, 100);
+        assert_eq!((text.as_str(), place.offset), ("", 0));
+        stream.write(b"third\n").unwrap();
+        let (text, place, _) = all(folder.path(), place, 100);
+        assert_eq!(text, "third\n");
+        fs::rename(&current, folder.path().join("aside")).unwrap();
+        stream.write(b"4th\n").unwrap();
+        assert_eq!(all(folder.path(), place, 100).0, "4th\n");
+    }
+
+    #[test]
+    fn more_is_what_was_there_already_and_not_what_comes_while_it_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stream = Stream::open(folder.path(), "combined", 20, 3).unwrap();
+        (0..5).for_each(|_| stream.write(b"123456789\n").unwrap());
+        let mut place = Place::default();
+        let mut seen = Vec::new();
+        while seen.len() < 5 {
+            let chunk = read_after(folder.path(), "combined", place, 10).unwrap();
+            place = chunk.next;
+            seen.push(chunk.more);
+        }
+        assert_eq!(seen, [true, true, true, true, false]);
     }
 
     #[test]

@@ -5,6 +5,12 @@ use base::Limit;
 /// Bytes sent at once.
 pub const BATCH_BYTES: Limit =
     Limit::new("logs_batch_bytes_max", 512 << 10, "half of what leaves the house in one request");
+/// Bytes of one request to a collector or a store.
+pub const BODY_BYTES: Limit = Limit::new(
+    "logs_body_bytes_max",
+    1 << 20,
+    "as much as leaves the house in one request; collectors take more",
+);
 /// Longest datagram.
 pub const DATAGRAM_BYTES: Limit =
     Limit::new("logs_datagram_bytes_max", 8_192, "what receivers take by default; what is longer is cut");

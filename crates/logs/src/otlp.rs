@@ -37,6 +37,12 @@ impl Otlp {
                     setting: settings::OTLP_HEADERS.definition.name,
                     what: "expected name=value with commas between them".to_owned(),
                 })?;
+                if !Request::can_carry(name.trim(), value.trim()) {
+                    return Err(Error::Setting {
+                        setting: settings::OTLP_HEADERS.definition.name,
+                        what: "a name or a value in it can be in no header".to_owned(),
+                    });
+                }
                 headers.push((name.trim().to_owned(), Secret::from(value.trim())));
             }
         }
@@ -49,36 +55,63 @@ impl Otlp {
         let read: Vec<(&Record, Map<String, Value>)> =
             records.iter().map(|record| (record, record.fields())).collect();
         if let Some(url) = &self.traces {
-            let spans: Vec<Value> = read.iter().filter_map(|(record, fields)| span(record, fields)).collect();
-            if !spans.is_empty() {
-                let scope = json!({ "scope": { "name": "palisade" }, "spans": spans });
-                self.post(
-                    outbound,
-                    url,
-                    json!({ "resourceSpans": [{ "resource": resource(), "scopeSpans": [scope] }] }),
-                )
-                .await?;
+            let spans = read.iter().filter_map(|(record, fields)| span(record, fields));
+            for body in bodies(["resourceSpans", "scopeSpans", "spans"], spans) {
+                self.post(outbound, url, body).await?;
             }
         }
-        let logs: Vec<Value> = read.iter().map(|(record, fields)| log(record, fields)).collect();
-        let scope = json!({ "scope": { "name": "palisade" }, "logRecords": logs });
-        self.post(
-            outbound,
-            &self.logs,
-            json!({ "resourceLogs": [{ "resource": resource(), "scopeLogs": [scope] }] }),
-        )
-        .await
+        let logs = read.iter().map(|(record, fields)| log(record, fields));
+        for body in bodies(["resourceLogs", "scopeLogs", "logRecords"], logs) {
+            self.post(outbound, &self.logs, body).await?;
+        }
+        Ok(())
     }
 
-    async fn post(&self, outbound: &Outbound, url: &str, body: Value) -> Result<(), Error> {
-        let mut request =
-            Request::post("otlp", url).json(&body).within(Duration::from_secs(limits::ANSWER_SECONDS.value));
+    async fn post(&self, outbound: &Outbound, url: &str, body: String) -> Result<(), Error> {
+        let mut request = Request::post("otlp", url)
+            .body("application/json", body)
+            .within(Duration::from_secs(limits::ANSWER_SECONDS.value));
         for (name, value) in &self.headers {
             request = request.header(name, value.expose());
         }
         outbound.send(request).await.and_then(outbound::Answer::success)?;
         Ok(())
     }
+}
+
+/// As few bodies as hold all of these: with every name in it, OTLP's JSON is several times as long as what it tells. What
+/// fits into none by itself is no line of ours; it is left out, or nothing behind it would ever leave.
+fn bodies([outer, scope, inner]: [&str; 3], items: impl Iterator<Item = Value>) -> Vec<String> {
+    let resource = resource();
+    let begin = format!(
+        "{{\"{outer}\":[{{\"resource\":{resource},\"{scope}\":[{{\"scope\":{{\"name\":\"palisade\"}},\"{inner}\":["
+    );
+    const END: &str = "]}]}]}";
+    let room = limits::BODY_BYTES.size().saturating_sub(begin.len() + END.len());
+    let mut bodies: Vec<String> = Vec::new();
+    let mut open = String::new();
+    let mut close = |open: &mut String| {
+        if !open.is_empty() {
+            bodies.push(format!("{begin}{open}{END}"));
+            open.clear();
+        }
+    };
+    for item in items {
+        let item = item.to_string();
+        if item.len() > room {
+            tracing::error!(bytes = item.len(), "a line that no collector takes was left out");
+            continue;
+        }
+        if open.len() + 1 + item.len() > room {
+            close(&mut open);
+        }
+        if !open.is_empty() {
+            open.push(',');
+        }
+        open.push_str(&item);
+    }
+    close(&mut open);
+    bodies
 }
 
 fn resource() -> Value {
@@ -189,6 +222,35 @@ fn span(record: &Record, fields: &Map<String, Value>) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_that_cannot_be_sent_are_told_at_start_and_not_repeated() {
+        let with = |headers: &str| {
+            let given = Settings::default().with("logging.otlp_endpoint", "https://otlp.example.com");
+            Otlp::from(&given.with("logging.otlp_headers", headers)).map(|found| found.is_some())
+        };
+        assert!(with("x-tenant=ours, authorization=Bearer abc").unwrap());
+        for headers in ["x tenant=hunter2", "x-tenant=hunter2\nx-other: 1", "hunter2"] {
+            let refused = with(headers).unwrap_err().to_string();
+            assert!(refused.contains("logging.otlp_headers") && !refused.contains("hunter2"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn bodies_hold_everything_in_order_and_none_is_longer_than_what_leaves_the_house() {
+        let wide = |number: usize| json!({ "number": number, "text": "x".repeat(1_000) });
+        let too_wide = json!({ "text": "x".repeat(limits::BODY_BYTES.size()) });
+        let items = (0..3_000).map(wide).chain([too_wide]).chain([wide(3_000)]);
+        let bodies = bodies(["resourceLogs", "scopeLogs", "logRecords"], items);
+        assert!(bodies.len() >= 3 && bodies.iter().all(|body| body.len() <= limits::BODY_BYTES.size()));
+        assert!(limits::BODY_BYTES.value <= outbound::limits::SENT_BYTES.value);
+        let read = bodies.iter().flat_map(|body| {
+            let body: Value = serde_json::from_str(body).unwrap();
+            body["resourceLogs"][0]["scopeLogs"][0]["logRecords"].as_array().unwrap().clone()
+        });
+        assert!(read.map(|one| one["number"].as_u64().unwrap()).eq(0..=3_000));
+        assert!(super::bodies(["a", "b", "c"], std::iter::empty()).is_empty());
+    }
 
     #[test]
     fn a_requests_line_is_a_log_and_a_span_of_the_same_trace() {

@@ -165,7 +165,7 @@ impl Line {
         }
     }
 
-    /// Everything there is to send now.
+    /// Everything there is to send now. What sending itself makes the log say (at level debug) is for the next round.
     async fn round(&mut self) -> Result<(), Error> {
         if !self.is_wanted().await? {
             return Ok(());
@@ -193,27 +193,28 @@ impl Line {
         Ok(true)
     }
 
-    /// Lines of our own log. Says whether there were any.
+    /// Lines of our own log. Says whether there may be more.
     async fn send_lines(&mut self) -> Result<bool, Error> {
-        let from = self.place.unwrap_or_default();
+        let mut from = self.place.unwrap_or_default();
         let chunk =
             read_after(&self.logs, COMBINED, from, limits::BATCH_BYTES.value).map_err(Error::Files)?;
         if chunk.lost > 0 {
+            // Told once, however often sending what is left is tried.
+            from = Place { file: chunk.next.file, offset: 0 };
+            self.stand(from).map_err(Error::Files)?;
             self.lost(chunk.lost).await;
         }
         let now = self.parts.clock.now();
         let records: Vec<Record> = chunk.lines.lines().map(|line| Record::of_line(line, now)).collect();
         if !records.is_empty() {
-            self.deliver(&records, &format!("{}-{}", from.file, from.offset)).await?;
+            // Other nodes, and the same one with another data folder, have lines at the same place of a file.
+            self.deliver(&records, &format!("{}-{}-{}", self.node, from.file, from.offset)).await?;
         }
-        if self.place != Some(chunk.next) {
-            self.place = Some(chunk.next);
-            self.keep(chunk.next).map_err(Error::Files)?;
-        }
-        Ok(!records.is_empty())
+        self.stand(chunk.next).map_err(Error::Files)?;
+        Ok(chunk.more)
     }
 
-    /// Entries of the chain, when it is our turn. Says whether there were any.
+    /// Entries of the chain, when it is our turn. Says whether there may be more.
     async fn send_entries(&mut self) -> Result<bool, Error> {
         let Some(mut after) = self.turn().await? else { return Ok(false) };
         let found = self.parts.audit.export(&Filter::default(), after).await?;
@@ -221,7 +222,7 @@ impl Line {
         while !rest.is_empty() {
             let mut bytes = 0;
             let fits = rest.iter().take_while(|entry| {
-                bytes += entry.body.len() as u64;
+                bytes += entry.line().len() as u64;
                 bytes <= limits::BATCH_BYTES.value
             });
             let (batch, behind) = rest.split_at(fits.count().max(1));
@@ -233,7 +234,7 @@ impl Line {
             }
             (after, rest) = (last, behind);
         }
-        Ok(!found.is_empty())
+        Ok(found.len() as u64 >= audit::limits::READ_CHUNK.value)
     }
 
     async fn deliver(&self, records: &[Record], name: &str) -> Result<(), Error> {
@@ -290,7 +291,12 @@ impl Line {
         (now, now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX))
     }
 
-    fn keep(&self, place: Place) -> std::io::Result<()> {
+    /// Goes on from here, also after the next start.
+    fn stand(&mut self, place: Place) -> std::io::Result<()> {
+        if self.place == Some(place) {
+            return Ok(());
+        }
+        self.place = Some(place);
         match self.socket {
             Some(_) => Ok(()),
             None => write_whole(&self.kept, &place.to_string()),

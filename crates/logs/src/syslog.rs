@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outbound::Outbound;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use crate::record::{From, Record};
@@ -19,8 +19,6 @@ use crate::{Error, limits, settings};
 /// Facilities: `log audit` for the audit log, `local0` for the program's own.
 const LOG_AUDIT: u8 = 13;
 const LOCAL0: u8 = 16;
-/// What a receiver may say that has nothing to say.
-const CHATTER_BYTES_MAX: u64 = 4_096;
 
 /// A receiver.
 pub(crate) struct Syslog {
@@ -158,8 +156,8 @@ async fn hand_over(
 ) -> std::io::Result<()> {
     stream.write_all(bytes).await?;
     stream.shutdown().await?;
-    let mut chatter = Vec::new();
-    match stream.take(CHATTER_BYTES_MAX).read_to_end(&mut chatter).await {
+    // Whatever it says meanwhile: it is its end that counts.
+    match tokio::io::copy(&mut stream, &mut tokio::io::sink()).await {
         Ok(_) => Ok(()),
         // An end of TLS without the alert for it: TCP says that everything was read before.
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(()),
@@ -169,7 +167,24 @@ async fn hand_over(
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receiver_that_talks_and_does_not_end_its_side_has_confirmed_nothing() {
+        let (ours, mut theirs) = tokio::io::duplex(64 << 10);
+        let talks = tokio::spawn(async move {
+            theirs.write_all(&[b'x'; 10_000]).await.unwrap();
+            theirs.read_to_end(&mut Vec::new()).await.unwrap();
+            theirs
+        });
+        let limit = Duration::from_secs(limits::ANSWER_SECONDS.value);
+        let mut handed = Box::pin(hand_over(ours, b"a batch"));
+        assert!(tokio::time::timeout(limit, &mut handed).await.is_err());
+        drop(talks.await.unwrap());
+        handed.await.unwrap();
+    }
 
     fn record(line: &str) -> Record {
         Record::of_line(line, "2026-11-22T07:00:00Z".parse().unwrap())

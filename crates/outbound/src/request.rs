@@ -72,6 +72,11 @@ impl Request {
         self
     }
 
+    /// Whether a header can be sent, for settings that are looked at before anything is.
+    pub fn can_carry(name: &str, value: &str) -> bool {
+        name.parse::<HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok()
+    }
+
     /// With a bearer token.
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))

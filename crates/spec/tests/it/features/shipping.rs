@@ -146,6 +146,11 @@ async fn datagrams_arrive_too_and_clear_text_goes_nowhere_that_is_not_named() {
     assert!(palisade.stop().await.success());
 }
 
+/// A secret is no flag.
+fn secret(name: &str, value: &str) -> [(String, String); 1] {
+    [(name.to_owned(), value.to_owned())]
+}
+
 /// Everything that was posted to a path, in order.
 fn posted(collector: &Double, path: &str) -> Vec<(String, Value)> {
     let asked = collector.asked().into_iter().filter(|asked| asked.line == format!("POST {path}"));
@@ -170,14 +175,10 @@ fn all_in(posted: &[(String, Value)], outer: &str, scope: &str, inner: &str) -> 
 #[tokio::test]
 async fn a_collector_gets_both_logs_and_a_span_for_each_request() {
     let collector = Double::start().await;
-    let flags = [
-        "--logging.otlp_endpoint",
-        &collector.url,
-        "--logging.otlp_headers",
-        "x-tenant=ours, authorization=Bearer abc",
-    ];
+    let flags = ["--logging.otlp_endpoint", &collector.url];
     let more = ["--outbound.allow", "127.0.0.1", "--auth.autoconfirm", "true"];
-    let palisade = Palisade::start("serve", &[flags.as_slice(), &more].concat()).await;
+    let headers = secret("PALISADE_LOGGING_OTLP_HEADERS", "x-tenant=ours, authorization=Bearer abc");
+    let palisade = Palisade::start_told("serve", &[flags.as_slice(), &more].concat(), &headers).await;
     let request = sign_up(&palisade, "first").await;
     until("nobody takes it yet", async || palisade.output().contains("logs are held up")).await;
     collector.answer("/v1/traces", serde_json::json!({}));
@@ -212,6 +213,49 @@ async fn a_collector_gets_both_logs_and_a_span_for_each_request() {
     assert!(palisade.stop().await.success());
 }
 
+/// What waited is more than one request may hold, and some of what should wait is gone.
+#[tokio::test]
+async fn a_collector_that_was_away_for_long_gets_all_there_is_and_is_told_of_the_rest_once() {
+    let collector = Double::start().await;
+    let palisade = Palisade::start("serve", &[]).await;
+    let logs = palisade.data().join("logs");
+    let line = |number: usize| {
+        format!(
+            "{{\"timestamp\":\"2026-11-22T07:00:00Z\",\"level\":\"INFO\",\"request_id\":\"waited-{number}\",\"method\":\"GET\",\"path\":\"/health\",\
+             \"status\":200,\"took_us\":1,\"ip\":\"192.0.2.1\",\"target\":\"palisade::access\"}}\n"
+        )
+    };
+    let waited: String = (0..3_000).map(line).collect();
+    assert!(waited.len() < 1 << 20, "as OTLP's JSON it is several times as long");
+    std::fs::write(logs.join("combined.000005.log"), waited).unwrap();
+    std::fs::write(logs.join("otlp.sent"), "1 0").unwrap();
+    let flags = [
+        "--logging.otlp_endpoint",
+        &collector.url,
+        "--outbound.allow",
+        "127.0.0.1",
+        "--logging.otlp_traces",
+        "false",
+    ];
+    let palisade = palisade.kill_and_start_again("serve", &flags).await;
+    until("it was tried again and again", async || posted(&collector, "/v1/logs").len() > 2).await;
+    let before = posted(&collector, "/v1/logs").len();
+    collector.answer("/v1/logs", serde_json::json!({}));
+    let bodies = || posted(&collector, "/v1/logs").split_off(before);
+    until("all of it, and what is lost", async || {
+        let all: String = bodies().iter().map(|(_, body)| body.to_string()).collect();
+        all.contains("waited-2999\"") && all.contains("\"logs.lost\"")
+    })
+    .await;
+    let bodies = bodies();
+    let taken = all_in(&bodies, "resourceLogs", "scopeLogs", "logRecords");
+    let ids: std::collections::HashSet<&str> =
+        taken.iter().filter_map(|log| attribute(log, "request_id")).collect();
+    assert!((0..3_000).all(|number| ids.contains(&*format!("waited-{number}"))));
+    assert_eq!(taken.iter().filter(|log| attribute(log, "event") == Some("logs.lost")).count(), 1);
+    assert!(palisade.stop().await.success());
+}
+
 #[tokio::test]
 async fn a_store_gets_both_logs_as_objects_that_name_what_is_in_them() {
     let store = Double::start().await;
@@ -225,9 +269,10 @@ async fn a_store_gets_both_logs_as_objects_that_name_what_is_in_them() {
         "--logging.s3_access_key_id",
         "AKIDEXAMPLE",
     ];
-    let more = ["--logging.s3_secret_access_key", "a-secret-of-the-store", "--logging.s3_every", "1s"];
+    let more = ["--logging.s3_every", "1s"];
     let rest = ["--outbound.allow", "127.0.0.1", "--auth.autoconfirm", "true"];
-    let palisade = Palisade::start("serve", &[flags.as_slice(), &more, &rest].concat()).await;
+    let key = secret("PALISADE_LOGGING_S3_SECRET_ACCESS_KEY", "a-secret-of-the-store");
+    let palisade = Palisade::start_told("serve", &[flags.as_slice(), &more, &rest].concat(), &key).await;
     let request = sign_up(&palisade, "first").await;
     let lines = |kind: &str| {
         let asked = store

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing on it names a person, a row or a secret; every label is one of a few known when the program was built.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -67,6 +67,11 @@ pub fn known(settings: &Settings, tls: Option<&tls::Tls>) -> Result<Option<Arc<S
     let why = "the server has no certificate to show: set server.tls.cert_file, server.tls.domains or server.tls.local_ca";
     let tls = tls.ok_or_else(|| refuse("monitoring.client_ca_file", why))?;
     Ok(Some(tls.config_for_known(&authorities)?))
+}
+
+/// Whether the settings can be honoured.
+pub fn check(settings: &Settings) -> Result<(), edge::Error> {
+    read(settings).map(drop)
 }
 
 /// Where and what.
@@ -148,7 +153,8 @@ impl Bound {
         let listener = match edge::Monitoring::bind(wanted.port).await {
             Ok(listener) => Some(listener),
             Err(error) => {
-                tracing::warn!(%error, "metrics are not served: set monitoring.port to a port that can be had, or monitoring.enabled to false");
+                tracing::warn!(%error, "metrics are not served, and control 110 fails: something else has that port, as a second Palisade on this machine \
+                    would. Give this one its own by monitoring.port (0 takes any that is free), or set monitoring.enabled to false");
                 None
             }
         };
@@ -159,6 +165,12 @@ impl Bound {
     pub fn place(&self) -> Option<(SocketAddr, String)> {
         let address = self.listener.as_ref()?.local_addr().ok()?;
         Some((address, self.wanted.path.clone()))
+    }
+
+    /// Where it should be, and somebody else is.
+    pub fn taken(&self) -> Option<(SocketAddr, String)> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.wanted.port));
+        (self.wanted.enabled && self.listener.is_none()).then(|| (address, self.wanted.path.clone()))
     }
 
     /// What serves the page of these counts.

@@ -31,6 +31,8 @@ pub struct Basics {
     pub url: String,
     /// Where its metrics are, and at which path.
     pub metrics: Option<(SocketAddr, String)>,
+    /// Where they should be, and somebody else is.
+    pub metrics_taken: Option<(SocketAddr, String)>,
     /// What everything sealed at rest hangs on.
     pub root: Arc<RootKey>,
     /// What counts requests and tries.
@@ -367,6 +369,7 @@ fn place(
         secure: basics.url.starts_with("https://"),
         encryption: encryption(basics, certificate),
         metrics: basics.metrics.clone(),
+        metrics_taken: basics.metrics_taken.clone(),
         metrics_aside: given
             .get(&crate::monitoring::CLIENT_CA_FILE)
             .map(|_| basics.data.join(METRICS_SOCKET)),

@@ -66,6 +66,8 @@ pub struct Running {
     pub database: Database,
     /// Where its metrics are, and at which path.
     pub metrics: Option<(SocketAddr, String)>,
+    /// Where they should be, and somebody else is.
+    pub metrics_taken: Option<(SocketAddr, String)>,
     /// What is served.
     pub routes: Vec<web::Bound>,
     tasks: Tasks,
@@ -115,8 +117,9 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         None => Limiter::in_memory(clock.clone()),
     };
     let monitoring = monitoring::Bound::open(&settings).await?;
-    let metrics = monitoring.place();
-    let basics = Basics { settings, profile, data, address, url, metrics, root, limiter, clock, rng };
+    let (metrics, metrics_taken) = (monitoring.place(), monitoring.taken());
+    let basics =
+        Basics { settings, profile, data, address, url, metrics, metrics_taken, root, limiter, clock, rng };
 
     let (audit, audit_tasks) = services::audit(&basics, &database.pg).await?;
     audit_tasks.spawn(&tasks.audit.tracker, tasks.audit.stop.clone());
@@ -167,16 +170,8 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         None => Listening::Tcp(bound),
     };
     let (pg, clock, edge) = (services.pg.clone(), basics.clock.clone(), edges.public.counts());
-    if let Some((page, listener)) = monitoring.serving(monitoring::Counted { edge, pg, clock }) {
-        let known = monitoring::known(&basics.settings, services.tls.as_ref())?;
-        if known.is_some() {
-            // The probes have no certificate: they read it where only the operator can.
-            let aside =
-                socket(&basics.data.join(services::METRICS_SOCKET), |path| Listening::aside(path, None))?;
-            answering.tracker.spawn(page.clone().serve_at(aside, answering.stop.clone()));
-        }
-        answering.tracker.spawn(page.serve(listener, known, answering.stop.clone()));
-    }
+    let counted = monitoring::Counted { edge, pg, clock };
+    metrics_page(monitoring, counted, &basics, services.tls.as_ref(), answering)?;
     let public = Arc::new(edges.public);
     probes_sockets(&basics, &services, &routes, &public, answering)?;
     answering.tracker.spawn(edge::serve(public, listening, answering.stop.clone()));
@@ -185,8 +180,39 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         behind.tracker.spawn(services.posture.clone().hourly(behind.stop.clone()));
     }
     let (url, admin_url) = (basics.url, database.admin_url.clone());
-    let metrics = basics.metrics;
-    Ok(Running { url, address, metrics, keys, admin_url, services, database, routes, tasks, control })
+    let Basics { metrics, metrics_taken, .. } = basics;
+    Ok(Running {
+        url,
+        address,
+        metrics,
+        metrics_taken,
+        keys,
+        admin_url,
+        services,
+        database,
+        routes,
+        tasks,
+        control,
+    })
+}
+
+/// Serves the page of metrics, where its port could be had.
+fn metrics_page(
+    monitoring: monitoring::Bound,
+    counted: monitoring::Counted,
+    basics: &Basics,
+    certificate: Option<&tls::Tls>,
+    answering: &Group,
+) -> Result<(), StartError> {
+    let Some((page, listener)) = monitoring.serving(counted) else { return Ok(()) };
+    let known = monitoring::known(&basics.settings, certificate)?;
+    if known.is_some() {
+        // The probes have no certificate: they read it where only the operator can.
+        let aside = socket(&basics.data.join(services::METRICS_SOCKET), |path| Listening::aside(path, None))?;
+        answering.tracker.spawn(page.clone().serve_at(aside, answering.stop.clone()));
+    }
+    answering.tracker.spawn(page.serve(listener, known, answering.stop.clone()));
+    Ok(())
 }
 
 /// The log's two files, in the folder that is now known to be nobody else's.

@@ -61,7 +61,10 @@ impl Monitoring {
 
     fn decide(&self, request: &Request<Incoming>) -> Response<Body> {
         let (method, headers) = (request.method(), request.headers());
-        if !is_local(headers.get(HOST).and_then(|host| host.to_str().ok())) {
+        // HTTP/2 names it in the target, HTTP/1.1 in a header or, as to proxies, in both.
+        let target = request.uri().authority().map(|authority| authority.as_str());
+        let named = headers.get(HOST).map(|host| host.to_str().unwrap_or("no name"));
+        if !is_local(target) || !is_local(named) {
             return Answer::status(StatusCode::MISDIRECTED_REQUEST).0;
         }
         if request.uri().path() != self.path {

@@ -37,6 +37,8 @@ pub struct Place {
     pub address: SocketAddr,
     /// Where its metrics are said to be, and at which path: control 110 looks there.
     pub metrics: Option<(SocketAddr, String)>,
+    /// Where they should be, and somebody else is.
+    pub metrics_taken: Option<(SocketAddr, String)>,
     /// A socket with the same page, where that place is said to be only for those who show a certificate.
     pub metrics_aside: Option<PathBuf>,
     /// What a browser would know.

@@ -26,7 +26,10 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// 110: on loopback only, the six names, what is caused is counted, and whoever asks by another name is told nothing.
 pub async fn the_six_are_served_and_move(bench: &Bench) -> Result<Finding, Trouble> {
     let Some((address, path)) = &bench.place.metrics else {
-        return Ok(Finding::failing("nothing serves metrics: they are switched off, or their port is taken"));
+        return Ok(Finding::failing(match &bench.place.metrics_taken {
+            None => "metrics are switched off: set monitoring.enabled to true".to_owned(),
+            Some((address, path)) => taken(bench, *address, path).await,
+        }));
     };
     let mut lines = Vec::new();
     let seat = match &bench.place.metrics_aside {
@@ -73,6 +76,20 @@ pub async fn the_six_are_served_and_move(bench: &Bench) -> Result<Finding, Troub
         ));
     }
     Ok(Finding::all(lines))
+}
+
+/// Who is where these metrics should be, as whoever asks there sees it, and what to do about it.
+async fn taken(bench: &Bench, address: SocketAddr, path: &str) -> String {
+    let page = read(bench, &Seat::Tcp(address), path, "127.0.0.1", "text/plain").await.unwrap_or_default();
+    let is_ours = |line: &str| is_of(line, "palisade_build_info");
+    let who = match page.lines().any(is_ours) {
+        true => "another Palisade on this machine serves its own metrics there",
+        false => "another program has that port",
+    };
+    format!(
+        "these metrics are served nowhere: their place is {address}, and {who}. Give this server a port of its own by monitoring.port \
+         (0 takes any that is free) and start it again; the other one is not concerned"
+    )
 }
 
 /// The address that this machine has for others, if it has one. Nothing is sent.

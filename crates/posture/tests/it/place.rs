@@ -43,6 +43,7 @@ pub fn lay(address: SocketAddr, database: pg::admin::Target, program: &str) -> L
             roots: None,
         },
         metrics: None,
+        metrics_taken: None,
         metrics_aside: None,
         publishable_key: Secret::from("publishable"),
         secret_key: Secret::from("secret"),

@@ -41,6 +41,7 @@ fn bench(app: &TestApp) -> Bench {
             roots: None,
         },
         metrics: running.metrics.clone(),
+        metrics_taken: running.metrics_taken.clone(),
         metrics_aside: Some(app.data().join("metrics.sock")).filter(|path| path.exists()),
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),

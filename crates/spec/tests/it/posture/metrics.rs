@@ -20,6 +20,27 @@ async fn metrics_that_are_not_served_or_not_all_are_seen() {
 }
 
 #[tokio::test]
+async fn of_two_servers_on_one_machine_the_second_says_whose_metrics_are_where_its_own_should_be() {
+    let first = TestApp::start().await;
+    let (address, _) = first.running.metrics.clone().unwrap();
+    let port = address.port().to_string();
+    let second = TestApp::builder().with("monitoring.port", &port).start().await;
+    let finding = look(&second, 110).await;
+    assert_eq!(finding.state, State::Failing, "{}", finding.evidence);
+    for word in [&*address.to_string(), "another Palisade", "monitoring.port"] {
+        assert!(finding.evidence.contains(word), "{}", finding.evidence);
+    }
+    is(&look(&first, 110).await, State::Proven, "the first one is not concerned");
+    // And whatever else may listen there.
+    let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    drop(tokio::spawn(async move { while other.accept().await.is_ok() {} }));
+    let third = TestApp::builder().with("monitoring.port", &port).start().await;
+    let finding = look(&third, 110).await;
+    assert!(finding.evidence.contains("another program has that port"), "{}", finding.evidence);
+}
+
+#[tokio::test]
 async fn metrics_that_strangers_read_though_a_certificate_is_asked_for_are_seen() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clients.pem");

@@ -4,7 +4,6 @@
 //! silence.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What a `jail.local` comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,13 +47,50 @@ const NEEDLESS: &[(&str, &str)] = &[
 
 type Section = BTreeMap<String, String>;
 
+/// A jail of theirs, in our words.
+#[derive(Clone, Copy, Default)]
+struct Read {
+    is_on: bool,
+    ban_seconds: Option<u64>,
+    find_seconds: Option<u64>,
+    max_retry: Option<u64>,
+}
+
+impl Read {
+    /// Of two that are one here: on if one is, and then what keeps out sooner and longer.
+    fn and(self, other: Read) -> Read {
+        match (self.is_on, other.is_on) {
+            (true, false) => self,
+            (false, true) => other,
+            (true, true) | (false, false) => Read {
+                is_on: self.is_on,
+                ban_seconds: self.ban_seconds.max(other.ban_seconds),
+                find_seconds: self.find_seconds.max(other.find_seconds),
+                max_retry: [self.max_retry, other.max_retry].into_iter().flatten().min(),
+            },
+        }
+    }
+
+    fn block(&self, jail: &str) -> String {
+        let mut block = format!("    - name: {jail}\n      enabled: {}\n", self.is_on);
+        let times = [("ban_time", self.ban_seconds), ("find_time", self.find_seconds)];
+        for (name, seconds) in times.into_iter().filter_map(|(name, seconds)| Some((name, seconds?))) {
+            block.push_str(&format!("      {name}: {seconds}s\n"));
+        }
+        if let Some(tries) = self.max_retry {
+            block.push_str(&format!("      max_retry: {tries}\n"));
+        }
+        block
+    }
+}
+
 /// Reads a `jail.local`.
 pub fn jail_local(text: &str) -> Imported {
     let mut imported = Imported::default();
     let sections = sections(text, &mut imported.refused);
     let common =
         sections.iter().find(|(name, _)| name == "DEFAULT").map(|(_, keys)| keys.clone()).unwrap_or_default();
-    let mut jails = Vec::new();
+    let mut jails: Vec<(&str, Vec<&str>, Read)> = Vec::new();
     for (name, own) in sections.iter().filter(|(name, _)| name != "DEFAULT") {
         let Some((jail, _)) = KNOWN.iter().find(|(_, theirs)| theirs.contains(&name.as_str())) else {
             imported
@@ -64,47 +100,68 @@ pub fn jail_local(text: &str) -> Imported {
         };
         let mut keys = common.clone();
         keys.extend(own.clone());
-        let block = read_jail(name, jail, &keys, own, &mut imported);
-        jails.push(block);
+        let read = read_jail(name, jail, &keys, own, &mut imported);
+        match jails.iter_mut().find(|(known, ..)| known == jail) {
+            Some((_, names, known)) => {
+                names.push(name);
+                *known = known.and(read);
+            }
+            None => jails.push((jail, vec![name], read)),
+        }
+    }
+    for (jail, names, _) in jails.iter().filter(|(_, names, _)| names.len() > 1) {
+        let names = names.iter().map(|name| format!("[{name}]")).collect::<Vec<_>>().join(" and ");
+        imported.effective.push(format!(
+            "{names} are one jail here, {jail}: on if one of them is, with the fewest tries and the longest times of those that are on"
+        ));
     }
     let mut yaml = String::from("detection:\n");
     read_common(&common, &mut yaml, &mut imported);
     if !jails.is_empty() {
         yaml.push_str("  jails:\n");
-        yaml.extend(jails);
+        yaml.extend(jails.iter().map(|(jail, _, read)| read.block(jail)));
     }
     imported.yaml = if yaml == "detection:\n" { String::new() } else { yaml };
     imported
 }
 
-fn read_jail(name: &str, jail: &str, keys: &Section, own: &Section, imported: &mut Imported) -> String {
+/// fail2ban's yes and no.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn read_jail(name: &str, jail: &str, keys: &Section, own: &Section, imported: &mut Imported) -> Read {
     // fail2ban's jails are off until they are switched on.
-    let is_on = match keys.get("enabled").map(|text| text.to_ascii_lowercase()) {
-        None => false,
-        Some(text) => match text.as_str() {
-            "true" | "yes" | "on" | "1" => true,
-            "false" | "no" | "off" | "0" => false,
-            _ => {
-                imported.refused.push(format!("[{name}] enabled = {text}: neither true nor false"));
-                true
-            }
-        },
-    };
-    let mut block = format!("    - name: {jail}\n      enabled: {is_on}\n");
+    let is_on = keys.get("enabled").is_some_and(|text| {
+        truth(text).unwrap_or_else(|| {
+            imported.refused.push(format!("[{name}] enabled = {text}: neither true nor false"));
+            true
+        })
+    });
+    let mut read = Read { is_on, ..Read::default() };
     imported.effective.push(format!("[{name}] is the jail {jail}, {}", if is_on { "on" } else { "off" }));
     for (key, value) in keys {
         let is_own = own.contains_key(key);
-        let number = |most: u64| value.parse::<u64>().ok().filter(|number| (1..=most).contains(number));
-        let mut set = |ours: &str, read: Option<String>, what: &str| match read {
-            Some(read) => block.push_str(&format!("      {ours}: {read}\n")),
-            None => imported.refused.push(format!("[{name}] {key} = {value}: {what}")),
+        let mut number = |read: Option<u64>, what: &str| {
+            if read.is_none() {
+                imported.refused.push(format!("[{name}] {key} = {value}: {what}"));
+            }
+            read
         };
         match key.as_str() {
             "enabled" => {}
-            "maxretry" => set("max_retry", number(1_000).map(|many| many.to_string()), "from 1 to 1000"),
-            "findtime" => set("find_time", seconds(value, 30), "from 1 s to 30 days"),
+            "maxretry" => {
+                let tries = value.parse().ok().filter(|tries| (1..=1_000).contains(tries));
+                read.max_retry = number(tries, "from 1 to 1000");
+            }
+            "findtime" => read.find_seconds = number(seconds(value, 30), "from 1 s to 30 days"),
             "bantime" => {
-                set("ban_time", seconds(value, 365), "from 1 s to 365 days; nobody is kept out for ever")
+                let what = "from 1 s to 365 days; nobody is kept out for ever";
+                read.ban_seconds = number(seconds(value, 365), what);
             }
             _ if !is_own => {}
             _ => match NEEDLESS.iter().find(|(known, _)| known == key) {
@@ -113,7 +170,7 @@ fn read_jail(name: &str, jail: &str, keys: &Section, own: &Section, imported: &m
             },
         }
     }
-    block
+    read
 }
 
 fn read_common(common: &Section, yaml: &mut String, imported: &mut Imported) {
@@ -136,17 +193,19 @@ fn read_common(common: &Section, yaml: &mut String, imported: &mut Imported) {
                 let refuse = |name| format!("[DEFAULT] ignoreip {name}: a name, not an address or a network");
                 imported.refused.extend(odd.into_iter().map(refuse));
             }
-            "ignoreself" => {
-                imported.effective.push("[DEFAULT] ignoreself: this machine is never kept out".to_owned());
-            }
-            "bantime.increment" => {
-                imported.effective.push(
-                    "[DEFAULT] bantime.increment: each ban is four times as long as the last".to_owned(),
-                );
+            "ignoreself" | "bantime.increment" => {
+                let what = match key.as_str() {
+                    "ignoreself" => "this machine is never kept out",
+                    _ => "each ban is four times as long as the last",
+                };
+                match truth(value) {
+                    Some(true) => imported.effective.push(format!("[DEFAULT] {key}: {what}")),
+                    _ => imported.refused.push(format!("[DEFAULT] {key} = {value}: {what}, whatever is set")),
+                }
             }
             "bantime.maxtime" => match seconds(value, 365) {
                 Some(time) => {
-                    yaml.push_str(&format!("  ban_time_max: {time}\n"));
+                    yaml.push_str(&format!("  ban_time_max: {time}s\n"));
                     imported.effective.push("[DEFAULT] bantime.maxtime is detection.ban_time_max".to_owned());
                 }
                 None => imported.refused.push(format!("[DEFAULT] bantime.maxtime = {value}: up to 365 days")),
@@ -175,7 +234,7 @@ fn why_refused(key: &str) -> &'static str {
 }
 
 /// fail2ban's times: seconds, or numbers with s, m, h, d, w.
-fn seconds(text: &str, days_max: u64) -> Option<String> {
+fn seconds(text: &str, days_max: u64) -> Option<u64> {
     let mut total: u64 = 0;
     let mut rest = text.trim();
     while !rest.is_empty() {
@@ -194,25 +253,31 @@ fn seconds(text: &str, days_max: u64) -> Option<String> {
         total = total.checked_add(number.checked_mul(unit)?)?;
         rest = unit_text.get(letters..)?.trim_start();
     }
-    let time = Duration::from_secs(total);
-    (!time.is_zero() && time <= Duration::from_secs(days_max * 86_400)).then(|| format!("{total}s"))
+    (1..=days_max * 86_400).contains(&total).then_some(total)
 }
 
-/// Sections in their order, with their keys in small letters. A line that begins with blanks goes on with the value before.
+/// Sections in their order, with their keys in small letters. A line that begins with blanks goes on with the value before; a
+/// section that comes again goes on where it ended.
 fn sections(text: &str, refused: &mut Vec<String>) -> Vec<(String, Section)> {
     let mut sections: Vec<(String, Section)> = Vec::new();
+    let mut at_section: Option<usize> = None;
     let mut last: Option<String> = None;
     for (at, line) in text.lines().enumerate() {
         let plain = line.trim();
         if plain.is_empty() || plain.starts_with(['#', ';']) {
             continue;
         }
-        if let Some(name) = plain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            sections.push((name.trim().to_owned(), Section::new()));
+        let bare = without_remark(plain);
+        if let Some(name) = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let name = name.trim();
+            at_section = sections.iter().position(|(known, _)| known == name).or_else(|| {
+                sections.push((name.to_owned(), Section::new()));
+                Some(sections.len() - 1)
+            });
             last = None;
             continue;
         }
-        let Some((_, keys)) = sections.last_mut() else {
+        let Some((_, keys)) = at_section.and_then(|at| sections.get_mut(at)) else {
             refused.push(format!("line {}: it stands before any section", at + 1));
             continue;
         };
@@ -220,21 +285,23 @@ fn sections(text: &str, refused: &mut Vec<String>) -> Vec<(String, Section)> {
             (line.starts_with([' ', '\t']), last.as_ref().and_then(|key| keys.get_mut(key)))
         {
             value.push(' ');
-            value.push_str(plain);
+            value.push_str(without_remark(plain));
             continue;
         }
         match plain.split_once('=') {
             Some((key, value)) => {
-                let value =
-                    value.split(" ;").next().unwrap_or_default().split(" #").next().unwrap_or_default();
                 let key = key.trim().to_ascii_lowercase();
-                keys.insert(key.clone(), value.trim().to_owned());
+                keys.insert(key.clone(), without_remark(value).to_owned());
                 last = Some(key);
             }
             None => refused.push(format!("line {}: neither a section nor a key", at + 1)),
         }
     }
     sections
+}
+
+fn without_remark(text: &str) -> &str {
+    text.split(" ;").next().unwrap_or_default().split(" #").next().unwrap_or_default().trim()
 }
 
 #[cfg(test)]
@@ -282,5 +349,35 @@ mod tests {
             );
         }
         assert_eq!(jail_local(""), Imported::default());
+    }
+
+    #[test]
+    fn two_jails_that_are_one_here_are_merged_to_the_stricter_and_that_is_said() {
+        let imported = jail_local(
+            "[nginx-http-auth]\nenabled = true\nmaxretry = 3\nbantime = 1h\n[apache-auth]\nenabled = true\nmaxretry = 9\nbantime = 1d\nfindtime = 5m\n\
+             [lighttpd-auth]\nenabled = false\nmaxretry = 1\n",
+        );
+        let expected = "detection:\n  jails:\n    - name: authentication\n      enabled: true\n      ban_time: 86400s\n      find_time: 300s\n      max_retry: 3\n";
+        assert_eq!(imported.yaml, expected);
+        let said = imported.effective.last().unwrap();
+        assert!(
+            said.contains("[nginx-http-auth] and [apache-auth] and [lighttpd-auth] are one jail"),
+            "{said}"
+        );
+        let off = jail_local(
+            "[nginx-noscript]\nenabled = false\nmaxretry = 2\n[apache-noscript]\nenabled = true\n",
+        );
+        assert_eq!(off.yaml, "detection:\n  jails:\n    - name: probing\n      enabled: true\n");
+    }
+
+    #[test]
+    fn a_section_that_comes_twice_counts_twice_and_what_cannot_be_switched_off_is_refused() {
+        let imported = jail_local(
+            "[DEFAULT]\nbantime = 1h\nbantime.increment = false\nignoreself = false\n[nginx-badbots] ; of nginx\nenabled = true\n[DEFAULT]\nmaxretry = 7\n",
+        );
+        let expected = "detection:\n  jails:\n    - name: bots\n      enabled: true\n      ban_time: 3600s\n      max_retry: 7\n";
+        assert_eq!(imported.yaml, expected);
+        assert_eq!(imported.refused.len(), 2, "{:#?}", imported.refused);
+        assert!(imported.refused.iter().all(|line| line.contains("whatever is set")));
     }
 }

@@ -3,6 +3,7 @@
 //! The first four are what the guide switches on in fail2ban (controls 103 to 105), and one for what fail2ban cannot see:
 //! the same address trying one password at each of many accounts.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use audit::{Entry, Event};
@@ -201,8 +202,18 @@ fn built_in(canaries: Vec<&'static str>) -> Result<Vec<Jail>, Error> {
 
 /// The built-in jails as they were changed, and the operator's own.
 pub(crate) fn from(given: &Settings) -> Result<Vec<Jail>, Error> {
-    let mut jails = built_in(canaries::banned_kinds(given)?)?;
-    for wanted in given.get(&settings::JAILS) {
+    with(built_in(canaries::banned_kinds(given)?)?, given.get(&settings::JAILS))
+}
+
+fn with(mut jails: Vec<Jail>, all: Vec<GivenJail>) -> Result<Vec<Jail>, Error> {
+    let mut named = HashSet::new();
+    for wanted in all {
+        if !named.insert(wanted.name.clone()) {
+            return Err(refuse(format!(
+                "{} is there twice: which one counts is not for us to guess",
+                wanted.name
+            )));
+        }
         let at = jails.iter().position(|jail| jail.name == wanted.name);
         if wanted.enabled == Some(false) {
             at.map(|at| jails.remove(at));
@@ -300,6 +311,19 @@ pub(crate) fn is_sign_in(entry: &Entry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_jail_that_is_given_twice_is_refused() {
+        let one =
+            |name: &str, max_retry| GivenJail { name: name.to_owned(), max_retry, ..GivenJail::default() };
+        let off = |name: &str| GivenJail { enabled: Some(false), ..one(name, None) };
+        let jails = |all| with(built_in(Vec::new()).unwrap(), all);
+        assert_eq!(jails(vec![one("bots", Some(3)), off("probing")]).unwrap().len(), 4);
+        for twice in [vec![off("bots"), one("bots", Some(3))], vec![one("bots", Some(3)), one("bots", None)]]
+        {
+            assert!(jails(twice).unwrap_err().to_string().contains("bots is there twice"));
+        }
+    }
 
     #[test]
     fn probing_counts_where_nothing_is_served_and_scanners_everywhere() {

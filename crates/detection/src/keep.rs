@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     /// Whether anybody is kept out: without, tries are only written down for others.
     keeps_out: bool,
     tries: Option<mpsc::Sender<Try>>,
+    /// Of those that were not written down. Told of by whoever writes, not one by one by an attack.
+    tries_missed: AtomicU64,
     jails: Vec<Jail>,
     /// In force here, not yet written down.
     pending: Mutex<HashMap<IpNet, Timestamp>>,
@@ -118,6 +121,7 @@ impl Detection {
             network_after: settings.get(&settings::NETWORK_AFTER),
             keeps_out,
             tries,
+            tries_missed: AtomicU64::new(0),
             jails,
             pending: Mutex::default(),
             filled: sender,
@@ -191,7 +195,7 @@ impl Detection {
             if let Some(tries) = &self.0.tries {
                 let one = Try { at: now, jail: jail.name.clone(), address, what };
                 if tries.try_send(one).is_err() {
-                    tracing::warn!("tries came faster than they could be written down for fail2ban");
+                    self.0.tries_missed.fetch_add(1, Ordering::Relaxed);
                 }
             }
             if self.0.keeps_out && self.0.counts.count((at, jail), who, about, now_ms) {
@@ -238,9 +242,10 @@ impl Keeper {
     pub async fn run(mut self, listener: Listener, stop: CancellationToken) {
         let mut refusals = self.detection.0.audit.refusals();
         let mut heard = listener.subscribe();
-        if let Some((told, tries)) = self.told.take() {
-            tokio::spawn(write_tries(told, tries, stop.clone()));
-        }
+        let told = self.told.take();
+        let writes = told.map(|(told, tries)| {
+            tokio::spawn(write_tries(self.detection.clone(), told, tries, stop.clone()))
+        });
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -261,6 +266,12 @@ impl Keeper {
                     Err(RecvError::Closed) => break,
                 },
             }
+        }
+        // The last lines are still written.
+        if let Some(writes) = writes
+            && let Err(error) = writes.await
+        {
+            tracing::error!(%error, "what fail2ban reads ends too early");
         }
     }
 
@@ -284,7 +295,12 @@ impl Keeper {
 }
 
 /// Writes what fail2ban reads, until `stop`; what came before is still written.
-async fn write_tries(mut told: Told, mut tries: mpsc::Receiver<Try>, stop: CancellationToken) {
+async fn write_tries(
+    detection: Detection,
+    mut told: Told,
+    mut tries: mpsc::Receiver<Try>,
+    stop: CancellationToken,
+) {
     let mut some = Vec::new();
     loop {
         let many = tokio::select! {
@@ -297,6 +313,10 @@ async fn write_tries(mut told: Told, mut tries: mpsc::Receiver<Try>, stop: Cance
         }
         told.write(&some);
         some.clear();
+        let missed = detection.0.tries_missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            tracing::warn!(missed, "tries came faster than they could be written down for fail2ban");
+        }
     }
 }
 

@@ -172,6 +172,9 @@ pub enum Error {
     /// Its key came with another request.
     #[error("This Idempotency-Key came with another request before")]
     RepeatOther,
+    /// The same write was committed before, and what its answer tells may no longer be for this caller.
+    #[error("The same write was committed before, and the rules of who may see what changed since")]
+    RepeatRules,
     /// As many answers as anybody may have are kept for this caller.
     #[error("{most} answers are kept for this caller already (kept_answers_max)")]
     RepeatsTooMany {
@@ -235,7 +238,7 @@ impl Fault for Error {
             | Error::NotJson
             | Error::Field(_)
             | Error::RepeatOther => Kind::Invalid,
-            Error::RepeatRunning => Kind::Conflict,
+            Error::RepeatRunning | Error::RepeatRules => Kind::Conflict,
             Error::RepeatsTooMany { .. } => Kind::TooMany,
             Error::RepeatTooLarge { .. } => Kind::TooLarge,
             Error::AggregatesOff | Error::NotImplemented { .. } => Kind::Unsupported,
@@ -270,6 +273,7 @@ impl Fault for Error {
             Error::BrokenRule { .. } => "data.rule.broken",
             Error::RepeatRunning => "data.idempotency.running",
             Error::RepeatOther => "data.idempotency.other_request",
+            Error::RepeatRules => "data.idempotency.rules_changed",
             Error::RepeatsTooMany { .. } => "data.idempotency.too_many",
             Error::RepeatTooLarge { .. } => "data.idempotency.answer_too_large",
             Error::NoCatalog => "data.catalog.none",
@@ -294,6 +298,9 @@ impl Fault for Error {
             Error::RepeatOther => {
                 Some("Use a new key for every new write, and the old one only to send the same again".into())
             }
+            Error::RepeatRules => Some(
+                "Nothing was done again: read what is there now, and use a new key for a new write".into(),
+            ),
             Error::RepeatTooLarge { .. } => Some("Ask for less, as with Prefer: return=minimal".into()),
             _ => None,
         }

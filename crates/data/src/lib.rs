@@ -48,6 +48,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "names",
         sql: include_str!("../migrations/0003_names.sql"),
     },
+    pg::Migration {
+        owner: "data",
+        version: 4,
+        name: "rules",
+        sql: include_str!("../migrations/0004_rules.sql"),
+    },
 ];
 
 /// This crate's reconcilers.

@@ -17,10 +17,11 @@ use crate::error::Error;
 use crate::limits::{KEPT_ANSWER_BYTES_MAX, KEPT_ANSWERS_MAX};
 
 /// What is known of the write.
-pub const CLAIM: &str = "SELECT c.state, c.kept FROM idempotency.claim_answer($1, $2, $3, $4, $5) AS c";
+pub const CLAIM: &str =
+    "SELECT c.state, c.kept, c.now_rules FROM idempotency.claim_answer($1, $2, $3, $4, $5) AS c";
 
 /// Keeps its answer.
-pub const KEEP: &str = "SELECT idempotency.keep_answer($1, $2, $3, $4, $5)";
+pub const KEEP: &str = "SELECT idempotency.keep_answer($1, $2, $3, $4, $5, $6)";
 
 /// Forgets what has been kept long enough, a batch at a time.
 pub const FORGET: &str = "DELETE FROM idempotency.answers WHERE ctid = ANY (ARRAY(\
@@ -29,9 +30,19 @@ pub const FORGET: &str = "DELETE FROM idempotency.answers WHERE ctid = ANY (ARRA
 /// Every statement, for the test that prepares each.
 pub const ALL: &[&str] = &[CLAIM, KEEP, FORGET];
 
-/// Says in the transaction of the write that it begins. Gives the answer when it was made before; then nothing more may be
-/// done.
-pub async fn claim(open: &mut Open, repeat: &Repeat) -> Result<Option<Vec<u8>>, Error> {
+/// What is known of a write with a key.
+pub enum Known {
+    /// It begins, under these rules; its answer is kept with them.
+    New(Rules),
+    /// It was made before, and this was its answer; nothing more may be done.
+    Kept(Vec<u8>),
+}
+
+/// A digest of what says which rows anybody may see, of the moment a write began.
+pub struct Rules(Vec<u8>);
+
+/// Says in the transaction of the write that it begins, or that it did.
+pub async fn claim(open: &mut Open, repeat: &Repeat) -> Result<Known, Error> {
     let params: [Param; 5] = [
         repeat.scope.into(),
         repeat.key.into(),
@@ -42,8 +53,13 @@ pub async fn claim(open: &mut Open, repeat: &Repeat) -> Result<Option<Vec<u8>>, 
     let rows = open.run(Statement::new(CLAIM, params)).await?;
     let row = rows.first().ok_or(Error::Bug("nothing is known of a key"))?;
     match row.at::<String>(0)?.as_str() {
-        "new" => Ok(None),
-        "again" => Ok(Some(row.at::<Option<Vec<u8>>>(1)?.ok_or(Error::Bug("an answer without a body"))?)),
+        "new" => Ok(Known::New(Rules(
+            row.at::<Option<Vec<u8>>>(2)?.ok_or(Error::Bug("a write that begins under no rules"))?,
+        ))),
+        "again" => {
+            Ok(Known::Kept(row.at::<Option<Vec<u8>>>(1)?.ok_or(Error::Bug("an answer without a body"))?))
+        }
+        "changed" => Err(Error::RepeatRules),
         "running" => Err(Error::RepeatRunning),
         "other" => Err(Error::RepeatOther),
         "full" => Err(Error::RepeatsTooMany { most: KEPT_ANSWERS_MAX.value }),
@@ -60,13 +76,25 @@ pub async fn require_rights(open: &mut Open, statement: &Statement) -> Result<()
 }
 
 /// Keeps the answer of the write, in its transaction.
-pub async fn keep(open: &mut Open, repeat: &Repeat, answer: &[u8], retention: Duration) -> Result<(), Error> {
+pub async fn keep(
+    open: &mut Open,
+    repeat: &Repeat,
+    rules: &Rules,
+    answer: &[u8],
+    retention: Duration,
+) -> Result<(), Error> {
     if answer.len() as u64 > KEPT_ANSWER_BYTES_MAX.value {
         return Err(Error::RepeatTooLarge { most: KEPT_ANSWER_BYTES_MAX.value });
     }
     let until = repeat.at.checked_add(retention).map_err(|_| Error::Bug("a retention beyond time"))?;
-    let params: [Param; 5] =
-        [repeat.scope.into(), repeat.key.into(), repeat.request.into(), answer.into(), until.into()];
+    let params: [Param; 6] = [
+        repeat.scope.into(),
+        repeat.key.into(),
+        repeat.request.into(),
+        answer.into(),
+        until.into(),
+        rules.0.as_slice().into(),
+    ];
     match open.run(Statement::new(KEEP, params)).await {
         Ok(_) => Ok(()),
         Err(error) if error.is("23505") => Err(Error::RepeatRunning),

@@ -16,7 +16,7 @@ use crate::encode::{self, Growing};
 use crate::error::Error;
 use crate::limits::FLOW_ROWS_MIN;
 use crate::plan::{Act, BodyShape, Change, Plan};
-use crate::repeat;
+use crate::repeat::{self, Known};
 use crate::sql::{Compiled, Form};
 
 /// What user code may have set, and how many rows an insert updated.
@@ -63,9 +63,10 @@ pub async fn run(
     }
     let Compiled { main, form, guess, .. } = compiled;
     let mut tx = pg.begin(caller, mode, setup).await?;
+    let mut begun = None;
     if let Some(repeat) = repeat {
         match repeat::claim(&mut tx, repeat).await {
-            Ok(None) => {}
+            Ok(Known::New(rules)) => begun = Some((repeat, rules)),
             known => {
                 let still = match &known {
                     Ok(_) => repeat::require_rights(&mut tx, &main).await,
@@ -73,7 +74,7 @@ pub async fn run(
                 };
                 // Now, not when dropped: the next try must not meet this one's lock.
                 tx.roll_back().await?;
-                let kept = known?.ok_or(Error::Bug("a key that is new and known"))?;
+                let Known::Kept(kept) = known? else { return Err(Error::Bug("a key that is new and known")) };
                 still?;
                 return Ok(Reply::untouched(repeat::read(kept)?, "the same write was committed before"));
             }
@@ -115,8 +116,8 @@ pub async fn run(
         tx.roll_back().await?;
         return Ok(Reply::untouched(outcome, "the caller asked for a rollback"));
     }
-    if let Some(repeat) = repeat {
-        repeat::keep(&mut tx, repeat, &repeat::written(&outcome)?, retention).await?;
+    if let Some((repeat, rules)) = begun {
+        repeat::keep(&mut tx, repeat, &rules, &repeat::written(&outcome)?, retention).await?;
     }
     Ok(tx.commit(outcome).await?)
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use data::catalog::Catalog;
 use data::fields::Report;
 use gql::Bounds;
+use pg::Param;
 use serde_json::{Value as Json, json};
 
 use crate::error::Error;
@@ -119,8 +120,14 @@ pub fn put(plan: &Plan, values: &[Bytes], cost: Option<(&Weighed, &Bounds)>) -> 
 }
 
 /// The answer of a plan that the database refused; what is our own trouble is no answer.
-pub fn failed(plan: &Plan, error: data::Error, outspoken: bool, catalog: &Catalog) -> Result<Told, Error> {
-    let report = reported(plan, &error, catalog);
+pub fn failed(
+    plan: &Plan,
+    slots: &[Param],
+    error: data::Error,
+    outspoken: bool,
+    catalog: &Catalog,
+) -> Result<Told, Error> {
+    let report = reported(plan, slots, &error, catalog);
     let message = match &error {
         data::Error::MaxAffected { .. } => {
             let word = plan.changes.iter().find(|(change, _)| change.at_most.is_some());
@@ -139,6 +146,7 @@ pub fn failed(plan: &Plan, error: data::Error, outspoken: bool, catalog: &Catalo
     errors.push(match &error {
         data::Error::RepeatRunning
         | data::Error::RepeatOther
+        | data::Error::RepeatRules
         | data::Error::RepeatsTooMany { .. }
         | data::Error::RepeatTooLarge { .. } => {
             json!({ "message": message, "extensions": { "code": error.code() } })
@@ -154,7 +162,7 @@ pub fn failed(plan: &Plan, error: data::Error, outspoken: bool, catalog: &Catalo
 }
 
 /// What is known of a refused change: of a table that one of the changes names, or that it is about none of them.
-fn reported(plan: &Plan, error: &data::Error, catalog: &Catalog) -> Report {
+fn reported(plan: &Plan, slots: &[Param], error: &data::Error, catalog: &Catalog) -> Report {
     let said = match error {
         data::Error::Field(fault) => return Report { fields: vec![(**fault).clone()], elsewhere: false },
         data::Error::Database(error) => error.database(),
@@ -164,10 +172,10 @@ fn reported(plan: &Plan, error: &data::Error, catalog: &Catalog) -> Report {
     else {
         return Report::default();
     };
-    let changed = plan.changes.iter().filter_map(|(change, _)| change.relation.as_ref());
+    let changed = plan.changes.iter().filter_map(|(change, _)| Some((change, change.relation.as_ref()?)));
     let reports: Vec<Report> = changed
-        .filter_map(|name| catalog.find(&name.schema, &name.name))
-        .map(|relation| data::fields::report(catalog, relation, said, &[]))
+        .filter_map(|(change, name)| Some((change, catalog.find(&name.schema, &name.name)?)))
+        .map(|(change, relation)| data::fields::report(catalog, relation, said, &change.sent(slots)))
         .collect();
     let elsewhere = !reports.is_empty() && reports.iter().all(|report| report.elsewhere);
     let fields = reports.into_iter().map(|report| report.fields).find(|fields| !fields.is_empty());

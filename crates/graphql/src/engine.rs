@@ -273,7 +273,7 @@ impl Engine {
         };
         match outcome {
             Ok(reply) => Ok(reply.map(|values| answer::put(plan, &values, cost))),
-            Err(error) => answer::failed(plan, error, self.config.outspoken, &role.catalog)
+            Err(error) => answer::failed(plan, &slots, error, self.config.outspoken, &role.catalog)
                 .map(|told| Reply::untouched(told, "the database refused, and rolled back")),
         }
     }

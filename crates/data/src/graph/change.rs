@@ -7,6 +7,7 @@ use super::ask::{Act, Change, Given, Gives, Object, Text, Value};
 use super::build::{Build, Compiled, Part, ROW, json_object, where_};
 use crate::ask::Name;
 use pg::Param;
+use serde_json::{Map, Value as Json};
 
 use crate::catalog::{Catalog, Column};
 use crate::error::Error;
@@ -24,6 +25,25 @@ pub struct CompiledChange {
     pub at_most: Option<i64>,
     /// What is changed; nothing in particular by a function.
     pub relation: Option<Name>,
+    /// The rows sent: each value's column, and which of the statement's parameters it is.
+    sent: Vec<Vec<(String, usize)>>,
+}
+
+impl CompiledChange {
+    /// The rows sent, for whoever says which of their values was refused.
+    pub fn sent(&self, slots: &[Param]) -> Vec<Map<String, Json>> {
+        let Ok(statement) = self.statement.statement(slots) else { return Vec::new() };
+        let value = |(column, at): &(String, usize)| {
+            let text = statement.params.get(at.checked_sub(1)?)?.0.as_deref()?;
+            Some((column.clone(), Json::String(String::from_utf8_lossy(text).into_owned())))
+        };
+        self.sent.iter().map(|row| row.iter().filter_map(value).collect()).collect()
+    }
+}
+
+/// The number of a parameter, from its place in a statement.
+fn numbered(place: &str) -> Option<usize> {
+    place.strip_prefix('$')?.parse().ok()
 }
 
 /// Compiles one change; or a call of a function that may write, which counts nothing.
@@ -52,6 +72,7 @@ pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Erro
     let mut target = build.level(&change.relation)?;
     let alias = ident(&target.alias);
     let name = format!("{}.{}", ident(&relation.schema), ident(&relation.name));
+    let mut sent = Vec::new();
     let act = match &change.act {
         Act::Insert { columns, rows } => {
             let mut tuples = Vec::with_capacity(rows.len());
@@ -61,6 +82,9 @@ pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Erro
                     .zip(row)
                     .map(|(column, value)| build.written(relation.column(column), value.as_ref()))
                     .collect();
+                let named = columns.iter().zip(&values);
+                let numbered = named.filter_map(|(column, place)| Some((column.clone(), numbered(place)?)));
+                sent.push(numbered.collect());
                 tuples.push(format!("({})", values.join(", ")));
             }
             for column in columns {
@@ -74,15 +98,14 @@ pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Erro
             }
         }
         Act::Update { set, filters } => {
-            let mut sets = Vec::new();
+            let (mut sets, mut row) = (Vec::new(), Vec::new());
             for (column, value) in set {
                 target.column(column)?;
-                sets.push(format!(
-                    "{} = {}",
-                    ident(column),
-                    build.written(relation.column(column), Some(value))
-                ));
+                let place = build.written(relation.column(column), Some(value));
+                row.extend(numbered(&place).map(|at| (column.clone(), at)));
+                sets.push(format!("{} = {place}", ident(column)));
             }
+            sent.push(row);
             let mut conditions = Vec::new();
             for filter in filters {
                 conditions.push(build.logic(filter, &mut target)?);
@@ -111,7 +134,7 @@ pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Erro
         returned.join(", ")
     );
     let statement = Compiled { sql: sql.into(), params: build.params, calls: false };
-    Ok(CompiledChange { statement, at_most: change.at_most, relation: Some(change.relation.clone()) })
+    Ok(CompiledChange { statement, at_most: change.at_most, relation: Some(change.relation.clone()), sent })
 }
 
 /// Compiles a call of a function that may write.
@@ -119,7 +142,7 @@ pub fn call(value: &Value, catalog: &Catalog) -> Result<CompiledChange, Error> {
     let mut statement = super::read(std::slice::from_ref(value), catalog)?;
     statement.sql =
         format!("SELECT 0::bigint AS \"n\", \"x\".\"c0\" AS \"v\" FROM ({}) AS \"x\"", statement.sql).into();
-    Ok(CompiledChange { statement, at_most: None, relation: None })
+    Ok(CompiledChange { statement, at_most: None, relation: None, sent: Vec::new() })
 }
 
 impl<'a> Build<'a> {

@@ -12,7 +12,7 @@ use pg::{Claims, Lane, Mode, Once, Param, Pg, Reply, Rows, Setup};
 use super::{Compiled, CompiledChange};
 use crate::catalog::Catalog;
 use crate::error::Error;
-use crate::repeat;
+use crate::repeat::{self, Known};
 
 /// Reads: the JSON of each root field.
 pub async fn read(
@@ -44,9 +44,10 @@ pub async fn write(
     repeat: Option<(&Repeat, Duration)>,
 ) -> Result<Reply<Vec<Bytes>>, Error> {
     let mut tx = pg.begin(caller, Mode::Write, setup).await?;
-    if let Some((repeat, _)) = repeat {
+    let mut begun = None;
+    if let Some((repeat, retention)) = repeat {
         match repeat::claim(&mut tx, repeat).await {
-            Ok(None) => {}
+            Ok(Known::New(rules)) => begun = Some((repeat, rules, retention)),
             known => {
                 let mut still = Ok(());
                 for (change, slots) in changes.iter().filter(|_| known.is_ok()) {
@@ -57,7 +58,7 @@ pub async fn write(
                     }
                 }
                 tx.roll_back().await?;
-                let kept = known?.ok_or(Error::Bug("a key that is new and known"))?;
+                let Known::Kept(kept) = known? else { return Err(Error::Bug("a key that is new and known")) };
                 still?;
                 return Ok(Reply::untouched(
                     repeat::read_all(kept)?,
@@ -75,8 +76,8 @@ pub async fn write(
         }
         answers.push(answer);
     }
-    if let Some((repeat, retention)) = repeat {
-        repeat::keep(&mut tx, repeat, &repeat::written_all(&answers), retention).await?;
+    if let Some((repeat, rules, retention)) = begun {
+        repeat::keep(&mut tx, repeat, &rules, &repeat::written_all(&answers), retention).await?;
     }
     Ok(tx.commit(answers).await?)
 }

@@ -202,7 +202,7 @@ impl Refused {
             data::Error::RepeatOther => {
                 words(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.message().into_owned())
             }
-            data::Error::RepeatRunning => {
+            data::Error::RepeatRunning | data::Error::RepeatRules => {
                 words(StatusCode::CONFLICT, error.code(), error.message().into_owned())
             }
             data::Error::RepeatsTooMany { .. } => {

@@ -266,6 +266,7 @@ fn data_words(error: &data::Error, voice: Voice) -> Words {
             words.headers.push(("retry-after".to_owned(), "1".to_owned()));
             words
         }
+        data::Error::RepeatRules => fault_words(409, error),
         data::Error::RepeatsTooMany { .. } => fault_words(429, error),
         data::Error::RepeatTooLarge { .. } => fault_words(413, error),
         data::Error::NoCatalog => {

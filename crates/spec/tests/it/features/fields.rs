@@ -7,7 +7,7 @@ use spec::TestApp;
 const SHOP: &str = "create type public.size as enum ('small', 'large');
      create domain public.sku as text check (value ~ '^[A-Z]{3}-[0-9]+$');
      create table public.goods (id int primary key, sku public.sku, name varchar(10) not null unique, size public.size, price numeric constraint fair check (price >= 0 and price < 1000),
-        parent int references public.goods, low int, high int, constraint ordered check (low < high), made uuid);
+        parent int references public.goods, low int, high int, constraint ordered check (low < high), made uuid, small smallint);
      create policy everybody on public.goods to authenticated using (true) with check (true);
      create view public.labels with (security_invoker = true) as select id, name as label, price as cost from public.goods;
      create schema hidden;
@@ -169,6 +169,34 @@ async fn every_dialect_names_the_field_and_none_what_is_hidden() {
         assert_eq!(faults(&refused.value()), [said], "{}", refused.text());
         let error = graphql(object).await;
         assert_eq!(faults(&error["extensions"]), [said], "{error}");
+    }
+    // What PostgreSQL refuses without saying of which column: a type, a range; as literals, as variables, of one
+    // row of several, and of a change.
+    for (object, said) in [
+        ("{ id: 2, name: \"x\", made: \"not a uuid\" }", "made type: must be a UUID"),
+        ("{ id: 2, name: \"x\", price: \"many\" }", "price type: must be a number"),
+        ("{ id: 2, name: \"x\", small: 40000 }", "small type: must be a whole number from -32768 to 32767"),
+    ] {
+        let error = graphql(object).await;
+        assert_eq!(faults(&error["extensions"]), [said], "{error}");
+        assert!(error["extensions"]["fields"][0]["row"].is_null());
+        let error = graphql(&format!("{{ id: 3, name: \"fine\" }}, {object}")).await;
+        assert_eq!(
+            (faults(&error["extensions"]), &error["extensions"]["fields"][0]["row"]),
+            (vec![said.to_owned()], &json!(1))
+        );
+    }
+    let sent = |query: &str, value: &str| {
+        let body = json!({ "query": query, "variables": { "v": value } });
+        let ann = ann.clone();
+        async move { ann.post("/graphql/v1", body).await.value()["errors"][0].clone() }
+    };
+    let insert = "mutation($v: UUID) { insertIntogoodsCollection(objects: [{ id: 2, name: \"x\", made: $v }]) { affectedCount } }";
+    let change = "mutation($v: UUID) { updategoodsCollection(filter: { id: { eq: 1 } }, set: { made: $v }) { affectedCount } }";
+    for query in [insert, change] {
+        let error = sent(query, "not a uuid").await;
+        assert_eq!(faults(&error["extensions"]), ["made type: must be a UUID"], "{error}");
+        assert!(!error.to_string().contains("goods_"), "{error}");
     }
     let hidden = ann.post("/api/v1/tables/goods", json!({ "id": 200, "name": "x" })).await;
     assert!(hidden.status.is_client_error(), "{}", hidden.text());

@@ -219,6 +219,66 @@ async fn what_somebody_may_no_longer_do_is_not_told_to_them_again() {
 }
 
 #[tokio::test]
+async fn an_answer_given_under_other_policies_is_not_told_again() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(ORDERS).await;
+    app.owner(
+        "create table public.clubs (id int primary key, open bool not null);
+         create function public.is_open() returns bool language sql stable as 'select bool_or(open) from public.clubs';
+         create policy while_open on public.orders for select to authenticated using (public.is_open());
+         create policy all_clubs on public.clubs to authenticated using (true) with check (true);",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    let order = json!({ "item": "tea" });
+    let mutation = json!({ "query": "mutation { insertIntoordersCollection(objects: [{ item: \"g\" }]) { records { id } } }" });
+    let sent = async || {
+        let rest = keyed(&ann, "r").post("/rest/v1/orders", order.clone()).await;
+        let called = keyed(&ann, "f").post("/rest/v1/rpc/place", order.clone()).await;
+        let fluxbase = keyed(&ann, "x").post("/api/v1/tables/orders", order.clone()).await;
+        let graphql = keyed(&ann, "g").post("/graphql/v1", mutation.clone()).await;
+        [rest, called, fluxbase, graphql]
+    };
+    let first = sent().await;
+    let of_graphql = first[3].value();
+    assert!(of_graphql["data"]["insertIntoordersCollection"]["records"][0]["id"].is_string(), "{of_graphql}");
+    // A policy changes, row level security is switched off, a function that a policy asks says something else: each of
+    // them, and back.
+    for (change, back) in [
+        (
+            "alter policy own on public.orders using (owner = (select auth.uid()) and n > 5)",
+            "alter policy own on public.orders using (owner = (select auth.uid()))",
+        ),
+        (
+            "create policy more on public.orders as restrictive to authenticated using (false)",
+            "drop policy more on public.orders",
+        ),
+        (
+            "create or replace function public.is_open() returns bool language sql stable as 'select false'",
+            "create or replace function public.is_open() returns bool language sql stable as 'select bool_or(open) from public.clubs'",
+        ),
+    ] {
+        app.owner(change).await;
+        for (at, refused) in sent().await.iter().enumerate() {
+            let text = refused.text();
+            assert!(text.contains("data.idempotency.rules_changed"), "{at}, {change}: {text}");
+            assert!(
+                !text.contains("\"id\":") && refused.header("idempotent-replayed").is_empty(),
+                "{at}: {text}"
+            );
+            assert!(at == 3 || refused.status == 409, "{at}: {text}");
+        }
+        app.owner(back).await;
+        for (first, again) in first.iter().zip(&sent().await) {
+            assert_eq!((again.status, again.value()), (first.status, first.value()), "{back}");
+        }
+    }
+    // What was done was done once.
+    let made = app.service().get("/rest/v1/orders?select=id").await.value();
+    assert_eq!(made.as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn fluxbases_writes_are_done_once_too() {
     let app = TestApp::builder().unlimited().start().await;
     app.owner(ORDERS).await;

@@ -1,13 +1,16 @@
 //! What may be written, what becomes of it, and how often: each probe turns red without its protection.
 
-use super::turns_red;
+use posture::State;
+use spec::TestApp;
+
+use super::{is, look, misses, turns_red};
 
 #[tokio::test]
 async fn control_125_turns_red_when_keys_are_forgotten() {
     // The answers are not kept: the same write happens again.
     turns_red(
         125,
-        "CREATE OR REPLACE FUNCTION idempotency.keep_answer(of_scope bytea, of_key bytea, of_request bytea, of_answer bytea, until timestamptz)
+        "CREATE OR REPLACE FUNCTION idempotency.keep_answer(of_scope bytea, of_key bytea, of_request bytea, of_answer bytea, until timestamptz, under bytea)
          RETURNS void LANGUAGE sql AS $$ SELECT NULL::void $$",
     )
     .await;
@@ -71,6 +74,30 @@ async fn control_122_turns_red_when_a_trigger_brings_back_what_was_sent() {
          CREATE EVENT TRIGGER spoil ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE FUNCTION palisade.spoil()",
     )
     .await;
+}
+
+#[tokio::test]
+async fn html_that_was_stored_past_the_api_is_seen() {
+    let app = TestApp::start().await;
+    app.owner(
+        "create domain public.prose as text; comment on domain public.prose is '@palisade html: sanitize';
+         create table public.essays (id int primary key, body text, story public.prose, plain text);
+         comment on column public.essays.body is 'The text.\n@palisade html: sanitize';
+         create policy everybody on public.essays to authenticated using (true) with check (true);
+         insert into public.essays values (1, '<b>x</b>', 'a &lt;script&gt;', '<script>x</script>')",
+    )
+    .await;
+    let clean = look(&app, 122).await;
+    is(&clean, State::Proven, "only what is clean");
+    assert!(clean.evidence.contains("2 columns with the rule"), "{}", clean.evidence);
+    app.owner("update public.essays set story = '<img src=x onerror=alert(1)>'").await;
+    let unclean = look(&app, 122).await;
+    misses(&unclean, "written past the API");
+    assert!(unclean.evidence.contains("public.essays.story: 1"), "{}", unclean.evidence);
+    // Saved again through the API it is clean.
+    let again = serde_json::json!({ "story": "<img src=x onerror=alert(1)>" });
+    app.service().json(http::Method::PATCH, "/rest/v1/essays?id=eq.1", again).await.expect(204);
+    is(&look(&app, 122).await, State::Proven, "cleaned");
 }
 
 #[tokio::test]

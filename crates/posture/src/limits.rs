@@ -32,6 +32,12 @@ pub const BURST_REQUESTS: Limit =
 /// Entries of a shared store that are looked at.
 pub const STORE_ENTRIES_MAX: Limit =
     Limit::new("posture_store_entries_max", 100_000, "a store of limits forgets within the hour");
+/// Rows of a column that are looked at for HTML that runs.
+pub const UNCLEAN_ROWS_MAX: Limit = Limit::new(
+    "posture_unclean_rows_max",
+    10_000,
+    "what a regular expression reads within a step; a column written past the API shows within them",
+);
 /// Evidence kept for one control.
 pub const EVIDENCE_ROWS_MAX: Limit =
     Limit::new("posture_evidence_rows_max", 2_200, "an hourly probe for a quarter of a year");

@@ -34,6 +34,7 @@ mod shipping;
 mod statements;
 mod store;
 mod tables;
+mod unclean;
 mod validation;
 
 pub use encryption::Exchanged;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::cli::{At, Report};
@@ -19,6 +20,16 @@ pub enum Db {
         /// What to do.
         #[command(subcommand)]
         what: Readonly,
+    },
+    /// Print what each role that a caller can be may do: schemas, tables, columns, functions; and what of it no request needs.
+    /// Which rows is what policies say.
+    Grants {
+        /// One role: anon, authenticated, service_role, readonly, authenticator, or one of yours.
+        #[arg(long)]
+        role: Option<String>,
+        /// Where the server is.
+        #[command(flatten)]
+        report: Report,
     },
 }
 
@@ -62,7 +73,10 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 /// Runs one.
 pub async fn run(what: &Db) -> Result<Exit, Error> {
     const PATH: &str = "/admin/v1/database/readonly";
-    let Db::Readonly { what } = what;
+    let what = match what {
+        Db::Readonly { what } => what,
+        Db::Grants { role, report } => return grants(role.as_deref(), report).await,
+    };
     match what {
         Readonly::List { at } => return lines(at, PATH, line).await,
         Readonly::Create { name, purpose, expires, report } => {
@@ -85,6 +99,82 @@ pub async fn run(what: &Db) -> Result<Exit, Error> {
         }
     }
     Ok(Exit::Success)
+}
+
+/// `palisade db grants`
+async fn grants(role: Option<&str>, report: &Report) -> Result<Exit, Error> {
+    let path = match role {
+        Some(role) => format!("/database/grants?role={}", utf8_percent_encode(role, NON_ALPHANUMERIC)),
+        None => "/database/grants".to_owned(),
+    };
+    let answer = control::ask(&report.at.data, Method::GET, &path, None).await?;
+    if report.json {
+        say(&answer.to_string());
+        return Ok(Exit::Success);
+    }
+    let roles = list(&answer["roles"]);
+    if roles.is_empty() {
+        say(&format!("no caller can be {}", role.unwrap_or("anybody")));
+    }
+    for role in roles {
+        say(&described(role));
+    }
+    Ok(Exit::Success)
+}
+
+/// A role in lines.
+fn described(role: &Value) -> String {
+    let is = |name: &str, says: &'static str| (role[name] == true).then_some(says);
+    let facts =
+        [is("logs_in", "logs in"), is("passes_policies", "passes by policies"), is("superuser", "superuser")];
+    let facts: Vec<&str> = facts.into_iter().flatten().collect();
+    let member = words(&role["member_of"]);
+    let member = if member.is_empty() { member } else { format!(", is {member} too") };
+    let mut lines = vec![format!(
+        "{} ({}{member})",
+        text(&role["name"]),
+        if facts.is_empty() { "policies bind it".to_owned() } else { facts.join(", ") }
+    )];
+    let schemas: Vec<&str> = list(&role["schemas"]).iter().map(|schema| text(&schema["name"])).collect();
+    lines.push(format!(
+        "  reaches {}",
+        if schemas.is_empty() { "no schema".to_owned() } else { schemas.join(", ") }
+    ));
+    for relation in list(&role["relations"]) {
+        let columns = relation["columns"].as_object().into_iter().flatten();
+        let columns = columns.map(|(verb, names)| format!("{verb} of {}", words(names)));
+        let whole = Some(words(&relation["may"])).filter(|may| !may.is_empty());
+        let rights: Vec<String> = whole.into_iter().chain(columns).collect();
+        let bare = relation["kind"] == "table" && relation["row_security"] == false;
+        lines.push(format!(
+            "  {} {}.{}: {}{}",
+            text(&relation["kind"]),
+            text(&relation["schema"]),
+            text(&relation["name"]),
+            rights.join("; "),
+            if bare { " (no row level security)" } else { "" }
+        ));
+    }
+    for function in list(&role["functions"]) {
+        let says = |name: &str, says: &'static str| if function[name] == true { says } else { "" };
+        lines.push(format!(
+            "  calls {}.{}{}{}",
+            text(&function["schema"]),
+            text(&function["signature"]),
+            says("definer", ", with its owner's rights"),
+            says("public", ", as everybody may"),
+        ));
+    }
+    lines.extend(list(&role["beyond"]).iter().map(|what| format!("  no request needs: {}", text(what))));
+    lines.join("\n")
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn words(value: &Value) -> String {
+    list(value).iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 fn line(guest: &Value) -> String {

@@ -117,6 +117,7 @@ pub const OPERATOR: &[Route<State>] = &[
     policies::EXPLAIN,
     policies::TRY,
     policies::PROVE,
+    policies::GRANTS,
     migrations::STATUS,
     migrations::UP,
     migrations::DOWN,

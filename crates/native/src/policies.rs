@@ -33,6 +33,14 @@ pub const EXPLAIN: Route<State> = route(
 pub const TRY: Route<State> =
     route(Method::POST, "/access/try", try_all, "Tries all four verbs as somebody: `palisade policies test`");
 
+/// What every role may do.
+pub const GRANTS: Route<State> = route(
+    Method::GET,
+    "/database/grants",
+    grants,
+    "What every role may do in the database: `palisade db grants`",
+);
+
 /// Whether people are kept apart.
 pub const PROVE: Route<State> = route(
     Method::POST,
@@ -47,6 +55,14 @@ fn lint(state: Arc<State>, _: Cx, _: Ask) -> Handled {
         let unsafe_ones = findings.iter().filter(|finding| finding.level == lint::Level::Error).count();
         let answer = json!({ "findings": findings, "errors": unsafe_ones });
         Ok(Reply::untouched(Answer::json(&answer), "read the catalog and rolled back"))
+    })
+}
+
+fn grants(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let role = ask.query_param("role");
+        let roles = state.policies.grants(role.as_deref()).await?;
+        Ok(Reply::untouched(Answer::json(&json!({ "roles": roles })), "read the catalog and rolled back"))
     })
 }
 

@@ -8,6 +8,7 @@ pub mod access;
 pub mod error;
 pub mod facts;
 pub mod generate;
+pub mod grants;
 pub mod limits;
 pub mod lint;
 pub mod prove;
@@ -42,6 +43,11 @@ impl Policies {
         let facts = Facts::read(&mut tx, &self.exposed).await?;
         tx.roll_back().await?;
         Ok(facts)
+    }
+
+    /// What every role may do that a caller can be, or what one may do.
+    pub async fn grants(&self, role: Option<&str>) -> Result<Vec<grants::Role>, Error> {
+        grants::read(&self.pg, role).await
     }
 
     /// Why `caller` can or cannot do `verb` to a row: `public.notes:17`, or a table for an insert.

@@ -206,4 +206,69 @@ pub const ALL: &[&str] = &[
     MAY_TABLE,
     MAY_COLUMN,
     UPDATABLE,
+    GRANTS,
 ];
+
+/// Who may do what: one object for each role. `$1` is one role's name, or null for all that callers can be.
+pub const GRANTS: &str = "
+with callers as (
+  select r.* from pg_catalog.pg_roles r
+  where not r.rolsuper and r.rolname !~ '^pg_'
+    and (r.rolname = $1 or ($1::text is null and (
+      r.rolname in ('anon', 'authenticated', 'service_role', 'readonly', 'authenticator')
+      or exists (select 1 from pg_catalog.pg_auth_members m join pg_catalog.pg_roles a on a.oid = m.member
+                 where m.roleid = r.oid and a.rolname = 'authenticator')
+      or exists (select 1 from pg_catalog.pg_auth_members m join pg_catalog.pg_roles a on a.oid = m.roleid
+                 where m.member = r.oid and a.rolname = 'readonly'))))
+), spaces as (
+  select n.oid, n.nspname from pg_catalog.pg_namespace n
+  where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
+), relations as (
+  select c.oid, s.nspname, s.oid as space, c.relname, c.relrowsecurity and c.relforcerowsecurity as secured,
+         case c.relkind when 'v' then 'view' when 'm' then 'materialised view' when 'f' then 'foreign table' else 'table' end as kind
+  from pg_catalog.pg_class c join spaces s on s.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
+    and not exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    and d.objid = c.oid and d.deptype = 'e')
+), functions as (
+  select p.oid, s.nspname, s.oid as space, p.prosecdef,
+         p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' as signature,
+         exists (select 1 from pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) x
+                 where x.grantee = 0 and x.privilege_type = 'EXECUTE') as public
+  from pg_catalog.pg_proc p join spaces s on s.oid = p.pronamespace
+  where p.prokind in ('f', 'p') and p.prorettype not in ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
+    and not exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                    and d.objid = p.oid and d.deptype = 'e')
+), rights as (
+  select r.oid as role, c.oid as relation,
+         array(select verb from pg_catalog.unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) verb
+               where pg_catalog.has_table_privilege(r.oid, c.oid, verb)) as may,
+         (select coalesce(pg_catalog.json_object_agg(verb, names), '{}') from (
+            select verb, pg_catalog.json_agg(a.attname order by a.attnum) as names
+            from pg_catalog.unnest(array['SELECT', 'INSERT', 'UPDATE']) verb
+            join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+             and a.attacl is not null and pg_catalog.has_column_privilege(r.oid, c.oid, a.attnum, verb)
+            where not pg_catalog.has_table_privilege(r.oid, c.oid, verb)
+            group by verb) x) as columns
+  from callers r cross join relations c
+  where pg_catalog.has_schema_privilege(r.oid, c.space, 'USAGE')
+)
+select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+  'name', r.rolname, 'logs_in', r.rolcanlogin, 'passes_policies', r.rolbypassrls, 'superuser', r.rolsuper,
+  'makes_roles', r.rolcreaterole, 'makes_databases', r.rolcreatedb,
+  'member_of', array(select a.rolname from pg_catalog.pg_auth_members m join pg_catalog.pg_roles a on a.oid = m.roleid
+                     where m.member = r.oid order by 1),
+  'database', array(select verb from pg_catalog.unnest(array['CREATE', 'TEMPORARY']) verb
+                    where pg_catalog.has_database_privilege(r.oid, pg_catalog.current_database(), verb)),
+  'schemas', (select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('name', s.nspname,
+                 'create', pg_catalog.has_schema_privilege(r.oid, s.oid, 'CREATE')) order by s.nspname), '[]')
+              from spaces s where pg_catalog.has_schema_privilege(r.oid, s.oid, 'USAGE, CREATE')),
+  'relations', (select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('schema', c.nspname, 'name', c.relname, 'kind', c.kind,
+                   'row_security', c.secured, 'may', x.may, 'columns', x.columns) order by c.nspname, c.relname), '[]')
+                from rights x join relations c on c.oid = x.relation
+                where x.role = r.oid and (x.may <> '{}' or x.columns::text <> '{}')),
+  'functions', (select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('schema', f.nspname, 'signature', f.signature,
+                   'definer', f.prosecdef, 'public', f.public) order by f.nspname, f.signature), '[]')
+                from functions f where pg_catalog.has_schema_privilege(r.oid, f.space, 'USAGE')
+                 and pg_catalog.has_function_privilege(r.oid, f.oid, 'EXECUTE'))
+) order by r.rolname), '[]') from callers r";

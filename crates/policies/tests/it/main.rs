@@ -5,5 +5,6 @@
 mod access;
 mod cases;
 mod generate;
+mod grants;
 mod lint;
 mod prove;

@@ -15,6 +15,41 @@ const NOTES: &str = "create table public.notes (id bigint generated always as id
     user_id uuid not null references auth.users, body text)";
 
 #[tokio::test]
+async fn what_each_role_may_do_is_printed_and_by_default_nothing_is_too_much() {
+    let app = TestApp::start().await;
+    app.owner(NOTES).await;
+    app.owner(
+        "revoke all on public.notes from anon, authenticated; grant select (id, body), insert on public.notes to authenticated;
+         create function public.total() returns bigint language sql stable security definer as 'select count(*) from public.notes'",
+    )
+    .await;
+    let (exit, said) = palisade(&app, &["db", "grants"]).await;
+    assert_eq!(exit, 0, "{said}");
+    assert!(!said.contains("no request needs"), "{said}");
+    let of_anon = said
+        .split("\nanon (")
+        .nth(1)
+        .or(said.strip_prefix("anon ("))
+        .unwrap()
+        .split("\nauth")
+        .next()
+        .unwrap();
+    assert!(of_anon.starts_with("policies bind it") && !of_anon.contains("public.notes"), "{said}");
+    assert!(said.contains("  table public.notes: INSERT; SELECT of id, body\n"), "{said}");
+    assert!(said.contains("  calls public.total(), with its owner's rights"), "{said}");
+    // What the command says is what PostgreSQL does.
+    let ann = app.person("ann").await;
+    ann.client.get("/rest/v1/notes?select=id,body").await.expect(200);
+    ann.client.get("/rest/v1/notes?select=user_id").await.expect(403);
+
+    app.admin("grant truncate on public.notes to anon").await;
+    let (exit, said) = palisade(&app, &["db", "grants", "--role", "anon", "--json"]).await;
+    let said: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{exit}: {said}"));
+    assert_eq!(said["roles"].as_array().unwrap().len(), 1);
+    assert_eq!(said["roles"][0]["beyond"], serde_json::json!(["TRUNCATE on public.notes"]));
+}
+
+#[tokio::test]
 async fn what_is_generated_keeps_people_apart_and_the_linter_is_content() {
     let app = TestApp::start().await;
     app.owner(NOTES).await;

@@ -1,6 +1,7 @@
 //! `cargo xtask bench [seconds] [sections]`: what a request costs, beside what the database alone costs, in one run.
 //!
-//! The sections ([`sections::SECTIONS`], or `all`) compare more, each as a ratio.
+//! The sections ([`sections::SECTIONS`], `rest` for those of the data API, or `all`) compare more, each as a ratio, with what
+//! it should be and whether it was.
 //!
 //! The load generator is this process and its CPU is not counted. What is counted is the server's, and that of
 //! PostgreSQL over its whole process tree. Both sides ask the same rows of the same server on the same machine.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::database::user_email;
 use super::load::{self, Answer, Case, Connection, Outcome, Until, Verb};
-use super::sections::share;
+use super::sections::{Aim, share};
 use super::welch::{self, Sample};
 use super::{Bench, CASES};
 
@@ -73,7 +73,7 @@ pub fn logins(bench: &Bench<'_>) -> Result<()> {
         mean(&done),
         mean(&allowed)
     );
-    share("of what hashing permits", mean(&done), mean(&allowed), "0.9 or more");
+    share("of what hashing permits", mean(&done), mean(&allowed), Aim::AtLeast(0.9));
     Ok(())
 }
 
@@ -139,7 +139,7 @@ pub fn storm(bench: &Bench<'_>) -> Result<()> {
         beside.percentile_ms(0.5),
         beside.percentile_ms(0.99)
     );
-    share("times the p99", beside.percentile_ms(0.99), quiet.percentile_ms(0.99), "2 or less");
+    share("times the p99", beside.percentile_ms(0.99), quiet.percentile_ms(0.99), Aim::AtMost(2.0));
     Ok(())
 }
 

@@ -188,7 +188,7 @@ fn one_too_many(wire: &Wire, server: &Server, tls: &Path, seconds: &str) -> Resu
         "p99 of the others, of theirs alone",
         number(&beside, "p99_us"),
         number(&alone, "p99_us"),
-        "2 or less",
+        super::sections::Aim::AtMost(2.0),
     );
     Ok(())
 }

@@ -165,7 +165,7 @@ async fn row_65_the_next_borrower_finds_nothing_of_the_last() {
 /// `cargo xtask soak` runs this one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: 100,000 rounds"]
-async fn soak_the_next_borrower_finds_nothing_of_the_last() {
+async fn soak_row_65_the_next_borrower_finds_nothing_of_the_last() {
     rounds(6_500, 100_000).await;
 }
 

@@ -303,7 +303,7 @@ fn bounded(mut checked: String, column: &Column) -> String {
 }
 
 /// A regular expression of PostgreSQL's that JavaScript reads alike; nothing when it might not.
-fn pattern_for_javascript(pattern: &str) -> Option<String> {
+pub fn pattern_for_javascript(pattern: &str) -> Option<String> {
     let plain = pattern.replace("[:space:]", "\\s").replace("[:digit:]", "\\d");
     // Classes by name, directors, and groups that only one side knows. `[.]` is a dot; `[.x.]` would be an element by name.
     let odd = ["[:", "[=", "(?", "***", ".]]"].iter().any(|odd| plain.contains(odd));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::TestApp;
 use crate::program::{Palisade, target};
 
 /// Every claim of one program, with room for a slow machine.
@@ -55,6 +56,17 @@ pub async fn python_told(palisade: &Palisade, name: &str, told: Told<'_>) -> (bo
     run(palisade, command).await
 }
 
+/// The same against an instance in this process.
+pub async fn python_at(app: &TestApp, name: &str, told: Told<'_>) -> (bool, String) {
+    let mut command = Command::new(installed(&target().join("tools/python/bin/python")));
+    command.args(["-B", "-u"]).arg(Path::new(SDK).join("python").join(name));
+    command.envs(told.iter().copied());
+    command.env("PALISADE_URL", format!("http://{}", app.running.address));
+    command.env("PALISADE_KEY", &app.running.keys.publishable);
+    command.env("PALISADE_SECRET", app.running.keys.secret.expose());
+    ended(command).await
+}
+
 /// Starts a real mail server that catches into `place`; it ends with what is returned.
 pub async fn mail_server(place: &Path) -> tokio::process::Child {
     let mut command = Command::new(installed(&target().join("tools/python/bin/python")));
@@ -74,6 +86,10 @@ async fn run(palisade: &Palisade, mut command: Command) -> (bool, String) {
     command.env("PALISADE_KEY", &palisade.ready.publishable_key);
     command.env("PALISADE_SECRET", &palisade.ready.secret_key);
     command.env("PALISADE_BROWSER", target().join("tools/bin/browser"));
+    ended(command).await
+}
+
+async fn ended(mut command: Command) -> (bool, String) {
     command.stdin(Stdio::null()).kill_on_drop(true);
     let ended = tokio::time::timeout(Duration::from_secs(PROGRAM_SECONDS_MAX), command.output()).await;
     let output = ended.expect("the program ends in time").expect("the program runs");

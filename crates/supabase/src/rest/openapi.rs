@@ -2,7 +2,9 @@
 //!
 //! Invariant: pure. What may be named was decided before ([`Scope::permitted`]).
 
-use data::catalog::{Catalog, Column, Function, LinkKind, Parameter, Relation, Volatility};
+mod expects;
+
+use data::catalog::{Catalog, Column, Function, LinkKind, Parameter, Relation, Returns, Volatility};
 use data::permitted::Permitted;
 use serde_json::{Map, Value, json};
 use web::Ask;
@@ -16,6 +18,8 @@ pub(super) struct Scope<'a> {
     pub(super) search_path: Vec<String>,
     pub(super) at: Place,
     pub(super) security: bool,
+    /// With what PostgREST's own description does not say: bounds, what may be null, what refusals look like.
+    pub(super) fully: bool,
 }
 
 /// Where the API is reached.
@@ -84,6 +88,9 @@ pub(super) fn document(scope: &Scope<'_>) -> Value {
         "definitions": definitions(scope, &relations),
         "parameters": parameters(&relations),
     });
+    if scope.fully {
+        expects::describe_answers(&mut document);
+    }
     if scope.security {
         let scheme = json!({
             "type": "apiKey", "name": "Authorization", "in": "header",
@@ -172,6 +179,12 @@ fn function_path(scope: &Scope<'_>, function: &Function) -> Value {
         let mut operation = operation(&format!("(rpc) {}", function.name), function.comment.as_deref());
         operation["produces"] = json!(TYPES.get(..3).unwrap_or_default());
         operation["responses"] = json!({ "200": { "description": "OK" } });
+        if scope.fully && function.set {
+            operation["responses"]["206"] = json!({ "description": "Partial Content" });
+        }
+        if scope.fully && matches!(function.returns, Returns::Void) {
+            operation["responses"] = json!({ "204": { "description": "No Content" } });
+        }
         operation
     };
     let mut post = base();
@@ -285,6 +298,9 @@ fn column_schema(scope: &Scope<'_>, relation: &Relation, column: &Column) -> Val
         scope.catalog.types.get(scope.catalog.types.base(column.type_oid)).map(|found| &found.labels);
     if let Some(labels) = labels.filter(|labels| !labels.is_empty()) {
         schema.insert("enum".to_owned(), labels.iter().map(|label| Value::from(&**label)).collect());
+    }
+    if scope.fully {
+        expects::add(&mut schema, column);
     }
     Value::Object(schema)
 }

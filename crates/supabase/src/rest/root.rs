@@ -72,6 +72,7 @@ async fn description(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, R
             .collect(),
         at: openapi::at(rest.config.describe_at.as_deref(), ask),
         security: rest.config.describe_security,
+        fully: !rest.config.outspoken,
     };
     let body = match ask.parts.method == Method::HEAD {
         true => String::new(),

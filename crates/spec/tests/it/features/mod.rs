@@ -7,6 +7,7 @@ mod appflowy;
 mod canaries;
 mod chain;
 mod data;
+mod described;
 mod edge;
 mod external;
 mod factors;

@@ -81,7 +81,7 @@ async fn key_material_is_sealed_in_the_database() {
 
 /// Attack row 45.
 #[tokio::test]
-async fn an_instance_with_a_demo_secret_does_not_start() {
+async fn row_45_an_instance_with_a_demo_secret_does_not_start() {
     let world = World::new().await;
     let demo = Settings::default()
         .with("auth.jwt_secret", "super-secret-jwt-token-with-at-least-32-characters-long");

@@ -12,6 +12,7 @@ mod hijack;
 mod links;
 pub mod oauth;
 mod oauth_server;
+mod operations;
 mod passkeys;
 mod planner;
 mod policies;

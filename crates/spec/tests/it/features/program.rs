@@ -27,7 +27,7 @@ fn run(words: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
 }
 
 #[tokio::test]
-async fn a_kill_of_the_program_loses_no_account_and_a_kill_of_postgres_is_survived() {
+async fn row_113_a_kill_of_the_program_loses_no_account_and_a_kill_of_postgres_is_survived() {
     let palisade = Palisade::start("serve", &FLAGS).await;
     let body = json!({ "email": "ann@example.com", "password": spec::person::PASSWORD });
     client(&palisade).post("/auth/v1/signup", body.clone()).await.expect(200);
@@ -70,7 +70,7 @@ async fn the_ready_file_is_private_and_true_and_the_terminal_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn an_administrator_is_made_by_a_link_that_works_once() {
+async fn row_35_an_administrator_is_made_by_a_link_that_works_once() {
     let palisade = Palisade::start("serve", &[]).await;
     let made = palisade.command(&["admin", "create", "root@example.com"]).await;
     let said = String::from_utf8_lossy(&made.stdout).into_owned();

@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_takes_nothing_is_given_up_and_who_takes_little_is_not() {
+    async fn row_100_who_takes_nothing_is_given_up_and_who_takes_little_is_not() {
         let (_theirs, pace, mut paced) = connection();
         let _open = pace.begin();
         let began = Instant::now();

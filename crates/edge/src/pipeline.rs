@@ -336,6 +336,10 @@ impl Edge {
     fn end_with_session(&self, caller: &Caller, answer: Answer) -> Answer {
         let session = caller.signed_in().and_then(|person| person.session);
         let (head, body) = answer.0.into_parts();
+        let body = match body {
+            Body::Stream(stream) => Body::Stream(crate::stream::taken_in_time(stream)),
+            whole @ Body::Whole(_) => whole,
+        };
         let body = match (session, body) {
             (Some(session), Body::Stream(stream)) => {
                 let watch = self.config.connections.watch(session);

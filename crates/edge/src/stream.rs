@@ -1,7 +1,8 @@
-//! Streamed bodies: one that ends with its session, one that somebody looks through.
+//! Streamed bodies: one that ends with its session, one that has to be taken in time, one that somebody looks through.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use base::Caller;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use web::Answer;
 
 use crate::connections::Watch;
+use crate::limits::WRITE_STALL_MS_MAX;
 
 type Boxed = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -26,6 +28,55 @@ pub(crate) fn until_ended(stream: Boxed, watch: Watch) -> Boxed {
     let token = watch.token();
     UntilEnded { stream, ended: Box::pin(async move { token.cancelled().await }), _watch: watch }
         .boxed_unsync()
+}
+
+/// `stream`, ended when the next piece of it is not taken in time, however the protocol lets a peer not take it: what makes the
+/// pieces holds a database connection meanwhile.
+pub(crate) fn taken_in_time(stream: Boxed) -> Boxed {
+    let (give, taken) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut stream = stream;
+        let bound = Duration::from_millis(WRITE_STALL_MS_MAX.value);
+        loop {
+            let frame = tokio::select! {
+                frame = stream.frame() => frame,
+                // Nobody is there any more: what makes the rest is stopped with the stream.
+                () = give.closed() => return,
+            };
+            let ended = matches!(frame, None | Some(Err(_)));
+            if tokio::time::timeout(bound, give.send(frame)).await.is_err() || ended {
+                return;
+            }
+        }
+    });
+    Taken { taken, ended: false }.boxed_unsync()
+}
+
+struct Taken {
+    taken: tokio::sync::mpsc::Receiver<Option<Result<Frame<Bytes>, std::io::Error>>>,
+    ended: bool,
+}
+
+impl Body for Taken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let frame = match self.taken.poll_recv(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Some(frame)) => frame,
+            // Given up: an end that is none must not look like one.
+            Poll::Ready(None) => Some(Err(std::io::ErrorKind::TimedOut.into())),
+        };
+        self.ended = matches!(frame, None | Some(Err(_)));
+        Poll::Ready(frame)
+    }
 }
 
 /// Shows what `caller` is answered with to whoever looks through it.
@@ -63,5 +114,53 @@ impl Body for UntilEnded {
             return Poll::Ready(Some(Err(std::io::Error::other("the session has ended"))));
         }
         Pin::new(&mut self.stream).poll_frame(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    /// A thousand pieces, as something that is held for as long as they are made.
+    fn pieces(held: Arc<()>) -> Boxed {
+        let all = stream::iter((0..1000).map(move |number| {
+            let _held = &held;
+            Ok(Frame::data(Bytes::from(format!("{number}\n"))))
+        }));
+        StreamBody::new(all).boxed_unsync()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn row_100_a_stream_that_nobody_takes_lets_go_of_what_makes_it_and_does_not_look_whole() {
+        let held = Arc::new(());
+        let mut body = taken_in_time(pieces(held.clone()));
+        body.frame().await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(WRITE_STALL_MS_MAX.value + 1000)).await;
+        assert_eq!(Arc::strong_count(&held), 1, "the maker is gone");
+        let mut last = body.frame().await;
+        while let Some(Ok(_)) = last {
+            last = body.frame().await;
+        }
+        assert_eq!(last.unwrap().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+
+        // One that is taken, however slowly, comes whole.
+        let mut body = taken_in_time(pieces(held.clone()));
+        let mut text = String::new();
+        while let Some(frame) = body.frame().await {
+            text += std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap();
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+        assert!(text.starts_with("0\n1\n") && text.ends_with("998\n999\n"));
+
+        // And one that is dropped takes its maker along.
+        let body = taken_in_time(pieces(held.clone()));
+        drop(body);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 }

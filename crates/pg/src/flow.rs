@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::lanes::batch::{Answer, Chunk, State};
 use crate::{Column, Error, Loan, Rows};
@@ -15,6 +15,7 @@ pub struct Flow {
     pub(crate) chunks: mpsc::Receiver<Chunk>,
     pub(crate) end: Option<oneshot::Receiver<Answer>>,
     pub(crate) loan: Loan,
+    pub(crate) _place: OwnedSemaphorePermit,
 }
 
 impl Flow {

@@ -29,6 +29,9 @@ pub(crate) struct Conn {
 pub(crate) struct Pool {
     connector: Connector,
     permits: Arc<Semaphore>,
+    /// Places for results that somebody takes as slowly as they like: half of the connections, so that those who do keep
+    /// nobody else waiting.
+    slow: Arc<Semaphore>,
     /// The last one used is the next one used; the coldest lies at the bottom, with the time since when.
     idle: Mutex<VecDeque<(Instant, Conn)>>,
     waiting: AtomicUsize,
@@ -50,12 +53,24 @@ impl Pool {
         Arc::new(Pool {
             connector,
             permits: Arc::new(Semaphore::new(size)),
+            slow: Arc::new(Semaphore::new((size / 2).max(1))),
             idle: Mutex::new(VecDeque::new()),
             waiting: AtomicUsize::new(0),
             wait_max,
             down: Mutex::new(None),
             counters: Arc::new(LaneCounters::default()),
         })
+    }
+
+    /// A place among the results that are taken as they come, in the order of asking.
+    pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        match tokio::time::timeout(self.wait_max, Arc::clone(&self.slow).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => {
+                self.counters.refused.add(1);
+                Err(Error::Busy { waited_ms: self.wait_max.as_millis() as u64 })
+            }
+        }
     }
 
     /// A connection, in the order of asking.

@@ -21,4 +21,5 @@ mod rows;
 mod saml;
 mod sign_in;
 mod step_up;
+mod streams;
 mod tokens;

@@ -1,0 +1,151 @@
+//! Answers that take long: whose session ends meanwhile (row 44), and ranges and readers that ask for too much (row 100).
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use spec::{Client, TestApp};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+const ROWS: usize = 100_000;
+
+async fn app() -> TestApp {
+    let app = TestApp::builder().unlimited().with("data.max_rows", "200000").start().await;
+    app.owner(&format!(
+        "create table public.large (id int primary key, body text);
+         create policy everybody on public.large to authenticated using (true);
+         insert into public.large select n, repeat('x', 400) from generate_series(1, {ROWS}) n;
+         grant select, insert on public.large to authenticated; create policy adds on public.large for insert to authenticated with check (true)",
+    ))
+    .await;
+    app
+}
+
+/// Asks for everything, and reads nothing yet.
+async fn download(client: &Client, path: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(client.from, 0)).unwrap();
+    let mut stream = socket.connect(client.server).await.unwrap();
+    let headers: String = client.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let asked = format!(
+        "GET {path} HTTP/1.1\r\nhost: {}\r\naccept: text/csv\r\n{headers}connection: close\r\n\r\n",
+        client.server
+    );
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    stream
+}
+
+const WHOLE: &str = "/rest/v1/large?select=id,body&order=id";
+
+#[tokio::test]
+async fn row_44_a_download_ends_with_its_session_and_anothers_does_not() {
+    let app = app().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let (mut of_ann, mut of_bob) = (download(&ann.client, WHOLE).await, download(&bob.client, WHOLE).await);
+    for stream in [&mut of_ann, &mut of_bob] {
+        let mut head = [0; 16];
+        stream.read_exact(&mut head).await.unwrap();
+        assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+    }
+    ann.client.post("/auth/v1/logout", json!({})).await.expect(204);
+    let began = Instant::now();
+    let (mut cut, mut whole) = (Vec::new(), Vec::new());
+    // Cut off, or ended without the end that chunks have.
+    let _cut_off = of_ann.read_to_end(&mut cut).await;
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(!cut.ends_with(b"0\r\n\r\n") && cut.len() < ROWS * 400, "{} bytes", cut.len());
+    of_bob.read_to_end(&mut whole).await.unwrap();
+    assert!(whole.ends_with(b"0\r\n\r\n") && whole.len() > ROWS * 400, "{} bytes", whole.len());
+}
+
+#[tokio::test]
+async fn row_100_readers_who_do_not_read_keep_nobody_else_waiting() {
+    let app = app().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let mut silent = Vec::new();
+    for _ in 0..60 {
+        silent.push(download(&ann.client, WHOLE).await);
+    }
+    // What they hold is theirs: whatever needs a connection of its own finds one at once.
+    app.eventually(async || {
+        let waiting = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'";
+        app.database.admin().await.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0
+    })
+    .await;
+    for number in 0..5 {
+        let began = Instant::now();
+        bob.client.post("/rest/v1/large", json!({ "id": 1_000_000 + number, "body": "" })).await.expect(201);
+        bob.client.get("/rest/v1/large?select=id&limit=5").await.expect(200);
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+    drop(silent);
+    // And once they are gone, so is what they held.
+    app.eventually(async || {
+        let waiting = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'";
+        app.database.admin().await.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0
+    })
+    .await;
+    let client = bob.client.clone().with("accept", "text/csv");
+    assert!(client.get("/rest/v1/large?select=id").await.expect(200).body.len() > ROWS);
+}
+
+#[tokio::test]
+async fn row_100_ranges_ask_for_no_more_than_there_is_and_for_one_thing_only() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create table public.few (id int primary key); create policy everybody on public.few using (true);
+         insert into public.few select generate_series(1, 20); grant select on public.few to anon",
+    )
+    .await;
+    let many = format!("0-1{}", ",2-3".repeat(1000));
+    let bytes = format!("bytes=0-1{}", ",0-1".repeat(1000));
+    for range in [
+        "0-999999999999999999",
+        "18446744073709551615-18446744073709551616",
+        "-1--1",
+        "5-2",
+        "-5",
+        "0-",
+        "a-b",
+        "",
+        &many,
+        &bytes,
+        "items=0-1",
+        "0-1\t,2-3",
+        "9223372036854775807-9223372036854775808",
+    ] {
+        let seen = app
+            .stranger()
+            .with("range", range)
+            .with("range-unit", "items")
+            .get("/rest/v1/few?select=id")
+            .await;
+        assert!(
+            [200, 206, 400, 416].contains(&seen.status.as_u16()),
+            "{range:?}: {} {}",
+            seen.status,
+            seen.text()
+        );
+        assert!(seen.body.len() < 2_000, "{range:?}: {} bytes", seen.body.len());
+        assert!(!seen.header("content-type").starts_with("multipart/"), "{range:?}");
+    }
+    let seen = app
+        .stranger()
+        .with("range", "5-7")
+        .with("range-unit", "items")
+        .get("/rest/v1/few?select=id&order=id")
+        .await;
+    assert_eq!(seen.value(), json!([{ "id": 6 }, { "id": 7 }, { "id": 8 }]));
+    assert_eq!(
+        app.stranger()
+            .at(&Ipv4Addr::LOCALHOST.to_string())
+            .get("/rest/v1/few?select=id")
+            .await
+            .value()
+            .as_array()
+            .unwrap()
+            .len(),
+        20
+    );
+}

@@ -14,6 +14,7 @@ pub mod repeat;
 pub mod rng;
 pub mod secret;
 pub mod setting;
+pub mod trace;
 
 pub use caller::{Caller, DbRole, KeyScope, Level, Method, Owed, SignedIn, Who};
 pub use clock::{Clock, MockClock};
@@ -24,3 +25,4 @@ pub use repeat::Repeat;
 pub use rng::Rng;
 pub use secret::Secret;
 pub use setting::{Setting, Settings};
+pub use trace::Trace;

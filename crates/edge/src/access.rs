@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use base::trace::Given;
 use base::{Caller, Failure, fault};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::field::{DisplayValue, display};
@@ -20,6 +21,8 @@ pub(crate) struct Line<'a> {
     pub caller: Option<&'a Caller>,
     pub address: IpAddr,
     pub headers: &'a HeaderMap,
+    /// Which trace it is part of, where its caller was believed to say so.
+    pub given: Option<&'a Given>,
 }
 
 const AGENT_CHARS_MAX: usize = 200;
@@ -42,6 +45,8 @@ pub(crate) fn log(line: &Line<'_>) {
         user_id = user_id(line.caller),
         ip = %line.address,
         user_agent = agent,
+        trace_id = line.given.map(|given| &*given.trace),
+        parent_span_id = line.given.map(|given| &*given.parent),
     );
 }
 

@@ -28,6 +28,7 @@ mod router;
 mod sentry;
 pub mod settings;
 mod stream;
+mod trace;
 mod upgrade;
 
 pub use address::TrustedProxies;

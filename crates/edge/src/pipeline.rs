@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{Caller, Failure, Fault, Kind, Profile, Settings, Who};
+use base::trace::Given;
+use base::{Caller, Failure, Fault, Kind, Profile, Settings, Trace, Who};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, HeaderName, ORIGIN, RETRY_AFTER};
@@ -24,7 +25,7 @@ use crate::router::{Found, Router};
 use crate::sentry::{Arrived, KeptOut, TooMuch};
 use crate::{
     Cors, Counts, Error, Front, Peer, Presented, Rates, SecurityHeaders, TrustedProxies, credentials, path,
-    upgrade,
+    trace, upgrade,
 };
 
 /// The edge. Built once, shared by every connection.
@@ -61,6 +62,10 @@ const HEALTH: &str = "/health";
 /// A request under way.
 struct Way {
     request_id: RequestId,
+    /// Which trace it is part of, as its caller says.
+    offered: Option<Given>,
+    /// The same, once the caller is believed.
+    given: Option<Arc<Given>>,
     address: IpAddr,
     secure: bool,
     /// A trusted proxy says that it was reached over plain HTTP, from elsewhere.
@@ -120,6 +125,8 @@ impl Edge {
         let said = self.proxies.says_https(peer.address, &parts.headers);
         let mut way = Way {
             request_id: self.name(number),
+            offered: trace::offered(&parts.headers),
+            given: None,
             address,
             secure: peer.secure || said == Some(true),
             readable: said == Some(false) && !address.is_loopback(),
@@ -128,6 +135,9 @@ impl Edge {
             limits: None,
             budget: None,
         };
+        if way.offered.is_some() && self.proxies.trusts(peer.address.to_canonical()) {
+            way.believe();
+        }
         let parts = Arc::new(parts);
         let origin = parts.headers.get(ORIGIN);
         let ours = self.config.profile != Profile::Conformance;
@@ -167,6 +177,7 @@ impl Edge {
             caller: way.caller.as_deref(),
             address: way.address,
             headers: &parts.headers,
+            given: way.given.as_deref(),
         });
         answer.0
     }
@@ -228,6 +239,9 @@ impl Edge {
         let identified = self.identify(way, &route, parts).await?;
         let caller = identified.caller.clone();
         way.caller = Some(caller.clone());
+        if matches!(caller.who, Who::Service { .. }) {
+            way.believe();
+        }
         if route.rate != Rate::Exempt {
             self.count(way, &caller).await?;
         }
@@ -263,7 +277,9 @@ impl Edge {
             rng: self.config.rng.clone(),
             request_id: way.request_id.clone(),
         };
-        let answer = within(route.limits.duration_ms_max, (route.run)(cx, ask)).await?;
+        let trace = Trace { request: way.request_id.0.clone(), given: way.given.clone() };
+        let handled = trace::Within { trace, handled: (route.run)(cx, ask) };
+        let answer = within(route.limits.duration_ms_max, handled).await?;
         let answer = crate::stream::shown(&self.config.sentry.on_answer, &caller, &route.path, answer);
         Ok(self.end_with_session(&caller, answer))
     }
@@ -433,6 +449,15 @@ impl Edge {
     }
 }
 
+impl Way {
+    /// From here on the request is part of the trace that its caller named, and so is its own name.
+    fn believe(&mut self) {
+        let Some(given) = self.offered.take() else { return };
+        self.request_id = RequestId(base::trace::named(&self.request_id.0, &given).into());
+        self.given = Some(Arc::new(given));
+    }
+}
+
 /// Remembers a verdict for the answer's headers; over the budget is a refusal.
 fn check(way: &mut Way, verdict: Option<Verdict>) -> Result<(), WebError> {
     let Some(verdict) = verdict else { return Ok(()) };
@@ -480,7 +505,7 @@ async fn read(body: Incoming, headers: &HeaderMap, limit_bytes: u64) -> Result<B
 }
 
 /// Runs a handler within its deadline; a panic in it is a bug of ours, answered as one.
-async fn within(duration_ms_max: u64, handled: web::Handled) -> Result<Answer, Failure> {
+async fn within(duration_ms_max: u64, handled: trace::Within) -> Result<Answer, Failure> {
     let caught = AssertUnwindSafe(handled).catch_unwind();
     match tokio::time::timeout(Duration::from_millis(duration_ms_max), caught).await {
         Ok(Ok(answered)) => answered.map(web::Reply::into_inner),

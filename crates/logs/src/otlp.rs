@@ -1,7 +1,8 @@
 //! OpenTelemetry: logs and, of each request, a span, as OTLP over HTTP in JSON.
 //!
 //! A span is made of the request's own line, so that nothing is carried through a request for it. Its ids come from the
-//! request's, the same on its lines and its span.
+//! request's, the same on its lines, its span and in what it asks of others; a trace that a believed caller named is in the
+//! request's id too.
 
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use outbound::{Outbound, Request};
 use serde_json::{Map, Value, json};
 
 use crate::record::{From, Record, Severity};
-use crate::ship::hex;
 use crate::{Error, limits, settings};
 
 /// A collector.
@@ -138,13 +138,9 @@ fn attribute(name: &str, value: &Value) -> Value {
     json!({ "key": name, "value": value })
 }
 
-/// Ids of a trace and its span, made of the request's.
+/// Ids of a request's trace and of its span.
 fn ids(fields: &Map<String, Value>) -> Option<(String, String)> {
-    let request = fields.get("request_id")?.as_str()?;
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q @ ..] =
-        seal::keyed_mac(b"palisade: trace", request.as_bytes());
-    let [r, s, t, u, v, w, x, y, ..] = q;
-    Some((hex([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]), hex([r, s, t, u, v, w, x, y])))
+    fields.get("request_id")?.as_str().map(base::trace::ids)
 }
 
 fn nanoseconds(at: Timestamp) -> String {
@@ -206,7 +202,7 @@ fn span(record: &Record, fields: &Map<String, Value>) -> Option<Value> {
     ] {
         attributes.extend(text(ours).map(|value| attribute(name, &value.into())));
     }
-    Some(json!({
+    let mut said = json!({
         "traceId": trace,
         "spanId": span,
         "name": format!("{method} {path}"),
@@ -216,7 +212,11 @@ fn span(record: &Record, fields: &Map<String, Value>) -> Option<Value> {
         "endTimeUnixNano": nanoseconds(record.at),
         "attributes": attributes,
         "status": { "code": if status >= 500 { 2 } else { 0 } },
-    }))
+    });
+    if let (Some(parent), Some(said)) = (text("parent_span_id"), said.as_object_mut()) {
+        said.insert("parentSpanId".to_owned(), parent.into());
+    }
+    Some(said)
 }
 
 #[cfg(test)]
@@ -272,6 +272,16 @@ mod tests {
                 .as_array()
                 .unwrap()
                 .contains(&json!({ "key": "status", "value": { "intValue": "503" } }))
+        );
+        let given = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let line = line.replace("ab-1", &format!("ab-1.{given}"));
+        let line =
+            line.replace("\"ip\"", "\"trace_id\":\"x\",\"parent_span_id\":\"00f067aa0ba902b7\",\"ip\"");
+        let record = Record::of_line(&line, Timestamp::UNIX_EPOCH);
+        let within = super::span(&record, &record.fields()).unwrap();
+        assert_eq!(
+            (&within["traceId"], &within["parentSpanId"]),
+            (&given.into(), &"00f067aa0ba902b7".into())
         );
         let other =
             Record::of_line(r#"{"level":"WARN","message":"said","target":"x"}"#, Timestamp::UNIX_EPOCH);

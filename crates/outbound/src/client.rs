@@ -215,6 +215,13 @@ fn wire(target: &Target, request: &Request) -> Result<hyper::Request<Full<Bytes>
     *headers = request.headers.clone();
     headers.insert(HOST, target.host_header().parse().map_err(|_| Error::Header)?);
     headers.entry(USER_AGENT).or_insert(hyper::header::HeaderValue::from_static("Palisade"));
+    // What is asked for the sake of a request is part of its trace (W3C Trace Context).
+    if let Some(trace) = base::trace::current().filter(|_| !request.unnamed) {
+        headers.insert("traceparent", trace.parent().parse().map_err(|_| Error::Header)?);
+        if let Some(state) = trace.state() {
+            headers.insert("tracestate", state.parse().map_err(|_| Error::Header)?);
+        }
+    }
     if request.body.is_empty() {
         headers.remove(CONTENT_TYPE);
     }

@@ -22,6 +22,7 @@ pub struct Request {
     pub(crate) redirects: u64,
     pub(crate) clear_text: bool,
     pub(crate) broken: bool,
+    pub(crate) unnamed: bool,
 }
 
 impl Request {
@@ -57,6 +58,7 @@ impl Request {
             redirects: 0,
             clear_text: false,
             broken: false,
+            unnamed: false,
         }
     }
 
@@ -75,6 +77,12 @@ impl Request {
     /// Whether a header can be sent, for settings that are looked at before anything is.
     pub fn can_carry(name: &str, value: &str) -> bool {
         name.parse::<HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok()
+    }
+
+    /// Without the trace of the request that it is for: to those who are asked so that they learn of nobody.
+    pub fn unnamed(mut self) -> Self {
+        self.unnamed = true;
+        self
     }
 
     /// With a bearer token.

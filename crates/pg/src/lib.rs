@@ -235,10 +235,18 @@ impl Pg {
             statement_timeout: (timeout != timeouts.authenticated)
                 .then(|| timeout.as_millis().to_string().into()),
             search_path: setup.search_path.filter(|path| !self.0.path.is(path)),
+            application: application(),
             more: setup.more,
             before: setup.before.map(|function| format!("SELECT {function}()").into()),
         })
     }
+}
+
+/// What a session is called while it works for a request whose caller named its trace: that trace, so that a statement that is
+/// slow or waits is found by it. Digits only, and nobody's name: other sessions may read it.
+fn application() -> Option<Arc<str>> {
+    let given = base::trace::current()?.given?;
+    Some(format!("palisade {}", given.trace).into())
 }
 
 /// A lease whose owner may vanish: then what runs on it is stopped, and the session cleaned before the next owner.

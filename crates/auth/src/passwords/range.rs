@@ -37,6 +37,7 @@ impl Ranges {
         let digits = hex::encode_upper(digest);
         let (range, rest) = digits.split_at(5);
         let request = Request::get("breached passwords", format!("{}{range}", self.url))
+            .unnamed()
             // The length of the answer tells a listener the range; padding hides it.
             .header("add-padding", "true")
             .header("user-agent", "palisade")

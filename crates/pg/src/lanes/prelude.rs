@@ -24,6 +24,8 @@ pub(crate) struct Prelude {
     pub(crate) read_only: bool,
     pub(crate) statement_timeout: Option<Arc<str>>,
     pub(crate) search_path: Option<Arc<str>>,
+    /// What `pg_stat_activity` and the server's log call the session meanwhile: the trace a believed caller named.
+    pub(crate) application: Option<Arc<str>>,
     pub(crate) more: Vec<(Cow<'static, str>, Arc<str>)>,
     /// SQL that calls the pre-request function.
     pub(crate) before: Option<Arc<str>>,
@@ -43,6 +45,7 @@ const EMAIL: u32 = 1 << 2;
 const TIMEOUT: u32 = 1 << 3;
 const SEARCH_PATH: u32 = 1 << 4;
 const CLAIMS: u32 = 1 << 5;
+const APPLICATION: u32 = 1 << 6;
 const MORE_SHIFT: u32 = 8;
 
 /// Settings of our own making, and those that would make the transaction somebody else's.
@@ -85,13 +88,14 @@ impl Prelude {
                 | bit(all && !self.email.is_empty(), EMAIL)
                 | bit(self.statement_timeout.is_some(), TIMEOUT)
                 | bit(self.search_path.is_some(), SEARCH_PATH)
+                | bit(self.application.is_some(), APPLICATION)
                 | (self.more.len() as u32) << MORE_SHIFT,
         )
     }
 
     /// Writes Bind and Execute of the prelude, prepared as `name`.
     pub(crate) fn encode(&self, out: &mut BytesMut, name: &str) -> Result<(), Error> {
-        let mut fixed: [&str; 8] = [""; 8];
+        let mut fixed: [&str; 9] = [""; 9];
         let all = self.tells_all();
         let present = [
             Some(self.role.name()),
@@ -102,6 +106,7 @@ impl Prelude {
             (all && !self.email.is_empty()).then_some(&*self.email),
             self.statement_timeout.as_deref(),
             self.search_path.as_deref(),
+            self.application.as_deref(),
         ];
         let mut count = 0;
         for (slot, value) in fixed.iter_mut().zip(present.into_iter().flatten()) {
@@ -125,6 +130,7 @@ impl Variant {
             (EMAIL, "request.jwt.claim.email"),
             (TIMEOUT, "statement_timeout"),
             (SEARCH_PATH, "search_path"),
+            (APPLICATION, "application_name"),
         ];
         let optional = optional.into_iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, name)| name);
         let names = std::iter::once("role").chain(optional);

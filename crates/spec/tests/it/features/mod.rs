@@ -40,4 +40,5 @@ mod repeats;
 mod roles;
 mod shipping;
 mod tls;
+mod traces;
 mod ways;

@@ -15,6 +15,10 @@ fn quick_column(rest: &[char]) -> Option<(SelectItem, usize)> {
     if let ['*', ',' | ')', ..] | ['*'] = rest {
         return Some((SelectItem::All, 1));
     }
+    // Blanks before a column are no part of its name, so that a dash behind them begins none.
+    if rest.first() == Some(&' ') {
+        return None;
+    }
     let (name, length) = quick_name(rest).ok()?;
     if name.is_empty() || !matches!(rest.get(length), None | Some(',' | ')')) {
         return None;

@@ -164,6 +164,8 @@ fn short_cuts_agree_on_what_people_write() {
         "a-",
         "a->>b-c::int",
         " a b ,c",
+        " -$",
+        "a- ",
         "a:b!fk!inner(*,...d(e))",
         "*",
         "count()",

@@ -308,13 +308,26 @@ async fn an_orphaned_server_is_stopped_and_replaced() {
     run(&server, "CREATE TABLE kept AS SELECT 'here' AS x").await;
     let line = std::fs::read(format!("/proc/{}/cmdline", pid(&server))).unwrap();
     let mut words = line.split(|byte| *byte == 0).map(|word| String::from_utf8(word.to_vec()).unwrap());
+    let variables = std::fs::read(format!("/proc/{}/environ", pid(&server))).unwrap();
+    let variables = String::from_utf8(variables).unwrap();
+    let variables: Vec<(&str, &str)> =
+        variables.split('\0').filter_map(|variable| variable.split_once('=')).collect();
     let user = owner_of(server.cluster_dir());
     let (socket, cluster) = (server.admin("postgres"), server.cluster_dir().to_owned());
     server.stop().await.unwrap();
     let mut orphan = Command::new(words.next().unwrap());
     let mut words: Vec<String> = words.collect();
     words.pop();
-    orphan.args(words).current_dir("/").uid(user.0).gid(user.1).stdout(Stdio::null()).stderr(Stdio::null());
+    // Where it finds its libraries, too.
+    orphan
+        .args(words)
+        .env_clear()
+        .envs(variables)
+        .current_dir("/")
+        .uid(user.0)
+        .gid(user.1)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut orphan = orphan.spawn().unwrap();
     testkit::eventually(async || socket.connect().await.ok()).await;
     assert!(cluster.join("postmaster.pid").exists());

@@ -67,7 +67,11 @@ fn arguments<B>(all: &[Input<B>]) -> String {
     if all.is_empty() {
         return String::new();
     }
-    format!("({})", all.iter().map(input).collect::<Vec<_>>().join(", "))
+    let described = |one: &Input<B>| match one.description.as_deref() {
+        Some(description) => format!("{} {}", text_of(description), input(one)),
+        None => input(one),
+    };
+    format!("({})", all.iter().map(described).collect::<Vec<_>>().join(", "))
 }
 
 fn input<B>(one: &Input<B>) -> String {
@@ -79,9 +83,13 @@ fn input<B>(one: &Input<B>) -> String {
 
 fn describe(text: &mut String, indent: &str, description: Option<&str>) {
     if let Some(description) = description {
-        // A JSON string is a GraphQL string.
-        add(text, format_args!("{indent}{}\n", serde_json::Value::from(description)));
+        add(text, format_args!("{indent}{}\n", text_of(description)));
     }
+}
+
+/// A JSON string is a GraphQL string.
+fn text_of(description: &str) -> serde_json::Value {
+    description.into()
 }
 
 fn add(text: &mut String, words: std::fmt::Arguments<'_>) {

@@ -144,6 +144,8 @@ pub fn failed(
     };
     let mut errors: Vec<Json> = plan.errors.iter().map(|message| json!({ "message": message })).collect();
     errors.push(match &error {
+        // The other product's items hold nothing but their message.
+        _ if outspoken => json!({ "message": message }),
         data::Error::RepeatRunning
         | data::Error::RepeatOther
         | data::Error::RepeatRules

@@ -1,5 +1,6 @@
 //! Objects of a relation: the row itself, its edge, its connection, its aggregates.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use data::ask::Aggregate;
@@ -112,7 +113,35 @@ fn connection_fields(entry: &Entry<'_>) -> Vec<Field<Bind>> {
     fields
 }
 
+/// Its fields by name. Of two ways with one name, as from two keys between the same tables, the first has it, as upstream
+/// has it; the others say which columns they go by, so that they can be asked for too.
 fn node_fields(world: &World<'_>, entry: &Entry<'_>) -> Vec<Field<Bind>> {
+    let mut fields = all_node_fields(world, entry);
+    let mut taken = HashSet::new();
+    fields.retain_mut(|field| {
+        if taken.insert(field.name.clone()) {
+            return true;
+        }
+        let Some(by) = held(&field.bind, entry) else { return false };
+        let longer = match entry.inflects {
+            true => format!("{}By{}", field.name, names::type_name(by, true)),
+            false => format!("{}_by_{by}", field.name),
+        };
+        field.name = longer.into();
+        taken.insert(field.name.clone())
+    });
+    fields
+}
+
+/// The column that holds the key of a way to other rows: on this side of it or on the other.
+fn held<'b>(bind: &'b Bind, entry: &Entry<'_>) -> Option<&'b str> {
+    let (Bind::One(hop) | Bind::Many(hop)) = bind else { return None };
+    let (there, here) = hop.pairs.first()?;
+    let pointed = matches!(bind, Bind::Many(_)) || entry.table.key.contains(here);
+    Some(if pointed { there } else { here })
+}
+
+fn all_node_fields(world: &World<'_>, entry: &Entry<'_>) -> Vec<Field<Bind>> {
     let mut fields = vec![
         Field::new("nodeId", named("ID").required(), Bind::NodeId).about("Globally Unique Record Identifier"),
     ];

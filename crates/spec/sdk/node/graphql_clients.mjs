@@ -1,23 +1,30 @@
 // The demo application through graphql-js, Apollo Client, urql and GraphiQL, all unmodified, as an administrator.
 //
-// PALISADE_URL and PALISADE_SECRET say where. GraphiQL runs in a real browser: a page never holds the secret key, so a
-// small server of this program's own serves the page and adds the key to what it passes on.
+// PALISADE_URL says where. With PALISADE_TOKEN the administrator is a person: every client sends the token of their
+// session beside PALISADE_KEY, and GraphiQL's page at PALISADE_PAGE, another origin that the operator listed, asks
+// Palisade itself. Without it the administrator is a program with PALISADE_SECRET: a page never holds the secret key, so
+// the small server that serves GraphiQL's page adds the key to what it passes on.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, existsSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, existsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildClientSchema, getIntrospectionQuery, parse, printSchema, validate } from 'graphql'
+import { fileURLToPath } from 'node:url'
+import { buildClientSchema, buildSchema, getIntrospectionQuery, lexicographicSortSchema, parse, printSchema, validate } from 'graphql'
 import { ApolloClient, HttpLink, InMemoryCache, gql } from '@apollo/client/core/index.js'
 import { Client, cacheExchange, fetchExchange } from '@urql/core'
 import { claim, finish } from './claims.mjs'
 
 const { PALISADE_URL: url, PALISADE_SECRET: secret, PALISADE_BROWSER: browser } = process.env
-const headers = { apikey: secret }
+const { PALISADE_KEY: key, PALISADE_TOKEN: token, PALISADE_PAGE: place = 'http://127.0.0.1:0' } = process.env
+const headers = token ? { apikey: key, authorization: `Bearer ${token}` } : { apikey: secret }
+// What `palisade graphql sdl` and `types` printed, as plain.sdl and so on.
+const { PALISADE_SCHEMAS: schemas } = process.env
 const paths = { plain: `${url}/api/v1/graphql`, relay: `${url}/graphql/v1` }
 
+const introspected = {}
 for (const [name, path] of Object.entries(paths)) {
   await claim(`graphql-js builds the ${name} schema from its own introspection query and validates against it`, async () => {
     const answer = await fetch(path, {
@@ -28,11 +35,31 @@ for (const [name, path] of Object.entries(paths)) {
     const { data, errors } = await answer.json()
     assert.equal(errors, undefined)
     const schema = buildClientSchema(data)
+    introspected[name] = schema
     assert.match(printSchema(schema), /type Mutation/)
     const fits = name === 'plain' ? '{ projects(limit: 2) { id name tasks(limit: 1) { title } } }' : '{ projectsCollection(first: 2) { edges { node { id name } } } }'
     assert.deepEqual(validate(schema, parse(fits)), [])
     assert.equal(validate(schema, parse('{ nothing }')).length, 1)
   })
+}
+
+if (schemas) {
+  const modules = fileURLToPath(new URL('./node_modules', import.meta.url))
+  for (const name of Object.keys(paths)) {
+    await claim(`graphql-js reads the printed ${name} schema as the one it was told of, and tsc its types`, () => {
+      const all = (schema) => printSchema(lexicographicSortSchema(schema))
+      assert.equal(all(buildSchema(readFileSync(join(schemas, `${name}.sdl`), 'utf8'))), all(introspected[name]))
+      const [field, row] = name === 'plain' ? ['projects', 'Projects'] : ['projectsCollection', 'projects']
+      const use = `${readFileSync(join(schemas, `${name}.types`), 'utf8')}
+        export const named: ${row}["name"] = "x"; export const found: Query["${field}"] | undefined = undefined
+        // @ts-expect-error: there is no such column
+        export const nothing: ${row}["nothing"] = 1\n`
+      const file = join(schemas, `${name}.ts`)
+      writeFileSync(file, use)
+      const options = ['--strict', '--noEmit', '--target', 'es2022', '--module', 'es2022', '--moduleResolution', 'bundler']
+      execFileSync(process.execPath, [join(modules, 'typescript/bin/tsc'), ...options, file], { encoding: 'utf8' })
+    })
+  }
 }
 
 await claim('Apollo Client reads, caches, and pages', async () => {
@@ -64,9 +91,10 @@ await claim('urql reads by POST and by GET, and writes', async () => {
 
 await claim('GraphiQL loads the schema and runs a query in a browser', async () => {
   const asset = (name) => readFileSync(new URL(`./node_modules/${name}`, import.meta.url))
+  const asked = token ? { at: paths.plain, headers } : { at: '/graphql', headers: {} }
   const page = `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="/graphiql.css"><div id="app" style="height:100vh"></div>
     <script src="/react.js"></script><script src="/react-dom.js"></script><script src="/graphiql.js"></script>
-    <script>const fetcher = async (params) => (await fetch('/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(params) })).json()
+    <script>const fetcher = async (params) => (await fetch(${JSON.stringify(asked.at)}, { method: 'POST', headers: { 'content-type': 'application/json', ...${JSON.stringify(asked.headers)} }, body: JSON.stringify(params) })).json()
     ReactDOM.createRoot(document.getElementById('app')).render(React.createElement(GraphiQL, { fetcher, defaultQuery: '{ projects(limit: 1) { name } }', onSchemaChange: (schema) => { window.types = Object.keys(schema.getTypeMap()) } }))</script>`
   const files = {
     '/': ['text/html', page],
@@ -86,7 +114,7 @@ await claim('GraphiQL loads the schema and runs a query in a browser', async () 
     const [type, content] = files[request.url] ?? ['text/plain', '']
     response.writeHead(content ? 200 : 404, { 'content-type': type }).end(content)
   })
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise((resolve) => server.listen(Number(new URL(place).port), '127.0.0.1', resolve))
   const profile = mkdtempSync(join(tmpdir(), 'palisade-browser-'))
   const chromium = spawn(browser, ['--headless=new', '--no-sandbox', '--disable-gpu', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'], { stdio: 'ignore' })
   try {

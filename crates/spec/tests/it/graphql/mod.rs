@@ -1,6 +1,7 @@
 //! GraphQL from outside, in both conventions: what works, what is refused, and what is seen to be missing.
 
 mod attacks;
+mod callers;
 mod clients;
 mod parity;
 mod plain;

@@ -115,3 +115,33 @@ async fn the_schema_is_for_administrators_unless_it_is_set_otherwise() {
     let answer = ask(&open.stranger(), RELAY, "{ __type(name: \"Posts\") { name } }").await;
     assert_eq!(answer["data"]["__type"]["name"], "Posts", "{answer}");
 }
+
+#[tokio::test]
+async fn each_of_several_keys_between_two_tables_has_a_name_of_its_own() {
+    let app = roomy().await;
+    let (ann, _) = blog(&app).await;
+    app.owner(
+        "create table public.tickets (id int primary key, author_id int references public.users,
+             keeper int references public.users, other int references public.users);
+         create policy everyone on public.tickets using (true);
+         grant select on public.tickets to authenticated",
+    )
+    .await;
+    app.database.admin().await.batch_execute("insert into public.tickets values (1, 1, 2, 3)").await.unwrap();
+    let query = "{ ticketsByPk(id: 1) { author { name } users { name } usersByOther { name } }
+        usersCollection { edges { node { name first: ticketsCollection { edges { node { id } } }
+            kept: ticketsCollectionByKeeper { edges { node { id } } } other: ticketsCollectionByOther { edges { node { id } } } } } } }";
+    app.eventually(async || ask(&ann.client, RELAY, query).await["data"].is_object()).await;
+    let answer = ask(&ann.client, RELAY, query).await;
+    let names =
+        json!({ "author": { "name": "Ann" }, "users": { "name": "Bob" }, "usersByOther": { "name": "Cid" } });
+    assert_eq!(answer["data"]["ticketsByPk"], names, "{answer}");
+    for (at, key) in ["first", "kept", "other"].iter().enumerate() {
+        for (person, edge) in
+            answer["data"]["usersCollection"]["edges"].as_array().unwrap().iter().enumerate()
+        {
+            let rows = edge["node"][key]["edges"].as_array().unwrap().len();
+            assert_eq!(rows, usize::from(at == person), "{key} of {}", edge["node"]["name"]);
+        }
+    }
+}

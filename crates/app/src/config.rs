@@ -17,6 +17,7 @@ pub mod explain;
 pub mod file;
 pub mod flags;
 mod given;
+mod gotrue;
 pub mod limits;
 mod problem;
 mod rules;

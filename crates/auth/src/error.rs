@@ -53,6 +53,9 @@ pub enum Error {
     /// The operator wants no accounts by e-mail.
     #[error("Email signups are disabled")]
     EmailOff,
+    /// Nobody signs up, or is sent a code, by telephone here.
+    #[error("{0}")]
+    PhoneOff(&'static str),
     /// A way of signing in that is off or not built.
     #[error("{what}")]
     Disabled {
@@ -318,6 +321,7 @@ impl Fault for Error {
             | Error::SignupDisabled
             | Error::NoMail
             | Error::EmailOff
+            | Error::PhoneOff(_)
             | Error::Disabled { .. }
             | Error::WeakPassword { .. }
             | Error::SamePassword
@@ -377,6 +381,7 @@ impl Fault for Error {
             Error::SignupDisabled => "auth.signup.disabled",
             Error::NoMail => "auth.signup.no_mail",
             Error::EmailOff => "auth.email.off",
+            Error::PhoneOff(_) => "auth.phone.off",
             Error::Disabled { .. } => "auth.disabled",
             Error::UserExists => "auth.user.exists",
             Error::EmailExists => "auth.email.exists",

@@ -5,6 +5,7 @@
 
 mod admin;
 mod change;
+mod known;
 mod reset;
 mod send;
 mod sent;
@@ -18,6 +19,7 @@ pub use send::{Along, SendLink};
 pub use token::Purpose;
 pub use verify::{Shown, Verified};
 
+pub(crate) use known::KnownCodes;
 pub(crate) use send::Why;
 pub(crate) use sent::SentMax;
 
@@ -185,7 +187,7 @@ impl Auth {
     pub(crate) fn require_texts(&self, otherwise: &'static str) -> Result<(), Error> {
         match self.0.rules.phone && self.takes_texts() {
             true => Ok(()),
-            false => Err(Error::disabled("phone_provider_disabled", otherwise)),
+            false => Err(Error::PhoneOff(otherwise)),
         }
     }
 }

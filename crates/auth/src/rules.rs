@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::{Profile, Settings};
 
 use crate::flow::Redirects;
+use crate::links::KnownCodes;
 use crate::mfa::MfaRules;
 use crate::new_key::network;
 use crate::passwords::{DAY_SECONDS, PasswordPolicy, max_age_days};
@@ -29,6 +30,8 @@ pub struct Rules {
     pub idle_seconds: i64,
     /// Longest life of a session.
     pub session_seconds: i64,
+    /// How long a session of one proof may last where the person has a second factor.
+    pub low_level_seconds: Option<i64>,
     /// How long a lost answer may be asked for again.
     pub grace_seconds: i64,
     /// Whether a new session ends the others of its person.
@@ -45,6 +48,10 @@ pub struct Rules {
     pub phone: bool,
     /// Whether new accounts are confirmed at once.
     pub autoconfirm: bool,
+    /// Whether new accounts with a number are confirmed at once.
+    pub phone_autoconfirm: bool,
+    /// Numbers whose code is known beforehand.
+    pub(crate) known_codes: KnownCodes,
     /// Whether mail can be sent.
     pub can_mail: bool,
     /// Where links of mails lead.
@@ -126,6 +133,9 @@ impl Rules {
             access_seconds: seconds(&settings::ACCESS_TOKEN_EXPIRY),
             idle_seconds: seconds(&settings::REFRESH_TOKEN_EXPIRY),
             session_seconds: seconds(&settings::SESSION_MAX),
+            low_level_seconds: given
+                .get(&settings::LOW_LEVEL_MAX)
+                .map(|most| i64::try_from(most.as_secs()).unwrap_or(i64::MAX)),
             grace_seconds: seconds(&settings::REFRESH_TOKEN_GRACE),
             single_session: given.get(&settings::SINGLE_SESSION),
             anonymous: given.get(&settings::ANONYMOUS_USERS),
@@ -134,6 +144,8 @@ impl Rules {
             phone: given.get(&settings::PHONE_ENABLED),
             signup: !given.get(&settings::DISABLE_SIGNUP),
             autoconfirm: relaxed || given.get(&settings::AUTOCONFIRM),
+            phone_autoconfirm: given.get(&texts::settings::AUTOCONFIRM),
+            known_codes: KnownCodes::from_settings(given, profile)?,
             can_mail,
             verify_url: links.clone(),
             revert_url: links.strip_suffix("/verify").unwrap_or(&links).to_owned() + "/revert",

@@ -70,6 +70,15 @@ pub struct Offered {
     pub id_tokens: bool,
 }
 
+/// Where something could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unread {
+    /// What a browser was sent with.
+    Request,
+    /// What a program sent by itself.
+    Client,
+}
+
 impl Auth {
     /// What the OAuth server offers, if it is on.
     pub fn oauth_server(&self) -> Option<Offered> {
@@ -91,6 +100,17 @@ impl Auth {
                 _ => event,
             };
             events::refused_of_program(self, visit, event, error.code(), client);
+        }
+    }
+
+    /// Records what a program sent that could not even be read: what is not understood is refused as well.
+    pub fn oauth_note_unread<T>(&self, read: &Result<T, Error>, at: Unread, visit: &Visit) {
+        let event = match at {
+            Unread::Request => Event::ConsentRequestRefused,
+            Unread::Client => Event::ClientRefused,
+        };
+        if self.require_server().is_ok() {
+            self.note_refusal(read, event, None, visit);
         }
     }
 

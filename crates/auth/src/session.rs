@@ -192,6 +192,10 @@ impl Auth {
         if since(stored.refreshed_at.or(stored.created_at)) >= rules.idle_seconds {
             return Ok(Ruling::End(Error::SessionExpired(" (Inactivity)")));
         }
+        let is_low = stored.level == Level::Aal1 && user.has_factor();
+        if is_low && rules.low_level_seconds.is_some_and(|most| since(stored.created_at) >= most) {
+            return Ok(Ruling::End(Error::SessionExpired(" (Low AAL: User Needs MFA Verification)")));
+        }
         let behind = stored.counter.saturating_sub(presented.counter);
         match behind {
             0 => Ok(Ruling::Successor(stored.counter + 1)),

@@ -39,6 +39,15 @@ pub static SESSION_MAX: Setting<Duration> = Setting::new("auth.session_max", "30
     .changes("how long a session lasts at most, however often it is used")
     .proven_by(&[28]);
 
+/// How long one proof is enough for somebody who has two.
+pub static LOW_LEVEL_MAX: Setting<Option<Duration>> = Setting::unset("auth.low_level_max")
+    .also(&[Alias::same("GOTRUE_SESSIONS_ALLOW_LOW_AAL", Guide::Other)])
+    .changes(
+        "how long a session may stay without its second factor where the person has one; as long as any other when unset. \
+         mfa.required lets such a session do nothing in that time",
+    )
+    .proven_by(&[28]);
+
 /// One session a person.
 pub static SINGLE_SESSION: Setting<bool> = Setting::new("auth.single_session", "false")
     .also(&[Alias::same("GOTRUE_SESSIONS_SINGLE_PER_USER", Guide::Other)])
@@ -191,6 +200,7 @@ pub const SETTINGS: &[&Definition] = &[
     &ACCESS_TOKEN_EXPIRY.definition,
     &REFRESH_TOKEN_EXPIRY.definition,
     &SESSION_MAX.definition,
+    &LOW_LEVEL_MAX.definition,
     &SINGLE_SESSION.definition,
     &REFRESH_TOKEN_ROTATION.definition,
     &REFRESH_TOKEN_GRACE.definition,

@@ -97,6 +97,62 @@ pub static SUBJECT_REAUTHENTICATION: Setting<Option<String>> =
         .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_REAUTHENTICATION", Guide::Other)])
         .changes("the subject of mails of the kind reauthentication, in every language; a template");
 
+/// Its subject.
+pub static SUBJECT_PASSWORD_CHANGED: Setting<Option<String>> =
+    Setting::unset("email.subject_password_changed_notification")
+        .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_PASSWORD_CHANGED_NOTIFICATION", Guide::Other)])
+        .changes(
+            "the subject of mails of the kind password_changed_notification, in every language; a template",
+        );
+
+/// Its subject.
+pub static SUBJECT_EMAIL_CHANGED: Setting<Option<String>> =
+    Setting::unset("email.subject_email_changed_notification")
+        .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_EMAIL_CHANGED_NOTIFICATION", Guide::Other)])
+        .changes(
+            "the subject of mails of the kind email_changed_notification, in every language; a template",
+        );
+
+/// Its subject.
+pub static SUBJECT_PHONE_CHANGED: Setting<Option<String>> =
+    Setting::unset("email.subject_phone_changed_notification")
+        .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_PHONE_CHANGED_NOTIFICATION", Guide::Other)])
+        .changes(
+            "the subject of mails of the kind phone_changed_notification, in every language; a template",
+        );
+
+/// Its subject.
+pub static SUBJECT_IDENTITY_LINKED: Setting<Option<String>> =
+    Setting::unset("email.subject_identity_linked_notification")
+        .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_IDENTITY_LINKED_NOTIFICATION", Guide::Other)])
+        .changes(
+            "the subject of mails of the kind identity_linked_notification, in every language; a template",
+        );
+
+/// Its subject.
+pub static SUBJECT_IDENTITY_UNLINKED: Setting<Option<String>> =
+    Setting::unset("email.subject_identity_unlinked_notification")
+        .also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_IDENTITY_UNLINKED_NOTIFICATION", Guide::Other)])
+        .changes(
+            "the subject of mails of the kind identity_unlinked_notification, in every language; a template",
+        );
+
+/// Its subject.
+pub static SUBJECT_FACTOR_ENROLLED: Setting<Option<String>> = Setting::unset(
+    "email.subject_mfa_factor_enrolled_notification",
+)
+.also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_MFA_FACTOR_ENROLLED_NOTIFICATION", Guide::Other)])
+.changes("the subject of mails of the kind mfa_factor_enrolled_notification, in every language; a template");
+
+/// Its subject.
+pub static SUBJECT_FACTOR_REMOVED: Setting<Option<String>> = Setting::unset(
+    "email.subject_mfa_factor_unenrolled_notification",
+)
+.also(&[Alias::same("GOTRUE_MAILER_SUBJECTS_MFA_FACTOR_UNENROLLED_NOTIFICATION", Guide::Other)])
+.changes(
+    "the subject of mails of the kind mfa_factor_unenrolled_notification, in every language; a template",
+);
+
 /// Subjects of one's own.
 pub(crate) const SUBJECTS: &[(Template, &Setting<Option<String>>)] = &[
     (Template::Confirmation, &SUBJECT_CONFIRMATION),
@@ -105,6 +161,13 @@ pub(crate) const SUBJECTS: &[(Template, &Setting<Option<String>>)] = &[
     (Template::Invite, &SUBJECT_INVITE),
     (Template::EmailChange, &SUBJECT_EMAIL_CHANGE),
     (Template::Reauthentication, &SUBJECT_REAUTHENTICATION),
+    (Template::PasswordChanged, &SUBJECT_PASSWORD_CHANGED),
+    (Template::EmailChanged, &SUBJECT_EMAIL_CHANGED),
+    (Template::PhoneChanged, &SUBJECT_PHONE_CHANGED),
+    (Template::IdentityLinked, &SUBJECT_IDENTITY_LINKED),
+    (Template::IdentityUnlinked, &SUBJECT_IDENTITY_UNLINKED),
+    (Template::FactorEnrolled, &SUBJECT_FACTOR_ENROLLED),
+    (Template::FactorRemoved, &SUBJECT_FACTOR_REMOVED),
 ];
 
 /// This crate's settings.
@@ -127,4 +190,11 @@ pub const SETTINGS: &[&Definition] = &[
     &SUBJECT_INVITE.definition,
     &SUBJECT_EMAIL_CHANGE.definition,
     &SUBJECT_REAUTHENTICATION.definition,
+    &SUBJECT_PASSWORD_CHANGED.definition,
+    &SUBJECT_EMAIL_CHANGED.definition,
+    &SUBJECT_PHONE_CHANGED.definition,
+    &SUBJECT_IDENTITY_LINKED.definition,
+    &SUBJECT_IDENTITY_UNLINKED.definition,
+    &SUBJECT_FACTOR_ENROLLED.definition,
+    &SUBJECT_FACTOR_REMOVED.definition,
 ];

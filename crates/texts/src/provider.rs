@@ -1,7 +1,7 @@
 //! What each provider wants to be asked, and what it answers.
 //!
-//! Sources: Twilio's Messages resource (2010-04-01), Vonage's SMS API, MessageBird's `/messages`, and Standard Webhooks for
-//! everybody else.
+//! Sources: Twilio's Messages resource (2010-04-01), Vonage's SMS API, MessageBird's `/messages`, Textlocal's `/send`, and
+//! Standard Webhooks for everybody else.
 
 use std::time::Duration;
 
@@ -40,6 +40,15 @@ pub enum Provider {
     },
     /// MessageBird.
     MessageBird {
+        /// The key.
+        key: Secret<String>,
+        /// A name or number.
+        from: String,
+        /// Its API.
+        api: String,
+    },
+    /// Textlocal.
+    Textlocal {
         /// The key.
         key: Secret<String>,
         /// A name or number.
@@ -91,6 +100,11 @@ impl Provider {
                 )?,
                 api: api("https://rest.messagebird.com"),
             },
+            Some("textlocal") => Provider::Textlocal {
+                key: need(given.get(&settings::TEXTLOCAL_API_KEY), "textlocal", "sms.textlocal_api_key")?,
+                from: need(given.get(&settings::TEXTLOCAL_SENDER), "textlocal", "sms.textlocal_sender")?,
+                api: api("https://api.textlocal.in"),
+            },
             Some(_) => {
                 let secret = need(given.get(&settings::WEBHOOK_SECRET), "webhook", "sms.webhook_secret")?;
                 Provider::Webhook {
@@ -111,6 +125,7 @@ impl Provider {
             Provider::Twilio { .. } => "twilio",
             Provider::Vonage { .. } => "vonage",
             Provider::MessageBird { .. } => "messagebird",
+            Provider::Textlocal { .. } => "textlocal",
             Provider::Webhook { .. } => "webhook",
         }
     }
@@ -124,7 +139,10 @@ impl Provider {
         clock: &Clock,
         rng: &Rng,
     ) -> Result<Request, Error> {
-        let sms_only = matches!(self, Provider::Vonage { .. } | Provider::MessageBird { .. });
+        let sms_only = matches!(
+            self,
+            Provider::Vonage { .. } | Provider::MessageBird { .. } | Provider::Textlocal { .. }
+        );
         if sms_only && channel == Channel::Whatsapp {
             return Err(Error::Channel { provider: self.name() });
         }
@@ -168,6 +186,18 @@ impl Provider {
                         ("datacoding", coding),
                     ])
             }
+            Provider::Textlocal { key, from, api } => {
+                let mut fields = vec![
+                    ("sender", from.as_str()),
+                    ("apikey", key.expose()),
+                    ("message", text),
+                    ("numbers", to),
+                ];
+                if !text.is_ascii() {
+                    fields.push(("unicode", "true"));
+                }
+                Request::post("sms", format!("{api}/send")).form(&fields)
+            }
             Provider::Webhook { url, key } => {
                 let id = format!("msg_{}", rng.uuid().simple());
                 let at = clock.unix_seconds();
@@ -210,6 +240,19 @@ impl Provider {
             Provider::MessageBird { .. } => match status.is_success() {
                 true => Ok(said["id"].as_str().map(str::to_owned)),
                 false => refused(format!("status {status}, code {}", said["errors"][0]["code"]), permanent),
+            },
+            // Textlocal says no with a status of 200, too.
+            Provider::Textlocal { .. } => match (status.is_success(), said["status"].as_str()) {
+                (true, Some("success")) => {
+                    let id = &said["messages"][0]["id"];
+                    Ok(id.as_str().map(str::to_owned).or_else(|| id.as_i64().map(|id| id.to_string())))
+                }
+                (true, _) => {
+                    let code = &said["errors"][0]["code"];
+                    // 7: no credit left, 1000: they know not why.
+                    refused(format!("code {code}"), !matches!(code.as_i64(), Some(7 | 1000) | None))
+                }
+                (false, _) => refused(format!("status {status}"), permanent),
             },
             Provider::Webhook { .. } => match status.is_success() {
                 true => Ok(said["id"].as_str().map(str::to_owned)),

@@ -8,7 +8,7 @@ use base::{Secret, Setting};
 /// Who sends our texts.
 pub static PROVIDER: Setting<Option<String>> = Setting::unset("sms.provider")
     .also(&[Alias::same("GOTRUE_SMS_PROVIDER", Guide::Other)])
-    .choices(&["twilio", "vonage", "messagebird", "webhook"])
+    .choices(&["twilio", "vonage", "messagebird", "textlocal", "webhook"])
     .changes("who sends our texts; without one nobody signs in by telephone");
 
 /// What a text says.
@@ -37,6 +37,26 @@ pub static MAX_FREQUENCY: Setting<Duration> = Setting::new("sms.max_frequency", 
 /// Another address of the provider.
 pub static API_URL: Setting<Option<String>> = Setting::unset("sms.api_url")
     .changes("another address of the provider's API than its usual one: a region's, or a gateway's");
+
+/// Numbers that are believed.
+pub static AUTOCONFIRM: Setting<bool> = Setting::new("sms.autoconfirm", "false")
+    .also(&[Alias::same("GOTRUE_SMS_AUTOCONFIRM", Guide::Other)])
+    .changes("whether new accounts are confirmed without a text to their number: anybody can then take anybody's number");
+
+/// Codes that are known beforehand.
+pub static TEST_OTP: Setting<Option<Secret<String>>> = Setting::unset("sms.test_otp")
+    .also(&[Alias::same("GOTRUE_SMS_TEST_OTP", Guide::Other)])
+    .changes(
+        "numbers that are sent no text and whose code is the one here, for tests and the reviewers of app shops: 4915550100:123456,…;          good until sms.test_otp_valid_until. Never a second factor",
+    )
+    .proven_by(&[115]);
+
+/// Until when they are good.
+pub static TEST_OTP_VALID_UNTIL: Setting<Option<String>> = Setting::unset("sms.test_otp_valid_until")
+    .also(&[Alias::same("GOTRUE_SMS_TEST_OTP_VALID_UNTIL", Guide::Other)])
+    .changes(
+        "until when the codes of sms.test_otp are good: 2026-12-31T00:00:00Z; needed beside them, but in dev",
+    );
 
 /// Twilio's account.
 pub static TWILIO_ACCOUNT_SID: Setting<Option<String>> = Setting::unset("sms.twilio_account_sid")
@@ -83,6 +103,17 @@ pub static MESSAGEBIRD_ORIGINATOR: Setting<Option<String>> = Setting::unset("sms
     .also(&[Alias::same("GOTRUE_SMS_MESSAGEBIRD_ORIGINATOR", Guide::Other)])
     .changes("the name or number that MessageBird sends from");
 
+/// Textlocal's key.
+pub static TEXTLOCAL_API_KEY: Setting<Option<Secret<String>>> = Setting::unset("sms.textlocal_api_key")
+    .also(&[Alias::same("GOTRUE_SMS_TEXTLOCAL_API_KEY", Guide::Other)])
+    .changes("the key at Textlocal")
+    .proven_by(&[101, 115]);
+
+/// Its sender.
+pub static TEXTLOCAL_SENDER: Setting<Option<String>> = Setting::unset("sms.textlocal_sender")
+    .also(&[Alias::same("GOTRUE_SMS_TEXTLOCAL_SENDER", Guide::Other)])
+    .changes("the name or number that Textlocal sends from");
+
 /// Somebody else's program.
 pub static WEBHOOK_URL: Setting<Option<String>> = Setting::unset("sms.webhook_url")
     .changes("where texts are sent as signed JSON (Standard Webhooks), for providers we do not know");
@@ -100,6 +131,9 @@ pub const SETTINGS: &[&Definition] = &[
     &OTP_LENGTH.definition,
     &MAX_FREQUENCY.definition,
     &API_URL.definition,
+    &AUTOCONFIRM.definition,
+    &TEST_OTP.definition,
+    &TEST_OTP_VALID_UNTIL.definition,
     &TWILIO_ACCOUNT_SID.definition,
     &TWILIO_AUTH_TOKEN.definition,
     &TWILIO_MESSAGE_SERVICE_SID.definition,
@@ -108,6 +142,8 @@ pub const SETTINGS: &[&Definition] = &[
     &VONAGE_FROM.definition,
     &MESSAGEBIRD_ACCESS_KEY.definition,
     &MESSAGEBIRD_ORIGINATOR.definition,
+    &TEXTLOCAL_API_KEY.definition,
+    &TEXTLOCAL_SENDER.definition,
     &WEBHOOK_URL.definition,
     &WEBHOOK_SECRET.definition,
 ];

@@ -63,8 +63,12 @@ pub fn table(definitions: &[&'static Definition], loaded: &Loaded) -> String {
 /// What is loudly listed at start, in the posture report, and here.
 pub fn not_effective(idle: &[NotEffective]) -> String {
     let mut list = String::new();
-    for NotEffective { variable, nearest } in idle {
-        let meant = nearest.map(|name| format!("  (did you mean {name}?)")).unwrap_or_default();
+    for NotEffective { variable, nearest, instead } in idle {
+        let meant = match (instead, nearest) {
+            (Some(instead), _) => format!(": {instead}"),
+            (None, Some(name)) => format!("  (did you mean {name}?)"),
+            (None, None) => String::new(),
+        };
         // Writing to a String cannot fail.
         let _ = writeln!(list, "NOT EFFECTIVE  {variable}  changes nothing here{meant}");
     }

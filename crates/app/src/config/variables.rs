@@ -7,7 +7,7 @@ use base::setting::{Definition, Form, Origin, Shape, Value, nearest};
 use super::given::{Found, Given};
 use super::problem::{Problem, ProblemKind};
 use super::walk::unreadable;
-use super::{Inputs, expand, file};
+use super::{Inputs, expand, file, gotrue};
 
 /// Names the settings file.
 pub(super) const CONFIG: &str = "PALISADE_CONFIG";
@@ -25,6 +25,8 @@ pub struct NotEffective {
     pub variable: String,
     /// The nearest name that would change something.
     pub nearest: Option<&'static str>,
+    /// What is so instead, where that is known.
+    pub instead: Option<&'static str>,
 }
 
 /// Reads the environment of `inputs` and returns what is not effective.
@@ -56,9 +58,13 @@ pub(super) fn read(
             }
         } else if name.starts_with("PALISADE_") && !NOT_SETTINGS.contains(&name.as_str()) {
             problems.push(unknown(definitions, name));
+        } else if let Some(problem) = gotrue::refusal(name, text, Origin::Environment { name: name.clone() })
+        {
+            problems.push(problem);
         } else if FOREIGN.iter().any(|prefix| name.starts_with(prefix)) {
-            not_effective
-                .push(NotEffective { variable: name.clone(), nearest: suggestion(definitions, name) });
+            let instead = gotrue::instead(name);
+            let nearest = suggestion(definitions, name).filter(|_| instead.is_none());
+            not_effective.push(NotEffective { variable: name.clone(), nearest, instead });
         }
     }
     not_effective

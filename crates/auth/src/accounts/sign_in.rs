@@ -51,7 +51,10 @@ impl Auth {
         password: &Secret<String>,
         visit: &Visit,
     ) -> Result<Reply<Grant>, Error> {
-        self.require_texts("Phone logins are disabled")?;
+        let rules = &self.0.rules;
+        if !(rules.phone && (rules.phone_autoconfirm || self.takes_texts())) {
+            return Err(Error::disabled("phone_provider_disabled", "Phone logins are disabled"));
+        }
         self.sign_in_as(Name::Phone(phone), password, visit).await
     }
 

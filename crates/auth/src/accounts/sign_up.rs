@@ -74,8 +74,8 @@ impl Auth {
         let asked = self.before_user_created(&person, visit).await?;
         self.require_password(&password).await?;
         match name {
-            Name::Email(email) if self.0.rules.autoconfirm => {
-                let grant = self.sign_up_at_once(email, &password, ask.data, asked, visit).await?;
+            name if self.is_believed(&name) => {
+                let grant = self.sign_up_at_once(name, &password, ask.data, asked, visit).await?;
                 Ok(grant.map(|grant| SignedUp::SignedIn(Box::new(grant))))
             }
             name => {
@@ -92,9 +92,17 @@ impl Auth {
         Along { back_to: self.0.rules.redirects.site().clone(), challenge: None, locale: None }
     }
 
+    /// Whether an address or number needs no proof here.
+    fn is_believed(&self, name: &Name) -> bool {
+        match name {
+            Name::Email(_) => self.0.rules.autoconfirm,
+            Name::Phone(_) => self.0.rules.phone_autoconfirm,
+        }
+    }
+
     async fn sign_up_at_once(
         &self,
-        email: String,
+        name: Name,
         password: &Secret<String>,
         data: Map<String, Value>,
         asked: Asked,
@@ -102,20 +110,28 @@ impl Auth {
     ) -> Result<Reply<Grant>, Error> {
         let hash = self.0.hasher.hash(password).await?;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let taken = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
+        let by = match &name {
+            Name::Email(_) => sql::USER_BY_EMAIL,
+            Name::Phone(_) => sql::links::USER_BY_PHONE,
+        };
+        let taken = tx.query(by, [name.text().into(), (&self.0.rules.audience).into()]).await?;
         let now = self.0.clock.now();
         if !taken.is_empty() {
-            events::refused(self, visit, Event::SignupRefused, &Error::UserExists, &email);
+            events::refused(self, visit, Event::SignupRefused, &Error::UserExists, name.text());
             return Err(Error::UserExists);
         }
+        let (email, phone) = match name {
+            Name::Email(email) => (Some(email), None),
+            Name::Phone(phone) => (None, Some(phone)),
+        };
         let new = NewUser {
             id: self.0.rng.uuid(),
-            email: Some(email),
-            phone: None,
+            email_confirmed_at: email.is_some().then_some(now),
+            phone_confirmed_at: phone.is_some().then_some(now),
+            email,
+            phone,
             hash: Some(hash),
             role: self.0.rules.default_role.clone(),
-            email_confirmed_at: Some(now),
-            phone_confirmed_at: None,
             app_metadata: Map::new(),
             user_metadata: data,
             banned_until: None,
@@ -269,7 +285,9 @@ impl Auth {
             }
             (None, None) => return Err(Error::invalid("Signup requires an email or a phone number")),
             (None, Some(phone)) => {
-                self.require_texts("Phone signups are disabled")?;
+                if !(rules.phone && rules.phone_autoconfirm) {
+                    self.require_texts("Phone signups are disabled")?;
+                }
                 Name::Phone(read_phone(phone)?)
             }
             (Some(email), None) => {

@@ -27,6 +27,9 @@ impl Auth {
         let Some(to) = to else { return Ok(()) };
         let fresh = self.make_token(tx, user, purpose, &to, None).await?;
         events::record_link(tx, self, visit, LinkHappening::LinkAsked { user: user.id, purpose }).await?;
+        if self.0.rules.known_codes.of(&to, self.0.clock.now()).is_some() {
+            return Ok(());
+        }
         let channel = if whatsapp { Channel::Whatsapp } else { Channel::Sms };
         self.send_code(tx, user, (&to, purpose.name()), &fresh.code, channel, visit).await
     }

@@ -176,7 +176,8 @@ impl Auth {
             Some(_) => Secret::new(format!("pkce_{}", token.expose())),
             None => token,
         };
-        let code = self.make_code(purpose);
+        let known = self.0.rules.known_codes.of(to, now).filter(|_| purpose.is_text());
+        let code = known.cloned().unwrap_or_else(|| self.make_code(purpose));
         let life = match purpose.is_text() {
             true => self.0.rules.text_seconds,
             false => self.0.rules.link_seconds,

@@ -133,6 +133,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::Banned | Error::RefreshBanned => (S::BAD_REQUEST, "user_banned"),
         Error::SignupDisabled => (UNPROCESSABLE, "signup_disabled"),
         Error::NoMail | Error::EmailOff => (S::BAD_REQUEST, "email_provider_disabled"),
+        Error::PhoneOff(_) => (S::BAD_REQUEST, "phone_provider_disabled"),
         Error::Disabled { code, .. } => (status_of_disabled(code), code),
         Error::UserExists => (UNPROCESSABLE, "user_already_exists"),
         Error::EmailExists => (UNPROCESSABLE, "email_exists"),

@@ -7,6 +7,7 @@ mod account;
 mod admin;
 mod appflowy;
 mod application;
+mod audience;
 mod audit;
 mod browser;
 mod captcha;
@@ -50,7 +51,7 @@ pub fn mounts(state: Arc<State>, prefixes: &[String]) -> Vec<Mount> {
     let routes = routes();
     let mount =
         |prefix: &String| Mount::new(prefix, envelope::word, state.clone(), &routes).area(Area::Accounts);
-    let mount = |prefix: &String| captcha::protect(mount(prefix), &state);
+    let mount = |prefix: &String| audience::only_ours(captcha::protect(mount(prefix), &state), &state.auth);
     let first = prefixes.iter().take(1).map(mount);
     first.chain(prefixes.iter().skip(1).map(|prefix| application::at(mount(prefix), &state.auth))).collect()
 }

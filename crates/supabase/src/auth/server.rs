@@ -12,7 +12,7 @@ pub use discovery::openid;
 
 use std::sync::Arc;
 
-use ::auth::server::{Looked, Request, Step};
+use ::auth::server::{Looked, Request, Step, Unread};
 use ::auth::{Error, ServerError};
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -97,13 +97,16 @@ pub(super) const ROUTES: [Route<State>; 25] = [
 /// `GET /oauth/authorize?response_type=code&client_id&redirect_uri&scope&state&code_challenge&code_challenge_method…`
 fn authorize(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let request = read_request(&ask)?;
-        let step = state.auth.oauth_request(request, &visit(&cx, &ask)).await?;
+        let visit = visit(&cx, &ask);
+        let read = read_request(&ask);
+        state.auth.oauth_note_unread(&read, Unread::Request, &visit);
+        let request = read?;
+        let step = state.auth.oauth_request(request, &visit).await?;
         let step = step.into_inner();
         let here = state.auth.rules().auth_url();
         match step {
             Step::Ask { id, silent: true, .. } => {
-                let back = state.auth.oauth_answer_silently(&id, &visit(&cx, &ask)).await?;
+                let back = state.auth.oauth_answer_silently(&id, &visit).await?;
                 Ok(back.map(|back| go(StatusCode::FOUND, &back)))
             }
             Step::Ask { id, page, silent: false } => {

@@ -57,13 +57,13 @@ pub fn settings(state: Arc<State>, _: Cx, _: Ask) -> Handled {
         external.insert(provider.to_owned(), json!(true));
     }
     external.insert("email".into(), json!(rules.email));
-    external.insert("phone".into(), json!(rules.phone && !texts.is_empty()));
+    external.insert("phone".into(), json!(rules.phone && (rules.phone_autoconfirm || !texts.is_empty())));
     external.insert("anonymous_users".into(), json!(rules.anonymous));
     let mut told = json!({
         "external": external,
         "disable_signup": !(rules.signup && (rules.autoconfirm || rules.can_mail)),
         "mailer_autoconfirm": rules.autoconfirm,
-        "phone_autoconfirm": false,
+        "phone_autoconfirm": rules.phone_autoconfirm,
         "sms_provider": texts,
         "saml_private_key_next_configured": false,
         "passkeys_enabled": state.auth.has_passkeys(),

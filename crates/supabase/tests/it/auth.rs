@@ -81,7 +81,7 @@ async fn refusals_have_gotrues_status_and_code() {
         (signup, json!({ "email": "bob@example.com" }), 400, "validation_failed"),
         (signup, json!({ "email": "no address", "password": PASSWORD }), 400, "validation_failed"),
         (signup, json!({}), 422, "anonymous_provider_disabled"),
-        (signup, json!({ "phone": "+491234567", "password": PASSWORD }), 422, "phone_provider_disabled"),
+        (signup, json!({ "phone": "+491234567", "password": PASSWORD }), 400, "phone_provider_disabled"),
         (
             password,
             json!({ "email": "ann@example.com", "password": "Wrong-horse*1" }),

@@ -144,6 +144,35 @@ async fn messagebird_is_asked_for_a_message_and_names_it() {
 }
 
 #[tokio::test]
+async fn textlocal_is_asked_for_a_message_and_its_no_with_status_200_is_a_no() {
+    let settings: &[(&'static str, &str)] = &[
+        ("sms.provider", "textlocal"),
+        ("sms.textlocal_api_key", "the key"),
+        ("sms.textlocal_sender", "Palisade"),
+    ];
+    let double = Double::start(200, r#"{"status":"success","messages":[{"id":"1151346216"}]}"#).await;
+    let texts = texts(&double, settings).await.unwrap();
+    assert_eq!(send(&texts, Channel::Sms).await.unwrap().as_deref(), Some("1151346216"));
+    let asked = double.asked();
+    assert_eq!(asked.line, "POST /send HTTP/1.1");
+    let expected = pairs(&[
+        ("sender", "Palisade"),
+        ("apikey", "the key"),
+        ("message", "Your code is 123456"),
+        ("numbers", "49301234567"),
+    ]);
+    assert_eq!(form(&asked), expected);
+    assert!(matches!(send(&texts, Channel::Whatsapp).await, Err(Error::Channel { .. })));
+    for (code, permanent) in [(3, true), (7, false)] {
+        double.answer(200, &format!(r#"{{"status":"failure","errors":[{{"code":{code},"message":"no"}}]}}"#));
+        match send(&texts, Channel::Sms).await {
+            Err(error @ Error::Refused { .. }) => assert_eq!(error.is_permanent(), permanent, "{code}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_webhook_can_verify_who_sent_it() {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;

@@ -256,6 +256,56 @@ async fn row_25_ten_megabytes_are_refused_at_once_in_words_that_clients_understa
     app.person("ann").await;
 }
 
+/// Whoever sends them again and again keeps nobody waiting: what they cost is read away from what others need.
+#[tokio::test]
+async fn row_25_a_storm_of_ten_megabytes_starves_nobody() {
+    let app = TestApp::builder().unlimited().start().await;
+    let ann = app.person("ann").await;
+    let key = app.stranger().headers.iter().find(|(name, _)| name == "apikey").unwrap().1.clone();
+    let address = app.running.address;
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let storm: Vec<_> = (0..16)
+        .map(|_| {
+            let (key, over, sent) = (key.clone(), over.clone(), sent.clone());
+            tokio::spawn(async move {
+                let head = format!(
+                    "POST /auth/v1/token?grant_type=password HTTP/1.1\r\nhost: {address}\r\napikey: {key}\r\n\
+                     content-type: application/json\r\ncontent-length: 10485760\r\n\r\n"
+                );
+                let piece = "Aa1!".repeat(16_384);
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+                    let mut sending = socket.write_all(head.as_bytes()).await;
+                    for _ in 0..160 {
+                        if sending.is_err() {
+                            break;
+                        }
+                        sending = socket.write_all(piece.as_bytes()).await;
+                    }
+                    sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    app.eventually(async || sent.load(std::sync::atomic::Ordering::Relaxed) >= 64).await;
+    let hashes = app.running.services.auth.hashes_computed();
+    for _ in 0..40 {
+        let asked = tokio::time::timeout(std::time::Duration::from_secs(5), ann.client.get("/auth/v1/user"));
+        asked.await.expect("answered beside the storm").expect(200);
+    }
+    let own = app.running.services.auth.hashes_computed();
+    assert_eq!(own, hashes, "no password of theirs was hashed");
+    let stranger = app.stranger();
+    let entered = Person::sign_in(&stranger, &ann.email, &ann.password);
+    let entered = tokio::time::timeout(std::time::Duration::from_secs(10), entered).await;
+    entered.expect("signed in beside the storm").expect(200);
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    for one in storm {
+        one.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn row_45_demo_keys_of_other_products_open_nothing() {
     let app = TestApp::start().await;

@@ -4,11 +4,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
+use spec::browser::parameter;
 use spec::person::PASSWORD;
 use spec::{Double, Idp, Person, TestApp, TestAppBuilder};
 
 use super::links::{confirmed, sign_up};
-use super::oauth::{today, with_idp};
+use super::oauth::{BACK, CHALLENGE, begin, browser, exchange, today, with_idp};
 use crate::attacks::oauth::{OURS, token_for};
 
 const KEY: [u8; 32] = [7; 32];
@@ -256,4 +257,57 @@ async fn the_operators_code_hears_of_an_account_once_it_is_there() {
     assert_eq!(told[0]["user"]["id"], json!(ann.id));
     assert_eq!(told[1]["user"]["email"], "bob@example.com");
     assert_eq!(told[1]["metadata"]["name"], "after-user-created");
+}
+
+#[tokio::test]
+async fn what_the_operators_code_says_of_an_account_holds_through_the_browser_too() {
+    let double = receiver(json!({ "error": { "http_code": 403, "message": "not from there" } })).await;
+    let idp = Idp::start().await;
+    let app = today(with_hook(with_idp(&idp), BEFORE, &format!("{}/hook", double.url))).await;
+    let land = async |app: &TestApp, who: &str, more: &str| {
+        browser(app).follow(&begin(app, "keycloak", who, more), BACK).await
+    };
+    let proof = format!("&code_challenge={CHALLENGE}&code_challenge_method=s256");
+    for more in ["", proof.as_str()] {
+        let back = land(&app, "h~hal@example.com~true~Hal", more).await;
+        assert!(back.contains("error_description=not+from+there"), "{back}");
+        assert!(!back.contains("access_token") && parameter(&back, "code").is_none(), "{back}");
+    }
+    assert_eq!(asked(&app, &double, 2).await[0]["user"]["email"], "hal@example.com");
+    let users = app.database.admin().await;
+    let users = users.query_one("select count(*) from auth.users", &[]).await.unwrap();
+    assert_eq!(users.get::<_, i64>(0), 0);
+    assert!(app.audited("auth.login_failed").await);
+    double.answer("/hook", json!({}));
+    assert!(land(&app, "h~hal@example.com~true~Hal", "").await.contains("access_token="));
+}
+
+#[tokio::test]
+async fn what_the_operators_code_says_of_a_token_holds_through_the_browser_too() {
+    let idp = Idp::start().await;
+    let uri = "pg-functions://postgres/public/claims_hook";
+    let app = today(with_idp(&idp).with("auth.hooks.custom_access_token.uri", uri)).await;
+    app.owner(
+        "create function public.claims_hook(event jsonb) returns jsonb language plpgsql stable as $$
+         begin return jsonb_build_object('claims', event -> 'claims'
+           || jsonb_build_object('plan', 'pro', 'way', event ->> 'authentication_method')); end $$;
+         revoke execute on function public.claims_hook(jsonb) from public;
+         grant usage on schema public to supabase_auth_admin;
+         grant execute on function public.claims_hook(jsonb) to supabase_auth_admin",
+    )
+    .await;
+    let claims = |token: &str| -> Value {
+        let part = token.split('.').nth(1).unwrap();
+        serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap())
+            .unwrap()
+    };
+    let back = browser(&app).follow(&begin(&app, "keycloak", "h~hal@example.com~true~Hal", ""), BACK).await;
+    let said = claims(&parameter(&back, "access_token").unwrap_or_else(|| panic!("no session in {back}")));
+    assert_eq!((&said["plan"], &said["way"]), (&json!("pro"), &json!("oauth")), "{said}");
+    // And where the application exchanges a code for it.
+    let proof = format!("&code_challenge={CHALLENGE}&code_challenge_method=s256");
+    let from = begin(&app, "keycloak", "h~hal@example.com~true~Hal", &proof);
+    let back = browser(&app).follow(&from, BACK).await;
+    let session = exchange(&app, &back).await.expect(200).value();
+    assert_eq!(claims(session["access_token"].as_str().unwrap())["plan"], "pro");
 }

@@ -18,6 +18,7 @@ mod fluxbase;
 mod fluxbase_accounts;
 mod fluxbase_tables;
 mod front;
+mod gotrue_names;
 mod guests;
 mod hooks;
 mod keys;

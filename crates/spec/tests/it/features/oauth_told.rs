@@ -77,6 +77,26 @@ async fn a_program_that_may_not_register_itself_is_recorded() {
 }
 
 #[tokio::test]
+async fn what_a_program_sends_twice_or_leaves_out_is_recorded() {
+    let app = with_server().start().await;
+    let program = Program::made(&app, json!({})).await;
+    let twice = format!("{}&state=other", program.request(&[]));
+    app.stranger().get(&twice).await.expect(400);
+    assert_eq!(told(&app, "auth.consent_request_refused").await, (1, "auth.server.request".to_owned()));
+    for (path, fields) in [
+        ("/auth/v1/oauth/token", &[("grant_type", "refresh_token"), ("grant_type", "refresh_token")][..]),
+        ("/auth/v1/oauth/token", &[("grant_type", "password")]),
+        ("/auth/v1/oauth/token", &[]),
+        ("/auth/v1/oauth/revoke", &[("token", "a"), ("token", "b")]),
+        ("/auth/v1/oauth/revoke", &[]),
+    ] {
+        let before = told(&app, "auth.client_refused").await.0;
+        post_form(&app.stranger(), path, fields).await.expect(400);
+        assert_eq!(told(&app, "auth.client_refused").await.0, before + 1, "{path} {fields:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_is_given_back_is_recorded_and_so_is_who_may_not() {
     let app = with_server().start().await;
     let ann = app.person("ann").await;

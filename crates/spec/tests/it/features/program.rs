@@ -201,3 +201,27 @@ async fn a_new_server_fails_at_nothing() {
     assert!(failing.is_empty(), "{failing:#?}");
     assert!(controls.iter().filter(|one| one["state"] == "proven").count() > 80, "{told:#}");
 }
+
+#[tokio::test]
+async fn mails_are_listed_and_read_before_anybody_gets_one() {
+    let palisade = Palisade::start("serve", &FLAGS).await;
+    let say = async |words: &[&str]| {
+        let output = palisade.command(words).await;
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (code, list) = say(&["mails", "list"]).await;
+    assert_eq!(code, 0, "{list}");
+    assert!(list.lines().any(|line| line == "magic_link") && list.contains("in: de, en"), "{list}");
+    for kind in list.lines().take_while(|line| !line.starts_with("in: ")) {
+        let (code, mail) = say(&["mails", "preview", kind]).await;
+        assert!(code == 0 && mail.starts_with("Subject: ") && !mail.contains("{{"), "{kind}: {mail}");
+    }
+    let (_, german) = say(&["mails", "preview", "recovery", "--locale", "de-AT"]).await;
+    assert!(german.starts_with("Subject: Neues Passwort"), "{german}");
+    let (code, html) = say(&["mails", "preview", "recovery", "--html"]).await;
+    assert!(code == 0 && html.contains("href=\"") && !html.starts_with("Subject"), "{html}");
+    let (code, odd) = say(&["mails", "preview", "nonsense"]).await;
+    assert_ne!(code, 0, "{odd}");
+    assert!(palisade.stop().await.success());
+}

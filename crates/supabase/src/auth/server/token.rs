@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::auth::server::{ClientProof, ServerGrant, TokenAsk};
+use ::auth::server::{ClientProof, ServerGrant, TokenAsk, Unread};
 use ::auth::{Error, ServerError};
 use base::Secret;
 use base64::Engine;
@@ -48,6 +48,27 @@ impl Fields {
         self.get(name).map(Secret::new)
     }
 
+    fn needed(&self, name: &str, missing: &'static str) -> Result<Secret<String>, Error> {
+        self.secret(name).ok_or_else(|| ServerError::Malformed(missing).into())
+    }
+
+    /// What the program wants.
+    fn wanted(&self) -> Result<TokenAsk, Error> {
+        match self.get("grant_type").as_deref() {
+            Some("authorization_code") => Ok(TokenAsk::Code {
+                code: self.needed("code", "code is missing")?,
+                redirect_uri: self.get("redirect_uri"),
+                verifier: self.secret("code_verifier"),
+                resource: self.get("resource"),
+            }),
+            Some("refresh_token") => {
+                Ok(TokenAsk::Refresh(self.needed("refresh_token", "refresh_token is missing")?))
+            }
+            Some(_) => Err(ServerError::GrantType.into()),
+            None => Err(ServerError::Malformed("grant_type is missing").into()),
+        }
+    }
+
     /// Who the program says it is: in one place, not in two.
     fn proof(&self, ask: &Ask) -> Result<ClientProof, Error> {
         let (id, secret) = (self.get("client_id"), self.secret("client_secret"));
@@ -77,23 +98,11 @@ fn basic(line: &str) -> Result<Option<(String, String)>, Error> {
 /// `POST /oauth/token`.
 pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let fields = Fields::read(&ask)?;
-        let proof = fields.proof(&ask)?;
-        let missing = |what| Error::from(ServerError::Malformed(what));
-        let wanted = match fields.get("grant_type").as_deref() {
-            Some("authorization_code") => TokenAsk::Code {
-                code: fields.secret("code").ok_or_else(|| missing("code is missing"))?,
-                redirect_uri: fields.get("redirect_uri"),
-                verifier: fields.secret("code_verifier"),
-                resource: fields.get("resource"),
-            },
-            Some("refresh_token") => TokenAsk::Refresh(
-                fields.secret("refresh_token").ok_or_else(|| missing("refresh_token is missing"))?,
-            ),
-            Some(_) => return Err(Error::from(ServerError::GrantType).into()),
-            None => return Err(missing("grant_type is missing").into()),
-        };
-        let granted = state.auth.oauth_token(&proof, &wanted, &visit(&cx, &ask)).await?;
+        let visit = visit(&cx, &ask);
+        let read = Fields::read(&ask).and_then(|fields| Ok((fields.proof(&ask)?, fields.wanted()?)));
+        state.auth.oauth_note_unread(&read, Unread::Client, &visit);
+        let (proof, wanted) = read?;
+        let granted = state.auth.oauth_token(&proof, &wanted, &visit).await?;
         Ok(granted.map(|granted| Answer::json(&shape(&granted)).with(CACHE_CONTROL, "no-store")))
     })
 }
@@ -118,10 +127,12 @@ fn shape(granted: &ServerGrant) -> Value {
 /// `POST /oauth/revoke` (RFC 7009): 200, whether there was such a token or not.
 pub fn revoke(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let fields = Fields::read(&ask)?;
-        let proof = fields.proof(&ask)?;
-        let token = fields.secret("token").ok_or(Error::from(ServerError::Malformed("token is missing")))?;
-        let given = state.auth.oauth_give_back(&proof, &token, &visit(&cx, &ask)).await?;
+        let visit = visit(&cx, &ask);
+        let read = Fields::read(&ask)
+            .and_then(|fields| Ok((fields.proof(&ask)?, fields.needed("token", "token is missing")?)));
+        state.auth.oauth_note_unread(&read, Unread::Client, &visit);
+        let (proof, token) = read?;
+        let given = state.auth.oauth_give_back(&proof, &token, &visit).await?;
         Ok(given.map(|()| Answer::json(&json!({}))))
     })
 }

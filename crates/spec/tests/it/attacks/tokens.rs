@@ -164,3 +164,64 @@ async fn row_82_ambiguous_credentials_are_refused() {
     }
     app.stranger().with("authorization", &format!("bearer {token}")).get("/auth/v1/user").await.expect(200);
 }
+
+/// Whether a line compares what was exposed in a way that ends at the first difference.
+fn tells_by_its_time(line: &str) -> bool {
+    let compares = line.contains(" == ") || line.contains(" != ");
+    let of_a_secret = line.contains(".expose()");
+    let of_its_size = line.contains(".len()") || line.contains(".is_empty()");
+    compares && of_a_secret && !of_its_size && !line.trim_start().starts_with("assert")
+}
+
+fn sources(place: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(place).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn row_47_secrets_are_compared_in_a_time_that_tells_nothing() {
+    use std::hint::black_box;
+    // The first byte wrong takes as long as the last one wrong.
+    let secret = vec![7_u8; 16_384];
+    let (mut first, mut last) = (secret.clone(), secret.clone());
+    first[0] ^= 1;
+    last[16_383] ^= 1;
+    let quickest = |other: &[u8], equal: fn(&[u8], &[u8]) -> bool| {
+        let one = |_| {
+            let began = std::time::Instant::now();
+            for _ in 0..4 {
+                assert!(!equal(black_box(&secret), black_box(other)));
+            }
+            began.elapsed().as_nanos()
+        };
+        (0..60).map(one).min().unwrap() as f64
+    };
+    let ours = quickest(&last, seal::same) / quickest(&first, seal::same);
+    assert!((0.7..1.4).contains(&ours), "{ours}");
+    // The measure itself sees one that stops at the first difference.
+    let usual: fn(&[u8], &[u8]) -> bool =
+        |left, right| left.iter().zip(right).all(|(left, right)| left == right);
+    let theirs = quickest(&last, usual) / quickest(&first, usual);
+    assert!(theirs > 10.0, "{theirs}");
+    // And nothing is compared in another way.
+    assert!(tells_by_its_time("    if given.expose() == stored.expose() {"));
+    assert!(!tells_by_its_time("    if given.expose().len() != 32 {"));
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(crates).unwrap() {
+        sources(&entry.unwrap().path().join("src"), &mut all);
+    }
+    assert!(all.len() > 500, "{}", all.len());
+    for path in all {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (at, line) in text.lines().enumerate() {
+            assert!(!tells_by_its_time(line), "{}:{}: {line}", path.display(), at + 1);
+        }
+    }
+}

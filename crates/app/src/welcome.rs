@@ -70,11 +70,12 @@ fn text(facts: &Facts<'_>) -> String {
         "Audit",
         "on, chained; its head is kept outside the database too: palisade audit verify".to_owned(),
     );
-    line(
-        "✓",
-        "Exposure",
-        format!("listening on {} only; TLS is not built yet, so nothing else is possible", running.address),
-    );
+    let how = match &running.services.tls {
+        Some(_) => "over TLS only",
+        // In clear nothing but loopback is listened on.
+        None => "only, from this machine; `palisade up --domain NAME` serves others, over TLS",
+    };
+    line("✓", "Exposure", format!("listening on {} {how}", running.address));
     match facts.demo {
         Some(demo) => {
             line(

@@ -35,6 +35,11 @@ impl FieldFault {
         FieldFault { column: column.to_owned(), rule, says: says.into(), constraint: None, row: None }
     }
 
+    /// A text of more characters than its column takes.
+    pub fn too_long(column: &str, most: u32) -> Self {
+        FieldFault::new(column, "length", format!("must have at most {most} characters"))
+    }
+
     pub(crate) fn schema(column: &str, place: &str, says: &str) -> Self {
         let says = if place.is_empty() { says.to_owned() } else { format!("at {place}: {says}") };
         FieldFault::new(column, "schema", says)
@@ -234,8 +239,7 @@ impl Site<'_> {
 fn too_long(_: &Site<'_>, column: &Column, value: &Value) -> Option<FieldFault> {
     let most = column.max_length?;
     let length = value.as_str()?.chars().count();
-    (length > most as usize)
-        .then(|| FieldFault::new(&column.name, "length", format!("must have at most {most} characters")))
+    (length > most as usize).then(|| FieldFault::too_long(&column.name, most))
 }
 
 fn not_of_its_type(site: &Site<'_>, column: &Column, value: &Value) -> Option<FieldFault> {

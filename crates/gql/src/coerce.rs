@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::doc::{Value, Variable};
 use crate::error::Error;
 use crate::limits::LIST_ITEMS_MAX;
-use crate::schema::{Input, Kind, Scalar, Schema, TypeRef};
+use crate::schema::{Input, Kind, Longest, Scalar, Schema, TypeRef};
 
 /// Variables whose value a plan depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Variables<'_> {
     /// Reads a variable for the place where another plan found it.
     pub fn leaf(&self, leaf: &Leaf) -> Result<Plain, Error> {
         let Some(name) = &leaf.from else { return Ok(leaf.plain.clone()) };
-        scalar(leaf.kind, &leaf.type_name, leaf.longest, self.raw(name))
+        scalar(leaf.kind, &leaf.type_name, leaf.longest.as_ref(), self.raw(name))
     }
 }
 
@@ -199,7 +199,7 @@ pub struct Leaf {
     pub from: Option<Arc<str>>,
     kind: Scalar,
     type_name: Arc<str>,
-    longest: Option<u32>,
+    longest: Option<Longest>,
 }
 
 impl Leaf {
@@ -248,10 +248,16 @@ impl<B> Reading<'_, B> {
     /// An argument's value; without one, its default.
     pub fn argument(&self, input: &Input<B>, value: Option<&Value>, seen: &mut Seen) -> Result<Given, Error> {
         let raw = value.map_or(Raw::Absent, |value| Raw::of(value, self.variables, true));
-        self.read(&input.of, input.longest, raw, seen)
+        self.read(&input.of, input.longest.as_ref(), raw, seen)
     }
 
-    fn read(&self, of: &TypeRef, longest: Option<u32>, raw: Raw, seen: &mut Seen) -> Result<Given, Error> {
+    fn read(
+        &self,
+        of: &TypeRef,
+        longest: Option<&Longest>,
+        raw: Raw,
+        seen: &mut Seen,
+    ) -> Result<Given, Error> {
         // Nothing and null are other plans than a value: whoever asks for a plan says which of them there is.
         let nothing = |raw: &Raw| match raw {
             Raw::Absent => Some(Given::Absent),
@@ -289,7 +295,7 @@ impl<B> Reading<'_, B> {
     fn named(
         &self,
         name: &Arc<str>,
-        longest: Option<u32>,
+        longest: Option<&Longest>,
         raw: Raw,
         seen: &mut Seen,
     ) -> Result<Given, Error> {
@@ -302,7 +308,13 @@ impl<B> Reading<'_, B> {
                     other => (None, other),
                 };
                 let plain = scalar(*kind, name, longest, raw)?;
-                Ok(Given::Leaf(Leaf { plain, from, kind: *kind, type_name: Arc::clone(name), longest }))
+                Ok(Given::Leaf(Leaf {
+                    plain,
+                    from,
+                    kind: *kind,
+                    type_name: Arc::clone(name),
+                    longest: longest.cloned(),
+                }))
             }
             Kind::Enum(values) => match open(raw, seen) {
                 Raw::Enum(word) | Raw::String(word) => {
@@ -338,7 +350,7 @@ impl<B> Reading<'_, B> {
         for input in inputs {
             let at = fields.iter().position(|(key, _)| *key == input.name);
             let raw = at.map_or(Raw::Absent, |at| fields.swap_remove(at).1);
-            match self.read(&input.of, input.longest, raw, seen)? {
+            match self.read(&input.of, input.longest.as_ref(), raw, seen)? {
                 Given::Absent => {}
                 given => read.push((Arc::clone(&input.name), given)),
             }
@@ -358,7 +370,7 @@ fn open(raw: Raw, seen: &mut Seen) -> Raw {
     }
 }
 
-fn scalar(kind: Scalar, name: &Arc<str>, longest: Option<u32>, raw: Raw) -> Result<Plain, Error> {
+fn scalar(kind: Scalar, name: &Arc<str>, longest: Option<&Longest>, raw: Raw) -> Result<Plain, Error> {
     let wrong = || Error::invalid(format!("Invalid input for {name} type"));
     match (kind, raw) {
         (Scalar::Json, raw) => Ok(Plain::Json(raw.into_json())),
@@ -370,9 +382,11 @@ fn scalar(kind: Scalar, name: &Arc<str>, longest: Option<u32>, raw: Raw) -> Resu
         (Scalar::BigInt | Scalar::Float | Scalar::Any, Raw::Int(digits)) => Ok(Plain::Number(digits)),
         (Scalar::Float | Scalar::Any, Raw::Float(text)) => Ok(Plain::Number(text)),
         (Scalar::Text, Raw::String(text)) => match longest {
-            Some(most) if text.chars().count() > most as usize => {
-                Err(Error::invalid(format!("Invalid input for {name} type. Maximum character length {most}")))
-            }
+            Some(longest) if text.chars().count() > longest.most as usize => Err(Error::TooLong {
+                type_name: name.to_string(),
+                most: longest.most,
+                of: Arc::clone(&longest.of),
+            }),
             _ => without_nul(text),
         },
         (Scalar::BigInt | Scalar::TextNumber | Scalar::Any, Raw::String(text)) => without_nul(text),

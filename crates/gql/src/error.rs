@@ -3,6 +3,7 @@
 //! Invariant: no refusal names anything of the schema that the document did not name itself, and none suggests anything.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base::{Fault, Kind};
 
@@ -30,6 +31,16 @@ pub enum Error {
     /// A fragment that, through others or by itself, spreads itself.
     #[error("Found a cycle between fragments")]
     Cycle,
+    /// A text that is longer than what it is for takes.
+    #[error("Invalid input for {type_name} type. Maximum character length {most}")]
+    TooLong {
+        /// Its type.
+        type_name: String,
+        /// How many characters it may have.
+        most: u32,
+        /// What it is for, by the name of whoever set the bound.
+        of: Arc<str>,
+    },
     /// Something the rules of the language forbid.
     #[error("{0}")]
     Invalid(String),
@@ -50,7 +61,11 @@ impl Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::Syntax { .. } | Error::Limit { .. } | Error::Cycle | Error::Invalid(_) => Kind::Invalid,
+            Error::Syntax { .. }
+            | Error::Limit { .. }
+            | Error::Cycle
+            | Error::TooLong { .. }
+            | Error::Invalid(_) => Kind::Invalid,
         }
     }
 
@@ -59,6 +74,7 @@ impl Fault for Error {
             Error::Syntax { .. } => "gql.syntax",
             Error::Limit { .. } => "gql.limit",
             Error::Cycle => "gql.cycle",
+            Error::TooLong { .. } => "gql.too_long",
             Error::Invalid(_) => "gql.invalid",
         }
     }

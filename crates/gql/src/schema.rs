@@ -167,9 +167,18 @@ pub struct Input<B> {
     /// What it is when nothing is given, as GraphQL text.
     pub default: Option<Arc<str>>,
     /// Longest text allowed.
-    pub longest: Option<u32>,
+    pub longest: Option<Longest>,
     /// What it is on the other side.
     pub bind: B,
+}
+
+/// How long a text may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Longest {
+    /// In characters.
+    pub most: u32,
+    /// What it is for, for whoever is told that it is too long.
+    pub of: Arc<str>,
 }
 
 impl<B> Input<B> {

@@ -6,7 +6,7 @@
 use base::{Fault, Kind};
 use bytes::Bytes;
 use data::catalog::Catalog;
-use data::fields::Report;
+use data::fields::{FieldFault, Report};
 use gql::Bounds;
 use pg::Param;
 use serde_json::{Value as Json, json};
@@ -42,6 +42,11 @@ impl Problem {
         Problem { shown: json!({ "message": message, "extensions": { "code": code } }), refused: None }
     }
 
+    /// As it stands in an answer.
+    pub fn shown(self) -> Json {
+        self.shown
+    }
+
     /// More than a mistake.
     fn refusing(mut self, error: Error) -> Self {
         self.refused = Some(Box::new(error));
@@ -60,6 +65,11 @@ impl From<gql::Error> for Problem {
                 Problem { shown, refused: None }.refusing(Error::Document(error))
             }
             gql::Error::Cycle => Problem::words(&message).refusing(Error::Document(error)),
+            gql::Error::TooLong { most, of, .. } => {
+                let fault = FieldFault::too_long(&of, most);
+                let extensions = json!({ "code": "gql.too_long", "fields": [fault] });
+                Problem { shown: json!({ "message": message, "extensions": extensions }), refused: None }
+            }
             gql::Error::Syntax { .. } | gql::Error::Invalid(_) => Problem::words(&message),
         }
     }
@@ -103,8 +113,7 @@ pub fn put(plan: &Plan, values: &[Bytes], cost: Option<(&Weighed, &Bounds)>) -> 
         out.push(b'}');
     }
     if !plan.errors.is_empty() {
-        let errors: Vec<Json> = plan.errors.iter().map(|message| json!({ "message": message })).collect();
-        out.extend_from_slice(format!(",\"errors\":{}", Json::from(errors)).as_bytes());
+        out.extend_from_slice(format!(",\"errors\":{}", Json::from(plan.errors.clone())).as_bytes());
     }
     if let Some((weighed, bounds)) = cost {
         let extensions = json!({ "cost": {
@@ -142,7 +151,7 @@ pub fn failed(
         other if other.kind().is_ours() => return Err(error.into()),
         other => other.message().into_owned(),
     };
-    let mut errors: Vec<Json> = plan.errors.iter().map(|message| json!({ "message": message })).collect();
+    let mut errors = plan.errors.clone();
     errors.push(match &error {
         // The other product's items hold nothing but their message.
         _ if outspoken => json!({ "message": message }),

@@ -11,7 +11,9 @@ use gql::error::Error;
 use gql::introspect::Introspect;
 use gql::measure::{Measured, reads_schema};
 use gql::schema::{MUTATION, QUERY};
+use serde_json::Value as Json;
 
+use crate::answer::Problem;
 use crate::bind::Bind;
 use crate::engine::RoleSchema;
 use crate::resolve::{Resolve, Root};
@@ -46,7 +48,7 @@ pub struct Plan {
     /// Keys of the answer, in order.
     pub answers: Vec<(String, Answer)>,
     /// What was wrong with single root fields.
-    pub errors: Vec<String>,
+    pub errors: Vec<Json>,
     /// The statement that reads.
     pub read: Option<Compiled>,
     /// The statements that change, each with the word for too many rows.
@@ -153,13 +155,13 @@ impl Planning<'_> {
                 hides_schema |= self.shows.is_none();
                 match self.introspect(field, &collect, &mut resolve.seen) {
                     Ok(json) => answers.push((key, Answer::Known(json))),
-                    Err(error) => errors.push(error.to_string()),
+                    Err(error) => errors.push(Problem::from(error).shown()),
                 }
                 continue;
             }
             match resolve.root(field, root) {
                 Err(error @ Error::Limit { .. }) => return Err(error.into()),
-                Err(error) => errors.push(error.to_string()),
+                Err(error) => errors.push(Problem::from(error).shown()),
                 Ok(Root::Read(graph::ask::Value::Known(json))) => answers.push((key, Answer::Known(json))),
                 Ok(Root::Read(value)) => {
                     answers.push((key, Answer::Read(reads.len())));

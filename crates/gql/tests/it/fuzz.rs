@@ -334,6 +334,7 @@ fn refusal(error: &Error) -> String {
             words.chars().take_while(|letter| *letter != '"' && *letter != '`').take(24).collect()
         }
         Error::Cycle => "cycle".to_owned(),
+        Error::TooLong { .. } => "too long".to_owned(),
     }
 }
 

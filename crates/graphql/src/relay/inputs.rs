@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use data::ask::Operator;
 use gql::TypeRef;
-use gql::schema::{EnumValue, Input, Kind, Type};
+use gql::schema::{EnumValue, Input, Kind, Longest, Type};
 
 use crate::bind::{Bind, Op};
 use crate::world::{Entry, Field};
@@ -149,7 +149,7 @@ pub(super) fn add(entry: &Entry<'_>, types: &mut Vec<Type<Bind>>) {
     let given = |known: &Field<'_>| {
         let mut input =
             Input::new(&*known.name, known.known.of.clone(), Bind::Given(known.column.name.clone()));
-        input.longest = known.column.max_length;
+        input.longest = known.column.max_length.map(|most| Longest { most, of: known.column.name.clone() });
         input
     };
     if super::roots::inserts(entry) {

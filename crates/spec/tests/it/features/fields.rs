@@ -186,6 +186,8 @@ async fn every_dialect_names_the_field_and_none_what_is_hidden() {
             (vec![said.to_owned()], &json!(1))
         );
     }
+    let long = ["name length: must have at most 10 characters"];
+    assert_eq!(faults(&graphql("{ id: 2, name: \"far too long\" }").await["extensions"]), long);
     let sent = |query: &str, value: &str| {
         let body = json!({ "query": query, "variables": { "v": value } });
         let ann = ann.clone();
@@ -196,6 +198,11 @@ async fn every_dialect_names_the_field_and_none_what_is_hidden() {
     for query in [insert, change] {
         let error = sent(query, "not a uuid").await;
         assert_eq!(faults(&error["extensions"]), ["made type: must be a UUID"], "{error}");
+        let long_query = query
+            .replace("UUID", "String")
+            .replace("name: \"x\", made: $v", "name: $v")
+            .replace("made: $v", "name: $v");
+        assert_eq!(faults(&sent(&long_query, "far too long").await["extensions"]), long);
         assert!(!error.to_string().contains("goods_"), "{error}");
     }
     let hidden = ann.post("/api/v1/tables/goods", json!({ "id": 200, "name": "x" })).await;

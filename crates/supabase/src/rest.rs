@@ -26,7 +26,7 @@ mod wording;
 use std::sync::Arc;
 
 use auth::outside::Outside;
-use base::{Clock, Who};
+use base::{Clock, DbRole, Who};
 use data::Data;
 use data::ask::Shape;
 use http::{HeaderName, HeaderValue, Method};
@@ -65,6 +65,12 @@ impl Rest {
     pub fn mount(self, prefix: &str, guard: Guard) -> Mount {
         let envelope = if self.config.outspoken { wording::outspoken_envelope } else { envelope };
         Mount::new(prefix, envelope, Arc::new(self), &routes(guard)).area(Area::Data)
+    }
+
+    /// Whether this caller may see how their request would be carried out. A plan tells of rows that policies hide, by their
+    /// number; the operator's programs, which no policy binds, learn nothing from it.
+    fn plans(&self, cx: &Cx) -> bool {
+        self.config.plans || (!self.config.outspoken && cx.caller.role == DbRole::service())
     }
 
     fn voice(&self, cx: &Cx) -> Voice {

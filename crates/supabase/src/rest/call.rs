@@ -67,7 +67,7 @@ pub(super) async fn call_function(
     // Of a function that is not there nothing is looked at: the data refuses it.
     let found = data::plan::function(&data_ask, &catalog).map_err(Refusal::Data)?;
     let (level, legacy) = heading.query.level(page, config.target_names)?;
-    let chosen = choose(rest, &catalog, found, &level, &heading)?;
+    let chosen = choose(rest.plans(cx), &catalog, found, &level, &heading)?;
     heading.prefer.check()?;
     let head = ask.parts.method == Method::HEAD;
     data_ask.level = level;
@@ -105,7 +105,7 @@ pub(super) async fn call_function(
 }
 
 fn choose(
-    rest: &Rest,
+    plans: bool,
     catalog: &Catalog,
     function: &Function,
     level: &Level,
@@ -116,7 +116,7 @@ fn choose(
         relation: relation_of(function),
         function: Some(function),
         whole_row: level.is_whole_row(),
-        plans: rest.config.plans,
+        plans,
     };
     subject.choose(&heading.accept)
 }

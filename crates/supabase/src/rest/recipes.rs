@@ -99,7 +99,7 @@ impl Recipe {
         let heading = Heading::of(config, ask, wish.query(), Reading::Filters).ok()?;
         let page = heading.query.page(None).ok()?;
         let name = Name::new(&heading.schema, ask.params.get("relation"));
-        let (level, chosen, legacy) = rest.shaped(&heading, &name, page).ok()?;
+        let (level, chosen, legacy) = rest.shaped(&heading, &name, page, false).ok()?;
         if chosen.explain.is_some() {
             return None;
         }

@@ -52,7 +52,7 @@ async fn read_rows(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Ref
     let name = Name::new(&heading.schema, ask.params.get("relation"));
     stages.parsed();
     let head = ask.parts.method == Method::HEAD;
-    let (level, chosen, legacy) = rest.shaped(&heading, &name, page)?;
+    let (level, chosen, legacy) = rest.shaped(&heading, &name, page, rest.plans(cx))?;
     heading.prefer.check()?;
     let mut terms = heading.terms(config);
     terms.shape = if head { Shape::Nothing } else { chosen.shape.clone() };
@@ -157,7 +157,7 @@ async fn write_rows(
         relation: known.map(|relation| relation.id),
         function: None,
         whole_row: level.is_whole_row(),
-        plans: config.plans,
+        plans: rest.plans(cx),
     };
     let chosen = match known {
         Some(_) => subject.choose(&heading.accept)?,
@@ -287,6 +287,7 @@ impl Rest {
         heading: &Heading,
         name: &Name,
         page: Page,
+        plans: bool,
     ) -> Result<(Level, Chosen, LegacyNames), Refusal> {
         let catalog = self.data.catalog();
         let Some(relation) = catalog.find(&name.schema, &name.name) else { return Ok(Default::default()) };
@@ -296,7 +297,7 @@ impl Rest {
             relation: Some(relation.id),
             function: None,
             whole_row: level.is_whole_row(),
-            plans: self.config.plans,
+            plans,
         };
         let chosen = subject.choose(&heading.accept)?;
         Ok((level, chosen, legacy))

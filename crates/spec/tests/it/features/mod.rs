@@ -35,6 +35,8 @@ pub mod oauth_server;
 mod oauth_told;
 mod oauth_ways;
 pub mod policies;
+mod postgrest;
+mod postgrest_types;
 mod program;
 mod renewal;
 mod repeats;

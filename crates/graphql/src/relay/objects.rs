@@ -113,11 +113,13 @@ fn connection_fields(entry: &Entry<'_>) -> Vec<Field<Bind>> {
     fields
 }
 
-/// Its fields by name. Of two ways with one name, as from two keys between the same tables, the first has it, as upstream
-/// has it; the others say which columns they go by, so that they can be asked for too.
+/// Its fields by name. Of several with one name the last has it, as upstream has it: a function shadows a column. Of
+/// several ways to other rows, as from two keys between the same tables, the others say which column they go by, so that
+/// they can be asked for too.
 fn node_fields(world: &World<'_>, entry: &Entry<'_>) -> Vec<Field<Bind>> {
     let mut fields = all_node_fields(world, entry);
-    let mut taken = HashSet::new();
+    fields.reverse();
+    let mut taken: HashSet<Arc<str>> = HashSet::new();
     fields.retain_mut(|field| {
         if taken.insert(field.name.clone()) {
             return true;
@@ -130,6 +132,7 @@ fn node_fields(world: &World<'_>, entry: &Entry<'_>) -> Vec<Field<Bind>> {
         field.name = longer.into();
         taken.insert(field.name.clone())
     });
+    fields.reverse();
     fields
 }
 

@@ -64,7 +64,7 @@ async fn the_same_clients_work_for_an_administrator_who_is_a_person() {
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let place = format!("http://127.0.0.1:{}", held.local_addr().unwrap().port());
     let listed = format!("--server.cors.allowed_origins={place}");
-    let room = ["--graphql.max_complexity=100000", "--rate_limiting.enabled=false", &listed];
+    let room = ["--rate_limiting.enabled=false", &listed];
     let palisade = Palisade::start("dev", &room).await;
     let now = base::Clock::system().unix_seconds();
     let (half, app) = administrator(&palisade, now).await;

@@ -128,15 +128,14 @@ async fn each_of_several_keys_between_two_tables_has_a_name_of_its_own() {
     )
     .await;
     app.database.admin().await.batch_execute("insert into public.tickets values (1, 1, 2, 3)").await.unwrap();
-    let query = "{ ticketsByPk(id: 1) { author { name } users { name } usersByOther { name } }
-        usersCollection { edges { node { name first: ticketsCollection { edges { node { id } } }
-            kept: ticketsCollectionByKeeper { edges { node { id } } } other: ticketsCollectionByOther { edges { node { id } } } } } } }";
+    let query = "{ ticketsByPk(id: 1) { author { name } usersByKeeper { name } users { name } }
+        usersCollection { edges { node { name written: ticketsCollectionByAuthorId { edges { node { id } } }
+            kept: ticketsCollectionByKeeper { edges { node { id } } } other: ticketsCollection { edges { node { id } } } } } } }";
     app.eventually(async || ask(&ann.client, RELAY, query).await["data"].is_object()).await;
     let answer = ask(&ann.client, RELAY, query).await;
-    let names =
-        json!({ "author": { "name": "Ann" }, "users": { "name": "Bob" }, "usersByOther": { "name": "Cid" } });
+    let names = json!({ "author": { "name": "Ann" }, "usersByKeeper": { "name": "Bob" }, "users": { "name": "Cid" } });
     assert_eq!(answer["data"]["ticketsByPk"], names, "{answer}");
-    for (at, key) in ["first", "kept", "other"].iter().enumerate() {
+    for (at, key) in ["written", "kept", "other"].iter().enumerate() {
         for (person, edge) in
             answer["data"]["usersCollection"]["edges"].as_array().unwrap().iter().enumerate()
         {

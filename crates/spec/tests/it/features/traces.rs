@@ -17,8 +17,7 @@ fn traced(client: Client) -> Client {
         .with("tracestate", "congo=2")
 }
 
-/// A hook that is asked before each account is made.
-const HOOK: [&str; 2] = ["auth.hooks.before_user_created.uri", "auth.hooks.before_user_created.secrets"];
+/// What the hook's requests are signed with.
 const SECRET: &str = "v1,whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 /// A function that says what the database calls the session that runs it.
@@ -98,8 +97,7 @@ async fn one_trace_goes_from_the_caller_through_both_logs_to_what_is_asked_of_ot
         double.answer(path, json!({}));
     }
     let (hook, allowed) = (format!("{}/hook", double.url), "127.0.0.1");
-    let told: Vec<(String, String)> = Vec::new();
-    let [address, secrets] = HOOK.map(|name| format!("--{name}"));
+    let told = [("PALISADE_AUTH_HOOKS_BEFORE_USER_CREATED_SECRETS".to_owned(), SECRET.to_owned())];
     let flags = [
         "--logging.otlp_endpoint",
         &double.url,
@@ -107,10 +105,8 @@ async fn one_trace_goes_from_the_caller_through_both_logs_to_what_is_asked_of_ot
         allowed,
         "--auth.autoconfirm",
         "true",
-        &address,
+        "--auth.hooks.before_user_created.uri",
         &hook,
-        &secrets,
-        SECRET,
         "--server.trusted_proxies",
         "127.50.0.0/16",
     ];

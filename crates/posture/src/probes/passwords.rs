@@ -263,6 +263,8 @@ async fn sign_in_from(
 /// Tries with a wrong password, so that neither an account's lock nor an address's budget is met.
 const TRIES_AN_ACCOUNT: usize = 4;
 const ACCOUNTS: usize = 6;
+/// How often all of that, where it does not come out clearly.
+const ROUNDS_MAX: usize = 4;
 /// Addresses that guess besides the first.
 const STRANGERS: usize = 5;
 /// Between a right and a wrong address lies less than this, or less than a third where the machine is busy: a hash of
@@ -272,6 +274,32 @@ const APART_MAX: Duration = Duration::from_millis(8);
 /// 126: a stranger cannot tell a wrong password from an unknown account, by word or by watch.
 pub async fn refusals_do_not_say_who_is_here(bench: &Bench) -> Result<Finding, Trouble> {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    // In doubt it is tried again, and all tries count together: a machine that is busy for a while is no difference, and a
+    // difference stays one however often it is looked at.
+    for _ in 0..ROUNDS_MAX {
+        try_both(bench, &mut known, &mut unknown).await?;
+        let (a, b) = (quick(&mut known), quick(&mut unknown));
+        if a.abs_diff(b) <= most(a, b) / 2 {
+            break;
+        }
+    }
+    let first = known.first().map(|(_, said)| said.clone()).unwrap_or_default();
+    let same = known.iter().chain(&unknown).all(|(_, said)| *said == first);
+    let (a, b) = (quick(&mut known), quick(&mut unknown));
+    let apart = a.abs_diff(b);
+    Ok(Finding::all([
+        (same && first.starts_with("400"), format!("known and unknown alike: {first}")),
+        (apart <= most(a, b), format!("{} tries each: {a:.1?} and {b:.1?}, {apart:.1?} apart", known.len())),
+    ]))
+}
+
+/// How far apart they may be.
+fn most(a: Duration, b: Duration) -> Duration {
+    APART_MAX.max(a.min(b) / 3)
+}
+
+/// Some tries at accounts that are there and at others that are not, in turn.
+async fn try_both(bench: &Bench, known: &mut Vec<Try>, unknown: &mut Vec<Try>) -> Result<(), Trouble> {
     for _ in 0..ACCOUNTS {
         let person = bench.person(json!({})).await?;
         let nobody = format!("{}@probe.palisade.invalid", bench.random_name("p"));
@@ -287,22 +315,14 @@ pub async fn refusals_do_not_say_who_is_here(bench: &Bench) -> Result<Finding, T
         }
         bench.forget(&person).await?;
     }
-    let first = known.first().map(|(_, said)| said.clone()).unwrap_or_default();
-    let same = known.iter().chain(&unknown).all(|(_, said)| *said == first);
-    let (a, b) = (quick(&mut known), quick(&mut unknown));
-    let apart = a.abs_diff(b);
-    let most = APART_MAX.max(a.min(b) / 3);
-    Ok(Finding::all([
-        (same && first.starts_with("400"), format!("known and unknown alike: {first}")),
-        (
-            apart <= most,
-            format!("{} tries each: {a:.1?} and {b:.1?}, {apart:.1?} apart", ACCOUNTS * TRIES_AN_ACCOUNT),
-        ),
-    ]))
+    Ok(())
 }
 
+/// How long one took, and everything that was said.
+type Try = (Duration, String);
+
 /// How long a wrong password took, and everything that was said.
-async fn timed(bench: &Bench, email: &str) -> Result<(Duration, String), Trouble> {
+async fn timed(bench: &Bench, email: &str) -> Result<Try, Trouble> {
     let began = Instant::now();
     let answer = bench.try_sign_in(email, "wrong").await?;
     let took = began.elapsed();
@@ -311,7 +331,7 @@ async fn timed(bench: &Bench, email: &str) -> Result<(Duration, String), Trouble
 }
 
 /// The quicker quarter ends here: what else the machine does only ever adds.
-fn quick(tries: &mut [(Duration, String)]) -> Duration {
+fn quick(tries: &mut [Try]) -> Duration {
     tries.sort_by_key(|(took, _)| *took);
     tries.get(tries.len() / 4).map_or(Duration::ZERO, |(took, _)| *took)
 }

@@ -142,8 +142,11 @@ impl Detection {
     pub(crate) async fn reload(&self) -> Result<(), Error> {
         let bans = self.list().await?;
         let written = bans.into_iter().map(|ban| (ban.network, ban.until));
-        let pending = self.0.pending();
-        self.0.table.store(Table::new(written.chain(pending)).into());
+        let all: Vec<(IpNet, Timestamp)> = written.chain(self.0.pending()).collect();
+        self.0.table.store(Table::new(all.iter().copied()).into());
+        if let Some(nft) = &self.0.nft {
+            nft.keep(all.into_iter(), self.0.clock.now()).await;
+        }
         self.read_marks().await
     }
 

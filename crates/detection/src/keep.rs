@@ -21,6 +21,7 @@ use crate::bans::Filled;
 use crate::canaries::{self, Marks};
 use crate::counts::Counts;
 use crate::jails::{self, Sees};
+use crate::nft::Nft;
 use crate::pattern::Patterns;
 use crate::table::{Table, subject};
 use crate::told::{Told, Try};
@@ -57,6 +58,7 @@ pub(crate) struct Inner {
     pub ban_time_max: Duration,
     pub network_after: u32,
     pub marks: ArcSwap<Marks>,
+    pub nft: Option<Nft>,
     canary_paths: Patterns,
     pub own_paths: Vec<String>,
     /// Whether anybody is kept out: without, tries are only written down for others.
@@ -97,8 +99,10 @@ impl Detection {
         let Parts { pg, audit, settings, exempt, clock, rng } = parts;
         let this_machine = [IpAddr::from([127, 0, 0, 1]), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)];
         let allowed = settings.get(&settings::ALLOW).0;
-        let exempt = this_machine.map(IpNet::from).into_iter().chain(exempt).chain(allowed).collect();
+        let exempt: Vec<IpNet> =
+            this_machine.map(IpNet::from).into_iter().chain(exempt).chain(allowed).collect();
         let keeps_out = settings.get(&settings::ENABLED);
+        let nft = if keeps_out { Nft::open(&settings, &exempt).await? } else { None };
         let told = Told::open(&settings)?.map(|told| (told, mpsc::channel(limits::WAITING.size())));
         let jails = if keeps_out || told.is_some() { jails::from(&settings)? } else { Vec::new() };
         let (tries, told) = match told {
@@ -113,6 +117,7 @@ impl Detection {
             rng,
             exempt,
             marks: ArcSwap::default(),
+            nft,
             canary_paths: canaries::paths(&settings)?,
             own_paths: settings.get(&settings::CANARY_PATHS),
             table: ArcSwap::default(),
@@ -266,6 +271,9 @@ impl Keeper {
                     Err(RecvError::Closed) => break,
                 },
             }
+        }
+        if let Some(nft) = &self.detection.0.nft {
+            nft.end().await;
         }
         // The last lines are still written.
         if let Some(writes) = writes

@@ -16,6 +16,7 @@ pub mod import;
 mod jails;
 mod keep;
 pub mod limits;
+mod nft;
 mod pattern;
 pub mod settings;
 pub mod sql;

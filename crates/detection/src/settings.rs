@@ -48,6 +48,12 @@ pub static LOG_FILE: Setting<Option<PathBuf>> = Setting::unset("detection.log_fi
     )
     .proven_by(&[103, 104, 105]);
 
+/// Ports at which the kernel keeps out whom we do.
+pub static NFTABLES: Setting<Vec<String>> = Setting::new("detection.nftables", "").changes(
+    "ports, such as 80 and 443, at which a set of nftables drops every packet of those who are kept out; it needs nft and \
+     CAP_NET_ADMIN, and the program's own refusals stay. Empty: no set",
+);
+
 /// Further paths that nobody has a reason to ask for.
 pub static CANARY_PATHS: Setting<Vec<String>> = Setting::new("detection.canaries.paths", "")
     .changes(
@@ -67,6 +73,7 @@ pub const SETTINGS: &[&Definition] = &[
     &BAN_TIME_MAX.definition,
     &NETWORK_AFTER.definition,
     &LOG_FILE.definition,
+    &NFTABLES.definition,
     &CANARY_PATHS.definition,
     &CANARY_BANS.definition,
 ];

@@ -184,3 +184,98 @@ async fn the_doctor_looks_from_a_second_host_and_names_what_is_reachable() {
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("published by Docker") && said.contains("127.0.0.1:9200:9200"), "{said}");
 }
+
+/// What the machine's own nft says.
+async fn nft(hosts: &Hosts, words: &str) -> String {
+    let output = Hosts::at(&hosts.machine(), "nft").args(words.split(' ')).output().await.unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test]
+async fn whoever_is_kept_out_meets_the_kernel_first_at_our_ports_and_at_no_others() {
+    let Some(hosts) = Hosts::make().await else { return };
+    if Command::new("nft").arg("--version").output().await.is_err() {
+        println!("skipped: nft is not installed");
+        return;
+    }
+    let for_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let home = tempfile::Builder::new().prefix("palisade-nft-").permissions(for_all).tempdir().unwrap();
+    let (data, ready) = (home.path().join("data"), home.path().join("ready.json"));
+    let _ssh = hosts.listener(home.path(), "sshd", &[2222]).await;
+    let program = spec::program::binary().display().to_string();
+    let start = |nftables: &str| {
+        let log = std::fs::File::create(home.path().join("output.txt")).unwrap();
+        let mut command = Hosts::at(&hosts.machine(), &program);
+        command.args([
+            "serve",
+            "--listen",
+            "0.0.0.0:443",
+            "--server.tls.local_ca",
+            "true",
+            "--server.http_port",
+            "0",
+        ]);
+        command.args([
+            "--server.hosts",
+            HERE,
+            "--detection.nftables",
+            nftables,
+            "--monitoring.enabled",
+            "false",
+        ]);
+        command.arg("--data").arg(&data).arg("--ready-file").arg(&ready).current_dir(home.path());
+        command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    };
+    let output = || std::fs::read_to_string(home.path().join("output.txt")).unwrap_or_default();
+    // What is no port is refused, not passed over.
+    let refused = tokio::time::timeout(std::time::Duration::from_secs(60), start("443,https").wait())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!refused.success() && output().contains("`https` is no port"), "{}", output());
+
+    let mut server = start("443");
+    for _ in 0..1200 {
+        if ready.exists() {
+            break;
+        }
+        assert!(server.try_wait().unwrap().is_none(), "{}", output());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let bans = async |words: &str| {
+        let (code, said) = hosts.palisade(&format!("bans {words} --data {}", data.display())).await;
+        assert_eq!(code, 0, "{said}");
+    };
+    assert_eq!(hosts.open(&[443, 2222]).await, [443, 2222], "before");
+    bans("add 198.18.77.2 --for 1h").await;
+    // An address within a network, and one of the other family: the set takes them together.
+    bans("add 198.18.77.0/30 --for 2h").await;
+    bans("add 2001:db8:1:2::/64").await;
+    for _ in 0..200 {
+        if hosts.open(&[443, 2222]).await == [2222] {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(hosts.open(&[443, 2222]).await, [2222], "{}", nft(&hosts, "list ruleset").await);
+    let set = nft(&hosts, "list set inet palisade_bans_443 kept4").await;
+    assert!(set.contains("198.18.77.0/30 timeout 1h59m") && !set.contains("198.18.77.2 "), "{set}");
+    assert!(nft(&hosts, "list set inet palisade_bans_443 kept6").await.contains("2001:db8:1:2::/64"));
+    bans("remove 198.18.77.0/30").await;
+    bans("remove 198.18.77.2").await;
+    for _ in 0..200 {
+        if hosts.open(&[443]).await == [443] {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(hosts.open(&[443]).await, [443], "{}", nft(&hosts, "list ruleset").await);
+    let pid = server.id().unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    assert!(server.wait().await.unwrap().success(), "{}", output());
+    assert!(!nft(&hosts, "list tables").await.contains("palisade"), "a stopped program keeps nobody out");
+}

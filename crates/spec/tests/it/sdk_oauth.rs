@@ -65,7 +65,6 @@ async fn every_way_to_sign_in_on_our_own_page_works_in_a_real_browser() {
         "--outbound.allow=127.0.0.1",
         "--auth.external.keycloak.enabled=true",
         "--auth.external.keycloak.client_id=palisade",
-        "--auth.external.keycloak.secret=a-secret-that-only-both-know",
         "--auth.oauth_server.enabled=true",
         "--auth.captcha.enabled=true",
         "--auth.captcha.work=5000",
@@ -73,7 +72,8 @@ async fn every_way_to_sign_in_on_our_own_page_works_in_a_real_browser() {
         url.as_str(),
     ];
     let flags: Vec<&str> = RAISED.iter().copied().chain(more).collect();
-    let palisade = Palisade::start("dev", &flags).await;
+    let secret = ("PALISADE_AUTH_EXTERNAL_KEYCLOAK_SECRET", "a-secret-that-only-both-know");
+    let palisade = Palisade::start_told("dev", &flags, &[(secret.0.to_owned(), secret.1.to_owned())]).await;
     let (held, printed) = clients::node(&palisade, "consent_browser.mjs").await;
     check(held, &printed, 7);
 }

@@ -34,12 +34,7 @@ impl Tls {
             return;
         }
         let now = self.0.parts.clock.now();
-        let ended = self.state().stapled.until.is_some_and(|until| until <= now);
-        if ended {
-            self.show_with(&material, None);
-            self.state().stapled.until = None;
-            tracing::warn!("what the issuer said of the certificate counts no longer; it is shown without");
-        }
+        self.take_off_what_ended(now).await;
         if self.state().stapled.ask_at.is_some_and(|at| now < at) {
             return;
         }
@@ -49,6 +44,22 @@ impl Tls {
         let same = self.facts().is_some_and(|facts| facts == material.facts);
         if same {
             self.heard(&material, heard, now);
+        }
+    }
+
+    /// Shows the certificate without what counts no longer.
+    async fn take_off_what_ended(&self, now: Timestamp) {
+        let has_ended = || self.state().stapled.until.is_some_and(|until| until <= now);
+        if !has_ended() {
+            return;
+        }
+        // In turn, and looked at again: a certificate that is exchanged meanwhile must not be replaced by the one before it.
+        let _turn = self.0.turn.lock().await;
+        let shown = self.0.shown.current.load_full().filter(|_| has_ended());
+        if let Some(material) = shown {
+            self.show_with(&material, None);
+            self.state().stapled.until = None;
+            tracing::warn!("what the issuer said of the certificate counts no longer; it is shown without");
         }
     }
 

@@ -9,8 +9,8 @@ use gql::doc::Selection;
 use gql::error::Error;
 use gql::schema::{Field, Kind};
 
+use super::Resolve;
 use super::args::{Args, given};
-use super::{Resolve, json_text};
 use crate::bind::{Bind, Many, Table};
 
 /// A value for each column: `None` is the default, `Some(None)` null.
@@ -133,23 +133,14 @@ impl<'a, 'd> Resolve<'a, 'd> {
         on: &str,
         table: &Table,
     ) -> Result<Vec<(String, About)>, Error> {
-        let mut about = Vec::new();
-        for one in self.fields(sets, on)? {
-            let name = &*one.field.name;
-            let value = match self.schema.field(on, name).map(|def| &def.bind) {
-                _ if name == "__typename" => About::Known(json_text(on)),
-                Some(Bind::Affected) => About::Affected,
-                Some(Bind::Records) => {
-                    if !one.has_inside() {
-                        return Err(Error::invalid("Field \"records\" must have a selection of subfields"));
-                    }
-                    About::Records(self.object(&one.inside, table)?)
-                }
-                _ => return Err(Error::invalid(format!("Unknown field '{name}' on type '{on}'"))),
-            };
-            about.push((one.key().to_string(), value));
-        }
-        Ok(about)
+        self.each(sets, on, About::Known, |this, one, def| match def.map(|def| &def.bind) {
+            Some(Bind::Affected) => Ok(About::Affected),
+            Some(Bind::Records) if one.has_inside() => Ok(About::Records(this.object(&one.inside, table)?)),
+            Some(Bind::Records) => {
+                Err(Error::invalid("Field \"records\" must have a selection of subfields"))
+            }
+            _ => Err(Error::invalid(format!("Unknown field '{}' on type '{on}'", one.field.name))),
+        })
     }
 }
 

@@ -60,6 +60,26 @@ impl<'a, 'd> Resolve<'a, 'd> {
         self.collect.fields(sets, on, &is, &mut self.seen)
     }
 
+    /// What is selected of a type, each under the name it is asked for by; a type's own name is `known`.
+    fn each<T>(
+        &mut self,
+        sets: &[&'d [Selection]],
+        on: &str,
+        known: fn(String) -> T,
+        mut read: impl FnMut(&mut Self, &Collected<'d>, Option<&'a Field<Bind>>) -> Result<T, Error>,
+    ) -> Result<Vec<(String, T)>, Error> {
+        let schema = self.schema;
+        let mut all = Vec::new();
+        for one in self.fields(sets, on)? {
+            let value = match &*one.field.name {
+                "__typename" => known(json_text(on)),
+                name => read(self, &one, schema.field(on, name))?,
+            };
+            all.push((one.key().to_string(), value));
+        }
+        Ok(all)
+    }
+
     /// Whether something must, or must not, be selected of a field.
     fn check_inside(&self, field: &Collected<'d>, def: &Field<Bind>) -> Result<(), Error> {
         let composite = self.schema.get(def.of.name()).is_some_and(gql::schema::Type::is_composite);
@@ -108,34 +128,27 @@ impl<'a, 'd> Resolve<'a, 'd> {
     /// The fields of a row.
     pub(super) fn object(&mut self, sets: &[&'d [Selection]], table: &Table) -> Result<Object, Error> {
         let on = table.type_name.clone();
-        let mut object = Object::new();
-        for field in self.fields(sets, &on)? {
-            let name = &*field.field.name;
-            if name == "__typename" {
-                object.push((field.key().to_string(), known(&on)));
-                continue;
-            }
-            let unknown = || Error::invalid(format!("Unknown field '{name}' on type '{on}'"));
-            let def = self.schema.field(&on, name).ok_or_else(unknown)?;
-            self.check_inside(&field, def)?;
-            let value = match &def.bind {
+        let object: Object = self.each(sets, &on, Value::Known, |this, field, def| {
+            let unknown = || Error::invalid(format!("Unknown field '{}' on type '{on}'", field.field.name));
+            let def = def.ok_or_else(unknown)?;
+            this.check_inside(field, def)?;
+            Ok(match &def.bind {
                 Bind::Column(column) => {
-                    self.args(def, &field)?;
+                    this.args(def, field)?;
                     Value::Column { column: column.name.to_string(), shown: column.shown.clone() }
                 }
                 Bind::NodeId => Value::Key(table.key.iter().map(ToString::to_string).collect()),
                 Bind::One(hop) => {
-                    self.args(def, &field)?;
-                    self.one(&field, &hop.table, link(hop))?
+                    this.args(def, field)?;
+                    this.one(field, &hop.table, link(hop))?
                 }
-                Bind::Many(hop) => self.connection(&field, def, &hop.table, link(hop))?,
-                Bind::ManyList(hop) => self.list(&field, def, &hop.table, link(hop))?,
-                Bind::ManyAggregates(hop) => self.aggregates(&field, def, &hop.table, link(hop))?,
-                Bind::Computed(callable) => self.computed(&field, def, callable)?,
+                Bind::Many(hop) => this.connection(field, def, &hop.table, link(hop))?,
+                Bind::ManyList(hop) => this.list(field, def, &hop.table, link(hop))?,
+                Bind::ManyAggregates(hop) => this.aggregates(field, def, &hop.table, link(hop))?,
+                Bind::Computed(callable) => this.computed(field, def, callable)?,
                 _ => return Err(unknown()),
-            };
-            object.push((field.key().to_string(), value));
-        }
+            })
+        })?;
         if object.is_empty() {
             return Err(Error::invalid("Selection set must not be empty"));
         }
@@ -205,7 +218,7 @@ pub(super) fn known(name: &str) -> Value {
 }
 
 /// A text as JSON.
-pub(super) fn json_text(text: &str) -> String {
+fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

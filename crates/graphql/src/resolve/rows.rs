@@ -11,7 +11,7 @@ use gql::error::Error;
 use gql::schema::Field;
 
 use super::args::{Args, given};
-use super::{Resolve, ids, json_text};
+use super::{Resolve, ids};
 use crate::bind::{Bind, Place, Table};
 
 impl<'a, 'd> Resolve<'a, 'd> {
@@ -28,31 +28,23 @@ impl<'a, 'd> Resolve<'a, 'd> {
         let page = self.cursor_page(&args, table, order.len())?;
         let filters = self.filters(def, &args, table)?;
         let on = def.of.name().clone();
-        let mut around = Vec::new();
-        for one in self.fields(&field.inside, &on)? {
-            let key = one.key().to_string();
-            let name = &*one.field.name;
-            if name == "__typename" {
-                around.push((key, Around::Known(json_text(&on))));
-                continue;
-            }
-            let Some(def) = self.schema.field(&on, name) else {
-                return Err(Error::invalid(match name {
-                    "aggregate" => "enable the aggregate directive to use aggregates".to_owned(),
-                    _ => "unknown field in connection".to_owned(),
-                }));
-            };
-            self.check_inside(&one, def)?;
-            self.args(def, &one)?;
-            let value = match &def.bind {
-                Bind::Edges => Around::Edges(self.edges(&one.inside, def.of.name(), table)?),
-                Bind::PageInfo => Around::Info(self.page_info(&one.inside, def.of.name())?),
+        let around = self.each(&field.inside, &on, Around::Known, |this, one, def| {
+            let def = def.ok_or_else(|| {
+                Error::invalid(match &*one.field.name {
+                    "aggregate" => "enable the aggregate directive to use aggregates",
+                    _ => "unknown field in connection",
+                })
+            })?;
+            this.check_inside(one, def)?;
+            this.args(def, one)?;
+            Ok(match &def.bind {
+                Bind::Edges => Around::Edges(this.edges(&one.inside, def.of.name(), table)?),
+                Bind::PageInfo => Around::Info(this.page_info(&one.inside, def.of.name())?),
                 Bind::Total => Around::Total,
-                Bind::Aggregate => Around::Aggregate(self.sums(&one.inside, def.of.name())?),
+                Bind::Aggregate => Around::Aggregate(this.sums(&one.inside, def.of.name())?),
                 _ => return Err(Error::invalid("unknown field in connection")),
-            };
-            around.push((key, value));
-        }
+            })
+        })?;
         Ok(self.rows_of(table, source, filters, order, page, Shape::Connection(around)))
     }
 
@@ -74,71 +66,39 @@ impl<'a, 'd> Resolve<'a, 'd> {
         on: &str,
         table: &Table,
     ) -> Result<Vec<(String, Edge)>, Error> {
-        let mut edges = Vec::new();
-        for one in self.fields(sets, on)? {
-            let name = &*one.field.name;
-            let edge = match self.schema.field(on, name).map(|def| &def.bind) {
-                _ if name == "__typename" => Edge::Known(json_text(on)),
-                Some(Bind::Cursor) => Edge::Cursor,
-                Some(Bind::EdgeNode) => {
-                    if !one.has_inside() {
-                        return Err(Error::invalid("Field \"node\" must have a selection of subfields"));
-                    }
-                    Edge::Node(self.object(&one.inside, table)?)
-                }
-                _ => return Err(Error::invalid("unknown field in edge")),
-            };
-            edges.push((one.key().to_string(), edge));
-        }
-        Ok(edges)
+        self.each(sets, on, Edge::Known, |this, one, def| match def.map(|def| &def.bind) {
+            Some(Bind::Cursor) => Ok(Edge::Cursor),
+            Some(Bind::EdgeNode) if one.has_inside() => Ok(Edge::Node(this.object(&one.inside, table)?)),
+            Some(Bind::EdgeNode) => Err(Error::invalid("Field \"node\" must have a selection of subfields")),
+            _ => Err(Error::invalid("unknown field in edge")),
+        })
     }
 
     fn page_info(&mut self, sets: &[&'d [Selection]], on: &str) -> Result<Vec<(String, Info)>, Error> {
-        let mut infos = Vec::new();
-        for one in self.fields(sets, on)? {
-            let name = &*one.field.name;
-            let info = match self.schema.field(on, name).map(|def| &def.bind) {
-                _ if name == "__typename" => Info::Known(json_text(on)),
-                Some(Bind::Info(place)) => match place {
-                    Place::Start => Info::Start,
-                    Place::End => Info::End,
-                    Place::HasNext => Info::HasNext,
-                    Place::HasPrevious => Info::HasPrevious,
-                },
-                _ => return Err(Error::invalid("unknown field in pageInfo")),
-            };
-            infos.push((one.key().to_string(), info));
-        }
-        Ok(infos)
+        self.each(sets, on, Info::Known, |_, _, def| match def.map(|def| &def.bind) {
+            Some(Bind::Info(place)) => Ok(match place {
+                Place::Start => Info::Start,
+                Place::End => Info::End,
+                Place::HasNext => Info::HasNext,
+                Place::HasPrevious => Info::HasPrevious,
+            }),
+            _ => Err(Error::invalid("unknown field in pageInfo")),
+        })
     }
 
     fn sums(&mut self, sets: &[&'d [Selection]], on: &str) -> Result<Vec<(String, Sum)>, Error> {
-        let mut sums = Vec::new();
-        for one in self.fields(sets, on)? {
-            let name = &*one.field.name;
-            let def = self.schema.field(on, name);
-            let sum = match def.map(|def| (&def.bind, def.of.name())) {
-                _ if name == "__typename" => Sum::Known(json_text(on)),
-                Some((Bind::Count, _)) => Sum::Count,
-                Some((Bind::Sum(how), inner)) => Sum::Of(*how, self.summed(&one.inside, inner)?),
-                _ => return Err(unknown_sum(name, on)),
-            };
-            sums.push((one.key().to_string(), sum));
-        }
-        Ok(sums)
+        self.each(sets, on, Sum::Known, |this, one, def| match def.map(|def| (&def.bind, def.of.name())) {
+            Some((Bind::Count, _)) => Ok(Sum::Count),
+            Some((Bind::Sum(how), inner)) => Ok(Sum::Of(*how, this.summed(&one.inside, inner)?)),
+            _ => Err(unknown_sum(&one.field.name, on)),
+        })
     }
 
     fn summed(&mut self, sets: &[&'d [Selection]], on: &str) -> Result<Vec<(String, Summed)>, Error> {
-        let mut columns = Vec::new();
-        for one in self.fields(sets, on)? {
-            let name = &*one.field.name;
-            let column = match self.schema.field(on, name).map(|def| &def.bind) {
-                _ if name == "__typename" => Summed::Known(json_text(on)),
-                Some(Bind::Summed(column)) => Summed::Column(column.to_string()),
-                _ => return Err(unknown_sum(name, on)),
-            };
-            columns.push((one.key().to_string(), column));
-        }
+        let columns = self.each(sets, on, Summed::Known, |_, one, def| match def.map(|def| &def.bind) {
+            Some(Bind::Summed(column)) => Ok(Summed::Column(column.to_string())),
+            _ => Err(unknown_sum(&one.field.name, on)),
+        })?;
         if columns.is_empty() {
             return Err(Error::invalid("Selection set must not be empty"));
         }

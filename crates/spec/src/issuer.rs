@@ -148,6 +148,26 @@ impl Authority {
         *self.says.lock().unwrap() = Some((says, days));
     }
 
+    /// What is said of a certificate by its deputy, or by anybody else who has a certificate of it.
+    pub async fn word_of(&self, cert: &str, deputy: bool) -> Vec<u8> {
+        std::fs::write(self.path("leaf.pem"), cert).unwrap();
+        let asked = Command::new("openssl")
+            .args(["ocsp", "-issuer", "between.pem", "-cert", "leaf.pem", "-reqout", "asked.der"])
+            .current_dir(self.home.path())
+            .output()
+            .await
+            .unwrap();
+        assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+        let question = std::fs::read(self.path("asked.der")).unwrap();
+        if !deputy {
+            let (cert, key) = self.give(None, false);
+            std::fs::write(self.path("anybody.pem"), cert).unwrap();
+            std::fs::write(self.path("anybody.key"), key).unwrap();
+        }
+        let by = if deputy { "deputy" } else { "anybody" };
+        by_openssl(self.home.path(), &question, Says::Good, 2, by).await.into()
+    }
+
     /// Says nothing more.
     pub fn fall_silent(&self) {
         *self.says.lock().unwrap() = None;
@@ -174,7 +194,7 @@ impl Site {
                 let word = *self.says.lock().unwrap();
                 let question = request.into_body().collect().await.unwrap().to_bytes();
                 match word {
-                    Some((says, days)) => Some(by_openssl(&self.home, &question, says, days).await),
+                    Some((says, days)) => Some(by_openssl(&self.home, &question, says, days, "deputy").await),
                     None => None,
                 }
             }
@@ -185,8 +205,8 @@ impl Site {
     }
 }
 
-/// OpenSSL's answer to a question, signed by the authority's deputy.
-async fn by_openssl(home: &Path, question: &[u8], says: Says, days: u32) -> Bytes {
+/// OpenSSL's answer to a question, signed by one whose certificate the authority gave.
+async fn by_openssl(home: &Path, question: &[u8], says: Says, days: u32, by: &str) -> Bytes {
     let line = match says {
         Says::Good => format!("V\t391231235959Z\t\t{SERIAL}\tunknown\t/CN=localhost\n"),
         Says::Revoked => format!("R\t391231235959Z\t251231235959Z\t{SERIAL}\tunknown\t/CN=localhost\n"),
@@ -195,7 +215,7 @@ async fn by_openssl(home: &Path, question: &[u8], says: Says, days: u32) -> Byte
     std::fs::write(home.join("question.der"), question).unwrap();
     let said = Command::new("openssl")
         .args(["ocsp", "-index", "index.txt", "-CA", "between.pem"])
-        .args(["-rsigner", "deputy.pem", "-rkey", "deputy.key", "-ndays", &days.to_string()])
+        .args(["-rsigner", &format!("{by}.pem"), "-rkey", &format!("{by}.key"), "-ndays", &days.to_string()])
         .args(["-reqin", "question.der", "-respout", "answer.der"])
         .current_dir(home)
         .output()

@@ -4,9 +4,14 @@ use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;
+use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::{Decode, Encode, Header, Reader, SliceReader};
+use x509_cert::ext::pkix::ExtendedKeyUsage;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_ocsp::{BasicOcspResponse, CertStatus, OcspGeneralizedTime, OcspResponse, SingleResponse};
+
+/// What a certificate is for that answers in its issuer's name.
+const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9");
 
 /// What there is to say of an answer stapled to `chain`, line by line; `issuers` are known besides the chain.
 pub fn judge(
@@ -25,12 +30,15 @@ pub fn judge(
                 .map_or_else(|| "no end".to_owned(), |until| format!("{} minutes left", (until - now) / 60));
             let others = chain.iter().skip(1).chain(issuers);
             let signed = others.filter_map(|der| Certificate::from_der(der).ok()).any(|issuer| {
-                issuer.tbs_certificate.subject == leaf.tbs_certificate.issuer && is_of(&basic, &issuer)
+                issuer.tbs_certificate.subject == leaf.tbs_certificate.issuer && is_of(&basic, &issuer, now)
             });
             vec![
                 (good, format!("it says of this very certificate: {:?}", single.cert_status)),
                 (counts, format!("it counts now: {left}")),
-                (signed, "it is signed by the certificate's issuer, or by whom the issuer signed".to_owned()),
+                (
+                    signed,
+                    "it is signed by the certificate's issuer, or by whom it gave that right".to_owned(),
+                ),
             ]
         }
         Err(why) => vec![(false, why)],
@@ -56,16 +64,28 @@ fn seconds(time: &OcspGeneralizedTime) -> i64 {
     i64::try_from(time.0.to_unix_duration().as_secs()).unwrap_or(0)
 }
 
-fn is_of(basic: &BasicOcspResponse, issuer: &Certificate) -> bool {
+/// By the issuer itself, or by somebody whom it let answer (RFC 6960 section 4.2.2.2). Whoever else has a certificate of it,
+/// as all its customers do, has no word on those of others.
+fn is_of(basic: &BasicOcspResponse, issuer: &Certificate, now: i64) -> bool {
     let said = basic.tbs_response_data.to_der().unwrap_or_default();
     let said_by = |signer: &Certificate| {
         verifies(signer, &basic.signature_algorithm, &said, basic.signature.raw_bytes())
     };
     let deputies = basic.certs.iter().flatten().filter(|deputy| {
         let body = deputy.tbs_certificate.to_der().unwrap_or_default();
-        verifies(issuer, &deputy.signature_algorithm, &body, deputy.signature.raw_bytes())
+        let uses = deputy.tbs_certificate.get::<ExtendedKeyUsage>();
+        let may_answer = matches!(uses, Ok(Some((_, uses))) if uses.0.contains(&OCSP_SIGNING));
+        may_answer
+            && holds(deputy, now)
+            && verifies(issuer, &deputy.signature_algorithm, &body, deputy.signature.raw_bytes())
     });
     said_by(issuer) || deputies.into_iter().any(said_by)
+}
+
+fn holds(certificate: &Certificate, now: i64) -> bool {
+    let validity = &certificate.tbs_certificate.validity;
+    let second = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(0);
+    second(validity.not_before) <= now && now <= second(validity.not_after)
 }
 
 fn verifies(

@@ -11,7 +11,8 @@ use std::time::Duration;
 use posture::{Bench, Seat, State};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use spec::TestApp;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -102,12 +103,22 @@ async fn front_of(
     let key = KeyPair::generate().unwrap();
     let cert = params.self_signed(&key).unwrap().der().clone();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    front_with(behind, (vec![cert], key), Vec::new(), change).await
+}
+
+/// The same with a certificate that somebody gave, and what is stapled to it.
+async fn front_with(
+    behind: SocketAddr,
+    (chain, key): (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
+    stapled: Vec<u8>,
+    change: impl FnOnce(&mut ServerConfig),
+) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![cert], key)
+        .with_single_cert_with_ocsp(chain, key, stapled)
         .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ignore_client_order = true;
@@ -289,6 +300,25 @@ async fn an_issuer_that_could_be_asked_and_is_not_is_seen() {
         vec![rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access)];
     let unstapled = front_of(app.running.address, params, |_| ()).await;
     misses(&look_from(elsewhere(&app, unstapled), 15).await, "nothing is stapled");
+}
+
+#[tokio::test]
+async fn a_staple_by_somebody_whom_the_issuer_never_let_answer_is_seen() {
+    let authority = spec::issuer::Authority::start().await;
+    let (cert, key) = authority.give(None, true);
+    let app = TestApp::start().await;
+    let now = base::Clock::system().now();
+    app.clock.advance(Duration::try_from(now.duration_since(app.clock.now())).unwrap());
+    let found = async |deputy: bool| {
+        let whole = format!("{cert}{}", authority.between);
+        let chain = CertificateDer::pem_slice_iter(whole.as_bytes()).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let stapled = authority.word_of(&cert, deputy).await;
+        let address = front_with(app.running.address, (chain, key), stapled, |_| ()).await;
+        look_from(elsewhere(&app, address), 15).await
+    };
+    is(&found(true).await, State::Proven, "the issuer's deputy");
+    misses(&found(false).await, "another customer of the issuer");
 }
 
 #[tokio::test]

@@ -30,7 +30,9 @@ impl Streams {
     /// Writes whole lines: all of them, and the errors among them. Gives what has to be said, once, of a disk that takes
     /// no more, and that it does again.
     pub fn write(&mut self, all: &[u8], errors: &[u8]) -> Option<String> {
-        let written = self.combined.write(all).and_then(|()| self.error.write(errors));
+        // Each by itself: a stream that cannot be written keeps nothing out of the other.
+        let written = [self.combined.write(all), self.error.write(errors)];
+        let written = written.into_iter().find(Result::is_err).unwrap_or(Ok(()));
         let failed = written.is_err();
         let changed = failed != std::mem::replace(&mut self.failed, failed);
         changed.then(|| match written {
@@ -94,7 +96,8 @@ mod tests {
         std::fs::rename(&path, &aside).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert!(streams.write(b"line\n", b"").is_some_and(|said| said.contains("cannot be written")));
-        assert_eq!(streams.write(b"line\n", b""), None);
+        assert_eq!(streams.write(b"line\n", b"an error\n"), None);
+        assert_eq!(std::fs::read_to_string(folder.path().join("error.log")).unwrap(), "an error\n");
         std::fs::remove_dir(&path).unwrap();
         assert!(streams.write(b"line\n", b"").is_some_and(|said| said.contains("written again")));
         assert_eq!(std::fs::read_to_string(path).unwrap(), "line\n");

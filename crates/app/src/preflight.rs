@@ -24,6 +24,7 @@ pub const CHECKS: &[Check] = &[
     |given| Ok(limits::Store::check(given)?),
     |given| Ok(logs::Shipping::check(given)?),
     |given| Ok(crate::monitoring::check(given)?),
+    |given| Ok(detection::Detection::check(given)?),
     |given| Ok(Front::from(given).map(drop)?),
     |given| Ok(Hosts::from(given, Vec::new(), None).map(drop)?),
     |given| Ok(Rates::from(given, Limiter::in_memory(Clock::system())).map(drop)?),

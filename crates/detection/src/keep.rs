@@ -94,6 +94,13 @@ pub struct Request<'a> {
 }
 
 impl Detection {
+    /// Whether the settings can be honoured, as far as they say it themselves.
+    pub fn check(settings: &Settings) -> Result<(), Error> {
+        jails::from(settings)?;
+        canaries::paths(settings)?;
+        Told::place(settings).map(drop)
+    }
+
     /// Reads the settings and what is in force.
     pub async fn open(parts: Parts) -> Result<(Detection, Keeper), Error> {
         let Parts { pg, audit, settings, exempt, clock, rng } = parts;

@@ -33,14 +33,19 @@ pub(crate) struct Told {
 impl Told {
     /// Opens it where it is set, and refuses a place it must not have.
     pub fn open(given: &Settings) -> Result<Option<Self>, Error> {
+        let Some(path) = Self::place(given)? else { return Ok(None) };
+        open(&path).map_err(|error| refuse(format!("{} cannot be written: {error}", path.display())))?;
+        Ok(Some(Told { path, failed: false }))
+    }
+
+    /// Where it is set, unless that is a place it must not have.
+    pub fn place(given: &Settings) -> Result<Option<PathBuf>, Error> {
         let Some(path) = given.get(&settings::LOG_FILE) else { return Ok(None) };
-        let refuse = |what: String| Error::Setting { setting: settings::LOG_FILE.definition.name, what };
         let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
         if !path.is_absolute() || !plain || path.extension().is_none_or(|end| end != "log") {
             return Err(refuse("a whole path without .. that ends in .log".to_owned()));
         }
-        open(&path).map_err(|error| refuse(format!("{} cannot be written: {error}", path.display())))?;
-        Ok(Some(Told { path, failed: false }))
+        Ok(Some(path))
     }
 
     /// Writes what came. The file is opened each time, so that whoever moves it away needs to tell nobody.
@@ -72,6 +77,10 @@ impl Told {
         }
         Ok(())
     }
+}
+
+fn refuse(what: String) -> Error {
+    Error::Setting { setting: settings::LOG_FILE.definition.name, what }
 }
 
 fn numbered(path: &Path, number: u64) -> PathBuf {

@@ -25,6 +25,8 @@ fn refusal(error: StartError) -> Refusal {
     let database = crate::settings::DATABASE_URL.definition.name;
     match error {
         StartError::Edge(edge::Error::Setting { setting, what }) => (setting, what, None),
+        StartError::Logs(logs::Error::Setting { setting, what })
+        | StartError::Detection(detection::Error::Setting { setting, what }) => (setting, what, None),
         StartError::Limits(limits::StoreError { setting, why }) => (setting, why, None),
         StartError::Tls(tls::Error::Setting { setting, why }) => (setting, why, None),
         StartError::Tls(tls::Error::Preflight { why }) => (tls::settings::DOMAINS.definition.name, why, None),
@@ -45,12 +47,14 @@ fn problem(settings: &Settings, definitions: &[&'static Definition], (name, what
         .find(|definition| definition.name == name)
         .map_or(&[][..], |found| found.proven_by);
     let controls = controls.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let why = match controls.as_str() {
+        "" => "It cannot be done as it is set, and is not done in part.".to_owned(),
+        controls => format!("It would weaken control {controls} (palisade explain tells more)."),
+    };
     let what = if what.starts_with(name) { what } else { format!("{name}: {what}") };
-    Problem::new(ProblemKind::Unsafe, name, origin, format!("{what}."))
-        .why(format!("It would weaken control {controls} (palisade explain tells more)."))
-        .fix(
-            fix.map_or_else(|| format!("See {name} in docs/reference/settings.md."), |fix| format!("{fix}.")),
-        )
+    Problem::new(ProblemKind::Unsafe, name, origin, format!("{what}.")).why(why).fix(
+        fix.map_or_else(|| format!("See {name} in docs/reference/settings.md."), |fix| format!("{fix}.")),
+    )
 }
 
 /// With `strict_env`, what is not effective stops the start (law 1).

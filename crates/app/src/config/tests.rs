@@ -289,6 +289,15 @@ fn whoever_uses_settings_together_is_asked_before_the_start() {
         .problem(ProblemKind::Unsafe, "security.headers.content_security_policy");
     file("rate_limiting: { endpoints: [{ path: /api/v1/auth/login, per_minut: 5 }] }")
         .problem(ProblemKind::Unsafe, "rate_limiting.endpoints");
+    file("logging: { syslog_address: 'http://logs.example.com' }")
+        .problem(ProblemKind::Unsafe, "logging.syslog_address");
+    file("metrics: [request_count, requests]").problem(ProblemKind::Unsafe, "metrics");
+    file("detection: { jails: [{ name: bots }, { name: bots, max_retry: 3 }] }")
+        .problem(ProblemKind::Unsafe, "detection.jails");
+    file("detection: { log_file: ../refused.log }").problem(ProblemKind::Unsafe, "detection.log_file");
+    let problem = file("detection: { canaries: { paths: ['*'] } }")
+        .problem(ProblemKind::Unsafe, "detection.canaries.paths");
+    assert!(!problem.why.contains("control"), "{problem}");
 }
 
 #[test]

@@ -370,6 +370,7 @@ fn place(
         encryption: encryption(basics, certificate),
         metrics: basics.metrics.clone(),
         metrics_taken: basics.metrics_taken.clone(),
+        logs_gathered: given.get(&logs::settings::S3_EVERY),
         metrics_aside: given
             .get(&crate::monitoring::CLIENT_CA_FILE)
             .map(|_| basics.data.join(METRICS_SOCKET)),

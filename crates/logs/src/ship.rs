@@ -278,7 +278,7 @@ impl Line {
         if self.socket.is_some() {
             return Ok(());
         }
-        let params = [self.name.into(), self.node.as_str().into(), self.parts.clock.now().into()];
+        let params = [self.name.into(), self.node.as_str().into()];
         let mut tx = self.parts.pg.begin_system(Reason::Shipping).await?;
         tx.run(Statement::new(sql::LEAVE, params)).await?;
         tx.commit(()).await?.into_inner();

@@ -8,8 +8,9 @@ pub const TAKE: &str = "INSERT INTO logs.shipped AS known (sink, seq, moved_at, 
 /// It is sent to here. None of a turn that another node has taken meanwhile.
 pub const MOVE: &str = "UPDATE logs.shipped SET seq = $3, moved_at = $4, held_until = $5 \
     WHERE sink = $1 AND held_by = $2 RETURNING seq";
-/// Leaves the turn to others.
-pub const LEAVE: &str = "UPDATE logs.shipped SET held_until = $3 WHERE sink = $1 AND held_by = $2";
+/// Leaves the turn to others, and to nobody where nobody sends there any more.
+pub const LEAVE: &str =
+    "UPDATE logs.shipped SET held_until = to_timestamp(0) WHERE sink = $1 AND held_by = $2";
 /// Where the log ends.
 pub const END: &str = "SELECT coalesce(max(seq), 0) AS seq FROM audit.log";
 

@@ -22,6 +22,7 @@ pub mod tls;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base::{Clock, Rng, Secret};
 use tokio::sync::{Mutex, OnceCell};
@@ -41,6 +42,8 @@ pub struct Place {
     pub metrics_taken: Option<(SocketAddr, String)>,
     /// A socket with the same page, where that place is said to be only for those who show a certificate.
     pub metrics_aside: Option<PathBuf>,
+    /// How long lines are gathered before they are put into a store: that much may be missing there.
+    pub logs_gathered: Duration,
     /// What a browser would know.
     pub publishable_key: Secret<String>,
     /// What a server of the operator would know.

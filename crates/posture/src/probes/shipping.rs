@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
@@ -12,6 +13,8 @@ use tokio::net::UnixListener;
 use crate::Finding;
 use crate::bench::{Bench, Person, Trouble};
 
+/// The receiver that gets what was gathered, not what happened.
+const STORE: &str = "s3";
 /// How long something may be on its way.
 const SECONDS_TO_ARRIVE: u64 = 10;
 /// What is done while the receiver is away.
@@ -76,19 +79,25 @@ async fn arrived(bench: &Bench, receiver: &Receiver, requests: &[String]) -> boo
     bench.within(SECONDS_TO_ARRIVE * 4, "the messages", all).await.is_ok()
 }
 
-/// The operator's own receivers: each has to get to an entry that is made now.
+/// The operator's own receivers: each has to get to an entry that is made now; a store, for which lines are gathered, to what
+/// is older than that.
 async fn operators(bench: &Bench) -> Result<Vec<(bool, String)>, Trouble> {
     let sql = bench.sql().await?;
     let sinks = "SELECT sink FROM logs.shipped WHERE held_until > now() - interval '1 hour' ORDER BY sink";
     let sinks: Vec<String> =
         sql.rows(sinks).await?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
     if sinks.is_empty() {
-        return Ok(vec![(true, "no receiver of the operator's is set".to_owned())]);
+        return Ok(vec![(true, "nothing is sent to a receiver of the operator's".to_owned())]);
     }
     let end = sql.value("SELECT coalesce(max(seq), 0) FROM audit.log").await?;
     let mut lines = Vec::new();
     for sink in sinks {
-        let behind = format!("SELECT seq >= {end} FROM logs.shipped WHERE sink = '{sink}'");
+        let gathered = if sink == STORE { bench.place.logs_gathered } else { Duration::ZERO };
+        let until = bench.place.clock.now().checked_sub(gathered).unwrap_or(jiff::Timestamp::MIN);
+        let behind = format!(
+            "SELECT NOT EXISTS (SELECT FROM audit.log AS entry WHERE entry.seq > sent.seq AND entry.seq <= {end} AND entry.chained_at <= '{until}') \
+             FROM logs.shipped AS sent WHERE sink = '{sink}'"
+        );
         let there = async || Ok(sql.value(&behind).await? == "t");
         let is_there = bench.within(SECONDS_TO_ARRIVE, "the operator's receiver", there).await.is_ok();
         let at = sql.value(&format!("SELECT seq FROM logs.shipped WHERE sink = '{sink}'")).await?;

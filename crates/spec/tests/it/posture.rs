@@ -42,6 +42,7 @@ fn bench(app: &TestApp) -> Bench {
         },
         metrics: running.metrics.clone(),
         metrics_taken: running.metrics_taken.clone(),
+        logs_gathered: std::time::Duration::from_secs(60),
         metrics_aside: Some(app.data().join("metrics.sock")).filter(|path| path.exists()),
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),

@@ -156,6 +156,26 @@ async fn the_files_are_lines_of_json_where_people_read_the_terminal_and_outlive_
 }
 
 #[tokio::test]
+async fn a_store_that_lines_are_gathered_for_is_behind_by_that_and_no_more() {
+    let store = spec::Double::start().await;
+    store.answer("/bucket/", serde_json::json!({}));
+    let url = format!("{}/bucket", store.url);
+    let flags = ["--logging.s3_url", &url, "--logging.s3_access_key_id", "id", "--logging.s3_every", "20s"];
+    let flags = [&flags[..], &["--outbound.allow", "127.0.0.1", "--auth.autoconfirm", "true"]].concat();
+    let secret = [("PALISADE_LOGGING_S3_SECRET_ACCESS_KEY".to_owned(), "a-secret".to_owned())];
+    let palisade = Palisade::start_told("serve", &flags, &secret).await;
+    let put = async || {
+        while !store.asked().iter().any(|asked| asked.line.contains("/audit/")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), put()).await.unwrap();
+    // Just put, and the next time comes later than the probe waits.
+    is(run(&palisade, &["check", "99"]).await, PROVEN, "s3 has confirmed entry");
+    assert!(palisade.stop().await.success());
+}
+
+#[tokio::test]
 async fn logs_that_do_not_leave_are_seen() {
     let mut server = spec::syslog::Rsyslog::start(spec::syslog::Wire::Tcp).await;
     let address = server.address();

@@ -52,7 +52,7 @@ const UNCHANGED: &str = r#"exec "$PROGRAM" "$@""#;
 
 #[tokio::test]
 async fn a_plaintext_database_elsewhere_that_is_taken_is_seen() {
-    fails_around(53, &[r#"exec "$PROGRAM" config check"#], |_| ()).await;
+    fails_around(53, &[r#"unset PALISADE_DATABASE_URL; exec "$PROGRAM" config check"#], |_| ()).await;
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ pub(super) struct Scope<'a> {
     pub(super) security: bool,
     /// With what PostgREST's own description does not say: bounds, what may be null, what refusals look like.
     pub(super) fully: bool,
+    /// Whether the caller may ask for plans.
+    pub(super) plans: bool,
 }
 
 /// Where the API is reached.
@@ -89,7 +91,7 @@ pub(super) fn document(scope: &Scope<'_>) -> Value {
         "parameters": parameters(&relations),
     });
     if scope.fully {
-        expects::describe_answers(&mut document);
+        expects::describe_answers(&mut document, scope.plans);
     }
     if scope.security {
         let scheme = json!({

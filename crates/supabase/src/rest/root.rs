@@ -73,6 +73,7 @@ async fn description(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, R
         at: openapi::at(rest.config.describe_at.as_deref(), ask),
         security: rest.config.describe_security,
         fully: !rest.config.outspoken,
+        plans: rest.plans(cx),
     };
     let body = match ask.parts.method == Method::HEAD {
         true => String::new(),

@@ -60,8 +60,9 @@ pub(super) fn add(schema: &mut Map<String, Value>, column: &Column) {
     }
 }
 
-/// Says of every operation what its refusals look like, and of writes that they may give rows.
-pub(super) fn describe_answers(document: &mut Value) {
+/// Says of every operation what its refusals look like, of writes that they may give rows, and of all that they may give
+/// their plan, to callers who may ask for it.
+pub(super) fn describe_answers(document: &mut Value, plans: bool) {
     document["responses"] = json!({ "refused": {
         "description": "Refused: what, why, and what would help",
         "schema": {
@@ -77,6 +78,8 @@ pub(super) fn describe_answers(document: &mut Value) {
     }});
     if let Some(types) = document["produces"].as_array_mut() {
         types.push("application/vnd.pgrst.array+json;nulls=stripped".into());
+        let of_plans = ["application/vnd.pgrst.plan+json", "application/vnd.pgrst.plan+text"];
+        types.extend(of_plans.into_iter().filter(|_| plans).map(Value::from));
     }
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for (path, operations) in paths {

@@ -100,6 +100,8 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let Start { settings, profile, data, listen, database, not_effective, log, probe_hourly, clock, rng } =
         start;
     preflight::check_all(&settings)?;
+    // Probes start this program elsewhere, and tell it where everything is.
+    let data = std::path::absolute(&data).map_err(|source| StartError::File { path: data, source })?;
     folder(&data, if nix::unistd::geteuid().is_root() { ENTERED } else { PRIVATE })?;
     folder(&data.join("keys"), PRIVATE)?;
     let secure = tls::Tls::check(&settings)?;

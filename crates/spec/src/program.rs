@@ -74,7 +74,8 @@ impl Palisade {
         let log_path = home.path().join("output.txt");
         let log = std::fs::File::create(&log_path).expect("a file for its output");
         let mut command = Command::new(binary());
-        command.arg(mode).arg("--data").arg(home.path().join("data"));
+        // As one types it: where the program runs says where that is.
+        command.args([mode, "--data", "data"]);
         command.args(["--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready_file).args(flags);
         command.current_dir(home.path()).stdin(Stdio::null());
         command.envs(told.iter().map(|(name, value)| (name, value)));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::debian::Unpacked;
-use super::{missing, system};
+use super::{missing, system, write_if_changed};
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -57,14 +57,30 @@ fn from_packages(workspace: &Workspace, directory: &Path) -> Result<()> {
     // A wheel is an archive that Python runs: pip installs itself.
     let mut install = shell::program(directory.join("bin/python"), &[]);
     install.arg(wheel.join("pip")).args(["install", "--quiet", "--no-index", "--no-deps"]).arg(&wheel);
-    shell::show(&mut install)
+    shell::show(&mut install)?;
+    find_sqlite(&unpacked, directory)
+}
+
+/// Python's part for SQLite asks the loader for a library that was unpacked too, where the loader does not look: one that
+/// is there already is not looked for.
+fn find_sqlite(unpacked: &Unpacked, directory: &Path) -> Result<()> {
+    let libraries = unpacked.libraries()?;
+    let places = libraries.split(':').map(|folder| Path::new(folder).join("libsqlite3.so.0"));
+    let Some(library) = places.into_iter().find(|library| library.exists()) else { return Ok(()) };
+    // A line of a `.pth` file that imports is run at every start (module `site`).
+    let line = format!("import ctypes; ctypes.CDLL('{}', ctypes.RTLD_GLOBAL)\n", library.display());
+    write_if_changed(&packages_of(directory)?.join("unpacked.pth"), &line)?;
+    Ok(())
 }
 
 /// Where the environment keeps its packages.
 pub fn packages(workspace: &Workspace) -> Result<PathBuf> {
-    let python = environment(workspace)?.join("bin/python");
+    packages_of(&environment(workspace)?)
+}
+
+fn packages_of(directory: &Path) -> Result<PathBuf> {
     let ask = ["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"];
-    shell::look(&mut shell::program(python, &ask))
+    shell::look(&mut shell::program(directory.join("bin/python"), &ask))
         .map(PathBuf::from)
         .context("Python does not say where its packages are")
 }

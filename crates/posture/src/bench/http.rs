@@ -209,12 +209,17 @@ impl Ask<'_> {
             head.push_str(&format!("content-length: {}\r\n", self.body.len()));
         }
         head.push_str("connection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&self.body).await?;
+        let whole = [head.as_bytes(), &self.body].concat();
+        let sent = stream.write_all(&whole).await;
         let mut bytes = Vec::new();
-        match stream.take(limits::ANSWER_BYTES_MAX.value).read_to_end(&mut bytes).await {
-            // Whoever hangs up behind a whole answer without taking leave in TLS has answered.
-            Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof || bytes.is_empty() => Err(error),
+        let read = stream.take(limits::ANSWER_BYTES_MAX.value).read_to_end(&mut bytes).await;
+        if bytes.is_empty() {
+            sent?;
+        }
+        match read {
+            // Whoever hangs up behind a whole answer without taking leave in TLS has answered, and so has who refuses
+            // a head and does not read what follows it.
+            Err(error) if !is_hung_up(&error) || bytes.is_empty() => Err(error),
             Ok(_) | Err(_) => Ok(bytes),
         }
     }
@@ -241,6 +246,10 @@ impl Answer {
         let found = self.json().pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         found.ok_or_else(|| Trouble::Unexpected(format!("an answer {} without {pointer}", self.status)))
     }
+}
+
+fn is_hung_up(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset)
 }
 
 /// Reads one whole answer.

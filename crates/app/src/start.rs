@@ -95,15 +95,21 @@ impl Group {
     }
 }
 
+/// Makes what lies on disk before everything else, and says where that is from anywhere: probes start this program in a
+/// folder of their own.
+fn folders(data: PathBuf) -> Result<PathBuf, StartError> {
+    let data = std::path::absolute(&data).map_err(|source| StartError::File { path: data, source })?;
+    folder(&data, if nix::unistd::geteuid().is_root() { ENTERED } else { PRIVATE })?;
+    folder(&data.join("keys"), PRIVATE)?;
+    Ok(data)
+}
+
 /// Starts an instance, or says why not, leaving nothing half up.
 pub async fn start(start: Start) -> Result<Running, StartError> {
     let Start { settings, profile, data, listen, database, not_effective, log, probe_hourly, clock, rng } =
         start;
     preflight::check_all(&settings)?;
-    // Probes start this program elsewhere, and tell it where everything is.
-    let data = std::path::absolute(&data).map_err(|source| StartError::File { path: data, source })?;
-    folder(&data, if nix::unistd::geteuid().is_root() { ENTERED } else { PRIVATE })?;
-    folder(&data.join("keys"), PRIVATE)?;
+    let data = folders(data)?;
     let secure = tls::Tls::check(&settings)?;
     let bound = edge::bind(listen, secure).await?;
     let address = bound.local_addr().unwrap_or(listen);

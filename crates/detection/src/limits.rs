@@ -17,6 +17,12 @@ pub const BANS: Limit = Limit::new(
     200_000,
     "some twenty megabytes; past it the ones that end first are not loaded",
 );
+/// How long nft may take for the set of bans.
+pub const NFT_SECONDS: Limit = Limit::new(
+    "detection_nft_seconds_max",
+    10,
+    "it replaces a set of all bans in less; a hanging one must not hold up the bans that are kept here",
+);
 /// Jails, ours and the operator's.
 pub const JAILS: Limit = Limit::new("detection_jails_max", 64, "each is asked about each request");
 /// Patterns of one jail.

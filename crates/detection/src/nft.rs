@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use base::Settings;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::time::timeout;
 
-use crate::{Error, settings};
+use crate::{Error, limits, settings};
 
 /// What is told to nft.
 pub(crate) struct Nft {
@@ -82,11 +84,14 @@ impl Nft {
 
     fn text(&self, bans: &BTreeMap<IpNet, Timestamp>, now: Timestamp) -> String {
         let Nft { table, ports, exempt, .. } = self;
-        // An address whose network is in the set too is in it once: elements must not overlap.
-        let outer: Vec<(&IpNet, &Timestamp)> = bans
-            .iter()
-            .filter(|(network, _)| !bans.keys().any(|other| other != *network && other.contains(*network)))
-            .collect();
+        // An address whose network is in the set too is in it once: elements must not overlap. What is within a network
+        // comes right behind it in their order.
+        let mut outer: Vec<(&IpNet, &Timestamp)> = Vec::with_capacity(bans.len());
+        for (network, until) in bans {
+            if !outer.last().is_some_and(|(last, _)| last.contains(network)) {
+                outer.push((network, until));
+            }
+        }
         let mut text = format!("table inet {table} {{}}\ndelete table inet {table}\ntable inet {table} {{\n");
         let mut rules = String::new();
         for (name, kind, word, v4) in [("4", "ipv4_addr", "ip", true), ("6", "ipv6_addr", "ip6", false)] {
@@ -125,7 +130,13 @@ fn elements(all: &[String]) -> String {
     if all.is_empty() { String::new() } else { format!(" elements = {{ {} }};", all.join(", ")) }
 }
 
+/// In bounded time: whoever waits for it has bans to keep here too.
 async fn run(text: &str) -> Result<(), String> {
+    let limit = Duration::from_secs(limits::NFT_SECONDS.value);
+    timeout(limit, told(text)).await.unwrap_or_else(|_| Err(format!("nft took more than {limit:?}")))
+}
+
+async fn told(text: &str) -> Result<(), String> {
     let mut child = Command::new("nft")
         .args(["-f", "-"])
         .stdin(Stdio::piped())
@@ -158,7 +169,9 @@ mod tests {
         };
         let bans = [
             ("198.51.100.0/24", 70),
+            ("198.51.100.0/32", 80),
             ("198.51.100.7/32", 90),
+            ("198.51.101.0/32", 16),
             ("203.0.113.9/32", 15),
             ("2001:db8:1::/48", 20),
         ];
@@ -166,7 +179,7 @@ mod tests {
         let text = nft.text(&bans, at(10));
         for line in [
             " set free4 { type ipv4_addr; flags interval; elements = { 127.0.0.1/32 }; }",
-            " set kept4 { type ipv4_addr; flags interval, timeout; elements = { 198.51.100.0/24 timeout 60s, 203.0.113.9/32 timeout 5s }; }",
+            " set kept4 { type ipv4_addr; flags interval, timeout; elements = { 198.51.100.0/24 timeout 60s, 198.51.101.0/32 timeout 6s, 203.0.113.9/32 timeout 5s }; }",
             " set free6 { type ipv6_addr; flags interval; }",
             " set kept6 { type ipv6_addr; flags interval, timeout; elements = { 2001:db8:1::/48 timeout 10s }; }",
             "  ip saddr @kept4 tcp dport { 80, 443 } drop",

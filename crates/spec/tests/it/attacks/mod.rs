@@ -15,7 +15,7 @@ mod oauth_server;
 mod operations;
 mod passkeys;
 mod planner;
-mod policies;
+pub mod policies;
 mod read_only;
 mod rows;
 mod saml;

@@ -290,7 +290,7 @@ async fn row_77_a_changed_policy_and_a_revoked_function_are_so_with_the_next_req
     app.eventually(async || ann.client.get("/rest/v1/rpc/total").await.status == 404).await;
 }
 
-/// Word for word as the guide has them, with the table the guide implies.
+/// Word for word as the guide has it, for the table the guide implies.
 const GUIDE: &str = "
 ALTER TABLE public.user_data ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.user_data FORCE ROW LEVEL SECURITY;
@@ -299,6 +299,10 @@ CREATE POLICY user_isolation ON public.user_data
 FOR ALL
 USING (user_id = auth.uid())
 WITH CHECK (user_id = auth.uid());
+";
+
+/// The same of its posts, which it asks for by GraphQL.
+pub const GUIDES_POSTS: &str = "
 ALTER TABLE public.posts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.posts FORCE ROW LEVEL SECURITY;
 -- Create appropriate policies
@@ -310,7 +314,8 @@ CREATE POLICY admin_full_access ON public.posts
 FOR ALL
 USING (
 current_setting('request.jwt.claims', true)::jsonb->>'role' = 'admin'
-);";
+);
+";
 
 #[tokio::test]
 async fn row_59_the_guides_policies_run_unedited_and_keep_people_apart() {
@@ -320,7 +325,7 @@ async fn row_59_the_guides_policies_run_unedited_and_keep_people_apart() {
          create table public.posts (id bigint generated always as identity primary key, user_id uuid not null references auth.users, is_public boolean)",
     )
     .await;
-    app.owner(GUIDE).await;
+    app.owner(&format!("{GUIDE}{GUIDES_POSTS}")).await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     ann.client.post("/rest/v1/user_data", json!({ "user_id": ann.id, "word": "mine" })).await.expect(201);
     assert_eq!(bob.client.get("/rest/v1/user_data").await.expect(200).value(), json!([]));

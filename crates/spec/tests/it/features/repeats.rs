@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use spec::person::PASSWORD;
-use spec::{Client, Person, TestApp};
+use spec::{Client, Person, Seen, TestApp};
 
 const ORDERS: &str = "create table public.orders (id bigint generated always as identity primary key, owner uuid not null default auth.uid(), item text not null check (item <> ''), n int not null default 1);
      create policy own on public.orders to authenticated using (owner = (select auth.uid())) with check (owner = (select auth.uid()));
@@ -174,20 +174,23 @@ async fn a_key_is_a_short_text_and_of_nobody_a_long_one() {
     ann.clone().with("idempotency-key", "large").post("/rest/v1/wishes", large).await.expect(201);
 }
 
+/// The same order by REST, a function, a Fluxbase table and GraphQL, each with a key of its own that is the same each time.
+async fn order_by_every_way(who: &Client) -> [Seen; 4] {
+    let order = json!({ "item": "tea" });
+    let mutation = json!({ "query": "mutation { insertIntoordersCollection(objects: [{ item: \"g\" }]) { records { id } } }" });
+    let rest = keyed(who, "r").post("/rest/v1/orders", order.clone()).await;
+    let called = keyed(who, "f").post("/rest/v1/rpc/place", order.clone()).await;
+    let fluxbase = keyed(who, "x").post("/api/v1/tables/orders", order).await;
+    let graphql = keyed(who, "g").post("/graphql/v1", mutation).await;
+    [rest, called, fluxbase, graphql]
+}
+
 #[tokio::test]
 async fn what_somebody_may_no_longer_do_is_not_told_to_them_again() {
     let app = TestApp::builder().unlimited().start().await;
     app.owner(ORDERS).await;
     let ann = app.person("ann").await.client;
-    let order = json!({ "item": "tea" });
-    let mutation = json!({ "query": "mutation { insertIntoordersCollection(objects: [{ item: \"g\" }]) { records { id } } }" });
-    let sent = async || {
-        let rest = keyed(&ann, "r").post("/rest/v1/orders", order.clone()).await;
-        let called = keyed(&ann, "f").post("/rest/v1/rpc/place", order.clone()).await;
-        let fluxbase = keyed(&ann, "x").post("/api/v1/tables/orders", order.clone()).await;
-        let graphql = keyed(&ann, "g").post("/graphql/v1", mutation.clone()).await;
-        [rest, called, fluxbase, graphql]
-    };
+    let sent = async || order_by_every_way(&ann).await;
     let first = sent().await;
     let replayed = sent().await;
     for (at, (first, again)) in first.iter().zip(&replayed).enumerate() {
@@ -230,15 +233,7 @@ async fn an_answer_given_under_other_policies_is_not_told_again() {
     )
     .await;
     let ann = app.person("ann").await.client;
-    let order = json!({ "item": "tea" });
-    let mutation = json!({ "query": "mutation { insertIntoordersCollection(objects: [{ item: \"g\" }]) { records { id } } }" });
-    let sent = async || {
-        let rest = keyed(&ann, "r").post("/rest/v1/orders", order.clone()).await;
-        let called = keyed(&ann, "f").post("/rest/v1/rpc/place", order.clone()).await;
-        let fluxbase = keyed(&ann, "x").post("/api/v1/tables/orders", order.clone()).await;
-        let graphql = keyed(&ann, "g").post("/graphql/v1", mutation.clone()).await;
-        [rest, called, fluxbase, graphql]
-    };
+    let sent = async || order_by_every_way(&ann).await;
     let first = sent().await;
     let of_graphql = first[3].value();
     assert!(of_graphql["data"]["insertIntoordersCollection"]["records"][0]["id"].is_string(), "{of_graphql}");

@@ -4,25 +4,18 @@
 use serde_json::{Value, json};
 use spec::{Person, TestApp};
 
+use crate::attacks::policies::GUIDES_POSTS;
+
 use super::{PLAIN, RELAY, ask, ask_with, blog, refusal, roomy};
 
-/// The guide's own policies, word for word, on a table as its examples have it, and one that points at it.
-const GUIDE: &str = "
+/// A table as the guide's examples have it, and one that points at it.
+const TABLES: &str = "
 create table public.posts (id int primary key, user_id uuid, is_public bool not null default false);
 create table public.comments (id int primary key, post_id int references public.posts);
--- Enable RLS on tables accessed via GraphQL
-ALTER TABLE public.posts ENABLE ROW LEVEL SECURITY;
-ALTER TABLE public.posts FORCE ROW LEVEL SECURITY;
--- Create appropriate policies
-CREATE POLICY posts_select ON public.posts
-FOR SELECT
-USING (user_id = auth.uid() OR is_public = true);
--- Use JWT claims for fine-grained access
-CREATE POLICY admin_full_access ON public.posts
-FOR ALL
-USING (
-current_setting('request.jwt.claims', true)::jsonb->>'role' = 'admin'
-);
+";
+
+/// Beside the guide's own policies ([`GUIDES_POSTS`]).
+const OPEN: &str = "
 create policy everyone on public.comments for select using (true);
 grant select on public.posts, public.comments to anon, authenticated;
 comment on schema public is '@graphql({\"inflect_names\": true})';
@@ -31,7 +24,7 @@ comment on schema public is '@graphql({\"inflect_names\": true})';
 #[tokio::test]
 async fn the_guides_policies_decide_what_each_role_sees_through_graphql() {
     let app = roomy().await;
-    app.owner(GUIDE).await;
+    app.owner(&format!("{TABLES}{GUIDES_POSTS}{OPEN}")).await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let rows = format!(
         "insert into public.posts values (1, '{0}', false), (2, '{1}', false), (3, '{1}', true), (4, null, false);

@@ -51,7 +51,8 @@ async fn take_lock(client: &Client) -> Result<(), Error> {
 async fn run_locked(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Migration>, Error> {
     let system = quote_name(SYSTEM);
     client.batch_execute(&format!("SET ROLE {system}; {}; RESET ROLE", sql::BOOK)).await?;
-    let missing = compare(migrations, &read_book(client).await?)?;
+    let book = read_book(client).await?;
+    let missing = compare(migrations, &book)?;
     for migration in &missing {
         let transaction = client.transaction().await?;
         transaction.batch_execute(&format!("SET LOCAL ROLE {}", quote_name(role_of(migration)))).await?;
@@ -63,7 +64,13 @@ async fn run_locked(client: &mut Client, migrations: &[Migration]) -> Result<Vec
             [&migration.owner, &version, &migration.name, &checksum(migration)];
         transaction.execute(sql::RECORD, &row).await?;
         transaction.commit().await?;
-        tracing::info!(owner = migration.owner, version, name = migration.name, "migrated");
+        // Of an empty database the sum says enough; what an upgrade changes is told one by one.
+        if !book.is_empty() {
+            tracing::info!(owner = migration.owner, version, name = migration.name, "migrated");
+        }
+    }
+    if book.is_empty() {
+        tracing::info!(migrations = missing.len(), "schemas made");
     }
     Ok(missing)
 }

@@ -46,6 +46,9 @@ pub(super) fn verdict(what: &str, figure: f64, aim: Aim) {
 /// What the data API is measured by, as one word.
 const REST: [&str; 7] = ["row", "pipeline", "trips", "slow", "page", "stream", "growth"];
 
+/// Of a comparison of costs.
+const ROUNDS: usize = 3;
+
 /// All of them.
 pub const SECTIONS: &[Section] = &[
     Section {
@@ -117,18 +120,21 @@ pub(super) fn share(what: &str, got: f64, of: f64, aim: Aim) {
     verdict(what, got / of.max(f64::MIN_POSITIVE), aim);
 }
 
-/// Both sides in one run, one after the other.
+/// Both sides in turns; the cheapest round of each counts, since whatever else the machine does only adds to it.
 fn row(bench: &Bench<'_>) -> Result<()> {
-    let bare = bench.pgbench("pgbench: the bare prepared query", database::BARE, 1.0)?;
-    let ours = bench.palisade(row_case()?)?;
-    let palisade = ours.palisade_us.ok_or_else(|| anyhow::anyhow!("nothing was measured of the server"))?;
-    verdict("µs of CPU of the server, for each request", palisade, Aim::AtMost(20.0));
-    share(
-        "times the CPU of PostgreSQL for the bare query",
-        ours.postgres_us,
-        bare.postgres_us,
-        Aim::AtMost(1.4),
+    let (mut bare, mut palisade, mut postgres) = (f64::MAX, f64::MAX, f64::MAX);
+    for _ in 0..ROUNDS {
+        bare = bare.min(bench.pgbench("pgbench: the bare prepared query", database::BARE, 1.0)?.postgres_us);
+        let ours = bench.palisade(row_case()?)?;
+        let of_server =
+            ours.palisade_us.ok_or_else(|| anyhow::anyhow!("nothing was measured of the server"))?;
+        (palisade, postgres) = (palisade.min(of_server), postgres.min(ours.postgres_us));
+    }
+    println!(
+        "   the best of {ROUNDS} rounds each; {postgres:.1} µs of PostgreSQL, {bare:.1} for the bare query"
     );
+    verdict("µs of CPU of the server, for each request", palisade, Aim::AtMost(20.0));
+    share("times the CPU of PostgreSQL for the bare query", postgres, bare, Aim::AtMost(1.4));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! its own, so that neither the product nor `xtask` carries it.
 //!
 //! `wire bare [CERT KEY]` · `wire load ADDRESS CA SECONDS CONNECTIONS PATH [SOURCES EACH_PER_SECOND]` ·
-//! `wire rest ADDRESS CA CONNECTIONS SECONDS` · `wire shake ADDRESS CA SECONDS`. `-` for CA is plain HTTP. Each prints one line of JSON.
+//! `wire rest ADDRESS CA CONNECTIONS SECONDS PATH` · `wire shake ADDRESS CA SECONDS`. `-` for CA is plain HTTP. Each prints one line of JSON.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -41,8 +41,8 @@ fn main() -> Result<()> {
                 let paced = Some(((*sources).to_owned(), rate.parse()?));
                 load(way, seconds.parse()?, connections.parse()?, path, paced).await
             }
-            ["rest", address, ca, connections, seconds] => {
-                rest(Way::to(address, ca)?, connections.parse()?, seconds.parse()?).await
+            ["rest", address, ca, connections, seconds, path] => {
+                rest(Way::to(address, ca)?, connections.parse()?, seconds.parse()?, path).await
             }
             ["shake", address, ca, seconds] => shake(Way::to(address, ca)?, seconds.parse()?).await,
             _ => bail!("see the file's first lines"),
@@ -211,14 +211,15 @@ async fn load(
     Ok(())
 }
 
-/// Opens so many connections, asks once over each, and lets them rest; then asks once more over each.
-async fn rest(way: Way, connections: usize, seconds: u64) -> Result<()> {
+/// Opens so many connections, asks once over each, and lets them rest; then says how many still are.
+async fn rest(way: Way, connections: usize, seconds: u64, path: &str) -> Result<()> {
     let mut open = Vec::new();
     let began = Instant::now();
     for number in 0..connections {
         let mut sender = way.open(number).await.with_context(|| format!("connection {number}"))?;
         let source = format!("10.1.{}.{}", number / 250, number % 250);
-        ask(&mut sender, "/health", Some(&source)).await?;
+        let status = ask(&mut sender, path, Some(&source)).await?;
+        anyhow::ensure!(status == 200, "connection {number} was answered {status}");
         open.push(sender);
     }
     let took = began.elapsed();

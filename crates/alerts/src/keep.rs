@@ -140,6 +140,17 @@ impl Silence {
 }
 
 impl Alerts {
+    /// Whether alerts could be raised and told with these settings, before anything is opened.
+    pub fn check(settings: &Settings) -> Result<(), Error> {
+        rules::from(settings)?;
+        tell::Ways::from(settings).map(drop)
+    }
+
+    /// Whether the files they name can be read.
+    pub fn check_files(settings: &Settings) -> Result<(), Error> {
+        Book::open(settings.get(&settings::CONTACTS)).map(drop)
+    }
+
     /// Reads the settings and who is slowed down.
     pub async fn open(parts: Parts) -> Result<(Alerts, Keeper), Error> {
         let Parts { pg, audit, settings, outbox, jobs, slows, url, clock, rng } = parts;

@@ -3,7 +3,7 @@
 //! Whoever uses a setting checks it; here each of them is asked, by the loading of settings (all of them, with the places) and
 //! by the start (which may be given settings that no file ever held).
 
-use base::{Clock, Settings};
+use base::{Clock, Profile, Settings};
 use edge::{Cors, Front, Hosts, Rates, SecurityHeaders};
 use limits::Limiter;
 
@@ -25,6 +25,7 @@ pub const CHECKS: &[Check] = &[
     |given| Ok(logs::Shipping::check(given)?),
     |given| Ok(crate::monitoring::check(given)?),
     |given| Ok(detection::Detection::check(given)?),
+    |given| Ok(alerts::Alerts::check(given)?),
     |given| Ok(Front::from(given).map(drop)?),
     |given| Ok(Hosts::from(given, Vec::new(), None).map(drop)?),
     |given| Ok(Rates::from(given, Limiter::in_memory(Clock::system())).map(drop)?),
@@ -35,10 +36,19 @@ pub fn check(given: &Settings) -> Result<(), StartError> {
     CHECKS.iter().try_for_each(|check| check(given))
 }
 
-/// The same, and that the files which settings name can be used: before a start, and by `palisade config check`.
-pub fn check_all(given: &Settings) -> Result<(), StartError> {
+/// The same, that the files which settings name can be used, and that mails and texts have their way out where they leave
+/// the machine: before a start, and by `palisade config check`.
+pub fn check_all(given: &Settings, profile: Profile) -> Result<(), StartError> {
     check(given)?;
-    Ok(tls::Tls::check_files(given)?)
+    tls::Tls::check_files(given)?;
+    alerts::Alerts::check_files(given)?;
+    outbound::Outbound::check_files(given)?;
+    graphql::Persisted::from_settings(given)?;
+    if profile != Profile::Dev {
+        mail::Sender::configured(given)?;
+        texts::Texts::check(given)?;
+    }
+    Ok(())
 }
 
 /// `database.url` is read as the start reads it, and refused as a connection would be (control 53).

@@ -161,7 +161,7 @@ fn config_command(what: &Config, surroundings: &Surroundings) -> Exit {
         Config::Schema => say(&config::docs::json_schema()),
         Config::Check(file) => match of(file) {
             Ok(loaded) => {
-                if let Err(error) = preflight::check_all(&loaded.settings) {
+                if let Err(error) = preflight::check_all(&loaded.settings, Profile::Serve) {
                     welcome::complain(&error.to_string());
                     return Exit::Configuration;
                 }

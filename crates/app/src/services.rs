@@ -145,10 +145,7 @@ pub async fn open(
         basics.settings.get(&data::settings::IDEMPOTENCY_RETENTION),
     )
     .await?;
-    let documents = graphql::Persisted::read(
-        &basics.settings.get(&graphql::settings::PERSISTED),
-        basics.settings.get(&graphql::settings::DOCUMENTS).as_deref(),
-    )?;
+    let documents = graphql::Persisted::from_settings(&basics.settings)?;
     let place = place(basics, database, &keys, &audit, tls.as_ref());
     let posture = Posture::new(pg.clone(), place).with_keys(lent(&auth));
     let sso = sso(basics, &auth, &outbound, &outbox, &jobs)?;

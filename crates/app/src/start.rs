@@ -108,7 +108,7 @@ fn folders(data: PathBuf) -> Result<PathBuf, StartError> {
 pub async fn start(start: Start) -> Result<Running, StartError> {
     let Start { settings, profile, data, listen, database, not_effective, log, probe_hourly, clock, rng } =
         start;
-    preflight::check_all(&settings)?;
+    preflight::check_all(&settings, profile)?;
     let data = folders(data)?;
     let secure = tls::Tls::check(&settings)?;
     let bound = edge::bind(listen, secure).await?;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base::Settings;
 use quick_cache::sync::Cache;
 
 use crate::answer::Problem;
@@ -15,6 +16,7 @@ use crate::engine::Hash;
 use crate::error::Error;
 use crate::limits::DOCUMENTS_PERSISTED_MAX;
 use crate::request::Request;
+use crate::settings;
 
 /// SHA-256 of a document.
 pub fn hash(text: &str) -> Hash {
@@ -48,7 +50,11 @@ impl Persisted {
     }
 
     /// As set: `off`, `automatic` or `only`.
-    pub fn read(how: &str, file: Option<&Path>) -> Result<Self, Unreadable> {
+    pub fn from_settings(given: &Settings) -> Result<Self, Unreadable> {
+        Persisted::read(&given.get(&settings::PERSISTED), given.get(&settings::DOCUMENTS).as_deref())
+    }
+
+    fn read(how: &str, file: Option<&Path>) -> Result<Self, Unreadable> {
         let listed = file.map(read_list).transpose()?.unwrap_or_default();
         Ok(Persisted(Arc::new(match how {
             "only" => How::Only { listed },

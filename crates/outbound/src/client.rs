@@ -62,6 +62,11 @@ impl Outbound {
         })))
     }
 
+    /// Whether the files that settings name can be used, before anything is opened.
+    pub fn check_files(settings: &Settings) -> Result<(), Error> {
+        Tls::open(settings.get(&settings::CA_FILE).as_deref()).map(drop)
+    }
+
     /// Sends a request and reads its answer. Any status is an answer; see [`Answer::success`].
     pub async fn send(&self, request: Request) -> Result<Answer, Error> {
         let (purpose, url) = (request.purpose, request.url.clone());

@@ -61,12 +61,14 @@ impl Texts {
         let Parts { settings, outbound, outbox, clock, rng } = parts;
         // In `dev` nothing leaves the machine, whatever is set.
         let provider = if outbox.is_catcher() { None } else { Provider::configured(&settings)? };
-        let template =
-            settings.get(&settings::TEMPLATE).replace("{{ .Code }}", CODE).replace("{{.Code}}", CODE);
-        if !template.contains(CODE) {
-            return Err(Error::Template);
-        }
+        let template = template(&settings)?;
         Ok(Texts(Arc::new(Inner { provider, outbound, outbox, clock, rng, template })))
+    }
+
+    /// Whether texts could leave with these settings, before anything is opened.
+    pub fn check(settings: &Settings) -> Result<(), Error> {
+        Provider::configured(settings)?;
+        template(settings).map(drop)
     }
 
     /// Whether a text can reach anybody: a telephone, or in `dev` whoever looks at the catcher.
@@ -113,3 +115,9 @@ impl Texts {
 
 /// Where the code stands in the template.
 const CODE: &str = "{{ Code }}";
+
+/// What a text says, with the code's place spelled in one way.
+fn template(settings: &Settings) -> Result<String, Error> {
+    let template = settings.get(&settings::TEMPLATE).replace("{{ .Code }}", CODE).replace("{{.Code}}", CODE);
+    if template.contains(CODE) { Ok(template) } else { Err(Error::Template) }
+}

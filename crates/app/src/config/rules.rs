@@ -26,6 +26,7 @@ fn refusal(error: StartError) -> Refusal {
     match error {
         StartError::Edge(edge::Error::Setting { setting, what }) => (setting, what, None),
         StartError::Logs(logs::Error::Setting { setting, what })
+        | StartError::Alerts(alerts::Error::Setting { setting, what })
         | StartError::Detection(detection::Error::Setting { setting, what }) => (setting, what, None),
         StartError::Limits(limits::StoreError { setting, why }) => (setting, why, None),
         StartError::Tls(tls::Error::Setting { setting, why }) => (setting, why, None),

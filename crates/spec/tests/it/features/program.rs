@@ -119,6 +119,19 @@ fn what_cannot_be_started_with_ends_with_78_and_says_what_to_do() {
         &[("PALISADE_DATABASE_URL", "postgres://u:p@db.example.com/x?sslmode=disable")],
         "plaintext",
     );
+    for (flags, expected) in [
+        (["--alerts.webhook_url", "https://hooks.example.com/palisade"], "alerts.webhook_secret"),
+        (["--alerts.rules", "[{name: failed_logins, events: [auth.login_failed]}]"], "stands there already"),
+        (["--contacts.file", "/nowhere/contacts.yaml"], "/nowhere/contacts.yaml"),
+        (["--outbound.ca_file", "/nowhere/ca.pem"], "/nowhere/ca.pem"),
+        (["--graphql.documents_file", "/nowhere/documents.json"], "/nowhere/documents.json"),
+        (["--sms.provider", "twilio"], "twilio"),
+        (["--sms.template", "no code in it"], "sms.template"),
+    ] {
+        refused(&[&["config", "check"], &flags[..]].concat(), &[], expected);
+    }
+    let mail = ["--email.smtp_host", "mail.example.com", "--email.smtp_ca_file", "/nowhere/mail.pem"];
+    refused(&[&["config", "check"], &mail[..]].concat(), &[], "/nowhere/mail.pem");
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub fn check_all(given: &Settings, profile: Profile) -> Result<(), StartError> {
     outbound::Outbound::check_files(given)?;
     graphql::Persisted::from_settings(given)?;
     if profile != Profile::Dev {
-        mail::Sender::configured(given)?;
+        mail::Outbox::check(given)?;
         texts::Texts::check(given)?;
     }
     Ok(())

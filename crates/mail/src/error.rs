@@ -23,6 +23,12 @@ pub enum Error {
         #[source]
         source: lettre::address::AddressError,
     },
+    /// A user without a password, or a password without a user.
+    #[error("{missing} is missing: the mail server is signed in to with both, or with neither")]
+    HalfSignIn {
+        /// The setting.
+        missing: &'static str,
+    },
     /// The mail is too long.
     #[error("the mail's {part} is longer than {max} bytes")]
     TooLong {
@@ -109,6 +115,7 @@ impl Error {
         match self {
             Error::Smtp { permanent, .. } => *permanent,
             Error::Address { .. }
+            | Error::HalfSignIn { .. }
             | Error::TooLong { .. }
             | Error::Compose(_)
             | Error::Template { .. }
@@ -127,7 +134,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Error::Database(error) => error.kind(),
-            Error::Address { .. } | Error::TooLong { .. } => Kind::Invalid,
+            Error::Address { .. } | Error::HalfSignIn { .. } | Error::TooLong { .. } => Kind::Invalid,
             Error::NotFound => Kind::NotFound,
             Error::NoSender => Kind::Unsupported,
             Error::Timeout { .. } | Error::Smtp { .. } | Error::File { .. } => Kind::Unavailable,
@@ -146,6 +153,7 @@ impl Fault for Error {
             Error::Database(_) => "mail.database",
             Error::Seal(_) => "mail.seal",
             Error::Address { .. } => "mail.address",
+            Error::HalfSignIn { .. } => "mail.half_sign_in",
             Error::TooLong { .. } => "mail.too_long",
             Error::Compose(_) => "mail.compose",
             Error::Smtp { .. } => "mail.smtp",

@@ -127,22 +127,29 @@ pub struct Letter {
     pub attempts: Vec<Attempt>,
 }
 
+/// Who mails are from. A way out needs a sender; where nothing leaves, any will do.
+fn from(settings: &Settings, sender: &Sender) -> Result<Mailbox, Error> {
+    let address = match (sender, settings.get(&settings::FROM_ADDRESS)) {
+        (_, Some(address)) => address,
+        (Sender::Smtp(_), None) => String::new(),
+        (Sender::Files(_) | Sender::Memory(_) | Sender::Catch | Sender::None, None) => {
+            "palisade@localhost".into()
+        }
+    };
+    let address = address.parse().map_err(|source| Error::Address { field: "email.from_address", source })?;
+    Ok(Mailbox::new(Some(settings.get(&settings::FROM_NAME)), address))
+}
+
 impl Outbox {
+    /// Whether mail could leave with these settings, before anything is opened.
+    pub fn check(settings: &Settings) -> Result<(), Error> {
+        from(settings, &Sender::configured(settings)?).map(drop)
+    }
+
     /// Opens the outbox. Refuses a sender's address that is not one.
     pub fn open(parts: Parts) -> Result<Self, Error> {
         let Parts { pg, root, settings, sender, clock, rng } = parts;
-        let address = settings.get(&settings::FROM_ADDRESS);
-        // A way out needs a sender; where nothing leaves, any will do.
-        let address = match (&sender, address) {
-            (_, Some(address)) => address,
-            (Sender::Smtp(_), None) => String::new(),
-            (Sender::Files(_) | Sender::Memory(_) | Sender::Catch | Sender::None, None) => {
-                "palisade@localhost".into()
-            }
-        };
-        let address =
-            address.parse().map_err(|source| Error::Address { field: "email.from_address", source })?;
-        let from = Mailbox::new(Some(settings.get(&settings::FROM_NAME)), address);
+        let from = from(&settings, &sender)?;
         let retention = settings.get(&settings::OUTBOX_RETENTION);
         Ok(Outbox(Arc::new(Inner { pg, root, sender, from, retention, clock, rng })))
     }

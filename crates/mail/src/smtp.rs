@@ -59,7 +59,16 @@ impl Smtp {
             _ if port == 465 => Security::FirstByte,
             _ => Security::StartTls,
         };
-        let sign_in = settings.get(&settings::SMTP_USER).zip(settings.get(&settings::SMTP_PASSWORD));
+        let sign_in = match (settings.get(&settings::SMTP_USER), settings.get(&settings::SMTP_PASSWORD)) {
+            (Some(user), Some(password)) => Some((user, password)),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(Error::HalfSignIn { missing: settings::SMTP_PASSWORD.definition.name });
+            }
+            (None, Some(_)) => {
+                return Err(Error::HalfSignIn { missing: settings::SMTP_USER.definition.name });
+            }
+        };
         let tls = tls_parameters(&host, settings.get(&settings::SMTP_CA_FILE).as_deref())?;
         Ok(Some(Smtp { host, port, sign_in, security, tls }))
     }

@@ -132,6 +132,9 @@ fn what_cannot_be_started_with_ends_with_78_and_says_what_to_do() {
     }
     let mail = ["--email.smtp_host", "mail.example.com", "--email.smtp_ca_file", "/nowhere/mail.pem"];
     refused(&[&["config", "check"], &mail[..]].concat(), &[], "/nowhere/mail.pem");
+    refused(&[&["config", "check"], &mail[..2]].concat(), &[], "email.from_address");
+    let half = [&["config", "check"], &mail[..2], &["--email.smtp_user", "us"]].concat();
+    refused(&half, &[], "email.smtp_password is missing");
 }
 
 #[test]

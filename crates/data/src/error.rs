@@ -187,6 +187,9 @@ pub enum Error {
         /// How many.
         most: u64,
     },
+    /// The function that every request calls first may not be called.
+    #[error("What every request has to pass first is not in order")]
+    PreRequest(Box<crate::gate::Refusal>),
     /// The catalog was never read.
     #[error("The catalog has not been read yet")]
     NoCatalog,
@@ -243,7 +246,7 @@ impl Fault for Error {
             Error::RepeatTooLarge { .. } => Kind::TooLarge,
             Error::AggregatesOff | Error::NotImplemented { .. } => Kind::Unsupported,
             Error::TooMuch { .. } => Kind::TooLarge,
-            Error::NoCatalog => Kind::Unavailable,
+            Error::NoCatalog | Error::PreRequest(_) => Kind::Unavailable,
             Error::BrokenRule { .. } | Error::Bug(_) => Kind::Bug,
         }
     }
@@ -277,6 +280,7 @@ impl Fault for Error {
             Error::RepeatsTooMany { .. } => "data.idempotency.too_many",
             Error::RepeatTooLarge { .. } => "data.idempotency.answer_too_large",
             Error::NoCatalog => "data.catalog.none",
+            Error::PreRequest(_) => "data.pre_request.refused",
             Error::Bug(_) => "data.bug",
         }
     }
@@ -301,6 +305,9 @@ impl Fault for Error {
             Error::RepeatRules => Some(
                 "Nothing was done again: read what is there now, and use a new key for a new write".into(),
             ),
+            Error::PreRequest(_) => {
+                Some("The operator finds why in the log and by `palisade gate` (data.pre_request)".into())
+            }
             Error::RepeatTooLarge { .. } => Some("Ask for less, as with Prefer: return=minimal".into()),
             _ => None,
         }

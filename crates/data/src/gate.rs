@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::catalog::before::{Before, Wrong};
 use crate::catalog::{Catalog, Function, Relation, RelationKind, Scope, Served};
 use crate::sql::ident;
 
@@ -44,6 +45,8 @@ pub enum Why {
     Relation(Served),
     /// A function.
     Function(Unsafe),
+    /// A function that every request would call first.
+    Before(Wrong),
 }
 
 /// Why a function that runs with its owner's rights is not served.
@@ -67,6 +70,7 @@ impl Why {
         match self {
             Why::Relation(served) => served.reason(),
             Why::Function(why) => why.reason(),
+            Why::Before(why) => why.reason(),
         }
     }
 }
@@ -132,7 +136,11 @@ pub fn report(catalog: &Catalog) -> Vec<Refusal> {
         why: Why::Relation(relation.served),
         fix: fix(relation),
     });
-    relations.chain(catalog.closed.iter().cloned()).collect()
+    let before = match &catalog.before {
+        Before::Refused(refusal) => Some((**refusal).clone()),
+        Before::Nothing | Before::Calls(_) => None,
+    };
+    before.into_iter().chain(relations).chain(catalog.closed.iter().cloned()).collect()
 }
 
 /// What is served only because its owner says so.
@@ -329,7 +337,7 @@ mod tests {
     }
 
     fn decided(mut relations: Vec<Relation>, sources: &[(u32, &[u32])], gate: bool) -> Vec<Served> {
-        let scope = Scope { exposed: vec!["api".into()], extra: vec![], gate };
+        let scope = Scope { exposed: vec!["api".into()], extra: vec![], gate, pre_request: None };
         let sources = sources.iter().map(|(view, on)| (*view, on.to_vec())).collect();
         decide(&mut relations, &sources, &scope);
         relations.iter().map(|relation| relation.served).collect()

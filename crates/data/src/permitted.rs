@@ -8,6 +8,7 @@ use base::Caller;
 use pg::{Once, Param, Pg, Setup, Statement};
 
 use crate::Error;
+use crate::catalog::Catalog;
 
 /// Relations the caller has some right on, functions the caller may execute.
 pub const PERMITTED: &str = "\
@@ -29,7 +30,14 @@ pub struct Permitted {
 }
 
 /// Asks as the caller.
-pub async fn read(pg: &Pg, caller: &Caller, schema: &str, setup: Setup) -> Result<Permitted, Error> {
+pub async fn read(
+    pg: &Pg,
+    caller: &Caller,
+    catalog: &Catalog,
+    schema: &str,
+    mut setup: Setup,
+) -> Result<Permitted, Error> {
+    catalog.before.surround(&mut setup)?;
     let statement = Statement::new(PERMITTED, [Param::from(schema)]);
     let rows = pg.once(caller, Once { setup, ..Once::read(statement) }).await?.into_inner();
     let mut permitted = Permitted::default();

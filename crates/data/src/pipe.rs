@@ -9,7 +9,7 @@ use base::Caller;
 use pg::{Claims, Param, Pg, Reason, Reply, Setup};
 
 use crate::ask::{CallAsk, MutateAsk, Outcome, ReadAsk, Rules};
-use crate::catalog::{self, Catalog, Scope};
+use crate::catalog::{self, Before, Catalog, Scope};
 use crate::error::Error;
 use crate::limits::FLOW_ROWS_MIN;
 use crate::plan::{self, Plan};
@@ -80,6 +80,10 @@ impl Data {
         let raw = catalog::read(&mut tx, &inner.scope).await?;
         tx.commit(()).await?.into_inner();
         let version = inner.version.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Before::Refused(refusal) = &raw.before {
+            let (schema, name, fix) = (&*refusal.schema, &*refusal.name, refusal.fix.as_deref());
+            tracing::error!(schema, name, fix, "{}", refusal.why.reason());
+        }
         inner.catalog.store(Arc::new(catalog::build(raw, &inner.scope, version)));
         Ok(version)
     }
@@ -136,7 +140,7 @@ impl Data {
     ) -> Result<Option<run::Begun>, Error> {
         let catalog = self.taken()?;
         let most = [ask.level.limit, rules.max_rows].into_iter().flatten().min();
-        if setup.before.is_some() || most.is_some_and(|most| most <= FLOW_ROWS_MIN.value as i64) {
+        if most.is_some_and(|most| most <= FLOW_ROWS_MIN.value as i64) {
             return Ok(None);
         }
         let plan = plan::read(ask, &catalog, rules)?;
@@ -144,7 +148,7 @@ impl Data {
         if !run::flows(&plan, &compiled, catalog.functions_answer) {
             return Ok(None);
         }
-        let mut setup = self.fitted(setup, &ask.relation.schema, &plan, &catalog);
+        let mut setup = self.fitted(setup, &ask.relation.schema, &plan, &catalog)?;
         setup.more.extend(run::settings(&plan));
         run::flow(pg, caller, setup, &plan, compiled).await.map(Some)
     }
@@ -236,7 +240,7 @@ impl Data {
         (plan, compiled): (&Plan, Compiled),
         catalog: &Catalog,
     ) -> Result<Reply<Outcome>, Error> {
-        let setup = self.fitted(setup, schema, plan, catalog);
+        let setup = self.fitted(setup, schema, plan, catalog)?;
         let answers = catalog.functions_answer;
         run::run(pg, caller, setup, plan, compiled, run::Around { answers, retention: self.0.retention })
             .await
@@ -248,7 +252,8 @@ impl Data {
     }
 
     /// What surrounds a plan, without what nobody there looks at.
-    fn fitted(&self, mut setup: Setup, schema: &str, plan: &Plan, catalog: &Catalog) -> Setup {
+    fn fitted(&self, mut setup: Setup, schema: &str, plan: &Plan, catalog: &Catalog) -> Result<Setup, Error> {
+        catalog.before.surround(&mut setup)?;
         if setup.search_path.is_none() {
             setup.search_path = Some(self.search_path(schema));
         }
@@ -261,7 +266,7 @@ impl Data {
                 setup.more.retain(|(name, _)| !OF_THE_REQUEST.contains(&&**name));
             }
         }
-        setup
+        Ok(setup)
     }
 
     /// The schema asked for, then the extra path.

@@ -49,17 +49,28 @@ pub async fn run(
     let mut setup = setup;
     setup.more.extend(settings(plan));
     let explained = plan.terms.explain.is_some();
-    let tail = !explained && (answers || setup.before.is_some() || compiled.counts_updates);
+    let tail = !explained && (answers || compiled.counts_updates);
     let terms = &plan.terms;
     let repeat = terms.repeat.as_ref().filter(|_| plan.writes && !explained && !terms.roll_back);
-    let checked =
-        terms.singular || terms.max_affected.is_some() || terms.roll_back || repeat.is_some() || is_put(plan);
+    // A read that is refused after its transaction has ended has changed as little as one refused before.
+    let checked = (plan.writes && (terms.singular || terms.max_affected.is_some() || is_put(plan)))
+        || terms.roll_back
+        || repeat.is_some();
     let mode = if plan.writes { Mode::Write } else { Mode::Read };
-    if !tail && !checked && compiled.guess.is_none() {
+    if !checked && compiled.guess.is_none() {
         let lane = if matches!(plan.act, Act::Read) && !explained { Lane::Short } else { Lane::Own };
         let Compiled { main, form, .. } = compiled;
-        let reply = pg.once(caller, Once { statement: main, mode, lane, setup }).await?;
-        return reply.try_map(|rows| outcome(plan, form, &rows));
+        let once = Once { statement: main, mode, lane, setup };
+        if !tail {
+            let reply = pg.once(caller, once).await?;
+            return reply.try_map(|rows| passed(plan, outcome(plan, form, &rows)?));
+        }
+        let reply = pg.once_with(caller, once, vec![Statement::new(TAIL, [])]).await?;
+        return reply.try_map(|answers| {
+            let mut answers = answers.iter();
+            let rows = answers.next().ok_or(Error::Bug("a statement without an answer"))?;
+            passed(plan, told(outcome(plan, form, rows)?, answers.next())?)
+        });
     }
     let Compiled { main, form, guess, .. } = compiled;
     let mut tx = pg.begin(caller, mode, setup).await?;
@@ -100,11 +111,7 @@ pub async fn run(
     let rows = answers.next().ok_or(Error::Bug("a statement without an answer"))?;
     let mut outcome = outcome(plan, form, rows)?;
     if tail {
-        let row = answers.next().and_then(Rows::first).ok_or(Error::Bug("settings without an answer"))?;
-        outcome.response_headers = row.at(0)?;
-        outcome.response_status = row.at(1)?;
-        let updated: Option<i64> = row.at(2)?;
-        outcome.inserted = outcome.inserted.map(|inserted| inserted - updated.unwrap_or(0));
+        outcome = told(outcome, answers.next())?;
     }
     if guessed {
         let guess = answers.next().and_then(Rows::first).ok_or(Error::Bug("no explanation"))?;
@@ -120,6 +127,21 @@ pub async fn run(
         repeat::keep(&mut tx, repeat, &rules, &repeat::written(&outcome)?, retention).await?;
     }
     Ok(tx.commit(outcome).await?)
+}
+
+fn passed(plan: &Plan, outcome: Outcome) -> Result<Outcome, Error> {
+    check(plan, &outcome)?;
+    Ok(outcome)
+}
+
+/// With what user code set of the answer, from the answer to [`TAIL`].
+fn told(mut outcome: Outcome, tail: Option<&Rows>) -> Result<Outcome, Error> {
+    let row = tail.and_then(Rows::first).ok_or(Error::Bug("settings without an answer"))?;
+    outcome.response_headers = row.at(0)?;
+    outcome.response_status = row.at(1)?;
+    let updated: Option<i64> = row.at(2)?;
+    outcome.inserted = outcome.inserted.map(|inserted| inserted - updated.unwrap_or(0));
+    Ok(outcome)
 }
 
 /// Settings of the function called.

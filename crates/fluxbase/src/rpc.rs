@@ -59,7 +59,7 @@ fn procedures(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
             ));
         }
         let setup = setup(&catalog, &ask);
-        let may = permitted::read(&cx.pg, &cx.caller, &schema, setup)
+        let may = permitted::read(&cx.pg, &cx.caller, &catalog, &schema, setup)
             .await
             .map_err(|error| refused(error.into(), &cx))?;
         let all = catalog.functions.iter().filter(|((of, _), _)| **of == *schema).flat_map(|(_, all)| all);

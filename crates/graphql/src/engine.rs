@@ -265,7 +265,7 @@ impl Engine {
             let changes: Vec<(CompiledChange, Vec<Param>)> =
                 plan.changes.iter().map(|(change, _)| (change.clone(), slots.clone())).collect();
             let repeat = place.repeat.as_ref().map(|repeat| (repeat, self.data.retention()));
-            graph::run_write(place.pg, place.caller, setup, &changes, repeat).await
+            graph::run_write(place.pg, place.caller, &role.catalog, setup, &changes, repeat).await
         } else if let Some(read) = &plan.read {
             graph::run_read(place.pg, place.caller, &role.catalog, setup, read, &slots).await
         } else {

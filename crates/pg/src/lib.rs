@@ -107,9 +107,35 @@ impl Pg {
     /// Everything it sets ends with the transaction. Cancelled, the statement may still have run; the connection is
     /// finished by its own task and never left in mid-protocol.
     pub async fn once(&self, caller: &Caller, ask: Once) -> Result<Reply<Rows>, Error> {
-        let Once { statement, mode, lane, mut setup } = ask;
+        let Once { statement, mode, lane, setup } = ask;
+        let outcome = self.whole(caller, Work::One(statement), mode, lane, setup).await?;
+        Ok(Reply::committed(outcome.first))
+    }
+
+    /// The same with statements behind it, in the same transaction and the same round trip: what each gave.
+    pub async fn once_with(
+        &self,
+        caller: &Caller,
+        ask: Once,
+        behind: Vec<Statement>,
+    ) -> Result<Reply<Vec<Rows>>, Error> {
+        let Once { statement, mode, lane, setup } = ask;
+        let work = Work::Many(std::iter::once(statement).chain(behind).collect());
+        let outcome = self.whole(caller, work, mode, lane, setup).await?;
+        Ok(Reply::committed(std::iter::once(outcome.first).chain(outcome.rest).collect()))
+    }
+
+    /// A whole transaction in one batch.
+    async fn whole(
+        &self,
+        caller: &Caller,
+        work: Work,
+        mode: Mode,
+        lane: Lane,
+        mut setup: Setup,
+    ) -> Result<lanes::batch::Outcome, Error> {
         // What may write never shares a connection: its commit waits for the disk.
-        let shared = lane == Lane::Short && mode == Mode::Read && self.0.short.takes(&statement.sql);
+        let shared = lane == Lane::Short && mode == Mode::Read && self.0.short.takes(work.first());
         let mode = if caller.read_only { Mode::Read } else { mode };
         let then = match mode {
             Mode::Read if shared && setup.leaves_nothing => Cleaning::None,
@@ -124,7 +150,7 @@ impl Pg {
         let batch = Batch {
             role: prelude.role.shared(),
             opening: Opening::Implicit(prelude),
-            work: Work::One(statement),
+            work,
             ending: Ending::Stay,
             then,
             reply: None,
@@ -134,7 +160,7 @@ impl Pg {
         if outcome.state != State::Idle {
             return Err(Error::Bug("a statement left its own transaction open".into()));
         }
-        Ok(Reply::committed(outcome.first))
+        Ok(outcome)
     }
 
     /// Runs one read as `caller` on a connection of its own and gives its rows as they come. The statement is not over

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use pg::{Error, FromText, Open, Param, Row, Rows, Statement};
 
+use super::before::{self, Before};
 use super::bounds::{self, Bound};
 use super::check::{self, Asked};
 use super::function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
@@ -95,6 +96,8 @@ pub struct Raw {
     pub request_is_read: bool,
     /// Whether code that a read reaches looks at more of the claims than the subject.
     pub claims_are_read: bool,
+    /// What every request calls first.
+    pub before: Before,
     /// Whether changes are announced.
     pub is_heard: bool,
     /// What to compare with, where they are not.
@@ -201,6 +204,10 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
             raw.comments.insert(name(row, 0)?, comment);
         }
         raw.functions_answer |= flag(row, 2)?;
+    }
+    if let Some(name) = &scope.pre_request {
+        let named = [name.schema.as_str().into(), name.name.as_str().into()];
+        raw.before = before::read(name, &open.run(Statement::rare(sql::BEFORE, named)).await?)?;
     }
     let effects = effects::read(&ask_all(open, sql::CODE).await?, &ask_all(open, sql::WRITTEN).await?)?;
     (raw.reads_leave, raw.request_is_read) = (effects.reads_leave, effects.request_is_read);
@@ -471,7 +478,8 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
             .collect(),
         functions_answer: raw.functions_answer,
         reads_leave: raw.reads_leave || !raw.is_heard,
-        request_is_read: raw.request_is_read || !raw.is_heard,
+        request_is_read: raw.request_is_read || !raw.is_heard || raw.before != Before::Nothing,
+        before: raw.before,
         claims_are_read: raw.claims_are_read || !raw.is_heard,
         is_heard: raw.is_heard,
         fingerprint: raw.fingerprint,

@@ -3,6 +3,7 @@
 //! Invariant: a snapshot is built whole from one transaction and swapped in one step; nobody sees half a change. Names
 //! that reach SQL text come from here, never from an ask.
 
+pub mod before;
 pub mod bounds;
 pub mod check;
 mod effects;
@@ -15,6 +16,7 @@ pub mod sql;
 pub mod types;
 mod view;
 
+pub use before::Before;
 pub use bounds::Bound;
 pub use function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
 pub use links::{Columns, Link, LinkKind};
@@ -25,6 +27,8 @@ pub use types::{Type, TypeKind, Types};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::ask::Name;
+
 /// Where the catalog looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
@@ -34,6 +38,8 @@ pub struct Scope {
     pub extra: Vec<String>,
     /// Whether relations without forced row level security are refused (control 40). Off in the conformance profile only.
     pub gate: bool,
+    /// The function that every request calls first.
+    pub pre_request: Option<Name>,
 }
 
 impl Scope {
@@ -79,6 +85,8 @@ pub struct Catalog {
     pub representations: HashMap<(u32, u32), (Arc<str>, Arc<str>)>,
     /// Functions that make a media type.
     pub handlers: Vec<Handler>,
+    /// What every request calls first.
+    pub before: Before,
     /// Functions that are not served.
     pub closed: Vec<crate::gate::Refusal>,
     /// CHECK, unique and foreign keys, by `pg_class.oid` and name.

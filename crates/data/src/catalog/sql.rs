@@ -247,6 +247,30 @@ select coalesce(pg_catalog.bool_or(text ~* '\m(set_config|dblink\w*|pg_\w*adviso
            false) as claims
 from written"#;
 
+/// The function `$1.$2` that can be called without arguments: who of those whom a caller may become owns it, who may create
+/// functions beside it, who of the three roles of callers may not execute it, and whether a caller decides what its names mean.
+pub const BEFORE: &str = r"
+with callers as (
+  select r.oid, r.rolname from pg_catalog.pg_roles r, pg_catalog.pg_roles login
+  where login.rolname = 'authenticator' and pg_catalog.pg_has_role(login.oid, r.oid, 'MEMBER'))
+select pg_catalog.pg_get_function_identity_arguments(p.oid) as arguments,
+       (select pg_catalog.string_agg(pg_catalog.quote_ident(c.rolname), ', ' order by c.rolname) from callers c
+        where pg_catalog.pg_has_role(c.oid, p.proowner, 'MEMBER')) as owners,
+       (select pg_catalog.string_agg(pg_catalog.quote_ident(c.rolname), ', ' order by c.rolname) from callers c
+        where pg_catalog.has_schema_privilege(c.oid, n.oid, 'CREATE')) as creators,
+       (select pg_catalog.string_agg(pg_catalog.quote_ident(c.rolname), ', ' order by c.rolname) from pg_catalog.pg_roles c
+        where c.rolname in ('anon', 'authenticated', 'service_role')
+          and not (pg_catalog.has_schema_privilege(c.oid, n.oid, 'USAGE')
+                   and pg_catalog.has_function_privilege(c.oid, p.oid, 'EXECUTE'))) as locked_out,
+       p.prosecdef and not exists (select 1 from pg_catalog.unnest(p.proconfig) setting
+                                   where setting like 'search\_path=%' and setting not like '%$user%') as loose
+from pg_catalog.pg_proc p
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+where n.nspname = $1::text and p.proname = $2::text and p.prokind = 'f' and p.pronargs = p.pronargdefaults
+  and p.prorettype not in ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
+order by p.pronargs
+limit 1";
+
 /// Whether a change of the schema is announced by itself: the event triggers are there and cannot be slept through.
 pub const HEARD: &str = "
 select pg_catalog.count(*) = 2 from pg_catalog.pg_event_trigger e
@@ -303,6 +327,7 @@ pub const ALL: &[&str] = &[
     SCHEMAS,
     CODE,
     WRITTEN,
+    BEFORE,
     HEARD,
     FINGERPRINT,
 ];

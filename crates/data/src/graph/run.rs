@@ -23,6 +23,7 @@ pub async fn read(
     compiled: &Compiled,
     slots: &[Param],
 ) -> Result<Reply<Vec<Bytes>>, Error> {
+    catalog.before.surround(&mut setup)?;
     setup.leaves_nothing = setup.before.is_none() && !catalog.reads_leave && !compiled.calls;
     if setup.leaves_nothing && !catalog.claims_are_read {
         setup.claims = Claims::Subject;
@@ -39,10 +40,12 @@ pub async fn read(
 pub async fn write(
     pg: &Pg,
     caller: &Caller,
-    setup: Setup,
+    catalog: &Catalog,
+    mut setup: Setup,
     changes: &[(CompiledChange, Vec<Param>)],
     repeat: Option<(&Repeat, Duration)>,
 ) -> Result<Reply<Vec<Bytes>>, Error> {
+    catalog.before.surround(&mut setup)?;
     let mut tx = pg.begin(caller, Mode::Write, setup).await?;
     let mut begun = None;
     if let Some((repeat, retention)) = repeat {

@@ -78,7 +78,7 @@ impl House {
         let database = Database::new(data::MIGRATIONS).await;
         run(&database.owner().await, schema).await;
         let pg = database.pg();
-        let scope = Scope { exposed: vec!["public".into()], extra: vec![], gate: true };
+        let scope = Scope { exposed: vec!["public".into()], extra: vec![], gate: true, pre_request: None };
         let data = Data::open(pg.clone(), scope).await.unwrap();
         let caller = Caller { role: DbRole::service(), ..Caller::anonymous() };
         House { database, pg, data, rules: Rules { max_rows: None, aggregates: true }, caller }

@@ -36,6 +36,11 @@ impl Work {
             Work::Many(statements) => statements,
         }
     }
+
+    /// The text of the first one.
+    pub(crate) fn first(&self) -> &str {
+        self.statements().first().map_or("", |statement| &statement.sql)
+    }
 }
 
 /// What goes behind the statements.

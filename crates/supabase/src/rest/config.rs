@@ -30,7 +30,7 @@ pub struct RestConfig {
     pub extra_search_path: Vec<String>,
     /// What any ask may do.
     pub rules: Rules,
-    /// A function called before each statement.
+    /// A function called before each statement (conformance; in the product `data` knows it, for every dialect).
     pub pre_request: Option<String>,
     /// Whether transactions are thrown away unless `tx=commit` says otherwise.
     pub roll_back: bool,
@@ -216,7 +216,13 @@ impl RestConfig {
 
     /// What the catalog has to look at. The gate is open in the conformance profile only.
     pub fn scope(&self) -> Scope {
-        Scope { exposed: self.schemas.clone(), extra: self.extra_search_path.clone(), gate: !self.outspoken }
+        Scope {
+            exposed: self.schemas.clone(),
+            extra: self.extra_search_path.clone(),
+            gate: !self.outspoken,
+            // Left to the database here, as PostgREST leaves it: `pre_request` is called whatever it is.
+            pre_request: None,
+        }
     }
 
     /// `search_path` for a request on `schema`.

@@ -56,6 +56,7 @@ async fn description(rest: &Rest, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, R
             permitted::read(
                 &cx.pg,
                 &cx.caller,
+                &catalog,
                 &heading.schema,
                 setup(&rest.config, &catalog, ask, &heading),
             )

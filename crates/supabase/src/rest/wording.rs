@@ -269,6 +269,7 @@ fn data_words(error: &data::Error, voice: Voice) -> Words {
         data::Error::RepeatRules => fault_words(409, error),
         data::Error::RepeatsTooMany { .. } => fault_words(429, error),
         data::Error::RepeatTooLarge { .. } => fault_words(413, error),
+        data::Error::PreRequest(_) => fault_words(503, error),
         data::Error::NoCatalog => {
             Words::new(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
         }

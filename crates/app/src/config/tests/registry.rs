@@ -72,6 +72,7 @@ const WITHOUT_CONTROL: &[&str] = &[
     "data.aggregates",
     "data.extra_search_path",
     "data.max_rows",
+    "data.pre_request",
     "database.pg_bin",
     "detection.canaries.ban",
     "detection.canaries.paths",

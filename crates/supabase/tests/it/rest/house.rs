@@ -57,7 +57,7 @@ impl House {
         let database = Database::new(&[]).await;
         database.owner().await.batch_execute(SCHEMA).await.unwrap();
         let pg = database.pg();
-        let scope = Scope { exposed: vec!["public".into()], extra: vec![], gate: true };
+        let scope = Scope { exposed: vec!["public".into()], extra: vec![], gate: true, pre_request: None };
         let data = Data::open(pg.clone(), scope.clone()).await.unwrap();
         let mut config = RestConfig::over(&scope, RestConfig::default().rules);
         change(&mut config);

@@ -70,6 +70,7 @@ pub async fn run(process: &Process) -> Result<(), StartError> {
             on_use: Arc::new(|_| {}),
             on_exposed: Arc::new(|_| {}),
             hosts: edge::Hosts::any(),
+            admin_elsewhere: false,
             pg,
             clock: clock.clone(),
             rng: Rng::system(),

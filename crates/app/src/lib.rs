@@ -2,6 +2,7 @@
 //!
 //! [`lists`] is the table of contents of the whole program; [`start`] builds everything once and takes it down again.
 
+mod administration;
 pub mod alerts;
 pub mod bans;
 #[cfg(feature = "bench")]

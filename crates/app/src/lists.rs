@@ -53,6 +53,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     logs::SETTINGS,
     crate::settings::SETTINGS,
     crate::monitoring::SETTINGS,
+    crate::administration::SETTINGS,
 ];
 
 /// Every setting, in the order of their names.

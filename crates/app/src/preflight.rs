@@ -24,6 +24,7 @@ pub const CHECKS: &[Check] = &[
     |given| Ok(limits::Store::check(given)?),
     |given| Ok(logs::Shipping::check(given)?),
     |given| Ok(crate::monitoring::check(given)?),
+    crate::administration::check,
     |given| Ok(detection::Detection::check(given)?),
     |given| Ok(alerts::Alerts::check(given)?),
     |given| Ok(Front::from(given).map(drop)?),

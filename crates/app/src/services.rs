@@ -371,6 +371,7 @@ fn place(
         metrics_aside: given
             .get(&crate::monitoring::CLIENT_CA_FILE)
             .map(|_| basics.data.join(METRICS_SOCKET)),
+        admin_aside: given.get(&crate::administration::LISTEN).map(|_| basics.data.join(ADMIN_SOCKET)),
         publishable_key: Secret::from(keys.publishable.as_str()),
         secret_key: keys.secret.clone(),
         database: database.admin.clone(),
@@ -419,6 +420,8 @@ fn encryption(basics: &Basics, certificate: Option<&tls::Tls>) -> posture::Encry
 pub const TLS_SOCKET: &str = "https.sock";
 /// Where the probes read metrics, when others need a certificate for that.
 pub const METRICS_SOCKET: &str = "metrics.sock";
+/// Where the probes ask as administrators, when others have to go to a listener of its own for that.
+pub const ADMIN_SOCKET: &str = "admin.sock";
 /// Where the probes speak plain HTTP, as the port beside the port of HTTPS does.
 pub const PLAIN_SOCKET: &str = "http.sock";
 

@@ -24,7 +24,7 @@ use crate::later::Later;
 use crate::logging::Log;
 pub use crate::services::Services;
 use crate::services::{self, Basics};
-use crate::{control, lists, monitoring, mounts, preflight, refusals, sentry, watch};
+use crate::{administration, control, lists, monitoring, mounts, preflight, refusals, sentry, watch};
 
 /// How an instance is started.
 pub struct Start {
@@ -68,6 +68,8 @@ pub struct Running {
     pub metrics: Option<(SocketAddr, String)>,
     /// Where they should be, and somebody else is.
     pub metrics_taken: Option<(SocketAddr, String)>,
+    /// Where administrators are answered, if that is elsewhere.
+    pub admin_address: Option<SocketAddr>,
     /// What is served.
     pub routes: Vec<web::Bound>,
     tasks: Tasks,
@@ -112,6 +114,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     let data = folders(data)?;
     let secure = tls::Tls::check(&settings)?;
     let bound = edge::bind(listen, secure).await?;
+    let for_admins = administration::bind(&settings, secure).await?;
     let address = bound.local_addr().unwrap_or(listen);
     let url = public_url(&settings, address, secure);
     let root = Arc::new(RootKey::load_or_create(&data.join("keys/root.key"))?);
@@ -182,20 +185,21 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     metrics_page(monitoring, counted, &basics, services.tls.as_ref(), answering)?;
     let public = Arc::new(edges.public);
     probes_sockets(&basics, &services, &routes, &public, answering)?;
+    let admin_address = admins(for_admins, &basics, services.tls.as_ref(), &public, answering)?;
     answering.tracker.spawn(edge::serve(public, listening, answering.stop.clone()));
     answering.tracker.spawn(edge::serve(Arc::new(edges.operator), control_socket, answering.stop.clone()));
     if probe_hourly {
         behind.tracker.spawn(services.posture.clone().hourly(behind.stop.clone()));
     }
-    let (url, admin_url) = (basics.url, database.admin_url.clone());
-    let Basics { metrics, metrics_taken, .. } = basics;
+    let Basics { url, metrics, metrics_taken, .. } = basics;
     Ok(Running {
         url,
         address,
         metrics,
         metrics_taken,
+        admin_address,
         keys,
-        admin_url,
+        admin_url: database.admin_url.clone(),
         services,
         database,
         routes,
@@ -221,6 +225,25 @@ fn metrics_page(
     }
     answering.tracker.spawn(page.serve(listener, known, answering.stop.clone()));
     Ok(())
+}
+
+/// Answers administrators at their own listener, if they have one, and the probes at a socket that only the operator reaches.
+fn admins(
+    bound: Option<tokio::net::TcpListener>,
+    basics: &Basics,
+    certificate: Option<&tls::Tls>,
+    public: &Arc<Edge>,
+    answering: &Group,
+) -> Result<Option<SocketAddr>, StartError> {
+    let Some(bound) = bound else { return Ok(None) };
+    let address = bound.local_addr().ok();
+    let listening = administration::listening(bound, &basics.settings, certificate)?;
+    let aside = socket(&basics.data.join(services::ADMIN_SOCKET), |path| Listening::aside(path, None))?;
+    for listening in [listening, aside] {
+        let serving = edge::serve_admins(public.clone(), listening, answering.stop.clone());
+        answering.tracker.spawn(serving);
+    }
+    Ok(address)
 }
 
 /// The log's two files, in the folder that is now known to be nobody else's.
@@ -347,6 +370,8 @@ fn hosts(basics: &Basics, services: &Services) -> Result<Hosts, StartError> {
     if !address.ip().is_unspecified() {
         more.push(address.ip().to_string());
     }
+    let for_admins = settings.get(&administration::LISTEN).map(|address| address.ip());
+    more.extend(for_admins.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()));
     let names = services.tls.clone().map(|tls| {
         let names: edge::CertificateNames =
             Arc::new(move || tls.facts().map(|facts| facts.names).unwrap_or_default());
@@ -394,6 +419,7 @@ fn edges(
         connections: services.connections.clone(),
         sentry,
         profile: *profile,
+        admin_elsewhere: settings.get(&administration::LISTEN).is_some(),
     };
     let native = Arc::new(native::State {
         auth: services.auth.clone(),
@@ -418,8 +444,8 @@ fn edges(
     let sentry = sentry::of(&services.detection, &services.alerts, settings);
     let public = Edge::new(settings, config(public, identify, hosts(basics, services)?, sentry))?;
     let operator = mounts::operator(services, &native, settings);
-    let operator =
-        Edge::new(settings, config(operator, mounts::operator_only(), Hosts::any(), edge::Sentry::none()))?;
+    let operator = config(operator, mounts::operator_only(), Hosts::any(), edge::Sentry::none());
+    let operator = Edge::new(settings, EdgeConfig { admin_elsewhere: false, ..operator })?;
     Ok((Edges { public, operator }, routes))
 }
 

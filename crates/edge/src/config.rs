@@ -73,6 +73,8 @@ pub struct EdgeConfig {
     pub hosts: Hosts,
     /// Told of every request that a key of a program let in; must not block.
     pub on_use: Arc<dyn Fn(&Used<'_>) + Send + Sync>,
+    /// Whether what administrators do is answered by [`crate::serve_admins`] alone.
+    pub admin_elsewhere: bool,
     /// The door to the data.
     pub pg: pg::Pg,
     /// Time.

@@ -7,6 +7,7 @@
 
 mod access;
 mod address;
+mod administration;
 mod authority;
 mod config;
 mod connections;
@@ -32,6 +33,7 @@ mod trace;
 mod upgrade;
 
 pub use address::TrustedProxies;
+pub use administration::serve_admins;
 pub use authority::{Authority, CertificateNames, Hosts};
 pub use config::{EdgeConfig, Identified, Identify, Recognise, Refusal, Used};
 pub use connections::{Connections, Watch};

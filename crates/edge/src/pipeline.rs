@@ -16,7 +16,9 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use limits::Verdict;
-use web::{Answer, Ask, Body, Bound, Credentials, Cx, Envelope, Error as WebError, Rate, Refused, RequestId};
+use web::{
+    Answer, Ask, Body, Bound, Credentials, Cx, Envelope, Error as WebError, Guard, Rate, Refused, RequestId,
+};
 
 use crate::access::{self, Line};
 use crate::config::{EdgeConfig, Identified, Refusal, Used};
@@ -70,6 +72,8 @@ struct Way {
     secure: bool,
     /// A trusted proxy says that it was reached over plain HTTP, from elsewhere.
     readable: bool,
+    /// It came where administrators are answered.
+    for_admins: bool,
     caller: Option<Arc<Caller>>,
     route: Option<Arc<Bound>>,
     limits: Option<Verdict>,
@@ -116,6 +120,16 @@ impl Edge {
 
     /// Answers a request from `peer`.
     pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        self.answer_at(request, peer, !self.config.admin_elsewhere).await
+    }
+
+    /// The same, where administrators are answered or are not.
+    pub(crate) async fn answer_at(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        for_admins: bool,
+    ) -> Response<Body> {
         let began = Instant::now();
         let _counted = self.counts.requests.hold();
         let number = self.count.fetch_add(1, Ordering::Relaxed);
@@ -130,6 +144,7 @@ impl Edge {
             address,
             secure: peer.secure || said == Some(true),
             readable: said == Some(false) && !address.is_loopback(),
+            for_admins,
             caller: None,
             route: None,
             limits: None,
@@ -233,6 +248,10 @@ impl Edge {
             Found::Nothing => return self.nothing(way).await,
         };
         way.route = Some(route.clone());
+        if route.guard == Guard::Admin && !way.for_admins {
+            self.count(way, &Caller::anonymous().at(way.address)).await?;
+            return Err(WebError::AdminElsewhere.into());
+        }
         if !route.from_elsewhere && self.config.profile != Profile::Conformance {
             web::csrf::require_asked(parts)?;
         }
@@ -382,7 +401,7 @@ impl Edge {
         let (headers, development) = (&parts.headers, self.config.profile == Profile::Dev);
         let refused = Refused { request_id: &way.request_id, headers, authenticated, development };
         let mut answer = envelope(failure, &refused);
-        if let Some(WebError::Misdirected) = failure.downcast_ref::<WebError>() {
+        if let Some(WebError::Misdirected | WebError::AdminElsewhere) = failure.downcast_ref::<WebError>() {
             *answer.0.status_mut() = StatusCode::MISDIRECTED_REQUEST;
         }
         if let Some(wait) = fault.retry_after() {

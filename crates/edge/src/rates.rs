@@ -88,7 +88,8 @@ impl Rates {
         let verdict = self.limiter.hit(budget, &by_address).await;
         match account {
             Some(account) if verdict.allowed => {
-                Some(self.limiter.hit(budget, &format!("account:{}", fold(&account))).await)
+                let by_account = self.limiter.hit(budget, &format!("account:{}", fold(&account))).await;
+                Some(limits::tightest([verdict, by_account].into_iter()))
             }
             Some(_) | None => Some(verdict),
         }

@@ -15,7 +15,7 @@ mod store;
 mod window;
 
 pub use store::{CA_FILE, Pseudonym, REDIS_URL, SETTINGS, Store, StoreError, TLS_ENABLED};
-pub use window::{Budget, Verdict, Window};
+pub use window::{Budget, Verdict, Window, tightest};
 
 use std::sync::Arc;
 

@@ -12,28 +12,38 @@ use crate::{Budget, Store, Verdict};
 /// A store that takes longer than this is treated as absent: a limiter must not become the slowest part of a request.
 const ANSWER_WITHIN: Duration = Duration::from_millis(250);
 
-/// KEYS: one hash per window. ARGV: tries, then per window its step number. Gives per window: used before, oldest step.
-/// A field is a step's number, its value the tries in it; fields older than the window are removed as they are met.
+/// KEYS: one hash per window. ARGV: tries, then per window its step number, how long it is kept, and its limit. Gives per window:
+/// used before, and how many steps ago the tries were made whose leaving makes room. A field is a step's number, its value the tries in
+/// it; fields older than the window are removed as they are met.
 const COUNT: &str = r"
 local tries, out = tonumber(ARGV[1]), {}
 for i, key in ipairs(KEYS) do
-  local step, keep_ms = tonumber(ARGV[2 * i]), ARGV[2 * i + 1]
-  local steps, used, oldest = redis.call('HGETALL', key), 0, step
+  local step, keep_ms, limit = tonumber(ARGV[3 * i - 1]), ARGV[3 * i], tonumber(ARGV[3 * i + 1])
+  local steps, used, aged = redis.call('HGETALL', key), 0, {[0] = tries}
   for j = 1, #steps, 2 do
-    local at = tonumber(steps[j])
+    local at, count = tonumber(steps[j]), tonumber(steps[j + 1])
     if at < step - 12 then
       redis.call('HDEL', key, steps[j])
     else
-      used = used + tonumber(steps[j + 1])
-      if at < oldest then oldest = at end
+      local age = math.max(step - at, 0)
+      used = used + count
+      aged[age] = (aged[age] or 0) + count
     end
   end
   if tries > 0 then
     redis.call('HINCRBY', key, string.format('%.0f', step), tries)
     redis.call('PEXPIRE', key, keep_ms)
   end
+  local leaving, left, room = used + tries + math.max(tries, 1) - limit, 0, 0
+  for age = 12, 0, -1 do
+    left = left + (aged[age] or 0)
+    if left >= leaving then
+      room = age
+      break
+    end
+  end
   out[#out + 1] = used
-  out[#out + 1] = step - oldest
+  out[#out + 1] = room
 end
 return out";
 
@@ -74,6 +84,7 @@ impl Shared {
         for (index, window) in budget.windows.iter().enumerate() {
             call.key(self.key(budget, subject, index));
             call.arg(now_ms / window.step_ms()).arg(window.step_ms() * (STEPS + 2));
+            call.arg(window.tries_max);
         }
         let mut connection = self.connection().await?;
         let counted: Vec<u64> =

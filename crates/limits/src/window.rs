@@ -70,7 +70,7 @@ impl Track {
         if let Some(newest) = self.counts.first_mut() {
             *newest = newest.saturating_add(tries);
         }
-        verdict(window, used_before, tries, self.oldest_age(), step, now_ms)
+        verdict(window, used_before, tries, self.room_age(too_many(window, used_before, tries)), step, now_ms)
     }
 
     /// A clock that went back counts into the newest step it knows.
@@ -93,25 +93,37 @@ impl Track {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// How many steps ago the oldest try was made.
-    fn oldest_age(&self) -> u64 {
-        self.counts.iter().rposition(|count| *count > 0).unwrap_or(0) as u64
+    /// How many steps ago the last of the `leaving` oldest tries was made: once it has left, there is room.
+    fn room_age(&self, leaving: u32) -> u64 {
+        let mut left = 0_u32;
+        let room = self.counts.iter().enumerate().rev().find(|(_, count)| {
+            left = left.saturating_add(**count);
+            left >= leaving
+        });
+        room.map_or(0, |(age, _)| age as u64)
     }
 }
 
-/// The verdict on `tries` more, when `used_before` are in the window and the oldest of them is `oldest_age` steps old.
+/// How many have to leave before as many as `tries` (or one) are within, when those count too.
+pub(crate) fn too_many(window: &Window, used_before: u32, tries: u32) -> u32 {
+    let asked_again = tries.max(1);
+    used_before.saturating_add(tries).saturating_add(asked_again).saturating_sub(window.tries_max)
+}
+
+/// The verdict on `tries` more, when `used_before` are in the window, and there is room for as many once what was made
+/// `room_age` steps ago has left it.
 pub(crate) fn verdict(
     window: &Window,
     used_before: u32,
     tries: u32,
-    oldest_age: u64,
+    room_age: u64,
     step_ms: u64,
     now_ms: u64,
 ) -> Verdict {
     let used = used_before.saturating_add(tries);
     let allowed = if tries == 0 { used < window.tries_max } else { used <= window.tries_max };
     let into_step = now_ms % step_ms;
-    let wait_ms = (STEPS + 1).saturating_sub(oldest_age) * step_ms - into_step;
+    let wait_ms = (STEPS + 1).saturating_sub(room_age) * step_ms - into_step;
     Verdict {
         allowed,
         limit: window.tries_max,
@@ -122,7 +134,7 @@ pub(crate) fn verdict(
 }
 
 /// The verdict to tell: a refusal before a pass, the longer wait before the shorter, the fewer left before the more.
-pub(crate) fn tightest(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
+pub fn tightest(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     let free = Verdict {
         allowed: true,
         limit: u32::MAX,
@@ -192,6 +204,30 @@ mod tests {
         let later = 10_000 + u64::try_from(refused.retry_after.as_millis()).unwrap();
         assert!(track.clone().count(&FIVE, 1, later).allowed);
         assert!(!track.count(&FIVE, 1, later - 1000).allowed);
+    }
+
+    #[test]
+    fn the_told_wait_is_enough_and_a_step_less_is_not_however_the_tries_were_spread() {
+        for gap in 1..15 {
+            for refused in 1..4 {
+                let mut track = Track::default();
+                (0..5).for_each(|number| assert!(passes(&mut track, number * gap)));
+                let mut now = 4 * gap * 1000;
+                let mut wait = 0;
+                for _ in 0..refused {
+                    now += 1000;
+                    let told = track.count(&FIVE, 1, now);
+                    assert!(!told.allowed && told.remaining == 0);
+                    wait = u64::try_from(told.retry_after.as_millis()).unwrap();
+                }
+                assert!(wait <= 65_000, "{wait}");
+                assert!(
+                    track.clone().count(&FIVE, 1, now + wait).allowed,
+                    "every {gap} s, {refused} refused"
+                );
+                assert!(!track.count(&FIVE, 1, now + wait - 1).allowed, "every {gap} s, {refused} refused");
+            }
+        }
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub struct Place {
     pub metrics_taken: Option<(SocketAddr, String)>,
     /// A socket with the same page, where that place is said to be only for those who show a certificate.
     pub metrics_aside: Option<PathBuf>,
+    /// A socket where administrators are answered, where the listener does not answer them.
+    pub admin_aside: Option<PathBuf>,
     /// How long lines are gathered before they are put into a store: that much may be missing there.
     pub logs_gathered: Duration,
     /// What a browser would know.

@@ -29,6 +29,7 @@ pub struct TestApp {
 pub struct TestAppBuilder {
     settings: Vec<(&'static str, String)>,
     serving: bool,
+    root_key: Option<std::path::PathBuf>,
 }
 
 impl TestAppBuilder {
@@ -58,10 +59,21 @@ impl TestAppBuilder {
             .unlimited()
     }
 
+    /// With the root key of another instance, as every node of one has it.
+    #[must_use]
+    pub fn beside(mut self, other: &TestApp) -> Self {
+        self.root_key = Some(other.data().join("keys/root.key"));
+        self
+    }
+
     /// Starts it.
     pub async fn start(self) -> TestApp {
         let database = Database::new(&app::lists::migrations()).await;
         let data = TempDir::new().unwrap();
+        if let Some(key) = self.root_key {
+            std::fs::create_dir(data.path().join("keys")).unwrap();
+            std::fs::copy(key, data.path().join("keys/root.key")).unwrap();
+        }
         let clock = testkit::mock_clock();
         let mails = data.path().join("mails");
         let files = Settings::default().with("email.file_dir", &mails.display().to_string());

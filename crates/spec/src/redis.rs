@@ -80,6 +80,17 @@ impl Redis {
         self.answers().await;
     }
 
+    /// Stops it.
+    pub async fn stop(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Starts it again at the same port, with TLS and empty.
+    pub async fn start_again(&mut self) {
+        self.child = Self::spawn(&self.home, self.port, true);
+        self.answers().await;
+    }
+
     /// Where it is.
     pub fn url(&self) -> String {
         format!("rediss://127.0.0.1:{}", self.port)

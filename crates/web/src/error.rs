@@ -90,6 +90,9 @@ pub enum Error {
     /// The request names a host that is not ours.
     #[error("This server does not answer to that host name")]
     Misdirected,
+    /// Administration has a listener of its own, and this is another.
+    #[error("Administration is answered at the listener for administrators only")]
+    AdminElsewhere,
     /// What came could be read on its way (controls 2, 63, 65).
     #[error("HTTPS is required. What was just sent could be read by everybody on the way")]
     NotSecure,
@@ -123,6 +126,7 @@ impl Fault for Error {
             | Error::Forged { .. }
             | Error::NotAdmin
             | Error::ThroughClient
+            | Error::AdminElsewhere
             | Error::NotSecure
             | Error::NotOperator => Kind::Forbidden,
             Error::TooLarge { .. } => Kind::TooLarge,
@@ -154,6 +158,7 @@ impl Fault for Error {
             Error::NotJson { .. } => "web.not_json",
             Error::Forged { .. } => "web.forged",
             Error::Misdirected => "web.misdirected",
+            Error::AdminElsewhere => "web.admin_elsewhere",
             Error::NotSecure => "web.not_secure",
             Error::Panicked => "web.panicked",
             Error::Draining => "web.draining",
@@ -174,6 +179,7 @@ impl Fault for Error {
             }
             Error::PasswordExpired => Some("PUT /auth/v1/user with a new `password`".into()),
             Error::Misdirected => Some("Name it in server.hosts, if it is meant to be answered".into()),
+            Error::AdminElsewhere => Some("Ask at the address of server.admin.listen".into()),
             Error::NotSecure => {
                 Some("Use https://, and change any credential that was sent without it".into())
             }

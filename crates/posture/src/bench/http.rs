@@ -163,8 +163,16 @@ impl Ask<'_> {
         self
     }
 
-    /// Sends it.
+    /// Sends it; once more at the administrators' place, where the listener says that it is answered elsewhere.
     pub async fn send(self) -> Result<Answer, Trouble> {
+        let aside = self.bench.place.admin_aside.clone().filter(|_| matches!(self.over, Over::Address));
+        let Some(aside) = aside else { return self.send_once().await };
+        let there = Ask { over: Over::Clear(Seat::Socket(aside)), ..self.clone() };
+        let answer = self.send_once().await?;
+        if answer.status == 421 { there.send_once().await } else { Ok(answer) }
+    }
+
+    async fn send_once(self) -> Result<Answer, Trouble> {
         let what = format!("{} {}", self.method, self.target);
         let limit = Duration::from_secs(limits::STEP_SECONDS_MAX.value);
         let exchanged = timeout(limit, self.exchange()).await.map_err(|_| Trouble::Slow(what.clone()))?;

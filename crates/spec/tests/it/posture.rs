@@ -44,6 +44,7 @@ fn bench(app: &TestApp) -> Bench {
         metrics_taken: running.metrics_taken.clone(),
         logs_gathered: std::time::Duration::from_secs(60),
         metrics_aside: Some(app.data().join("metrics.sock")).filter(|path| path.exists()),
+        admin_aside: Some(app.data().join("admin.sock")).filter(|path| path.exists()),
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),
         database: app.database.target(),

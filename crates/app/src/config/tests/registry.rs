@@ -104,6 +104,8 @@ const WITHOUT_CONTROL: &[&str] = &[
     "jobs.workers",
     "outbound.allow",
     "outbound.ca_file",
+    "server.admin.client_ca_file",
+    "server.admin.listen",
     "server.hosts",
     "sms.api_url",
     "sms.autoconfirm",

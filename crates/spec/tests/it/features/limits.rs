@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use spec::{Person, TestApp};
+use serde_json::{Value, json};
+use spec::redis::Redis;
+use spec::{Client, Person, Seen, TestApp};
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn sixty_requests_a_minute_pass_and_the_next_waits_as_told() {
@@ -81,4 +83,153 @@ async fn the_publishable_key_is_no_budget_of_its_own() {
         seen.push(client.get("/auth/v1/settings").await.status.as_u16());
     }
     assert_eq!(seen, [200, 200, 200, 429], "the publishable key names nobody, so the address is counted");
+}
+
+/// One row of the guide's table (the other guide has no figures of its own): where, how many in any minute, how many in any hour.
+struct Row {
+    paths: &'static [&'static str],
+    per_minute: u64,
+    per_hour: u64,
+}
+
+/// `rate_limiting:` of the guide, by its own paths and by those of the other clients.
+const TABLE: [Row; 4] = [
+    Row { paths: &["/auth/v1/settings"], per_minute: 60, per_hour: 1000 },
+    Row {
+        paths: &["/api/v1/auth/signin", "/auth/v1/token?grant_type=password"],
+        per_minute: 5,
+        per_hour: 20,
+    },
+    Row { paths: &["/api/v1/auth/signup", "/auth/v1/signup"], per_minute: 3, per_hour: 10 },
+    Row { paths: &["/api/v1/auth/password/reset", "/auth/v1/recover"], per_minute: 2, per_hour: 5 },
+];
+
+/// Asks once, about somebody that nobody asked about before.
+async fn asks(one: &Client, path: &str, number: u64) -> Seen {
+    if path.ends_with("settings") {
+        return one.get(path).await;
+    }
+    let email = format!("{}-{number}@example.com", path.len());
+    one.post(path, json!({ "email": email, "password": spec::person::PASSWORD })).await
+}
+
+fn told(refused: &Seen, name: &str) -> u64 {
+    refused.header(name).parse().unwrap_or_else(|_| panic!("{name} in {:?}", refused.headers))
+}
+
+/// The one after the last: refused, with the limit and the wait as they are; and that wait is enough.
+async fn is_the_last(app: &TestApp, one: &Client, path: &str, number: u64, limit: u64) -> u64 {
+    let refused = asks(one, path, number).await.expect(429);
+    assert_eq!(told(&refused, "ratelimit-limit"), limit, "{path}");
+    assert_eq!(told(&refused, "ratelimit-remaining"), 0, "{path}");
+    let wait = told(&refused, "retry-after");
+    assert_eq!(told(&refused, "ratelimit-reset"), wait, "{path}");
+    app.clock.advance(Duration::from_secs(wait));
+    wait
+}
+
+#[tokio::test]
+async fn every_figure_of_the_guides_table_is_the_last_that_passes() {
+    // Twenty refused sign-ins are what a jail is for; here it is the limit that is looked at.
+    let app = TestApp::builder().with("detection.enabled", "false").start().await;
+    for Row { paths, per_minute, .. } in TABLE {
+        for path in paths {
+            let (one, mut number) = (app.stranger(), 0);
+            for left in (0..per_minute).rev() {
+                let passed = asks(&one, path, number).await;
+                assert_ne!(passed.status, 429, "{path}, {number}");
+                assert_eq!(told(&passed, "ratelimit-limit"), per_minute, "{path}, {number}");
+                assert_eq!(told(&passed, "ratelimit-remaining"), left, "{path}, {number}");
+                number += 1;
+            }
+            let wait = is_the_last(&app, &one, path, number, per_minute).await;
+            assert!((1..=65).contains(&wait), "{path}: {wait}");
+            assert_ne!(asks(&one, path, number + 1).await.status, 429, "{path} after {wait} s");
+        }
+    }
+    assert!(app.audited("rate.limited").await);
+}
+
+#[tokio::test]
+async fn every_hourly_figure_of_the_guides_table_is_the_last_that_passes() {
+    let app = TestApp::builder().with("detection.enabled", "false").start().await;
+    for Row { paths, per_minute, per_hour } in TABLE {
+        for path in paths {
+            let one = app.stranger();
+            for number in 0..per_hour {
+                if number > 0 && number % per_minute == 0 {
+                    app.clock.advance(Duration::from_secs(66));
+                }
+                assert_ne!(asks(&one, path, number).await.status, 429, "{path}, {number}");
+            }
+            app.clock.advance(Duration::from_secs(66));
+            let wait = is_the_last(&app, &one, path, per_hour, per_hour).await;
+            assert!((1800..=3900).contains(&wait), "{path}: {wait}");
+            assert_ne!(asks(&one, path, per_hour + 1).await.status, 429, "{path} after {wait} s");
+        }
+    }
+}
+
+/// How many of `count` requests that race on both nodes pass.
+async fn race(nodes: [&Client; 2], count: usize, body: Option<&Value>) -> usize {
+    let mut racing = JoinSet::new();
+    let mut passed = 0;
+    for number in 0..count {
+        let (client, body) = (nodes[number % 2].clone(), body.cloned());
+        racing.spawn(async move {
+            match body {
+                None => client.get("/auth/v1/settings").await,
+                Some(body) => client.post("/auth/v1/token?grant_type=password", body).await,
+            }
+        });
+        // Many at once, but not so many that a busy machine's Redis comes too late.
+        if racing.len() >= 8 {
+            passed += usize::from(racing.join_next().await.unwrap().unwrap().status != 429);
+        }
+    }
+    passed + racing.join_all().await.into_iter().filter(|seen| seen.status != 429).count()
+}
+
+#[tokio::test]
+async fn two_nodes_of_one_instance_never_let_more_through_than_one_and_outlive_their_store() {
+    let mut redis = Redis::start().await;
+    let (url, ca) = (redis.url(), redis.ca_file.display().to_string());
+    let builder = || {
+        TestApp::builder()
+            .with("rate_limiting.redis_url", &url)
+            .with("redis.ca_file", &ca)
+            .with("rate_limiting.per_minute", "30")
+            .with("detection.enabled", "false")
+    };
+    let first = builder().start().await;
+    let second = builder().beside(&first).start().await;
+    let at = |from: &str| [first.stranger().at(from), second.stranger().at(from)];
+    // Both have spoken to the store before anything races.
+    for node in &at("127.99.0.1") {
+        node.get("/auth/v1/settings").await.expect(200);
+    }
+    for from in ["127.99.0.2", "127.99.0.3"] {
+        let nodes = at(from);
+        assert_eq!(race([&nodes[0], &nodes[1]], 100, None).await, 30, "{from}");
+    }
+    // One account, from an address at each node: five sign-ins a minute, together.
+    let body = json!({ "email": "ann@example.com", "password": "Wrong-Password-1!" });
+    let (one, other) = (first.stranger().at("127.99.0.4"), second.stranger().at("127.99.0.5"));
+    assert_eq!(race([&one, &other], 12, Some(&body)).await, 5);
+
+    // Without the store each node counts by itself: looser by the number of nodes, and never off.
+    redis.stop().await;
+    let nodes = at("127.99.0.6");
+    for node in &nodes {
+        assert_eq!(race([node, node], 40, None).await, 30);
+    }
+    redis.start_again().await;
+    let mut number = 7;
+    first
+        .eventually(async || {
+            number += 1;
+            let nodes = at(&format!("127.99.0.{number}"));
+            race([&nodes[0], &nodes[1]], 50, None).await == 30
+        })
+        .await;
 }

@@ -5,6 +5,7 @@
 //! whatever their hash is made of.
 
 mod firebase;
+mod threads;
 mod work;
 
 pub use work::Work;
@@ -18,6 +19,7 @@ use base::{Rng, Secret};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Error, limits};
+use threads::Threads;
 use work::{Done, Other, Tally};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane. About 12 ms of one core.
@@ -46,9 +48,10 @@ impl Verdict {
     }
 }
 
-/// Hashes passwords on the blocking pool, a few at a time.
+/// Hashes passwords on threads of its own, a few at a time.
 #[derive(Clone)]
 pub struct Hasher {
+    threads: Threads,
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     rng: Rng,
@@ -64,8 +67,10 @@ const OURS: Other = Other::Argon2 { is_id: true, memory: MEMORY_KIB, passes: PAS
 impl Hasher {
     /// At most `at_once` hashes run at the same time, each of 19 MiB.
     pub fn new(at_once: usize, rng: &Rng) -> Result<Self, Error> {
+        let at_once = at_once.max(1);
         Ok(Hasher {
-            permits: Arc::new(Semaphore::new(at_once.max(1))),
+            threads: Threads::start(at_once)?,
+            permits: Arc::new(Semaphore::new(at_once)),
             queue: Arc::new(Semaphore::new(limits::HASH_QUEUE_MAX.size())),
             rng: rng.clone(),
             computed: Arc::default(),
@@ -141,21 +146,21 @@ impl Hasher {
         }
     }
 
-    /// Runs `work` on the blocking pool. The permit travels with it: a request that goes away does not let another
-    /// hash begin early.
+    /// Runs `work` on a thread for it. The permit travels with it: a request that goes away does not let another hash begin
+    /// early.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let place = self.queue.clone().try_acquire_owned().map_err(|_| Error::Crowded)?;
         let permit =
             self.permits.clone().acquire_owned().await.map_err(|_| Error::Library("hash permits"))?;
         let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, permit);
         self.computed.fetch_add(1, Ordering::Relaxed);
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(held);
-            done
-        })
-        .await
-        .map_err(|_| Error::Library("hash task"))
+        self.threads
+            .run(move || {
+                let done = work();
+                drop(held);
+                done
+            })
+            .await
     }
 }
 

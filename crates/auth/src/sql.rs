@@ -51,6 +51,15 @@ pub(crate) const USER_BY_EMAIL: &str = concat!(
     " from auth.users u where u.email = $1 and u.aud = $2 and not u.is_sso_user and u.deleted_at is null"
 );
 
+/// Whose password is tried. One row also where there is nobody, and of somebody no more than is compared: identities and
+/// factors would tell by the time they take that there are some (control 126, attack row 19).
+pub(crate) const TRIED_BY_EMAIL: &str = "select u.id, u.encrypted_password from (values (1)) one(row) left join auth.users u \
+     on u.email = $1 and u.aud = $2 and not u.is_sso_user and u.deleted_at is null";
+
+/// The same by number.
+pub(crate) const TRIED_BY_PHONE: &str = "select u.id, u.encrypted_password from (values (1)) one(row) left join auth.users u \
+     on u.phone = $1 and u.aud = $2 and not u.is_sso_user and u.deleted_at is null";
+
 /// The makes of stored hashes that are not of today's, a few of them. Each step is one look into an index that is empty where
 /// nobody was imported (migration 72), whose expression and condition these are.
 pub(crate) const FOREIGN_HASHES: &str = concat!(
@@ -339,6 +348,8 @@ pub const ALL: &[&str] = &[
     USER_BY_ID,
     USER_BY_ID_LOCKED,
     USER_BY_EMAIL,
+    TRIED_BY_EMAIL,
+    TRIED_BY_PHONE,
     USERS_PAGE,
     USERS_COUNT,
     INSERT_USER,

@@ -51,6 +51,9 @@ fn made_here(bench: &Bench<'_>) -> Result<()> {
     bench
         .database
         .ask(&format!("update auth.users set encrypted_password = {made} where email like 'bench-%'"))?;
+    // Ten thousand rows were just written anew: without this, whoever reads one first also clears away what was there, and that
+    // is measured in place of the answer.
+    bench.database.ask("vacuum (analyze) auth.users")?;
     Ok(())
 }
 

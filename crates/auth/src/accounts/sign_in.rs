@@ -7,6 +7,7 @@ use audit::Event;
 use base::Secret;
 use pg::{Reason, Reply};
 use seal::{Verdict, Work};
+use uuid::Uuid;
 
 use super::{read_email, read_phone};
 use crate::events::{self, LinkHappening};
@@ -92,15 +93,17 @@ impl Auth {
     ) -> Result<Reply<Grant>, Error> {
         // What cannot be an address or number is looked up all the same, as nobody.
         let (by, account) = match name {
-            Name::Email(email) => (sql::USER_BY_EMAIL, read_email(email).unwrap_or_default()),
-            Name::Phone(phone) => (sql::links::USER_BY_PHONE, read_phone(phone).unwrap_or_default()),
+            Name::Email(email) => (sql::TRIED_BY_EMAIL, read_email(email).unwrap_or_default()),
+            Name::Phone(phone) => (sql::TRIED_BY_PHONE, read_phone(phone).unwrap_or_default()),
         };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let rows = tx.query(by, [(&account).into(), (&self.0.rules.audience).into()]).await?;
         let makes = tx.query(sql::FOREIGN_HASHES, []).await?;
         tx.commit(()).await?.into_inner();
-        let user = rows.first().map(User::read).transpose()?;
-        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let row = rows.first();
+        let user = row.as_ref().map(|row| row.get::<Option<Uuid>>("id")).transpose()?.flatten();
+        let stored =
+            row.as_ref().map(|row| row.get::<Option<String>>("encrypted_password")).transpose()?.flatten();
         // Whoever was imported must not tell it by the time their password takes.
         let makes = makes.iter().map(|row| row.get("make")).collect::<Result<Vec<String>, _>>()?;
         let work = Work::of(makes.iter().map(String::as_str));
@@ -108,7 +111,8 @@ impl Auth {
             Err(seal::Error::PasswordTooLong) => Verdict::Wrong,
             other => other?,
         };
-        let named = user.as_ref().map_or_else(|| self.invented_id(&account), |user| user.id);
+        let invented = self.invented_id(&account);
+        let named = user.unwrap_or(invented);
         match (self.password_tried(named, verdict.is_right(), visit).await, verdict.is_right()) {
             (Ok(()), _) => {}
             (Err(refused @ Error::RejectedPassword(_)), _) | (Err(refused), true) => return Err(refused),
@@ -119,21 +123,13 @@ impl Auth {
         if !verdict.is_right() {
             return Err(Error::InvalidCredentials);
         }
-        if user.is_banned(self.0.clock.now()) {
-            return Err(Error::Banned);
-        }
-        match name {
-            Name::Email(_) if user.email_confirmed_at.is_none() => return Err(Error::EmailNotConfirmed),
-            Name::Phone(_) if user.phone_confirmed_at.is_none() => return Err(Error::PhoneNotConfirmed),
-            Name::Email(_) | Name::Phone(_) => {}
-        }
         self.enter(user, name, password, (stored, verdict), visit, taken).await
     }
 
-    /// Begins the session of somebody whose password was right.
+    /// Begins the session of somebody whose password was right, if they may have one.
     async fn enter(
         &self,
-        user: User,
+        user: Uuid,
         name: Name<'_>,
         password: &Secret<String>,
         (stored, verdict): (String, Verdict),
@@ -147,6 +143,17 @@ impl Auth {
         let known_to_thieves = self.is_known_to_thieves(password).await;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let now = self.0.clock.now();
+        let rows = tx.query(sql::USER_BY_ID, [user.into()]).await?;
+        let user = rows.first().map(User::read).transpose()?;
+        let user = user.filter(|user| user.deleted_at.is_none()).ok_or(Error::InvalidCredentials)?;
+        if user.is_banned(now) {
+            return Err(Error::Banned);
+        }
+        match name {
+            Name::Email(_) if user.email_confirmed_at.is_none() => return Err(Error::EmailNotConfirmed),
+            Name::Phone(_) if user.phone_confirmed_at.is_none() => return Err(Error::PhoneNotConfirmed),
+            Name::Email(_) | Name::Phone(_) => {}
+        }
         let touched = [user.id.into(), now.into(), (&stored).into(), renewed.as_ref().into()];
         if tx.execute(sql::TOUCH_SIGN_IN, touched).await? == 0 {
             return Err(Error::InvalidCredentials);

@@ -164,10 +164,10 @@ impl Auth {
         let back_to = self.back_to(flow.back_to.as_deref());
         match self.settle_return(id, &flow, &pending, &returned, visit).await {
             Ok(landing) => Ok(landing),
-            Err(error) if base::Fault::kind(&error).is_ours() => Err(error),
+            // Also when it is ours to mend: the browser has left its application, and only a redirect brings it back.
             Err(error) => {
                 crate::events::refused(self, visit, audit::Event::LoginFailed, &error, "");
-                Ok(Reply::untouched(Landing::Refused { back_to, error }, "the provider's word was refused"))
+                Ok(Reply::untouched(Landing::Refused { back_to, error }, "nobody was signed in"))
             }
         }
     }

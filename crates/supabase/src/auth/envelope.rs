@@ -4,14 +4,17 @@
 //! request's name.
 
 use ::auth::sso::SsoRefusal;
-use ::auth::{Error, HookError, OauthError, ServerError};
-use base::{Failure, Kind};
+use ::auth::{Error, HookError, OauthError, Redirect, ServerError, Visit};
+use base::{Failure, Fault, Kind};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Value, json};
 use web::{Answer, Refused, status_of};
 
 const VERSION: &str = "2024-01-01";
+
+/// All that is said of what is ours to mend.
+const UNEXPECTED: &str = "An unexpected error occurred";
 
 /// Words a fault.
 pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
@@ -33,7 +36,7 @@ pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
         _ => fault.message(),
     };
     let message = match status.is_server_error() && fault.kind().is_ours() && !matches_trigger(failure) {
-        true => "An unexpected error occurred".into(),
+        true => UNEXPECTED.into(),
         false => message,
     };
     let is_new = is_new(refused.headers);
@@ -54,6 +57,36 @@ pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
         body["weak_password"] = json!({ "reasons": reasons });
     }
     answer(status, &body, code, is_new)
+}
+
+/// A refusal on the way back of a browser, in OAuth's words and upstream's, in the query and the fragment or in the latter
+/// alone: some applications read one, some the other. What is ours to mend is logged here, as the edge logs what is answered
+/// with a status.
+pub(super) fn in_address(back_to: &Redirect, error: &Error, in_query: bool, visit: &Visit) -> String {
+    let (status, code) = of_auth(error);
+    let name = match (error.kind(), status.as_u16()) {
+        (Kind::Forbidden, _) | (_, 403 | 422) => "access_denied",
+        (_, 401) => "unauthorized_client",
+        (_, 503) => "temporarily_unavailable",
+        (_, 500..) => "server_error",
+        _ => "invalid_request",
+    };
+    if error.kind().is_ours() {
+        let chain = base::fault::chain(error);
+        tracing::error!(target: "palisade::error", request_id = &*visit.request_id, code = error.code(), chain, "a request failed");
+    }
+    let hidden =
+        status.is_server_error() && error.kind().is_ours() && !matches!(error, Error::Trigger { .. });
+    let message = if hidden { UNEXPECTED.into() } else { error.message() };
+    let said = [("error", name), ("error_code", code), ("error_description", &*message), ("sb", "")];
+    let with_fragment = back_to.with_fragment(&said);
+    match in_query {
+        false => with_fragment,
+        true => {
+            let fragment = with_fragment.split_once('#').map_or("", |(_, fragment)| fragment);
+            format!("{}#{fragment}", back_to.with_query(said.get(..3).unwrap_or_default()))
+        }
+    }
 }
 
 fn answer(status: StatusCode, body: &Value, code: &str, is_new: bool) -> Answer {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::auth::oauth::{Landing, Returned, Start};
-use ::auth::{Challenge, Error, OauthError, Redirect};
+use ::auth::{Challenge, Error, OauthError, Redirect, Visit};
 use base::{Failure, Fault};
 use http::{Method, StatusCode};
 use uuid::Uuid;
@@ -86,8 +86,9 @@ fn callback(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let returned = returned(&|name| ask.query_param(name));
         // Without a cookie the state cannot be of this browser.
         let browser = web::csrf::browser(&ask.parts.headers).unwrap_or_default();
-        let landing = state.auth.oauth_return(returned, &browser, &visit(&cx, &ask)).await?;
-        Ok(landing.map(|landing| land(&state, &landing)))
+        let visit = visit(&cx, &ask);
+        let landing = state.auth.oauth_return(returned, &browser, &visit).await?;
+        Ok(landing.map(|landing| land(&state, &landing, &visit)))
     })
 }
 
@@ -114,11 +115,10 @@ fn returned(field: &dyn Fn(&str) -> Option<String>) -> Returned {
 }
 
 /// The browser's next address.
-fn land(state: &State, landing: &Landing) -> Answer {
+fn land(state: &State, landing: &Landing, visit: &Visit) -> Answer {
     let is_page = |back_to: &Redirect| state.auth.rules().redirects.is_page(back_to);
     match landing {
         Landing::Session { back_to, grant } if is_page(back_to) => consent::arrived(state, grant, back_to),
-        Landing::Refused { back_to, .. } if is_page(back_to) => consent::refused(back_to, "provider"),
         Landing::Code { back_to, code } => {
             go(StatusCode::FOUND, &back_to.with_query(&[("code", code.expose())]))
         }
@@ -140,26 +140,12 @@ fn land(state: &State, landing: &Landing) -> Answer {
             }
             go(StatusCode::FOUND, &back_to.with_fragment(&pairs))
         }
-        Landing::Refused { back_to, error } => go(StatusCode::FOUND, &refused(back_to, error)),
+        Landing::Refused { back_to, error } => {
+            let to = envelope::in_address(back_to, error, true, visit);
+            if is_page(back_to) { consent::refused(back_to, "provider") } else { go(StatusCode::FOUND, &to) }
+        }
         Landing::Ask { flow } => go(StatusCode::FOUND, &format!("callback/link?flow={flow}")),
     }
-}
-
-/// Upstream says it in the query and in the fragment: some applications read one, some the other.
-fn refused(back_to: &Redirect, error: &Error) -> String {
-    let (status, code) = envelope::of_auth(error);
-    let kind = match status.as_u16() {
-        401 => "unauthorized_client",
-        403 | 422 => "access_denied",
-        500 => "server_error",
-        503 => "temporarily_unavailable",
-        _ => "invalid_request",
-    };
-    let message = error.message();
-    let pairs = [("error", kind), ("error_code", code), ("error_description", &*message), ("sb", "")];
-    let in_fragment = back_to.with_fragment(&pairs);
-    let fragment = in_fragment.split_once('#').map_or("", |(_, fragment)| fragment);
-    format!("{}#{fragment}", back_to.with_query(pairs.get(..3).unwrap_or_default()))
 }
 
 /// `GET /callback/link?flow=…`, in the browser that the flow belongs to.
@@ -246,12 +232,13 @@ fn confirm(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 async fn finish(state: &State, cx: &Cx, ask: &Ask, proof: &str) -> Result<Reply<Answer>, Failure> {
     let flow = form_field(&ask.body, "flow").unwrap_or_default();
+    let visit = visit(cx, ask);
     let linked = match read_id(&flow) {
-        Ok(flow) => state.auth.link_confirmed(flow, proof, &visit(cx, ask)).await,
+        Ok(flow) => state.auth.link_confirmed(flow, proof, &visit).await,
         Err(error) => Err(error),
     };
     match linked {
-        Ok(landing) => Ok(landing.map(|landing| land(state, &landing))),
+        Ok(landing) => Ok(landing.map(|landing| land(state, &landing, &visit))),
         Err(error) => gone(error),
     }
 }

@@ -94,15 +94,11 @@ async fn by_form(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Fai
             Verified::SignedIn(grant, _) if is_page => consent::arrived(state, grant, &back_to),
             verified => led_on(&back_to, verified),
         })),
-        Err(error) if error.kind().is_ours() => Err(error.into()),
-        Err(_) if is_page => Ok(Reply::untouched(
-            consent::refused(&back_to, "link"),
-            "the link was refused and nothing changed",
-        )),
-        Err(error) => Ok(Reply::untouched(
-            led_away(&back_to, &error, of_flow),
-            "the link was refused and nothing changed",
-        )),
+        Err(error) => {
+            let away = led_away(&back_to, &error, of_flow, &visit);
+            let answer = if is_page { consent::refused(&back_to, "link") } else { away };
+            Ok(Reply::untouched(answer, "the link was refused and nothing changed"))
+        }
     }
 }
 
@@ -137,26 +133,8 @@ fn led_on(back_to: &Redirect, verified: &Verified) -> Answer {
 }
 
 /// With the reason, in the words that clients read.
-pub fn led_away(back_to: &Redirect, error: &Error, of_flow: bool) -> Answer {
-    let (status, code) = envelope::of_auth(error);
-    let name = match status.as_u16() {
-        401 => "unauthorized_client",
-        403 => "access_denied",
-        500 => "server_error",
-        503 => "temporarily_unavailable",
-        _ => "invalid_request",
-    };
-    let message = error.message();
-    let said = [("error", name), ("error_code", code), ("error_description", &*message), ("sb", "")];
-    let with_fragment = back_to.with_fragment(&said);
-    match of_flow {
-        false => see_other(&with_fragment),
-        true => {
-            let fragment = with_fragment.split_once('#').map_or("", |(_, fragment)| fragment);
-            let [error, code, description, _] = said;
-            see_other(&format!("{}#{fragment}", back_to.with_query(&[error, code, description])))
-        }
-    }
+pub fn led_away(back_to: &Redirect, error: &Error, of_flow: bool, visit: &Visit) -> Answer {
+    see_other(&envelope::in_address(back_to, error, of_flow, visit))
 }
 
 fn see_other(to: &str) -> Answer {

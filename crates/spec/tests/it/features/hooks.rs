@@ -311,3 +311,56 @@ async fn what_the_operators_code_says_of_a_token_holds_through_the_browser_too()
     let session = exchange(&app, &back).await.expect(200).value();
     assert_eq!(claims(session["access_token"].as_str().unwrap())["plan"], "pro");
 }
+
+/// The browser has left its application: a failure of the operator's code brings it back too, with the reason.
+#[tokio::test]
+async fn a_failing_hook_sends_the_browser_back_with_the_reason() {
+    let idp = Idp::start().await;
+    let uri = "pg-functions://postgres/public/claims_hook";
+    let app = today(with_idp(&idp).with("auth.hooks.custom_access_token.uri", uri)).await;
+    let hook = async |body: &str| {
+        app.owner(&format!(
+            "create or replace function public.claims_hook(event jsonb) returns jsonb language plpgsql stable as $$
+             begin {body} end $$;
+             revoke execute on function public.claims_hook(jsonb) from public;
+             grant usage on schema public to supabase_auth_admin;
+             grant execute on function public.claims_hook(jsonb) to supabase_auth_admin"
+        ))
+        .await;
+    };
+    let land =
+        async || browser(&app).follow(&begin(&app, "keycloak", "h~hal@example.com~true~Hal", ""), BACK).await;
+    let cases = [
+        (
+            "raise exception 'the ledger is closed';",
+            "server_error",
+            "unexpected_failure",
+            "An unexpected error occurred",
+        ),
+        (
+            "return jsonb_build_object('error', jsonb_build_object('http_code', 500, 'message', 'the ledger is closed'));",
+            "server_error",
+            "unexpected_failure",
+            "An unexpected error occurred",
+        ),
+        (
+            "return jsonb_build_object('error', jsonb_build_object('http_code', 403, 'message', 'not today'));",
+            "access_denied",
+            "unknown",
+            "not today",
+        ),
+    ];
+    for (body, error, code, description) in cases {
+        hook(body).await;
+        let back = land().await;
+        let said = |name: &str| parameter(&back, name).map(|text| text.replace('+', " ")).unwrap_or_default();
+        assert_eq!(
+            (said("error"), said("error_code"), said("error_description")),
+            (error.into(), code.into(), description.into()),
+            "{back}"
+        );
+        assert!(back.contains(&format!("#error={error}")) && !back.contains("access_token"), "{back}");
+    }
+    hook("return jsonb_build_object('claims', event -> 'claims');").await;
+    assert!(land().await.contains("access_token="), "the neighbour: a hook that answers");
+}

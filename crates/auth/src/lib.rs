@@ -332,6 +332,11 @@ impl Auth {
         }
     }
 
+    /// Whether somebody signs in with a code that is texted to them.
+    pub fn signs_in_by_text(&self) -> bool {
+        self.0.rules.phone && self.takes_texts()
+    }
+
     /// Whether a text can reach anybody.
     pub(crate) fn takes_texts(&self) -> bool {
         self.texts_by_hook() || self.0.post.texts.takes_texts()

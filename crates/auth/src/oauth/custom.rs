@@ -89,6 +89,18 @@ impl Auth {
         self.0.outside.providers.iter().map(|provider| provider.id.as_str())
     }
 
+    /// Those that administrators added and that are on, each with the name people read: what a sign-in page shows.
+    pub async fn custom_offered(&self) -> Result<Vec<(String, String)>, Error> {
+        if !self.0.outside.custom_enabled {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let rows = tx.query(own::CUSTOM_OFFERED, []).await?;
+        let all = rows.iter().map(|row| Ok((row.get("identifier")?, row.get("name")?)));
+        let all = all.collect::<Result<Vec<_>, pg::Error>>()?;
+        Ok(tx.commit(all).await?.into_inner())
+    }
+
     /// All that were added, or those of one type.
     pub async fn custom_list(&self, kind: &str) -> Result<Reply<Vec<Value>>, Error> {
         self.require_custom()?;

@@ -81,6 +81,9 @@ pub(crate) const CUSTOM_PROVIDERS: &str = concat!(
     " from auth.custom_oauth_providers where ($1 = '' or provider_type = $1) order by created_at, id limit 1000"
 );
 
+pub(crate) const CUSTOM_OFFERED: &str =
+    "select identifier, name from auth.custom_oauth_providers where enabled order by name, id limit 100";
+
 pub(crate) const CUSTOM_COUNT: &str = "select count(*) as total from auth.custom_oauth_providers";
 
 pub(crate) const SAVE_CUSTOM_PROVIDER: &str = "insert into auth.custom_oauth_providers (id, provider_type, identifier, name, \
@@ -122,6 +125,7 @@ pub const ALL: &[&str] = &[
     SESSION_OF_USER,
     CUSTOM_PROVIDER,
     CUSTOM_PROVIDERS,
+    CUSTOM_OFFERED,
     CUSTOM_COUNT,
     SAVE_CUSTOM_PROVIDER,
     DELETE_CUSTOM_PROVIDER,

@@ -107,6 +107,11 @@ impl Sso {
     /// (control 37). A path alone is a page of the site.
     pub(super) fn allowed(&self, provider: &Provider, asked: &[Option<&str>]) -> Redirect {
         let rules = self.0.auth.rules();
+        // Our own page is no host that a provider's people have to be let to.
+        let ours = |text: &&str| rules.redirects.allow(text).filter(|asked| rules.redirects.is_page(asked));
+        if let Some(page) = asked.iter().flatten().find(|text| !text.is_empty()).and_then(ours) {
+            return page;
+        }
         let own = provider.redirects(self);
         let redirects = own.as_ref().unwrap_or(&rules.redirects);
         let first = asked.iter().flatten().find(|text| !text.is_empty());

@@ -29,7 +29,7 @@ pub(super) const DISCOVERY: [Route<State>; 2] = [
     open(Method::GET, "/openid-configuration/auth/v1", openid).summary("The same for OIDC clients"),
 ];
 
-pub(super) const ROUTES: [Route<State>; 25] = [
+pub(super) const ROUTES: [Route<State>; 27] = [
     open(Method::GET, "/.well-known/oauth-authorization-server", discovery::oauth)
         .summary("Where what is of the OAuth server"),
     open(Method::POST, "/oauth/clients/register", clients::register)
@@ -80,7 +80,16 @@ pub(super) const ROUTES: [Route<State>; 25] = [
         .settles(ANY)
         .rate(Rate::Login)
         .account(page::account)
-        .summary("Signs in on that page with the mail's code"),
+        .summary("Signs in on that page with the code of a mail or a text"),
+    in_browser(Method::POST, "/oauth/consent/text", page::text)
+        .settles(ANY)
+        .rate(Rate::PasswordReset)
+        .account(page::account)
+        .summary("Asks for a text whose code signs in on that page"),
+    in_browser(Method::POST, "/oauth/consent/sso", page::sso)
+        .settles(ANY)
+        .rate(Rate::Login)
+        .summary("Goes on to the identity provider of an organisation, and back to that page"),
     in_browser(Method::POST, "/oauth/consent/passkey", page::passkey)
         .settles(ANY)
         .rate(Rate::Login)

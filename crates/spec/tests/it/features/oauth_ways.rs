@@ -1,5 +1,7 @@
 //! The ways to sign in on our own consent page, as far as they need no script; `sdk_oauth` has them in a real browser.
 
+use saml::ServiceProvider;
+use saml::pretend::{Pretender, Signed};
 use serde_json::json;
 use spec::browser::{absolute, hidden, parameter};
 use spec::{Browser, Double, Idp, Seen, TestApp};
@@ -135,45 +137,211 @@ async fn a_mail_signs_in_on_the_page_by_its_code_or_its_link_and_tells_nobody_wh
 
 #[tokio::test]
 async fn a_captcha_of_others_stands_on_the_page_and_is_asked_before_the_password() {
-    let double = Double::start().await;
-    let app = with_server()
-        .with("outbound.allow", "127.0.0.1")
-        .with("auth.captcha.enabled", "true")
-        .with("auth.captcha.provider", "turnstile")
-        .with("auth.captcha.site_key", "our-site")
-        .with("auth.captcha.secret", "our-secret")
-        .with("auth.captcha.verify_url", &format!("{}/siteverify", double.url))
-        .start()
-        .await;
-    let made =
-        json!({ "email": "ann@example.com", "password": "Correct-Horse-7-Battery!", "email_confirm": true });
+    let turnstile =
+        ["turnstile", "cf-turnstile", "cf-turnstile-response", "https://challenges.cloudflare.com"];
+    let hcaptcha = ["hcaptcha", "h-captcha", "h-captcha-response", "https://hcaptcha.com"];
+    for [provider, class, field, source] in [turnstile, hcaptcha] {
+        let double = Double::start().await;
+        let app = with_server()
+            .with("outbound.allow", "127.0.0.1")
+            .with("auth.captcha.enabled", "true")
+            .with("auth.captcha.provider", provider)
+            .with("auth.captcha.site_key", "our-site")
+            .with("auth.captcha.secret", "our-secret")
+            .with("auth.captcha.verify_url", &format!("{}/siteverify", double.url))
+            .start()
+            .await;
+        let made = json!({ "email": "ann@example.com", "password": "Correct-Horse-7-Battery!", "email_confirm": true });
+        app.service().post("/auth/v1/admin/users", made).await.expect(200);
+        let program = Program::made(&app, json!({})).await;
+        let mut browser = browser(&app);
+        let start = format!("{}{}", app.running.url, program.request(&[]));
+        let page = browser.open(&start).await.expect(302).header("location").to_owned();
+        let shown = browser.open(&page).await.expect(200);
+        let policy = shown.header("content-security-policy").to_owned();
+        let text = shown.text();
+        assert!(text.contains(&format!("class=\"{class}\" data-sitekey=\"our-site\"")), "{text}");
+        assert!(
+            policy.contains("script-src 'sha256-") && policy.contains(&format!("frame-src {source}")),
+            "{policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let base = [("email", "ann@example.com"), ("password", "Correct-Horse-7-Battery!")];
+        let without = send(&app, &mut browser, &text, "/sign-in", &base).await.expect(400).text();
+        assert!(without.contains("role=\"alert\"") && without.contains("name=\"password\""), "{without}");
+        let with = [base[0], base[1], (field, "their-token")];
+        double.answer("/siteverify", json!({ "success": false, "error-codes": ["timeout-or-duplicate"] }));
+        send(&app, &mut browser, &text, "/sign-in", &with).await.expect(400);
+        double.answer("/siteverify", json!({ "success": true }));
+        send(&app, &mut browser, &text, "/sign-in", &with).await.expect(303);
+        let asked = double.asked();
+        assert_eq!(asked.len(), 2, "nobody is asked about a token that is not there");
+        let whole = &asked[1].whole;
+        assert!(whole.contains("response=their-token") && whole.contains("secret=our-secret"), "{whole}");
+        let mailed = [("email", "ann@example.com")];
+        let mail = send(&app, &mut browser, &text, "/mail", &mailed).await;
+        assert!(mail.status.is_client_error(), "{}", mail.text());
+        // And where a client of upstream's brings the token itself.
+        let token = |token: &str| {
+            json!({ "email": "ann@example.com", "password": "Correct-Horse-7-Battery!",
+            "gotrue_meta_security": { "captcha_token": token } })
+        };
+        let path = "/auth/v1/token?grant_type=password";
+        app.stranger().post(path, token("their-token")).await.expect(200);
+        double.answer("/siteverify", json!({ "success": false, "error-codes": ["invalid-input-response"] }));
+        let refused = app.stranger().post(path, token("their-token")).await.expect(400);
+        assert_eq!(refused.field("error_code"), "captcha_failed");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_an_administrator_added_stands_on_the_page_while_it_is_on() {
+    let idp = Idp::start().await;
+    let app = today(with_server().with("outbound.allow", "127.0.0.1")).await;
+    let fields = json!({
+        "provider_type": "oidc", "identifier": "custom:ours", "name": "The <Works>", "client_id": "palisade",
+        "client_secret": "a-secret-that-only-both-know", "issuer": idp.issuer, "scopes": ["email", "profile"],
+    });
+    app.service().post("/auth/v1/admin/custom-providers", fields).await.expect(201);
+    let program = Program::made(&app, json!({})).await;
+    let mut browser = browser(&app);
+    let (page, text) = at_page(&app, &program, &mut browser).await;
+    assert!(text.contains("Go on with The &lt;Works&gt;"), "{text}");
+    let link = text.split("<a href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let from = format!("{link}&login_hint=b-1~bea%40example.com~true~Bea");
+    browser.follow(&from, &page).await;
+    let asked = browser.open(&page).await.expect(200).text();
+    assert!(asked.contains("wants to sign you in") && asked.contains("bea@example.com"), "{asked}");
+    let path = "/auth/v1/admin/custom-providers/custom:ours";
+    app.service().json(http::Method::PUT, path, json!({ "enabled": false })).await.expect(200);
+    let (_, text) = at_page(&app, &program, &mut Browser::new(app.stranger().from)).await;
+    assert!(!text.contains("Works"), "{text}");
+}
+
+#[tokio::test]
+async fn a_text_signs_in_on_the_page_and_tells_nobody_whose_number_it_is() {
+    let app = with_server().with("sms.max_frequency", "0s").start().await;
+    let made = json!({ "phone": "+49301234567", "phone_confirm": true });
     app.service().post("/auth/v1/admin/users", made).await.expect(200);
     let program = Program::made(&app, json!({})).await;
     let mut browser = browser(&app);
-    let start = format!("{}{}", app.running.url, program.request(&[]));
-    let page = browser.open(&start).await.expect(302).header("location").to_owned();
-    let shown = browser.open(&page).await.expect(200);
-    let policy = shown.header("content-security-policy").to_owned();
-    let text = shown.text();
-    assert!(text.contains("class=\"cf-turnstile\" data-sitekey=\"our-site\""), "{text}");
+    let (page, text) = at_page(&app, &program, &mut browser).await;
+    let ask = async |browser: &mut Browser, phone: &str| {
+        send(&app, browser, &text, "/text", &[("phone", phone)]).await.expect(200).text()
+    };
+    let (known, unknown) = (ask(&mut browser, "+49301234567").await, ask(&mut browser, "+49309999999").await);
+    assert_eq!(known.replace("+49301234567", "+49309999999"), unknown, "both are answered alike");
+    let said = mail_to(&app, "+49301234567").await;
+    let right = said.strip_prefix("Your code is ").unwrap_or_else(|| panic!("{said}"));
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    let show = async |browser: &mut Browser, code: &str| {
+        send(&app, browser, &known, "/code", &[("phone", "+49301234567"), ("code", code)]).await
+    };
+    assert!(show(&mut browser, wrong).await.expect(403).text().contains("name=\"phone\""));
+    let entered = show(&mut browser, right).await.expect(303);
+    let asked = browser.open(&absolute(&page, entered.header("location"))).await.expect(200).text();
+    assert!(asked.contains("wants to sign you in"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_telephone_is_a_second_factor_on_the_page_too() {
+    let app = with_server()
+        .with("mfa.methods", "totp,sms")
+        .with("sms.provider", "twilio")
+        .with("sms.twilio_account_sid", "AC00000000000000000000000000000000")
+        .with("sms.twilio_auth_token", "a-token-of-nobody")
+        .with("sms.twilio_message_service_sid", "MG00000000000000000000000000000000")
+        .with("sms.max_frequency", "0s")
+        .start()
+        .await;
+    let ann = app.person("ann").await;
+    let body = json!({ "factor_type": "phone", "friendly_name": "mobile", "phone": "+49 30 1234567" });
+    let factor = ann.client.post("/auth/v1/factors", body).await.expect(200).field("id");
+    let newest = async || -> String {
+        let outbox = &app.running.services.outbox;
+        let texts = outbox.list(None, 50).await.unwrap();
+        let text = texts.iter().find(|mail| mail.to == "+49301234567").unwrap();
+        let text = outbox.get(text.id).await.unwrap().text.unwrap();
+        text.expose().rsplit(' ').next().unwrap().to_owned()
+    };
+    let at = |what: &str| format!("/auth/v1/factors/{factor}/{what}");
+    let challenge =
+        ann.client.post(&at("challenge"), json!({ "channel": "sms" })).await.expect(200).field("id");
+    let shown = json!({ "challenge_id": challenge, "code": newest().await });
+    ann.client.post(&at("verify"), shown).await.expect(200);
+    let program = Program::made(&app, json!({})).await;
+    let mut browser = browser(&app);
+    let (page, text) = at_page(&app, &program, &mut browser).await;
+    let base = [("email", ann.email.as_str()), ("password", ann.password.as_str())];
+    send(&app, &mut browser, &text, "/sign-in", &base).await.expect(303);
+    let owed = browser.open(&page).await.expect(200).text();
+    assert!(owed.contains("Your second factor") && owed.contains("Text a code to mobile"), "{owed}");
+    let chosen = [("factor", factor.as_str()), ("action", "text")];
+    let sent = send(&app, &mut browser, &owed, "/factor", &chosen).await.expect(200).text();
+    let right = newest().await;
+    let challenge = hidden(&sent, "challenge");
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    let show = async |browser: &mut Browser, code: &str| {
+        let fields = [("factor", factor.as_str()), ("challenge", &challenge), ("code", code)];
+        send(&app, browser, &sent, "/factor", &fields).await
+    };
+    assert!(show(&mut browser, wrong).await.status.is_client_error());
+    show(&mut browser, &right).await.expect(303);
+    let asked = browser.open(&page).await.expect(200).text();
+    assert!(asked.contains("wants to sign you in"), "{asked}");
+}
+
+#[tokio::test]
+async fn an_organisation_brings_its_people_to_the_page_in_the_browser_that_asked() {
+    let app = with_server().start().await;
+    let clock = app.clock.clock();
+    let idp = Pretender::new("https://idp.example/metadata", &clock).unwrap();
+    let program = Program::made(&app, json!({})).await;
+    let mut first = browser(&app);
+    let (_, before) = at_page(&app, &program, &mut first).await;
+    assert!(!before.contains("With your organisation"), "there is none: {before}");
+    let metadata = idp.peer("https://idp.example").unwrap().to_metadata();
+    let body = json!({ "type": "saml", "metadata_xml": metadata, "domains": ["example.com"] });
+    app.service().post("/auth/v1/admin/sso/providers", body).await.expect(201);
+    let base = format!("http://{}/auth/v1", app.running.address);
+    let sp = ServiceProvider {
+        entity_id: format!("{base}/sso/saml/metadata"),
+        acs_url: format!("{base}/sso/saml/acs"),
+        slo_url: format!("{base}/sso/saml/slo"),
+        keys: idp.keys.clone(),
+    };
+    let (page, text) = at_page(&app, &program, &mut first).await;
+    let stranger = send(&app, &mut first, &text, "/sso", &[("email", "ann@elsewhere.example")]).await;
     assert!(
-        policy.contains("script-src 'sha256-")
-            && policy.contains("frame-src https://challenges.cloudflare.com"),
-        "{policy}"
+        stranger.status.is_client_error() && stranger.text().contains("role=\"alert\""),
+        "{}",
+        stranger.text()
     );
-    assert!(!policy.contains("unsafe"), "{policy}");
-    let base = [("email", "ann@example.com"), ("password", "Correct-Horse-7-Battery!")];
-    let without = send(&app, &mut browser, &text, "/sign-in", &base).await.expect(400).text();
-    assert!(without.contains("role=\"alert\"") && without.contains("name=\"password\""), "{without}");
-    let with = [base[0], base[1], ("cf-turnstile-response", "their-token")];
-    double.answer("/siteverify", json!({ "success": false, "error-codes": ["timeout-or-duplicate"] }));
-    send(&app, &mut browser, &text, "/sign-in", &with).await.expect(400);
-    double.answer("/siteverify", json!({ "success": true }));
-    send(&app, &mut browser, &text, "/sign-in", &with).await.expect(303);
-    let asked = double.asked();
-    assert_eq!(asked.len(), 2, "nobody is asked about a token that is not there");
-    assert!(asked[1].whole.contains("response=their-token") && asked[1].whole.contains("secret=our-secret"));
-    let mailed = [("email", "ann@example.com")];
-    let mail = send(&app, &mut browser, &text, "/mail", &mailed).await;
-    assert!(mail.status.is_client_error(), "{}", mail.text());
+    let land = async |browser: &mut Browser| -> String {
+        let sent = send(&app, browser, &text, "/sso", &[("email", "ann@example.com")]).await;
+        let onward = sent.expect(200).text();
+        let url = onward.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+        assert!(url.starts_with("https://idp.example"), "{url}");
+        let asked = |name: &str| parameter(&url, name).unwrap();
+        let bytes = saml::text::decode(&asked("SAMLRequest"), &saml::limits::MESSAGE_BYTES_MAX).unwrap();
+        let xml = String::from_utf8(saml::text::inflate(&bytes).unwrap()).unwrap();
+        let id = xml.split_once(" ID=\"").unwrap().1.split('"').next().unwrap().to_owned();
+        let says = idp.honest(&sp, Some(&id), "ann@example.com", &clock, &base::Rng::system());
+        let response = idp.encoded(&says, Signed::Assertion).unwrap();
+        let fields = [("SAMLResponse", response.as_str()), ("RelayState", &asked("RelayState"))];
+        browser.submit(&sp.acs_url, &fields).await.expect(302).header("location").to_owned()
+    };
+    let landed = land(&mut first).await;
+    assert!(landed.starts_with(&page) && !landed.contains("access_token"), "{landed}");
+    // Whoever is led there without having asked signs in as nobody, and the code is spent.
+    let mut other = browser(&app);
+    for browser in [&mut other, &mut first] {
+        let refused = browser.open(&landed).await.expect(303).header("location").to_owned();
+        assert_eq!(parameter(&refused, "refused").as_deref(), Some("provider"), "{refused}");
+        assert!(browser.open(&page).await.expect(200).text().contains("name=\"password\""));
+    }
+    let landed = land(&mut first).await;
+    let entered = first.open(&landed).await.expect(303);
+    let asked = first.open(&absolute(&page, entered.header("location"))).await.expect(200).text();
+    assert!(asked.contains("wants to sign you in") && asked.contains("ann@example.com"), "{asked}");
 }

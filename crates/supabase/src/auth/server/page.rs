@@ -3,8 +3,10 @@
 //!
 //! Invariant: what a program says about itself is text here, and no picture of its is loaded.
 
+mod others;
 mod ways;
 
+pub use others::{sso, text};
 pub use ways::{code, mail, passkey};
 
 use std::sync::Arc;
@@ -36,7 +38,7 @@ fn request_of(ask: &Ask) -> String {
 
 /// The account that a sign-in on the page is about, for its budget.
 pub fn account(ask: &Ask) -> Option<String> {
-    form_field(&ask.body, "email")
+    form_field(&ask.body, "email").or_else(|| form_field(&ask.body, "phone"))
 }
 
 /// `GET /oauth/consent?authorization_id=…`
@@ -44,8 +46,11 @@ pub fn show(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let page = Page::of(&state, &cx, &ask)?;
         if cx.caller.signed_in().is_none() {
+            if let Some(code) = ask.query_param("code").filter(|code| !code.is_empty()) {
+                return others::arrive(page, &state, &Secret::new(code), &visit(&cx, &ask)).await;
+            }
             let why = ask.query_param("refused").and_then(|what| ways::refusal(&what));
-            return page.sign_in(&state, StatusCode::OK, why);
+            return page.sign_in(&state, StatusCode::OK, why).await;
         }
         let looked = match cx.caller.owes {
             Some(Owed::SecondFactor) => Err(ServerError::SecondFactor.into()),
@@ -62,7 +67,7 @@ pub fn show(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
                 page.factor(&user, StatusCode::OK, None)
             }
             Err(Error::Server(error @ ServerError::SignInAgain)) => {
-                page.sign_in(&state, StatusCode::OK, Some(&error.to_string()))
+                page.sign_in(&state, StatusCode::OK, Some(&error.to_string())).await
             }
             Err(error) => page.refused(error),
         }
@@ -99,7 +104,7 @@ pub fn sign_in(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             }
             Err(error) => Err(error),
         };
-        page.entered(&state, tried)
+        page.entered(&state, tried).await
     })
 }
 
@@ -114,14 +119,27 @@ pub fn factor(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let code = form_field(&ask.body, "code").unwrap_or_default().trim().to_owned();
         let chosen = form_field(&ask.body, "factor").and_then(|id| Uuid::try_parse(&id).ok());
         let is_digits = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
+        let asked = form_field(&ask.body, "challenge").and_then(|id| Uuid::try_parse(&id).ok());
+        if let (Some(factor), Some("text")) = (chosen, form_field(&ask.body, "action").as_deref()) {
+            return page.text_factor(&state, factor, signed_in(&cx)?, &visit).await;
+        }
         let granted = match chosen.filter(|_| is_digits) {
-            Some(factor) => match state.auth.challenge_factor(factor, &visit).await {
-                Ok(asked) => {
-                    let shown = Shown::Code(Secret::new(code));
-                    state.auth.verify_factor(factor, asked.into_inner().id, &shown, &visit).await
+            Some(factor) => {
+                // A telephone's code belongs to the text that was sent; an app's to nothing.
+                let asked = match asked {
+                    Some(asked) => Ok(asked),
+                    None => {
+                        state.auth.challenge_factor(factor, &visit).await.map(|asked| asked.into_inner().id)
+                    }
+                };
+                match asked {
+                    Ok(asked) => {
+                        let shown = Shown::Code(Secret::new(code));
+                        state.auth.verify_factor(factor, asked, &shown, &visit).await
+                    }
+                    Err(error) => Err(error),
                 }
-                Err(error) => Err(error),
-            },
+            }
             None => state.auth.use_recovery_code(&Secret::new(code), &visit).await,
         };
         match granted {
@@ -224,22 +242,22 @@ impl Page {
         Ok(Reply::untouched(self.browser.with(html_to(status, body, None)), "a page: no row is touched"))
     }
 
-    fn sign_in(self, state: &State, status: StatusCode, why: Option<&str>) -> Answered {
-        let answer = ways::page(&self, state, status, why);
+    async fn sign_in(self, state: &State, status: StatusCode, why: Option<&str>) -> Answered {
+        let answer = ways::page(&self, state, status, why).await?;
         Ok(Reply::untouched(self.browser.with(answer), "a page: no row is touched"))
     }
 
     /// What comes of trying to sign in here.
-    fn entered(self, state: &State, tried: Result<Reply<::auth::Grant>, Error>) -> Answered {
+    async fn entered(self, state: &State, tried: Result<Reply<::auth::Grant>, Error>) -> Answered {
         match tried {
             Ok(granted) => Ok(granted.map(|grant| signed_in_at(state, &grant, self.next()))),
             Err(error) if error.kind().is_ours() => Err(error.into()),
-            Err(error) => self.sign_in(state, envelope::of_auth(&error).0, Some(&error.message())),
+            Err(error) => self.sign_in(state, envelope::of_auth(&error).0, Some(&error.message())).await,
         }
     }
 
     fn factor(self, user: &User, status: StatusCode, why: Option<&str>) -> Answered {
-        let apps = verified_apps(user);
+        let apps = verified(user, "totp");
         if !user.has_factor() {
             let body = "<h1>A second factor is needed</h1><p role=\"alert\">This account must have a second factor. \
                         Enrol one in the application you use it with, then begin again.</p>";
@@ -263,7 +281,8 @@ impl Page {
                  <input name=\"code\" autocomplete=\"one-time-code\" required></label></p><p><button>Go on</button></p>"
             ),
         );
-        let body = format!("<h1>Your second factor</h1>{}{form}", alert(why));
+        let phones = others::phones(&self, user);
+        let body = format!("<h1>Your second factor</h1>{}{phones}{form}", alert(why));
         self.shown(status, &body)
     }
 
@@ -342,14 +361,16 @@ fn place(uri: &str) -> String {
     }
 }
 
-fn verified_apps(user: &User) -> Vec<(Uuid, String)> {
+/// The verified factors of one kind, with what their owner calls them.
+fn verified(user: &User, kind: &str) -> Vec<(Uuid, String)> {
     let read = |factor: &serde_json::Map<String, serde_json::Value>| {
         let text =
             |name: &str| factor.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        let is_app = text("factor_type") == "totp" && text("status") == "verified";
-        let id = Uuid::try_parse(&text("id")).ok().filter(|_| is_app)?;
+        let is_one = text("factor_type") == kind && text("status") == "verified";
+        let id = Uuid::try_parse(&text("id")).ok().filter(|_| is_one)?;
         let name = text("friendly_name");
-        Some((id, if name.is_empty() { "Authenticator".to_owned() } else { name }))
+        let otherwise = if kind == "phone" { "Telephone" } else { "Authenticator" };
+        Some((id, if name.is_empty() { otherwise.to_owned() } else { name }))
     };
     user.factors.iter().filter_map(read).collect()
 }

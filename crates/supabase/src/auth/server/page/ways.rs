@@ -1,4 +1,5 @@
-//! The ways to sign in on the consent page: a password, other providers, a mail, a passkey; with the CAPTCHA that is on.
+//! The ways to sign in on the consent page: a password, other providers, a mail, a passkey; with the CAPTCHA that is on. What
+//! goes through a telephone or an organisation is in `others`.
 //!
 //! Links and providers come back to the page itself ([`::auth::Redirects::page`]): what they prove becomes this browser's
 //! cookie, and no token stands in an address.
@@ -78,21 +79,29 @@ pub fn mail(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             Err(error) => Err(error),
         };
         match asked {
-            Ok(done) => Ok(done.map(|()| page.ask_code(&email, StatusCode::OK, None))),
+            Ok(done) => Ok(done.map(|()| page.ask_code(&SentTo::Mail(email), StatusCode::OK, None))),
             Err(error) if error.kind().is_ours() => Err(error.into()),
-            Err(error) => page.sign_in(&state, envelope::of_auth(&error).0, Some(&error.message())),
+            Err(error) => page.sign_in(&state, envelope::of_auth(&error).0, Some(&error.message())).await,
         }
     })
 }
 
-/// `POST /oauth/consent/code`.
+/// `POST /oauth/consent/code`: of a mail, or of a text.
 pub fn code(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let page = Page::of(&state, &cx, &ask)?;
-        let email = form_field(&ask.body, "email").unwrap_or_default().trim().to_owned();
-        let code = Secret::new(form_field(&ask.body, "code").unwrap_or_default().trim().to_owned());
-        let shown = ::auth::Shown::MailedCode { email: email.clone(), code };
-        match state.auth.verify("email", shown, false, &visit(&cx, &ask)).await {
+        let field = |name: &str| form_field(&ask.body, name).unwrap_or_default().trim().to_owned();
+        let code = Secret::new(field("code"));
+        let (to, kind, shown) = match field("phone") {
+            phone if !phone.is_empty() => {
+                (SentTo::Phone(phone.clone()), "sms", ::auth::Shown::TextedCode { phone, code })
+            }
+            _ => {
+                let email = field("email");
+                (SentTo::Mail(email.clone()), "email", ::auth::Shown::MailedCode { email, code })
+            }
+        };
+        match state.auth.verify(kind, shown, false, &visit(&cx, &ask)).await {
             Ok(verified) => Ok(verified.map(|verified| match verified {
                 Verified::SignedIn(grant, _) => super::signed_in_at(&state, &grant, page.next()),
                 // Only changes of an address have halves, and only flows of clients have codes.
@@ -100,7 +109,7 @@ pub fn code(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             })),
             Err(error) if error.kind().is_ours() => Err(error.into()),
             Err(error) => {
-                let answer = page.ask_code(&email, envelope::of_auth(&error).0, Some(&error.message()));
+                let answer = page.ask_code(&to, envelope::of_auth(&error).0, Some(&error.message()));
                 Ok(Reply::untouched(answer, "the code was refused and nothing changed"))
             }
         }
@@ -113,10 +122,10 @@ pub fn passkey(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let page = Page::of(&state, &cx, &ask)?;
         let (challenge, credential) = match read_passkey(&ask) {
             Ok(read) => read,
-            Err(error) => return page.entered(&state, Err(error)),
+            Err(error) => return page.entered(&state, Err(error)).await,
         };
         let tried = state.auth.sign_in_with_passkey(challenge, &credential, &visit(&cx, &ask)).await;
-        page.entered(&state, tried)
+        page.entered(&state, tried).await
     })
 }
 
@@ -129,31 +138,50 @@ fn read_passkey(ask: &Ask) -> Result<(Uuid, serde_json::Value), Error> {
     Ok((challenge, credential))
 }
 
+/// Where a code went.
+pub(super) enum SentTo {
+    Mail(String),
+    Phone(String),
+}
+
 impl Page {
-    /// Where the code of the mail is typed.
-    fn ask_code(self, email: &str, status: StatusCode, why: Option<&str>) -> Answer {
+    /// Where the code is typed.
+    pub(super) fn ask_code(self, to: &SentTo, status: StatusCode, why: Option<&str>) -> Answer {
+        let (name, value, place, sent) = match to {
+            SentTo::Mail(email) => (
+                "email",
+                email,
+                "mail",
+                "a link and a code are on their way. Open the link in this browser, or type the code.",
+            ),
+            SentTo::Phone(phone) => ("phone", phone, "text", "a code is on its way."),
+        };
         let form = self.form(
             "/code",
             &format!(
-                "<input type=\"hidden\" name=\"email\" value=\"{}\">\
-                 <p><label>The code in the mail:<br>\
+                "<input type=\"hidden\" name=\"{name}\" value=\"{}\"><p><label>The code in the {place}:<br>\
                  <input name=\"code\" inputmode=\"numeric\" autocomplete=\"one-time-code\" required></label></p>\
                  <p><button>Go on</button></p>",
-                escape(email)
+                escape(value)
             ),
         );
+        let title = if place == "mail" { "Look into your mail" } else { "Look at your telephone" };
         let body = format!(
-            "<h1>Look into your mail</h1>{}<p>If <strong>{}</strong> has an account here, a link and a code are on their \
-             way. Open the link in this browser, or type the code.</p>{form}",
+            "<h1>{title}</h1>{}<p>If <strong>{}</strong> has an account here, {sent}</p>{form}",
             alert(why),
-            escape(email)
+            escape(value)
         );
         self.browser.with(html_to(status, &body, None))
     }
 }
 
 /// The page with every way that is on.
-pub(super) fn page(page: &Page, state: &State, status: StatusCode, why: Option<&str>) -> Answer {
+pub(super) async fn page(
+    page: &Page,
+    state: &State,
+    status: StatusCode,
+    why: Option<&str>,
+) -> Result<Answer, Error> {
     let rules = state.auth.rules();
     let captcha = state.auth.captcha_shown();
     let asked = captcha.as_ref().map(|captcha| captcha.provider).unwrap_or_default();
@@ -170,7 +198,7 @@ pub(super) fn page(page: &Page, state: &State, status: StatusCode, why: Option<&
     if !asked.is_empty() {
         body += "<noscript><p role=\"alert\">A CAPTCHA is asked for here: it needs the script of this page.</p></noscript>";
     }
-    body += &providers(page, state);
+    body += &providers(page, state).await?;
     if rules.email {
         body += &page.form(
             "/sign-in",
@@ -191,6 +219,7 @@ pub(super) fn page(page: &Page, state: &State, status: StatusCode, why: Option<&
             ),
         );
     }
+    body += &super::others::ways(page, state, &proof).await?;
     let domain = state.auth.passkeys_at(rules.origin());
     if domain.is_some() {
         body += &page.form(
@@ -206,27 +235,34 @@ pub(super) fn page(page: &Page, state: &State, status: StatusCode, why: Option<&
         escape(domain.unwrap_or_default())
     );
     if asked.is_empty() && domain.is_none() {
-        return html_to(status, &body, None);
+        return Ok(html_to(status, &body, None));
     }
     let widget = widget.map(|(_, widget, ..)| widget);
-    html_scripted(status, &body, &Scripted { script: SCRIPT, widget })
+    Ok(html_scripted(status, &body, &Scripted { script: SCRIPT, widget }))
 }
 
-/// A link to each provider. It is no form: browsers would hold the provider's own forms to this page's policy.
-fn providers(page: &Page, state: &State) -> String {
-    let Some(back_to) = state.auth.rules().redirects.page(&page.request) else { return String::new() };
+/// A link to each provider, of the settings and of administrators. It is no form: browsers would hold the provider's own forms
+/// to this page's policy.
+async fn providers(page: &Page, state: &State) -> Result<String, Error> {
+    let Some(back_to) = state.auth.rules().redirects.page(&page.request) else { return Ok(String::new()) };
     let auth = state.auth.rules().auth_url();
-    let link = |name: &str| {
+    let link = |name: &str, title: &str| {
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let query = format!("provider={}&redirect_to={}", encode(name), encode(back_to.text()));
         format!(
             "<li><a href=\"{}\" rel=\"nofollow\">Go on with {}</a></li>",
             escape(&format!("{auth}/authorize?{query}")),
-            escape(&title(name))
+            escape(title)
         )
     };
-    let links: Vec<String> = state.auth.outside_providers().map(link).collect();
-    if links.is_empty() { String::new() } else { format!("<ul>{}</ul>", links.concat()) }
+    let mut links: Vec<String> =
+        state.auth.outside_providers().map(|name| link(name, &title(name))).collect();
+    let custom = state.auth.custom_offered().await?;
+    links.extend(custom.iter().map(|(name, shown)| {
+        let shown = shown.trim();
+        if shown.is_empty() { link(name, &title(name)) } else { link(name, shown) }
+    }));
+    Ok(if links.is_empty() { String::new() } else { format!("<ul>{}</ul>", links.concat()) })
 }
 
 /// A provider as people call it.

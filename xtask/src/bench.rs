@@ -12,8 +12,10 @@ mod edge;
 mod graphql;
 mod load;
 mod process;
+mod prover;
 mod sections;
 mod server;
+mod stream;
 mod welch;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 
-use super::load::{self, Case, Connection, Until, Verb};
+use super::load::{self, Case, Until, Verb};
 use super::{Bench, CASES, CONNECTIONS, database, process};
 
 /// A comparison.
@@ -44,7 +44,7 @@ pub(super) fn verdict(what: &str, figure: f64, aim: Aim) {
 }
 
 /// What the data API is measured by, as one word.
-const REST: [&str; 7] = ["row", "pipeline", "trips", "slow", "page", "stream", "growth"];
+const REST: [&str; 9] = ["row", "pipeline", "trips", "slow", "page", "stream", "linear", "prover", "growth"];
 
 /// Of a comparison of costs.
 const ROUNDS: usize = 3;
@@ -64,7 +64,21 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "trips", what: "One round trip against four, in the same server", run: trips },
     Section { name: "page", what: "JSON written by us against json_agg, in the same server", run: page },
     Section { name: "slow", what: "Fast requests beside a slow one", run: slow },
-    Section { name: "stream", what: "Memory of 50,000 rows against 5,000, as JSON and as CSV", run: stream },
+    Section {
+        name: "stream",
+        what: "Memory of 50,000 rows against 5,000, as JSON and as CSV, in a server of their own",
+        run: super::stream::run,
+    },
+    Section {
+        name: "linear",
+        what: "CPU of ten times the rows, of both sides together",
+        run: super::stream::linear,
+    },
+    Section {
+        name: "prover",
+        what: "How long each schema of the prover's corpus takes",
+        run: super::prover::run,
+    },
     Section {
         name: "graphql",
         what: "GraphQL against the same SQL by hand, a statement for each row, and its attacks",
@@ -212,31 +226,6 @@ fn slow(bench: &Bench<'_>) -> Result<()> {
         beside.percentile_ms(0.99)
     );
     share("times the p99", beside.percentile_ms(0.99), alone.percentile_ms(0.99), Aim::AtMost(2.0));
-    Ok(())
-}
-
-/// The memory that counts is the most there ever was while an answer was made and sent.
-fn stream(bench: &Bench<'_>) -> Result<()> {
-    let (address, pid, key) = (bench.server.address(), bench.server.pid(), bench.server.secret_key());
-    for accept in ["application/json", "text/csv"] {
-        for rows in [5_000_u64, 50_000] {
-            process::forget_peak(pid)?;
-            let before = process::resident_kib(pid)?;
-            let path = format!("/rest/v1/todos?order=id&limit={rows}");
-            let wish = format!("Accept: {accept}");
-            let answer = Connection::open(address)?.send("GET", &path, key, &[&wish], "")?;
-            let lines = answer.body.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-            if answer.status != 200 || lines < rows {
-                bail!("{rows} rows as {accept}: {} with {lines} lines", answer.status);
-            }
-            let grew = process::peak_kib(pid)?.saturating_sub(before);
-            let size = answer.body.len() / 1024;
-            println!("   {rows} rows, {size} KiB of {accept}: {grew} KiB more at most");
-            if rows == 50_000 {
-                share("memory, of the answer's size", grew as f64, size as f64, Aim::AtMost(0.3));
-            }
-        }
-    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::cases::{self, Case};
 const FLAWED: &str = include_str!("corpus/flawed.sql");
 const RIGHT: &str = include_str!("corpus/right.sql");
 
-/// Milliseconds that a schema may take where every core is busy with other tests; on an idle machine none takes two seconds.
+/// Milliseconds after which a schema hangs. How fast the prover is says `cargo xtask bench prover`, on a machine that does nothing else.
 const SLOW: u64 = 6_000;
 
 /// What a case leaves unsaid: its tables have row level security and the usual grants.
@@ -37,7 +37,7 @@ async fn judged(admin: &Client, case: &Case) -> Vec<Proof> {
     proofs
 }
 
-fn slowest(proofs: &[Proof]) -> u64 {
+fn took(proofs: &[Proof]) -> u64 {
     proofs.iter().map(|proof| proof.milliseconds).sum()
 }
 
@@ -66,7 +66,9 @@ async fn every_flaw_is_found_with_a_counter_example_that_replays() {
     assert!(corpus.len() >= 60, "{}", corpus.len());
     for case in &corpus {
         let proofs = judged(&admin, case).await;
-        slow = slow.max(slowest(&proofs));
+        // `cargo xtask bench prover` reads this.
+        println!("prover: {} ms {}", took(&proofs), case.name);
+        slow = slow.max(took(&proofs));
         let found = proofs.iter().find_map(|proof| match &proof.verdict {
             Verdict::Refuted(found) => Some((proof, found)),
             Verdict::Proven | Verdict::Tested { .. } => None,
@@ -99,7 +101,9 @@ async fn no_right_schema_is_accused_and_most_are_proven() {
     assert!(corpus.len() >= 60, "{}", corpus.len());
     for case in &corpus {
         let proofs = judged(&admin, case).await;
-        slow = slow.max(slowest(&proofs));
+        // `cargo xtask bench prover` reads this.
+        println!("prover: {} ms {}", took(&proofs), case.name);
+        slow = slow.max(took(&proofs));
         let decidable = case.notes("tested").next().is_none();
         for proof in &proofs {
             match &proof.verdict {

@@ -149,7 +149,7 @@ impl Data {
             return Ok(None);
         }
         let mut setup = self.fitted(setup, &ask.relation.schema, &plan, &catalog)?;
-        setup.more.extend(run::settings(&plan));
+        run::surround(&mut setup, &plan);
         run::flow(pg, caller, setup, &plan, compiled).await.map(Some)
     }
 

@@ -3,13 +3,12 @@
 //! Invariant: whatever may still refuse the answer (one row wanted, too many touched) is checked before the commit, and
 //! an outcome leaves here only inside a [`Reply`].
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::Caller;
 use bytes::Bytes;
-use pg::{Flow, Lane, Mode, Once, Pg, Reply, Rows, Setup, Statement};
+use pg::{Flow, Isolation, Lane, Mode, Once, Pg, Reply, Rows, Setup, Statement};
 
 use crate::ask::{Count, Outcome};
 use crate::encode::{self, Growing};
@@ -47,7 +46,7 @@ pub async fn run(
 ) -> Result<Reply<Outcome>, Error> {
     let Around { answers, retention } = around;
     let mut setup = setup;
-    setup.more.extend(settings(plan));
+    surround(&mut setup, plan);
     let explained = plan.terms.explain.is_some();
     let tail = !explained && (answers || compiled.counts_updates);
     let terms = &plan.terms;
@@ -55,7 +54,8 @@ pub async fn run(
     // A read that is refused after its transaction has ended has changed as little as one refused before.
     let checked = (plan.writes && (terms.singular || terms.max_affected.is_some() || is_put(plan)))
         || terms.roll_back
-        || repeat.is_some();
+        || repeat.is_some()
+        || setup.isolation.is_some();
     let mode = if plan.writes { Mode::Write } else { Mode::Read };
     if !checked && compiled.guess.is_none() {
         let lane = if matches!(plan.act, Act::Read) && !explained { Lane::Short } else { Lane::Own };
@@ -144,9 +144,15 @@ fn told(mut outcome: Outcome, tail: Option<&Rows>) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// Settings of the function called.
-pub fn settings(plan: &Plan) -> impl Iterator<Item = (Cow<'static, str>, Arc<str>)> {
-    plan.settings.iter().map(|(name, value)| (name.to_string().into(), Arc::clone(value)))
+/// With the settings of the function called, which hold for the whole transaction. Its isolation is none that could still be set
+/// inside: the transaction has to begin with it.
+pub fn surround(setup: &mut Setup, plan: &Plan) {
+    for (name, value) in &plan.settings {
+        match (&**name == "default_transaction_isolation").then(|| Isolation::named(value)).flatten() {
+            Some(isolation) => setup.isolation = Some(isolation),
+            None => setup.more.push((name.to_string().into(), Arc::clone(value))),
+        }
+    }
 }
 
 /// Whether the body can be sent while rows still come: a read of many rows, of which nothing must be known before.

@@ -196,5 +196,5 @@ fn reported(plan: &Plan, slots: &[Param], error: &data::Error, catalog: &Catalog
 /// Whether an SQLSTATE is about what the caller sent or may do, rather than about the statement or the server.
 fn is_about_values(sqlstate: &str) -> bool {
     matches!(sqlstate, "42501" | "25006" | "40001" | "40P01" | "44000")
-        || ["22", "23", "P0"].iter().any(|class| sqlstate.starts_with(class))
+        || ["22", "23", "P0", "PT"].iter().any(|class| sqlstate.starts_with(class))
 }

@@ -58,7 +58,7 @@ pub use flow::Flow;
 pub use lanes::counters::{LaneStats, Stats};
 pub use reply::Reply;
 pub use rows::{Column, FromText, Row, Rows};
-pub use statement::{Claims, Lane, Mode, Once, Param, Setup, Statement};
+pub use statement::{Claims, Isolation, Lane, Mode, Once, Param, Setup, Statement};
 pub use system::Reason;
 pub use tx::{Open, SystemTx, Tx};
 
@@ -258,6 +258,7 @@ impl Pg {
             email: Arc::clone(&caller.email),
             told: setup.claims,
             read_only,
+            isolation: setup.isolation,
             statement_timeout: (timeout != timeouts.authenticated)
                 .then(|| timeout.as_millis().to_string().into()),
             search_path: setup.search_path.filter(|path| !self.0.path.is(path)),

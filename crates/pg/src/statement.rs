@@ -164,6 +164,43 @@ pub enum Claims {
     Subject,
 }
 
+/// How much a transaction sees of others that run meanwhile, where that is not PostgreSQL's default.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Isolation {
+    /// What was committed when each statement began.
+    ReadCommitted,
+    /// What was committed when the transaction began.
+    RepeatableRead,
+    /// As if one ran after the other.
+    Serializable,
+}
+
+impl Isolation {
+    /// As `default_transaction_isolation` names it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "read committed" | "read uncommitted" => Some(Isolation::ReadCommitted),
+            "repeatable read" => Some(Isolation::RepeatableRead),
+            "serializable" => Some(Isolation::Serializable),
+            _ => None,
+        }
+    }
+
+    /// What begins such a transaction.
+    pub(crate) fn begin(of: Option<Self>, read_only: bool) -> &'static str {
+        match (of, read_only) {
+            (None, false) => "BEGIN",
+            (None, true) => "BEGIN READ ONLY",
+            (Some(Isolation::ReadCommitted), false) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            (Some(Isolation::ReadCommitted), true) => "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY",
+            (Some(Isolation::RepeatableRead), false) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            (Some(Isolation::RepeatableRead), true) => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            (Some(Isolation::Serializable), false) => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+            (Some(Isolation::Serializable), true) => "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY",
+        }
+    }
+}
+
 /// What surrounds a caller's statements besides who they are. All of it ends with the transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -181,6 +218,8 @@ pub struct Setup {
     pub leaves_nothing: bool,
     /// How much of the caller's token it is told.
     pub claims: Claims,
+    /// Its isolation, of a transaction that is begun ([`crate::Pg::begin`]); a single statement has no use for one.
+    pub isolation: Option<Isolation>,
 }
 
 /// One statement in a transaction of its own.

@@ -241,10 +241,20 @@ impl Refused {
             "25006" => (S::METHOD_NOT_ALLOWED, "INVALID_INPUT"),
             code if code.starts_with("22") || code.starts_with("23") => (S::BAD_REQUEST, "INVALID_INPUT"),
             code if code.starts_with("P0") => (S::BAD_REQUEST, "VALIDATION_FAILED"),
-            _ => return None,
+            // `RAISE SQLSTATE 'PT403'`: the status it names.
+            code => {
+                match code.strip_prefix("PT")?.parse().ok().and_then(|status| S::from_u16(status).ok())? {
+                    status @ S::UNAUTHORIZED => (status, "UNAUTHENTICATED"),
+                    status @ S::FORBIDDEN => (status, "FORBIDDEN"),
+                    status @ S::CONFLICT => (status, "CONFLICT"),
+                    status @ S::TOO_MANY_REQUESTS => (status, "RATE_LIMITED"),
+                    status @ S::NOT_FOUND => (status, "NOT_FOUND"),
+                    status => (status, "VALIDATION_FAILED"),
+                }
+            }
         };
         // What user code raises on purpose passes whole.
-        let raised = error.sqlstate == "P0001";
+        let raised = error.sqlstate == "P0001" || error.sqlstate.starts_with("PT");
         Some(Words {
             status,
             code,

@@ -27,7 +27,7 @@ use crate::wire::encode;
 use crate::wire::scan;
 use crate::wire::startup::Session;
 use crate::wire::stream::Stream;
-use crate::{Error, Statement, limits};
+use crate::{Error, Isolation, Statement, limits};
 
 /// Where batches come from: bounded for shared connections, unbounded for those of one owner (who waits for answers).
 pub(crate) enum Inbox {
@@ -360,7 +360,7 @@ impl Driver {
             Opening::Nothing => {}
             Opening::Plain => self.begin(flight, "BEGIN")?,
             Opening::Begin(prelude) => {
-                self.begin(flight, if prelude.read_only { "BEGIN READ ONLY" } else { "BEGIN" })?;
+                self.begin(flight, Isolation::begin(prelude.isolation, prelude.read_only))?;
                 self.prelude(flight, prelude, &role)?;
             }
             Opening::Implicit(prelude) => self.prelude(flight, prelude, &role)?,

@@ -11,7 +11,7 @@ use base::DbRole;
 use bytes::BytesMut;
 
 use crate::wire::encode;
-use crate::{Claims, Error, limits};
+use crate::{Claims, Error, Isolation, limits};
 
 /// What a caller's transaction starts with.
 pub(crate) struct Prelude {
@@ -22,6 +22,7 @@ pub(crate) struct Prelude {
     pub(crate) email: Arc<str>,
     pub(crate) told: Claims,
     pub(crate) read_only: bool,
+    pub(crate) isolation: Option<Isolation>,
     pub(crate) statement_timeout: Option<Arc<str>>,
     pub(crate) search_path: Option<Arc<str>>,
     /// What `pg_stat_activity` and the server's log call the session meanwhile: the trace a believed caller named.

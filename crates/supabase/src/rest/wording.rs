@@ -107,6 +107,9 @@ fn worded(failure: &Failure, request: &web::Refused<'_>, voice: Voice) -> Answer
     if let Some(refused) = failure.downcast_ref::<auth::outside::Error>() {
         return outside(refused).answer(voice);
     }
+    if let Some(words) = credentials(failure) {
+        return words.answer(voice);
+    }
     let fault = failure.fault();
     let status = web::status_of(fault.kind()).as_u16();
     let words = match failure.downcast_ref::<web::Error>() {
@@ -135,6 +138,34 @@ fn worded(failure: &Failure, request: &web::Refused<'_>, voice: Voice) -> Answer
         words
     };
     words.answer(voice)
+}
+
+/// Who asks without a credential, or with a token that no longer holds, is told so in PostgREST's words.
+fn credentials(failure: &Failure) -> Option<Words> {
+    let (code, message, says) = match failure.downcast_ref::<web::Error>() {
+        Some(web::Error::NoApiKey | web::Error::NotSignedIn) => {
+            ("PGRST302", failure.fault().message().into_owned(), None)
+        }
+        _ => match failure.downcast_ref::<auth::Error>()? {
+            auth::Error::TokenExpired => ("PGRST303", "JWT expired".to_owned(), Some("JWT expired")),
+            auth::Error::TokenRevoked => {
+                ("PGRST303", failure.fault().message().into_owned(), Some("Token has been revoked"))
+            }
+            auth::Error::BadToken(_) => {
+                ("PGRST301", failure.fault().message().into_owned(), Some("invalid JWT"))
+            }
+            _ => return None,
+        },
+    };
+    let mut words = Words::new(401, code, message);
+    if let Some(hint) = failure.fault().hint() {
+        words = words.hint(hint.into_owned());
+    }
+    if let Some(says) = says {
+        let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{says}\"");
+        words.headers.push(("www-authenticate".to_owned(), challenge));
+    }
+    Some(words)
 }
 
 fn outside(error: &auth::outside::Error) -> Words {

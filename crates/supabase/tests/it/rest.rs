@@ -4,4 +4,5 @@ mod answers;
 mod description;
 mod house;
 mod refusals;
+mod rules;
 mod shapes;

@@ -78,3 +78,109 @@ async fn the_service_key_passes_by_the_policies() {
     assert_eq!(app.service().get("/rest/v1/authors?select=name").await.value(), json!([{ "name": "Lem" }]));
     assert_eq!(app.stranger().get("/rest/v1/authors?select=name").await.value(), json!([]));
 }
+
+#[tokio::test]
+async fn who_does_not_get_in_is_told_in_postgrests_words() {
+    let app = TestApp::start().await;
+    library(&app).await;
+    let ann = app.person("ann").await.client;
+    ann.get("/rest/v1/authors").await.expect(200);
+    let told = |seen: &spec::http::Seen| {
+        let said = seen.value();
+        (said["code"].as_str().unwrap().to_owned(), seen.header("www-authenticate").to_owned())
+    };
+    let bare = spec::Client { headers: vec![], ..app.stranger() };
+    let nobody = bare.get("/rest/v1/authors").await.expect(401);
+    assert_eq!(told(&nobody), ("PGRST302".to_owned(), "Bearer".to_owned()));
+
+    let forged = app.stranger().with("authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmVk");
+    let (code, challenge) = told(&forged.get("/rest/v1/authors").await.expect(401));
+    assert_eq!(code, "PGRST301");
+    assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
+
+    app.clock.advance(std::time::Duration::from_secs(16 * 60));
+    let late = ann.get("/rest/v1/authors").await.expect(401);
+    let challenge = "Bearer error=\"invalid_token\", error_description=\"JWT expired\"".to_owned();
+    assert_eq!(told(&late), ("PGRST303".to_owned(), challenge));
+    assert_eq!(late.value()["message"], "JWT expired");
+    assert_eq!(late.value().as_object().unwrap().len(), 4, "{}", late.text());
+}
+
+#[tokio::test]
+async fn a_page_elsewhere_reads_what_postgrest_shows_to_pages() {
+    let origin = "https://app.example.com";
+    let app = TestApp::builder().with("server.cors.allowed_origins", origin).start().await;
+    library(&app).await;
+    let ann = app.person("ann").await.client.with("origin", origin);
+    let wish = [("prefer", "count=exact")];
+    let seen = ann.send(Method::GET, "/rest/v1/authors", &wish, Default::default()).await.expect(200);
+    assert_eq!(seen.header("access-control-allow-origin"), origin);
+    let exposed = seen.header("access-control-expose-headers").to_lowercase();
+    for name in ["content-encoding", "content-location", "content-range", "content-type", "date", "location"]
+    {
+        assert!(exposed.split(", ").any(|one| one == name), "{name}: {exposed}");
+    }
+    let refused = ann.get("/rest/v1/nothing").await.expect(404);
+    assert_eq!(refused.header("access-control-allow-origin"), origin, "a page reads why, too");
+    for method in ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"] {
+        let before = [
+            ("origin", origin),
+            ("access-control-request-method", method),
+            (
+                "access-control-request-headers",
+                "apikey,authorization,content-profile,content-type,prefer,x-client-info",
+            ),
+        ];
+        let client = app.stranger();
+        let seen = client.send(Method::OPTIONS, "/rest/v1/authors", &before, Default::default()).await;
+        assert!(seen.status.is_success(), "{method}: {}", seen.status);
+        assert!(seen.header("access-control-allow-methods").contains(method), "{method}");
+        let allowed = seen.header("access-control-allow-headers").to_lowercase();
+        for name in ["apikey", "authorization", "content-profile", "content-type", "prefer", "x-client-info"]
+        {
+            assert!(allowed.contains(name), "{name}: {allowed}");
+        }
+    }
+    let other = app.stranger().with("origin", "https://evil.example");
+    assert_eq!(other.get("/rest/v1/authors").await.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn what_comes_first_comes_first_in_every_dialect() {
+    let app = TestApp::builder().with("data.pre_request", "guard.pass").unlimited().start().await;
+    library(&app).await;
+    let ann = app.person("ann").await.client;
+    let plain = json!({ "query": "{ authors { name } }" });
+    let relay = json!({ "query": "{ authorsCollection { edges { node { name } } } }" });
+    // Named, and not there: nothing is served, and the operator is told why.
+    let closed = ann.get("/rest/v1/authors").await.expect(503);
+    assert_eq!(closed.value()["code"], "data.pre_request.refused");
+    assert!(!ann.get("/api/v1/tables/authors").await.status.is_success());
+    assert_ne!(ann.post("/api/v1/graphql", plain.clone()).await.value()["data"]["authors"], json!([]));
+    assert!(!app.running.services.data.catalog().relations.is_empty());
+
+    app.owner(
+        "create schema guard; grant usage on schema guard to anon, authenticated, service_role;
+         create function guard.pass() returns void language plpgsql as $$ begin
+           if current_setting('request.headers', true)::json->>'x-shut' is not null then
+             raise sqlstate 'PT403' using message = 'shut for ' || auth.uid()::text; end if; end $$;
+         grant execute on function guard.pass() to anon, authenticated, service_role",
+    )
+    .await;
+    app.eventually(async || ann.get("/rest/v1/authors").await.status == 200).await;
+    ann.get("/api/v1/tables/authors").await.expect(200);
+    let shut = ann.clone().with("x-shut", "yes");
+    for (path, query) in [("/api/v1/graphql", &plain), ("/graphql/v1", &relay)] {
+        let open = ann.post(path, query.clone()).await.value();
+        assert_eq!(open["errors"], serde_json::Value::Null, "{path}: {open}");
+        let refused = shut.post(path, query.clone()).await.value();
+        assert!(refused["data"].is_null(), "{path}: {refused}");
+        let message = refused["errors"][0]["message"].as_str().unwrap();
+        assert!(message.starts_with("shut for "), "{path}: {refused}");
+    }
+    let refused = shut.get("/rest/v1/authors").await.expect(403);
+    assert!(refused.value()["message"].as_str().unwrap().starts_with("shut for "), "{}", refused.text());
+    let refused = shut.get("/api/v1/tables/authors").await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(refused.text().contains("shut for "), "{}", refused.text());
+}

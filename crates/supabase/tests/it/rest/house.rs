@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base::{Caller, Clock, DbRole, Rng, Who};
+use data::ask::Name;
 use data::{Data, Scope};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -54,10 +55,20 @@ impl House {
 
     /// With some of its configuration changed.
     pub async fn with(change: impl FnOnce(&mut RestConfig)) -> House {
+        House::of(change, None, "").await
+    }
+
+    /// With a function that is called first.
+    pub async fn guarded(pre_request: Name, sql: &str) -> House {
+        House::of(|_| (), Some(pre_request), sql).await
+    }
+
+    async fn of(change: impl FnOnce(&mut RestConfig), pre_request: Option<Name>, sql: &str) -> House {
         let database = Database::new(&[]).await;
         database.owner().await.batch_execute(SCHEMA).await.unwrap();
+        database.owner().await.batch_execute(sql).await.unwrap();
         let pg = database.pg();
-        let scope = Scope { exposed: vec!["public".into()], extra: vec![], gate: true, pre_request: None };
+        let scope = Scope { exposed: vec!["public".into()], extra: vec![], gate: true, pre_request };
         let data = Data::open(pg.clone(), scope.clone()).await.unwrap();
         let mut config = RestConfig::over(&scope, RestConfig::default().rules);
         change(&mut config);

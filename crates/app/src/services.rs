@@ -372,6 +372,7 @@ fn place(
             .get(&crate::monitoring::CLIENT_CA_FILE)
             .map(|_| basics.data.join(METRICS_SOCKET)),
         admin_aside: given.get(&crate::administration::LISTEN).map(|_| basics.data.join(ADMIN_SOCKET)),
+        nftables: !given.get(&detection::settings::NFTABLES).is_empty(),
         publishable_key: Secret::from(keys.publishable.as_str()),
         secret_key: keys.secret.clone(),
         database: database.admin.clone(),

@@ -284,7 +284,9 @@ fn public_url(settings: &Settings, address: SocketAddr, secure: bool) -> String 
     match settings.get(&tls::settings::DOMAINS).first() {
         Some(name) if name.contains(':') => format!("https://[{name}]{port}"),
         Some(name) => format!("https://{name}{port}"),
-        None if address.ip().is_loopback() => format!("https://localhost{port}"),
+        None if address.ip().is_loopback() || address.ip().is_unspecified() => {
+            format!("https://localhost{port}")
+        }
         None => format!("https://{address}"),
     }
 }

@@ -14,7 +14,7 @@ use base::Settings;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::{Error, limits, settings};
@@ -137,14 +137,7 @@ async fn run(text: &str) -> Result<(), String> {
 }
 
 async fn told(text: &str) -> Result<(), String> {
-    let mut child = Command::new("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("nft cannot be run ({error})"))?;
+    let mut child = spawned(&PLACES)?;
     if let Some(mut stdin) = child.stdin.take() {
         // One that does not read says why in its own words.
         let _ = stdin.write_all(text.as_bytes()).await;
@@ -152,6 +145,24 @@ async fn told(text: &str) -> Result<(), String> {
     let ended = child.wait_with_output().await.map_err(|error| format!("nft broke off ({error})"))?;
     let why = String::from_utf8_lossy(&ended.stderr);
     if ended.status.success() { Ok(()) } else { Err(why.lines().next().unwrap_or_default().to_owned()) }
+}
+
+/// By its name, as `PATH` has it, and where the `PATH` of ordinary users, and of services that run as one, does not look.
+const PLACES: [&str; 4] = ["nft", "/usr/sbin/nft", "/sbin/nft", "/usr/local/sbin/nft"];
+
+/// nft, from the first place that has it.
+fn spawned(places: &[&str]) -> Result<Child, String> {
+    let mut missing = "nft is not installed".to_owned();
+    for place in places {
+        let mut nft = Command::new(place);
+        nft.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        match nft.kill_on_drop(true).spawn() {
+            Ok(child) => return Ok(child),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => missing = format!("{place} cannot be run ({error})"),
+        }
+    }
+    Err(missing)
 }
 
 #[cfg(test)]
@@ -189,5 +200,17 @@ mod tests {
         assert!(
             text.starts_with("table inet palisade_bans_80_443 {}\ndelete table inet palisade_bans_80_443\n")
         );
+    }
+
+    #[tokio::test]
+    async fn nft_is_found_where_ordinary_users_do_not_look_and_its_absence_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = folder.path().join("nft").display().to_string();
+        let said = spawned(&[&nowhere]).map(drop).unwrap_err();
+        assert_eq!(said, "nft is not installed");
+        assert!(spawned(&[&nowhere, "/bin/true"]).is_ok(), "the next place is tried");
+        std::fs::write(&nowhere, "not a program").unwrap();
+        let said = spawned(&[&nowhere]).map(drop).unwrap_err();
+        assert!(said.contains("cannot be run"), "{said}");
     }
 }

@@ -52,7 +52,8 @@ pub static LOG_FILE: Setting<Option<PathBuf>> = Setting::unset("detection.log_fi
 pub static NFTABLES: Setting<Vec<String>> = Setting::new("detection.nftables", "").changes(
     "ports, such as 80 and 443, at which a set of nftables drops every packet of those who are kept out; it needs nft and \
      CAP_NET_ADMIN, and the program's own refusals stay. Empty: no set",
-);
+)
+.proven_by(&[106]);
 
 /// Further paths that nobody has a reason to ask for.
 pub static CANARY_PATHS: Setting<Vec<String>> = Setting::new("detection.canaries.paths", "")

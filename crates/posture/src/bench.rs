@@ -44,6 +44,8 @@ pub struct Place {
     pub metrics_aside: Option<PathBuf>,
     /// A socket where administrators are answered, where the listener does not answer them.
     pub admin_aside: Option<PathBuf>,
+    /// Whether the kernel is said to keep out whom the instance keeps out: control 106 looks there.
+    pub nftables: bool,
     /// How long lines are gathered before they are put into a store: that much may be missing there.
     pub logs_gathered: Duration,
     /// What a browser would know.
@@ -203,10 +205,9 @@ impl Bench {
         }
     }
 
-    /// A client address that nobody else has: any of 127/8 is ours to bind while the instance listens on loopback.
+    /// A client address that nobody else has: any of 127/8 is ours to bind, to any of this machine's addresses.
     pub fn own_address(&self) -> Option<IpAddr> {
-        let is_local = self.place.address.ip().is_loopback() && self.place.address.is_ipv4();
-        is_local.then(|| {
+        http::met_at(self.place.address).is_ipv4().then(|| {
             let part = |low: u32, range: u32| u8::try_from(low + self.place.rng.below(range)).unwrap_or(1);
             IpAddr::V4(Ipv4Addr::new(127, part(64, 190), part(0, 255), part(1, 253)))
         })

@@ -1,6 +1,6 @@
 //! HTTP as any client could speak it: raw, one request a connection, any header, any client address we may have.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,7 +103,14 @@ impl Bench {
     }
 }
 
+/// Where a listener is met from this machine: one that takes every address, at loopback.
+pub(super) fn met_at(address: SocketAddr) -> SocketAddr {
+    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+    SocketAddr::new(ip, address.port())
+}
+
 pub(super) async fn connect_from(address: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
+    let address = met_at(address);
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(from) = from {
         socket.bind(SocketAddr::new(from, 0))?;
@@ -208,7 +215,7 @@ impl Ask<'_> {
         let place = &self.bench.place;
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            head.push_str(&format!("host: {}\r\n", place.address));
+            head.push_str(&format!("host: {}\r\n", met_at(place.address)));
         }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));

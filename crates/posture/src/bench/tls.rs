@@ -117,7 +117,7 @@ impl Bench {
         let unreached = |source| Trouble::Network { what: format!("connecting to {seat}"), source };
         match seat {
             Seat::Tcp(address) => {
-                let from = self.own_address().filter(|_| address.ip().is_loopback());
+                let from = self.own_address().filter(|_| super::http::met_at(*address).ip().is_loopback());
                 Ok(Box::new(super::http::connect_from(*address, from).await.map_err(unreached)?))
             }
             Seat::Socket(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(unreached)?)),

@@ -43,14 +43,15 @@ pub async fn bans_are_listed_added_and_lifted(bench: &Bench) -> Result<Finding, 
     let sql = bench.sql().await?;
     let tried = async {
         let during = is_served(bench, who).await;
+        let in_kernel = if bench.place.nftables { Some(in_kernel(bench, who).await) } else { None };
         let listed = listed(bench, &network).await?;
         let said =
             bench.program(&["bans", "list", "--data", &bench.place.data.display().to_string()], &[]).await?;
-        Ok::<_, Trouble>((during, listed, said))
+        Ok::<_, Trouble>((during, listed, said, in_kernel))
     };
     let tried = tried.await;
     let lifted = lift(bench, &network).await?;
-    let (during, listed, said) = tried?;
+    let (during, listed, said, in_kernel) = tried?;
     let after = is_served(bench, who).await;
     let this_machine = json!({ "network": "127.0.0.1" });
     let refused = bench.operator("POST", PATH).json(&this_machine).send().await?.status;
@@ -63,7 +64,12 @@ pub async fn bans_are_listed_added_and_lifted(bench: &Bench) -> Result<Finding, 
     };
     let both = recorded("ban.created").await? && recorded("ban.lifted").await?;
     let until = listed.as_ref().map_or("(not listed)", |ban| ban["until"].as_str().unwrap_or("(no end)"));
-    Ok(Finding::all([
+    let kernel = in_kernel.map(|there| {
+        let is =
+            if there { "stands in the set of nftables" } else { "does not stand in the set of nftables" };
+        (there, format!("detection.nftables: {who} {is}, as the kernel lists it"))
+    });
+    let lines = [
         (before, format!("{who} is served")),
         (added.status == 200, format!("a ban of {who} for ten minutes is taken ({})", added.status)),
         (!during, format!("then no connection from {who} is answered")),
@@ -72,7 +78,18 @@ pub async fn bans_are_listed_added_and_lifted(bench: &Bench) -> Result<Finding, 
         (lifted == 200 && after, format!("lifted, {who} is served again")),
         (both, "both are recorded, as ban.created and ban.lifted".to_owned()),
         (refused == 400, format!("this machine itself cannot be kept out by a slip ({refused})")),
-    ]))
+    ];
+    Ok(Finding::all(lines.into_iter().chain(kernel)))
+}
+
+/// Whether the kernel comes to know of a ban, as it tells whoever administrates the machine.
+async fn in_kernel(bench: &Bench, who: IpAddr) -> bool {
+    let is_there = async || {
+        let rules = super::exposure::ruleset().await.unwrap_or_default();
+        let sets = rules.split("table ").filter(|table| table.starts_with("inet palisade_bans_"));
+        Ok(sets.flat_map(str::lines).any(|line| line.contains(&format!("{who} timeout"))))
+    };
+    bench.within(5, "the kernel's set", is_there).await.is_ok()
 }
 
 /// Goes on until a connection is not answered, and sees that nobody else is meant, that it is listed with an end, and

@@ -134,6 +134,19 @@ async fn speaks_postgres(address: SocketAddr) -> bool {
     matches!(timeout(Duration::from_secs(1), asked).await, Ok(Ok(b'S' | b'N')))
 }
 
+/// The kernel's rules, where we may look at them.
+pub(super) async fn ruleset() -> Option<String> {
+    for nft in ["nft", "/usr/sbin/nft", "/sbin/nft", "/usr/local/sbin/nft"] {
+        let looked =
+            tokio::process::Command::new(nft).args(["list", "ruleset"]).kill_on_drop(true).output().await;
+        if let Ok(output) = looked {
+            let rules = || String::from_utf8_lossy(&output.stdout).into_owned();
+            return output.status.success().then(rules);
+        }
+    }
+    None
+}
+
 /// 69: what keeps others out is said with its evidence, and each listener with what it comes to.
 pub async fn exposure_is_shown_with_evidence(bench: &Bench) -> Result<Finding, Trouble> {
     let report = doctor(bench).await?;
@@ -141,9 +154,7 @@ pub async fn exposure_is_shown_with_evidence(bench: &Bench) -> Result<Finding, T
     let evidence = firewall["evidence"].as_str().unwrap_or_default();
     let said = firewall["drops_by_default"].as_bool();
     // Looked at here as well, where we may.
-    let looked = tokio::process::Command::new("nft").args(["list", "ruleset"]).output().await;
-    let drops = looked.ok().filter(|output| output.status.success()).map(|output| {
-        let rules = String::from_utf8_lossy(&output.stdout).into_owned();
+    let drops = ruleset().await.map(|rules| {
         rules.lines().any(|line| {
             line.contains("hook input") && line.contains("type filter") && line.contains("policy drop")
         })

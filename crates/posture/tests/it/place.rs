@@ -47,6 +47,7 @@ pub fn lay(address: SocketAddr, database: pg::admin::Target, program: &str) -> L
         logs_gathered: std::time::Duration::from_secs(60),
         metrics_aside: None,
         admin_aside: None,
+        nftables: false,
         publishable_key: Secret::from("publishable"),
         secret_key: Secret::from("secret"),
         database,

@@ -45,6 +45,7 @@ fn bench(app: &TestApp) -> Bench {
         logs_gathered: std::time::Duration::from_secs(60),
         metrics_aside: Some(app.data().join("metrics.sock")).filter(|path| path.exists()),
         admin_aside: Some(app.data().join("admin.sock")).filter(|path| path.exists()),
+        nftables: false,
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),
         database: app.database.target(),

@@ -76,7 +76,6 @@ const WITHOUT_CONTROL: &[&str] = &[
     "database.pg_bin",
     "detection.canaries.ban",
     "detection.canaries.paths",
-    "detection.nftables",
     "email.file_dir",
     "email.from_address",
     "email.from_name",

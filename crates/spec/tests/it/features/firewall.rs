@@ -191,6 +191,29 @@ async fn nft(hosts: &Hosts, words: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// nft as the server finds it: by `mood`, the real one, or one that says why not, or one that only says that all is well.
+fn moody_nft(home: &std::path::Path) {
+    let script = format!(
+        "#!/bin/sh\ncase $(cat {home}/mood) in\n silent) exec cat >/dev/null;;\n failing) echo Operation not permitted >&2; exit 1;;\nesac\n\
+         for nft in /usr/sbin/nft /sbin/nft /usr/bin/nft; do [ -x $nft ] && exec $nft \"$@\"; done\n",
+        home = home.display()
+    );
+    std::fs::write(home.join("nft"), script).unwrap();
+    std::fs::set_permissions(home.join("nft"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// A server on every address of the machine, with bans in the kernel at these ports.
+fn serving(hosts: &Hosts, home: &std::path::Path, nftables: &str) -> Child {
+    let log = std::fs::File::create(home.join("output.txt")).unwrap();
+    let mut command = Hosts::at(&hosts.machine(), &spec::program::binary().display().to_string());
+    command.args(["serve", "--listen", "0.0.0.0:443", "--server.tls.local_ca", "true"]);
+    command.args(["--server.http_port", "0", "--server.hosts", HERE, "--detection.nftables", nftables]);
+    command.args(["--monitoring.enabled", "false", "--data"]).arg(home.join("data"));
+    command.arg("--ready-file").arg(home.join("ready.json")).current_dir(home);
+    command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", home.display()));
+    command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+}
+
 #[tokio::test]
 async fn whoever_is_kept_out_meets_the_kernel_first_at_our_ports_and_at_no_others() {
     let Some(hosts) = Hosts::make().await else { return };
@@ -202,37 +225,20 @@ async fn whoever_is_kept_out_meets_the_kernel_first_at_our_ports_and_at_no_other
     let home = tempfile::Builder::new().prefix("palisade-nft-").permissions(for_all).tempdir().unwrap();
     let (data, ready) = (home.path().join("data"), home.path().join("ready.json"));
     let _ssh = hosts.listener(home.path(), "sshd", &[2222]).await;
-    let program = spec::program::binary().display().to_string();
-    let start = |nftables: &str| {
-        let log = std::fs::File::create(home.path().join("output.txt")).unwrap();
-        let mut command = Hosts::at(&hosts.machine(), &program);
-        command.args([
-            "serve",
-            "--listen",
-            "0.0.0.0:443",
-            "--server.tls.local_ca",
-            "true",
-            "--server.http_port",
-            "0",
-        ]);
-        command.args([
-            "--server.hosts",
-            HERE,
-            "--detection.nftables",
-            nftables,
-            "--monitoring.enabled",
-            "false",
-        ]);
-        command.arg("--data").arg(&data).arg("--ready-file").arg(&ready).current_dir(home.path());
-        command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
-    };
+    let mood = |word: &str| std::fs::write(home.path().join("mood"), word).unwrap();
+    moody_nft(home.path());
+    mood("well");
+    let start = |nftables: &str| serving(&hosts, home.path(), nftables);
     let output = || std::fs::read_to_string(home.path().join("output.txt")).unwrap_or_default();
     // What is no port is refused, not passed over.
-    let refused = tokio::time::timeout(std::time::Duration::from_secs(60), start("443,https").wait())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(!refused.success() && output().contains("`https` is no port"), "{}", output());
+    let refused = async |ports: &str, why: &str| {
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(60), start(ports).wait()).await;
+        assert!(!ended.unwrap().unwrap().success() && output().contains(why), "{}", output());
+    };
+    refused("443,https", "`https` is no port").await;
+    mood("failing");
+    refused("443", "the set cannot be made: Operation not permitted. It needs nft").await;
+    mood("well");
 
     let mut server = start("443");
     for _ in 0..1200 {
@@ -246,6 +252,21 @@ async fn whoever_is_kept_out_meets_the_kernel_first_at_our_ports_and_at_no_other
         let (code, said) = hosts.palisade(&format!("bans {words} --data {}", data.display())).await;
         assert_eq!(code, 0, "{said}");
     };
+    // On every address, as `up` listens, each probe finds its way; and what the kernel should keep is looked for there.
+    let check =
+        async |control: u16| hosts.palisade(&format!("check {control} --data {}", data.display())).await;
+    for control in [37, 71, 103, 106] {
+        let (code, said) = check(control).await;
+        assert_eq!(code, 0, "{said}");
+    }
+    assert!(check(106).await.1.contains("stands in the set of nftables"));
+    mood("silent");
+    let (code, said) = check(106).await;
+    assert!(
+        code != 0 && said.contains("does not stand in the set"),
+        "an nft that does nothing is seen: {said}"
+    );
+    mood("well");
     assert_eq!(hosts.open(&[443, 2222]).await, [443, 2222], "before");
     bans("add 198.18.77.2 --for 1h").await;
     // An address within a network, and one of the other family: the set takes them together.

@@ -214,6 +214,15 @@ async fn row_25_a_long_password_is_refused_everywhere_before_it_is_hashed() {
         app.stranger().post("/auth/v1/signup", json!({ "email": "l@example.com", "password": long })).await;
     made.expect(200);
     Person::sign_in(&app.stranger(), "l@example.com", &long).await.expect(200);
+    // Every one of them counts, however many bytes each is.
+    Person::sign_in(&app.stranger(), "l@example.com", &format!("{}y", &long[..127])).await.expect(400);
+    Person::sign_in(&app.stranger(), "l@example.com", &long[..127]).await.expect(400);
+    let wide = format!("Aa1!{}", "\u{1f511}".repeat(124));
+    let body = json!({ "email": "w@example.com", "password": wide });
+    app.stranger().post("/auth/v1/signup", body).await.expect(200);
+    Person::sign_in(&app.stranger(), "w@example.com", &wide).await.expect(200);
+    let other = format!("Aa1!{}\u{1f512}", "\u{1f511}".repeat(123));
+    Person::sign_in(&app.stranger(), "w@example.com", &other).await.expect(400);
     assert!(hashes() >= before + 2);
 }
 

@@ -41,6 +41,9 @@ pub const WRITE_STALL_MS_MAX: Limit = Limit::new(
 /// Time between two pieces of a body.
 pub const BODY_STALL_MS_MAX: Limit =
     Limit::new("edge_body_stall_ms_max", 10_000, "a body that stops arriving is given up");
+/// How long the beginning of a body that is too large is waited for, where a route has words for it.
+pub const OVERSIZE_LOOK_MS_MAX: Limit =
+    Limit::new("edge_oversize_look_ms_max", 20, "what is refused anyway is refused at once");
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: Limit =
     Limit::new("edge_head_bytes_max", 64 * 1024, "long filters fit in a URL, a megabyte does not");

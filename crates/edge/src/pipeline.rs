@@ -22,7 +22,7 @@ use web::{
 
 use crate::access::{self, Line};
 use crate::config::{EdgeConfig, Identified, Refusal, Used};
-use crate::limits::BODY_STALL_MS_MAX;
+use crate::limits::{BODY_STALL_MS_MAX, OVERSIZE_LOOK_MS_MAX};
 use crate::router::{Found, Router};
 use crate::sentry::{Arrived, KeptOut, TooMuch};
 use crate::{
@@ -270,7 +270,7 @@ impl Edge {
             let (address, method) = (way.address, &parts.method);
             (self.config.on_use)(&Used { caller: &caller, address, method, path: &route.path });
         }
-        let body = read(body, &parts.headers, route.limits.body_bytes_max).await?;
+        let body = read(body, &parts.headers, &route).await?;
         if route.credentials == Credentials::Browser {
             web::csrf::require_ours(parts, &body)?;
         }
@@ -488,22 +488,33 @@ fn check(way: &mut Way, verdict: Option<Verdict>) -> Result<(), WebError> {
 }
 
 /// Reads a body within the route's limit; a peer that declares too much is refused before it sends.
-async fn read(body: Incoming, headers: &HeaderMap, limit_bytes: u64) -> Result<Bytes, WebError> {
+async fn read(mut body: Incoming, headers: &HeaderMap, route: &Bound) -> Result<Bytes, Failure> {
+    let limit_bytes = route.limits.body_bytes_max;
     if hyper::body::Body::is_end_stream(&body) {
         return Ok(Bytes::new());
     }
     let declared = headers
         .get(http::header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let too_large = |beginning: &[u8]| {
+        let better = route.oversize.and_then(|oversize| oversize(beginning));
+        better.unwrap_or_else(|| WebError::TooLarge { limit_bytes }.into())
+    };
     if declared.is_some_and(|length| length > limit_bytes) {
-        return Err(WebError::TooLarge { limit_bytes });
+        let look = Duration::from_millis(OVERSIZE_LOOK_MS_MAX.value);
+        let first = match route.oversize {
+            Some(_) => tokio::time::timeout(look, body.frame()).await.ok().flatten(),
+            None => None,
+        };
+        let first = first.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
+        return Err(too_large(&first.unwrap_or_default()));
     }
     let mut limited = Limited::new(body, usize::try_from(limit_bytes).unwrap_or(usize::MAX));
     let mut whole = Vec::new();
     loop {
         let stall = Duration::from_millis(BODY_STALL_MS_MAX.value);
         match tokio::time::timeout(stall, limited.frame()).await {
-            Err(_) => return Err(WebError::TooSlow),
+            Err(_) => return Err(WebError::TooSlow.into()),
             Ok(None) => return Ok(whole.into()),
             Ok(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
@@ -514,10 +525,10 @@ async fn read(body: Incoming, headers: &HeaderMap, limit_bytes: u64) -> Result<B
                 }
             }
             Ok(Some(Err(error))) if error.is::<http_body_util::LengthLimitError>() => {
-                return Err(WebError::TooLarge { limit_bytes });
+                return Err(too_large(&whole));
             }
             Ok(Some(Err(_))) => {
-                return Err(WebError::Malformed { what: "The request body broke off".to_owned() });
+                return Err(WebError::Malformed { what: "The request body broke off".to_owned() }.into());
             }
         }
     }

@@ -39,10 +39,12 @@ const fn signed_in(method: Method, path: &'static str, handler: web::Handler<Sta
 
 const ROUTES: [Route<State>; 17] = [
     open(Method::POST, "/signup", account::sign_up)
+        .oversize(web::long_password)
         .rate(Rate::Signup)
         .account(account::email_of)
         .summary("Makes an account"),
     open(Method::POST, "/signin", session::sign_in)
+        .oversize(web::long_password)
         .rate(Rate::Login)
         .account(account::email_of)
         .summary("Signs in with a password"),

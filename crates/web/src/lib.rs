@@ -14,6 +14,7 @@ mod envelope;
 mod error;
 mod guard;
 mod info;
+mod oversize;
 pub mod repeat;
 mod route;
 mod status;
@@ -28,6 +29,7 @@ pub use envelope::{code_of, plain};
 pub use error::Error;
 pub use guard::Guard;
 pub use info::RouteInfo;
+pub use oversize::long_password;
 pub use route::{
     Account, Area, Bound, Budgeted, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused,
     Route,

@@ -61,6 +61,9 @@ pub type Budgeted = fn(&Ask) -> Rate;
 /// Reads from a request as how many it is counted, where one can hold several.
 pub type CountsAs = fn(&Ask) -> u32;
 
+/// Better words for a body that is too large, by how it begins.
+pub type Oversize = fn(&[u8]) -> Option<Failure>;
+
 /// Bounds of one route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -116,6 +119,8 @@ pub struct Route<S: 'static> {
     pub counts_as: Option<CountsAs>,
     /// The account the request is about, so that its budget is counted per account as well as per address.
     pub account: Option<Account>,
+    /// What is said of a body over the limit that begins in some way.
+    pub oversize: Option<Oversize>,
     /// What a session may still owe and use it: the way to settle that debt.
     pub settles: &'static [Owed],
     /// Whether another site's form may post here, as identity providers do.
@@ -141,6 +146,7 @@ impl<S> Route<S> {
             budgeted: None,
             counts_as: None,
             account: None,
+            oversize: None,
             settles: &[],
             from_elsewhere: false,
             for_clients: false,
@@ -176,6 +182,11 @@ impl<S> Route<S> {
     /// Counts its budget per account too: `account` reads the address or number a sign-in form names.
     pub const fn account(mut self, account: Account) -> Self {
         self.account = Some(account);
+        self
+    }
+    /// Says of a body over the limit what `oversize` makes of its beginning, if anything.
+    pub const fn oversize(mut self, oversize: Oversize) -> Self {
+        self.oversize = Some(oversize);
         self
     }
     /// Open to sessions that still owe one of `debts`, since it is how they settle it.
@@ -238,6 +249,8 @@ pub struct Bound {
     pub counts_as: Option<CountsAs>,
     /// The account the request is about.
     pub account: Option<Account>,
+    /// What is said of a body over the limit that begins in some way.
+    pub oversize: Option<Oversize>,
     /// What a session may still owe and use it.
     pub settles: &'static [Owed],
     /// Whether another site's form may post here.
@@ -330,6 +343,7 @@ impl Mount {
                 budgeted: route.budgeted,
                 counts_as: route.counts_as,
                 account: route.account,
+                oversize: route.oversize,
                 settles: route.settles,
                 from_elsewhere: route.from_elsewhere,
                 for_clients: route.for_clients,

@@ -118,10 +118,12 @@ const ROUTES: [Route<State>; 31] = [
     open(Method::GET, "/.well-known/openid-configuration", server::openid)
         .summary("Where what is, for OIDC clients"),
     open(Method::POST, "/signup", account::sign_up)
+        .oversize(web::long_password)
         .rate(Rate::Signup)
         .account(fields::account)
         .summary("Makes an account"),
     open(Method::POST, "/token", token::token)
+        .oversize(web::long_password)
         .budgeted(token::budget)
         .account(fields::account)
         .summary("Signs in with a password, or refreshes a session"),
@@ -157,21 +159,27 @@ const ROUTES: [Route<State>; 31] = [
         .summary("Sends the caller a code that proves they are there"),
     for_admins(Method::POST, "/invite", links::invite).summary("Invites somebody by mail"),
     for_admins(Method::POST, "/admin/generate_link", links::generate_link)
+        .oversize(web::long_password)
         .summary("Makes a link without sending it"),
     signed_in(Method::GET, "/user", account::get_user)
         .settles(ANY)
         .for_clients()
         .summary("The caller's account"),
     signed_in(Method::PUT, "/user", account::put_user)
+        .oversize(web::long_password)
         .settles(PASSWORD)
         .summary("Changes the caller's account"),
     signed_in(Method::POST, "/logout", account::log_out)
         .settles(ANY)
         .summary("Ends the caller's session, or every one they have"),
     for_admins(Method::GET, "/admin/users", admin::list).summary("Accounts, page by page"),
-    for_admins(Method::POST, "/admin/users", admin::create).summary("Makes an account for somebody"),
+    for_admins(Method::POST, "/admin/users", admin::create)
+        .oversize(web::long_password)
+        .summary("Makes an account for somebody"),
     for_admins(Method::GET, "/admin/users/{id}", admin::get).summary("One account"),
-    for_admins(Method::PUT, "/admin/users/{id}", admin::change).summary("Changes an account"),
+    for_admins(Method::PUT, "/admin/users/{id}", admin::change)
+        .oversize(web::long_password)
+        .summary("Changes an account"),
     for_admins(Method::DELETE, "/admin/users/{id}", admin::remove)
         .summary("Removes an account, wholly or softly"),
     for_admins(Method::DELETE, "/admin/users/{id}/identities/{identity}", admin::remove_identity)

@@ -31,6 +31,18 @@ pub enum Db {
         #[command(flatten)]
         report: Report,
     },
+    /// Clean HTML that stands in columns with `@palisade html: sanitize` already, as what is written there today is cleaned.
+    CleanHtml {
+        /// One table, as `schema.table`; all of them where none is named.
+        #[arg(long)]
+        table: Option<String>,
+        /// Only count what would be changed.
+        #[arg(long)]
+        dry_run: bool,
+        /// Where the server is.
+        #[command(flatten)]
+        report: Report,
+    },
 }
 
 /// `palisade db readonly …`
@@ -76,6 +88,9 @@ pub async fn run(what: &Db) -> Result<Exit, Error> {
     let what = match what {
         Db::Readonly { what } => what,
         Db::Grants { role, report } => return grants(role.as_deref(), report).await,
+        Db::CleanHtml { table, dry_run, report } => {
+            return clean_html(table.as_deref(), *dry_run, report).await;
+        }
     };
     match what {
         Readonly::List { at } => return lines(at, PATH, line).await,
@@ -120,6 +135,36 @@ async fn grants(role: Option<&str>, report: &Report) -> Result<Exit, Error> {
         say(&described(role));
     }
     Ok(Exit::Success)
+}
+
+/// `palisade db clean-html`
+async fn clean_html(table: Option<&str>, dry_run: bool, report: &Report) -> Result<Exit, Error> {
+    let asked = json!({ "table": table, "dry_run": dry_run });
+    let answer = control::ask(&report.at.data, Method::POST, "/database/html", Some(&asked)).await?;
+    let columns = list(&answer["columns"]);
+    if report.json {
+        say(&answer.to_string());
+    } else if columns.is_empty() {
+        say("no column is tagged `@palisade html: sanitize`");
+    } else {
+        columns.iter().for_each(|column| say(&cleaned(column, dry_run)));
+    }
+    let left = columns.iter().any(|column| column["refused"] != 0);
+    Ok(if left { Exit::Failed } else { Exit::Success })
+}
+
+/// What was found in a column, in a line.
+fn cleaned(column: &Value, dry_run: bool) -> String {
+    let place = format!("{}.{}", text(&column["table"]), text(&column["column"]));
+    let (looked_at, unclean) = (&column["looked_at"], &column["unclean"]);
+    if dry_run {
+        return format!("{place}: {unclean} of {looked_at} values would be changed");
+    }
+    let mut line = format!("{place}: {} of {looked_at} values were changed", column["cleaned"]);
+    if column["refused"] != 0 {
+        line.push_str(&format!(", {} refused: {}", column["refused"], text(&column["why"])));
+    }
+    line
 }
 
 /// A role in lines.

@@ -428,6 +428,7 @@ fn edges(
         audit: services.audit.clone(),
         data: services.data.clone(),
         migrations: services.migrations.clone(),
+        admin: database.admin.clone(),
         tls: services.tls.clone(),
         guests: services.guests.clone(),
         policies: services.policies.clone(),

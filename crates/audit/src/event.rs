@@ -343,6 +343,8 @@ events! {
     DbMigrationFailed "db.migration_failed" Warn Must;
     /// An operator took a migration of the application back.
     DbMigrationReverted "db.migration_reverted" Warn Must;
+    /// An operator has stored HTML of tagged columns cleaned; what is about which table.
+    DbHtmlCleaned "db.html_cleaned" Info Must;
     /// Somebody who came with SQL themselves ran a statement of a class that is recorded (control 56).
     DbStatement "db.statement" Info May;
     /// More such statements came than could be recorded; how many is in it.

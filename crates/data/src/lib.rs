@@ -19,6 +19,7 @@ pub mod repeat;
 mod run;
 pub mod settings;
 pub mod sql;
+pub mod stored;
 pub mod typings;
 
 pub use catalog::Scope;

@@ -60,6 +60,10 @@ pub const KEPT_ANSWERS_MAX: Limit = Limit::new(
     "bounds what one caller can have stored by sending a new key with every write",
 );
 
+/// Rows looked at in one transaction while stored HTML is cleaned.
+pub const CLEANED_ROWS_AT_ONCE: Limit =
+    Limit::new("cleaned_rows_at_once", 500, "bounds how long a writer waits for a row that is being cleaned");
+
 /// Every bound, for the reference.
 pub const LIMITS: &[&Limit] = &[
     &FLOW_ROWS_MIN,
@@ -72,4 +76,5 @@ pub const LIMITS: &[&Limit] = &[
     &SCHEMA_BYTES_MAX,
     &KEPT_ANSWER_BYTES_MAX,
     &KEPT_ANSWERS_MAX,
+    &CLEANED_ROWS_AT_ONCE,
 ];

@@ -4,6 +4,7 @@
 mod alerts;
 mod bans;
 mod canaries;
+mod cleaning;
 mod clients;
 mod error;
 mod guests;
@@ -40,6 +41,8 @@ pub struct State {
     pub data: Data,
     /// The application's own migrations.
     pub migrations: migrate::Migrations,
+    /// The administrator's way into the database.
+    pub admin: pg::admin::Target,
     /// Logins of the database that are lent.
     pub guests: ::guests::Guests,
     /// What is said about row level security.
@@ -118,6 +121,7 @@ pub const OPERATOR: &[Route<State>] = &[
     policies::TRY,
     policies::PROVE,
     policies::GRANTS,
+    cleaning::CLEAN,
     migrations::STATUS,
     migrations::UP,
     migrations::DOWN,

@@ -12,5 +12,6 @@ mod gate;
 mod house;
 mod reads;
 mod shapes;
+mod stored;
 mod typings;
 mod writes;

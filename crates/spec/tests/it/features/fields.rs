@@ -4,6 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 use spec::TestApp;
 
+use super::policies::palisade;
+
 const SHOP: &str = "create type public.size as enum ('small', 'large');
      create domain public.sku as text check (value ~ '^[A-Z]{3}-[0-9]+$');
      create table public.goods (id int primary key, sku public.sku, name varchar(10) not null unique, size public.size, price numeric constraint fair check (price >= 0 and price < 1000),
@@ -246,4 +248,28 @@ async fn html_is_cleaned_through_every_dialect() {
             "{body}"
         );
     }
+}
+
+#[tokio::test]
+async fn html_that_stands_there_is_cleaned_by_a_command_that_is_recorded() {
+    let app = TestApp::start().await;
+    app.owner(
+        "create table public.pages (id int primary key, body text not null);
+         comment on column public.pages.body is '@palisade html: sanitize';
+         create policy everybody on public.pages to authenticated using (true) with check (true);
+         insert into public.pages values (1, '<b>x</b><script>alert(1)</script>'), (2, 'plain')",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    let body =
+        async || ann.get("/rest/v1/pages?id=eq.1").await.value()[0]["body"].as_str().unwrap().to_owned();
+    let (exit, said) = palisade(&app, &["db", "clean-html", "--dry-run"]).await;
+    assert_eq!((exit, said.trim()), (0, "public.pages.body: 1 of 2 values would be changed"));
+    assert!(body().await.contains("script") && !app.audited("db.html_cleaned").await);
+    let (exit, said) = palisade(&app, &["db", "clean-html", "--table", "public.pages"]).await;
+    assert_eq!((exit, said.trim()), (0, "public.pages.body: 1 of 2 values were changed"));
+    assert_eq!(body().await, "<b>x</b>");
+    assert!(app.audited("db.html_cleaned").await);
+    let (exit, said) = palisade(&app, &["db", "clean-html", "--table", "nothing"]).await;
+    assert!(exit != 0 && said.contains("nothing"), "{exit}: {said}");
 }

@@ -1,17 +1,20 @@
 //! Our own accept loop: a cap on connections, TLS within its time, time-outs on heads, upgrades, graceful drain.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -21,11 +24,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::limits::{
     CONNECTIONS_MAX, DRAIN_MS_MAX, H2_FAULTS_MAX, H2_RESETS_MAX, H2_STREAMS_MAX, HANDSHAKE_MS_MAX,
-    HEAD_BYTES_MAX, HEAD_MS_MAX, HEADERS_MAX, IDLE_MS_MAX,
+    HEAD_BYTES_MAX, IDLE_MS_MAX, READY_MS_MAX, WRITE_STALL_MS_MAX,
 };
 use web::Body;
 
-use crate::pace::{Answering, Pace, Paced};
+use crate::pace::{Answering, Pace, Paced, Resting};
 use crate::{Edge, Error, Front};
 
 /// A bound socket.
@@ -257,12 +260,13 @@ async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     acceptor: &TlsAcceptor,
     address: IpAddr,
-) -> Option<TlsStream<S>> {
+) -> Option<Box<TlsStream<S>>> {
     let bound = Duration::from_millis(HANDSHAKE_MS_MAX.value);
-    match tokio::time::timeout(bound, acceptor.accept(stream)).await {
+    // What shakes hands is not held for as long as the connection is.
+    match tokio::time::timeout(bound, Box::pin(acceptor.accept(stream))).await {
         Ok(Ok(stream)) => {
             let proves_a_name = stream.get_ref().1.alpn_protocol() == Some(ACME_ALPN);
-            (!proves_a_name).then_some(stream)
+            (!proves_a_name).then(|| Box::new(stream))
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, %address, "a TLS handshake failed");
@@ -275,30 +279,53 @@ async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
 /// The protocol of TLS-ALPN-01 (RFC 8737).
 const ACME_ALPN: &[u8] = b"acme-tls/1";
 
+/// Serves a connection. While nothing is asked over it, it is no more than its stream.
 async fn connection<A: Answers, S>(edge: Arc<A>, stream: S, peer: Peer, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let pace = Pace::default();
-    let stream = Paced::new(stream, pace.clone());
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let (edge, pace) = (edge.clone(), pace.clone());
-        async move {
-            let open = pace.begin();
-            let answer = edge.answer(request, peer).await;
-            if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
-                pace.release();
-            }
-            Ok::<_, std::convert::Infallible>(answer.map(|body| Answering::new(body, open)))
-        }
-    });
-    let mut builder = Builder::new(TokioExecutor::new());
+    let (pace, resting) = (Pace::default(), Resting::new());
+    let stream = Paced::new(stream, None, pace.clone(), &resting);
+    let mut ended_well = Box::pin(spoken(&edge, stream, peer, &pace, &stop)).await;
+    // Where the protocol above held a part of the next request, that is lost, and with it where the next one begins.
+    while ended_well && let Some(mut stream) = resting.take() {
+        let Some(first) = next_byte(&mut stream, &stop).await else {
+            let bound = Duration::from_millis(WRITE_STALL_MS_MAX.value);
+            // Whoever rests need not be there any more.
+            let _said = tokio::time::timeout(bound, stream.shutdown()).await;
+            return;
+        };
+        let stream = Paced::new(stream, Some(first), pace.clone(), &resting);
+        ended_well = Box::pin(http1_again(&edge, stream, peer, &pace, &stop)).await;
+    }
+}
+
+/// Waits for the first byte of a next request, for as long as a connection may rest.
+async fn next_byte<S: AsyncRead + Unpin>(stream: &mut S, stop: &CancellationToken) -> Option<u8> {
+    let bound = Duration::from_millis(IDLE_MS_MAX.value - READY_MS_MAX.value);
+    tokio::select! {
+        () = stop.cancelled() => None,
+        read = tokio::time::timeout(bound, stream.read_u8()) => read.ok()?.ok(),
+    }
+}
+
+/// Serves whatever is spoken.
+async fn spoken<A: Answers, S>(
+    edge: &Arc<A>,
+    stream: Paced<S>,
+    peer: Peer,
+    pace: &Pace,
+    stop: &CancellationToken,
+) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        // The connection's own pace is stricter: this one cannot tell a head that has begun from a rest.
-        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX.value + IDLE_MS_MAX.value))
-        .max_headers(HEADERS_MAX.size())
+        // The connection's own pace bounds heads; this one cannot tell one that has begun from a rest. And HEADERS_MAX is the
+        // library's own bound: said anew, it makes room on the heap for every head.
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX.size());
     builder
         .http2()
@@ -308,16 +335,201 @@ where
         .max_pending_accept_reset_streams(H2_RESETS_MAX.size())
         .max_local_error_reset_streams(H2_FAULTS_MAX.size())
         .keep_alive_interval(Duration::from_secs(30));
-    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service(edge, peer, pace));
+    until_stopped(std::pin::pin!(serving), |serving| serving.graceful_shutdown(), stop).await
+}
+
+/// Serves what spoke HTTP/1.1 before it rested.
+async fn http1_again<A: Answers, S>(
+    edge: &Arc<A>,
+    stream: Paced<S>,
+    peer: Peer,
+    pace: &Pace,
+    stop: &CancellationToken,
+) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let serving = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES_MAX.size())
+        .serve_connection(TokioIo::new(stream), service(edge, peer, pace))
+        .with_upgrades();
+    until_stopped(std::pin::pin!(serving), |serving| serving.graceful_shutdown(), stop).await
+}
+
+/// Answers the requests of one connection.
+fn service<A: Answers>(
+    edge: &Arc<A>,
+    peer: Peer,
+    pace: &Pace,
+) -> impl Service<
+    http::Request<Incoming>,
+    Response = http::Response<Answering>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<http::Response<Answering>, Infallible>> + Send + 'static,
+> + Send
++ 'static {
+    let (edge, pace) = (edge.clone(), pace.clone());
+    service_fn(move |request: http::Request<Incoming>| {
+        let (edge, pace) = (edge.clone(), pace.clone());
+        // Here and not when it is first asked how far it is: in between, the connection is read from again.
+        let open = pace.begin(request.body().size_hint().exact().unwrap_or(0));
+        async move {
+            let answer = edge.answer(request, peer).await;
+            if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+                pace.release();
+            }
+            Ok(answer.map(|body| Answering::new(body, open)))
+        }
+    })
+}
+
+/// Goes on with a connection, and lets it end what is under way when the server stops. Says whether it ended well.
+async fn until_stopped<C, E>(
+    mut serving: Pin<&mut C>,
+    wind_down: fn(Pin<&mut C>),
+    stop: &CancellationToken,
+) -> bool
+where
+    C: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
+            wind_down(serving.as_mut());
             serving.await
         }
     };
-    if let Err(error) = ended {
+    if let Err(error) = &ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+    ended.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    /// Answers every request with the path that was asked for.
+    struct Echo(Front);
+
+    impl Answers for Echo {
+        fn front(&self) -> &Front {
+            &self.0
+        }
+
+        async fn answer(&self, request: http::Request<Incoming>, _: Peer) -> http::Response<Body> {
+            let path = request.uri().path().to_owned();
+            let read = http_body_util::BodyExt::collect(request.into_body()).await;
+            let status = if read.is_ok() { 200 } else { 400 };
+            let mut answer = http::Response::new(Body::Whole(path.into()));
+            *answer.status_mut() = status.try_into().unwrap();
+            answer
+        }
+
+        fn admits(&self, _: IpAddr) -> bool {
+            true
+        }
+    }
+
+    struct Open {
+        stream: DuplexStream,
+        edge: Arc<Echo>,
+        stop: CancellationToken,
+        serving: tokio::task::JoinHandle<()>,
+    }
+
+    fn open() -> Open {
+        let (stream, ours) = duplex(4096);
+        let (stop, edge) = (CancellationToken::new(), Arc::new(Echo(Front::default())));
+        let peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false };
+        let serving = tokio::spawn(connection(edge.clone(), ours, peer, stop.clone()));
+        Open { stream, edge, stop, serving }
+    }
+
+    /// Whether only the connection itself is left, and nothing that speaks a protocol.
+    fn rests(edge: &Arc<Echo>) -> bool {
+        Arc::strong_count(edge) == 2
+    }
+
+    /// Asks, in pieces, and gives what is answered in the first second.
+    async fn ask(stream: &mut DuplexStream, pieces: &[&str]) -> String {
+        for piece in pieces {
+            stream.write_all(piece.as_bytes()).await.unwrap();
+            sleep(Duration::from_millis(10)).await;
+        }
+        let mut answer = Vec::new();
+        let _goes_on = timeout(Duration::from_secs(1), stream.read_to_end(&mut answer)).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_rested_is_answered_as_before() {
+        let Open { mut stream, edge, serving, .. } = open();
+        for path in ["/one", "/two", "/three"] {
+            let head = format!("{path} HTTP/1.1\r\nhost: x\r\n");
+            let whole = [format!("GET {head}\r\n"), format!("POST {head}content-length: 3\r\n\r\nyes")];
+            for request in whole {
+                for pieces in [vec![&*request], vec![&request[..1], &request[1..20], &request[20..]]] {
+                    let answer = ask(&mut stream, &pieces).await;
+                    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(path), "{answer}");
+                    assert!(rests(&edge), "{pieces:?}");
+                    sleep(Duration::from_secs(60)).await;
+                }
+            }
+        }
+        assert!(!serving.is_finished());
+        let began = tokio::time::Instant::now();
+        serving.await.unwrap();
+        let rested = began.elapsed() + Duration::from_secs(60);
+        let bound = Duration::from_millis(IDLE_MS_MAX.value);
+        assert!(rested.abs_diff(bound) < Duration::from_secs(2), "{rested:?}");
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "and then it is closed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_who_rests_and_a_head_after_a_rest_is_waited_for_no_longer_than_a_first_one() {
+        const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let Open { mut stream, stop, serving, .. } = open();
+        ask(&mut stream, &[GET]).await;
+        stop.cancel();
+        timeout(Duration::from_millis(1), serving).await.expect("at once").unwrap();
+
+        let Open { mut stream, serving, .. } = open();
+        ask(&mut stream, &[GET]).await;
+        stream.write_all(b"GET / HT").await.unwrap();
+        let bound = Duration::from_millis(crate::limits::HEAD_MS_MAX.value);
+        timeout(bound + Duration::from_millis(50), serving).await.expect("no longer").unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_so_many_headers_and_no_more_also_after_a_rest() {
+        let most = crate::limits::HEADERS_MAX.size();
+        let head =
+            |count: usize| format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(count - 1));
+        for rested in [false, true] {
+            let Open { mut stream, edge, .. } = open();
+            if rested {
+                assert!(ask(&mut stream, &[&head(most)]).await.starts_with("HTTP/1.1 200"));
+                assert!(rests(&edge));
+            }
+            assert!(ask(&mut stream, &[&head(most + 1)]).await.starts_with("HTTP/1.1 431"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_sent_at_once_are_answered_in_order_and_half_of_one_is_waited_for() {
+        let Open { mut stream, edge, .. } = open();
+        let said = "GET /1 HTTP/1.1\r\nhost: x\r\n\r\nGET /2 HTTP/1.1\r\nhost: x\r\n\r\nGET /3 HTT";
+        let answers = ask(&mut stream, &[said]).await;
+        assert!(answers.contains("/1") && answers.ends_with("/2"), "{answers}");
+        assert!(!rests(&edge));
+        let last = ask(&mut stream, &["P/1.1\r\nhost: x\r\n\r\n"]).await;
+        assert!(last.ends_with("/3"), "{last}");
     }
 }

@@ -2,11 +2,15 @@
 //! request of a client that had an answer; not at all while an answer is under way, which has bounds of its own. And how
 //! long it may take nothing of what we send: who does not read holds the answer's memory, or the query that it comes from.
 //!
-//! A connection that waits too long is read to its end: that is all the protocols above need to close it.
+//! A connection that waits too long is read to its end: that is all the protocols above need to close it. One of HTTP/1.1 that
+//! was answered and is asked nothing more for a moment is read to its end as well, and its stream put aside: so it rests without
+//! what the protocol keeps ready for it, which is most of its memory.
+//!
+//! Invariant: nothing of a stream that is put aside is lost. Whoever has sent a part of the next request does not rest.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,10 +18,10 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use web::Body;
 
-use crate::limits::{HEAD_MS_MAX, IDLE_MS_MAX, WRITE_STALL_MS_MAX};
+use crate::limits::{HEAD_MS_MAX, IDLE_MS_MAX, READY_MS_MAX, WRITE_STALL_MS_MAX};
 
 /// What is under way on one connection. Cheap to clone.
 #[derive(Clone, Default)]
@@ -27,8 +31,12 @@ pub(crate) struct Pace(Arc<Under>);
 struct Under {
     begun: AtomicU64,
     ended: AtomicU64,
+    /// Bytes of the body that the last request said it has.
+    body_bytes: AtomicU64,
     /// It is no longer HTTP.
     released: AtomicBool,
+    /// HTTP/2 sends frames without meaning for us; only its requests count.
+    has_streams: AtomicBool,
     /// Whoever reads, to begin counting when the last answer is over: HTTP/2 has no other reason to look.
     reader: AtomicWaker,
 }
@@ -37,8 +45,9 @@ struct Under {
 pub(crate) struct Open(Pace);
 
 impl Pace {
-    /// A request's head was read.
-    pub(crate) fn begin(&self) -> Open {
+    /// A request's head was read, which says that its body has so many bytes.
+    pub(crate) fn begin(&self, body_bytes: u64) -> Open {
+        self.0.body_bytes.store(body_bytes, Ordering::Relaxed);
         self.0.begun.fetch_add(1, Ordering::Relaxed);
         Open(self.clone())
     }
@@ -52,15 +61,26 @@ impl Pace {
         self.0.begun.load(Ordering::Relaxed)
     }
 
+    fn has_streams(&self) -> bool {
+        self.0.has_streams.load(Ordering::Relaxed)
+    }
+
+    fn is_released(&self) -> bool {
+        self.0.released.load(Ordering::Relaxed)
+    }
+
     fn is_busy(&self) -> bool {
-        self.0.released.load(Ordering::Relaxed) || self.begun() != self.0.ended.load(Ordering::Relaxed)
+        self.is_released() || self.begun() != self.0.ended.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.0.ended.fetch_add(1, Ordering::Relaxed);
-        self.0.0.reader.wake();
+        // Over HTTP/1.1 it is noticed in time without: waking would be one more look at the socket for each request.
+        if self.0.has_streams() {
+            self.0.0.reader.wake();
+        }
     }
 }
 
@@ -73,37 +93,97 @@ enum For {
     Next,
 }
 
+/// The end of a head, and of a chunked body.
+const EMPTY_LINE: &[u8] = b"\r\n\r\n";
+
+/// Where a stream is put that rests, for whoever waits for its next byte.
+pub(crate) struct Resting<S>(Arc<Mutex<Option<S>>>);
+
+impl<S> Resting<S> {
+    pub(crate) fn new() -> Self {
+        Resting(Arc::new(Mutex::new(None)))
+    }
+
+    /// The stream, if it rests.
+    pub(crate) fn take(&self) -> Option<S> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, stream: Option<S>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stream;
+    }
+}
+
 /// A stream that ends when it keeps us waiting.
 pub(crate) struct Paced<S> {
-    stream: S,
+    /// Gone once it rests.
+    stream: Option<S>,
+    resting: Resting<S>,
+    /// What ended its last rest.
+    first: Option<u8>,
     pace: Pace,
     waits: For,
-    /// HTTP/2 sends frames without meaning for us; only its requests count.
-    has_streams: bool,
+    /// Until when that is waited for, once we do.
+    until: Option<Instant>,
+    /// When an answer was last seen to be under way.
+    busy: Option<Instant>,
+    /// Rings at that time or before; it is set anew only when it rings, not for each request.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Bytes that came behind the last empty line: of a request that is whole, its body.
+    behind: u64,
     /// Runs while what we send is not taken.
     stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Paced<S> {
-    pub(crate) fn new(stream: S, pace: Pace) -> Self {
-        Paced { stream, pace, waits: For::Head(0), has_streams: false, timer: None, stall: None }
+    /// `first` came already, after a rest.
+    pub(crate) fn new(stream: S, first: Option<u8>, pace: Pace, resting: &Resting<S>) -> Self {
+        let waits = For::Head(pace.begun());
+        Paced {
+            stream: Some(stream),
+            resting: Resting(resting.0.clone()),
+            first,
+            pace,
+            waits,
+            until: None,
+            busy: None,
+            timer: None,
+            behind: 0,
+            stall: None,
+        }
     }
 
     fn heard(&mut self, bytes: &[u8]) {
         if self.pace.begun() == 0 && bytes.starts_with(b"PRI") {
-            self.has_streams = true;
-            self.waits = For::Next;
-            self.timer = None;
+            self.pace.0.has_streams.store(true, Ordering::Relaxed);
+            self.wait_for(For::Next);
         }
+        let is_busy = self.pace.is_busy();
         let is_next = match self.waits {
             For::Next => true,
             For::Head(begun) => begun != self.pace.begun(),
         };
-        if is_next && !self.has_streams && !self.pace.is_busy() {
-            self.waits = For::Head(self.pace.begun());
-            self.timer = None;
+        if is_next && !self.pace.has_streams() && !is_busy {
+            self.wait_for(For::Head(self.pace.begun()));
         }
+        // In what comes during a request nothing is looked for: it may be long. Where the line is not found, it is not rested.
+        let line_end = match is_busy {
+            true => bytes.ends_with(EMPTY_LINE).then_some(bytes.len()),
+            false => bytes.windows(4).rposition(|four| four == EMPTY_LINE).map(|at| at + 4),
+        };
+        self.behind = match line_end {
+            Some(end) => (bytes.len() - end) as u64,
+            None => self.behind + bytes.len() as u64,
+        };
+    }
+
+    fn wait_for(&mut self, what: For) {
+        (self.waits, self.until) = (what, None);
+    }
+
+    /// Whether all that was heard belonged to requests that are answered.
+    fn has_heard_nothing_more(&self) -> bool {
+        self.behind == 0 || self.behind == self.pace.0.body_bytes.load(Ordering::Relaxed)
     }
 
     /// What became of sending something.
@@ -132,20 +212,54 @@ impl<S> Paced<S> {
         // Before the look: an answer that ends behind it wakes.
         self.pace.0.reader.register(cx.waker());
         if self.pace.is_busy() || self.stall.is_some() {
-            (self.waits, self.timer) = (For::Next, None);
+            self.wait_for(For::Next);
+            if !self.pace.is_released() && !self.pace.has_streams() {
+                self.look_again(cx);
+            }
             return false;
         }
         if let For::Head(begun) = self.waits
             && begun != self.pace.begun()
         {
-            (self.waits, self.timer) = (For::Next, None);
+            self.wait_for(For::Next);
         }
+        let rests = self.waits == For::Next && !self.pace.has_streams() && self.has_heard_nothing_more();
         let limit = match self.waits {
             For::Head(_) => HEAD_MS_MAX,
+            For::Next if rests => READY_MS_MAX,
             For::Next => IDLE_MS_MAX,
         };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(limit.value))));
-        timer.as_mut().poll(cx).is_ready()
+        let busy = self.busy.take().filter(|_| self.waits == For::Next);
+        let until = *self
+            .until
+            .get_or_insert_with(|| busy.unwrap_or_else(Instant::now) + Duration::from_millis(limit.value));
+        let is_over = self.rings_at(until, cx);
+        if is_over && rests {
+            self.resting.put(self.stream.take());
+        }
+        is_over
+    }
+
+    /// HTTP/1.1 does not read anew when an answer is over and nothing had come before: it is made to.
+    fn look_again(&mut self, cx: &mut Context<'_>) {
+        let now = Instant::now();
+        self.busy = Some(now);
+        self.rings_at(now + Duration::from_millis(READY_MS_MAX.value), cx);
+    }
+
+    /// Whether it is that time; otherwise the timer rings then, or before.
+    fn rings_at(&mut self, until: Instant, cx: &mut Context<'_>) -> bool {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if timer.deadline() > until {
+            timer.as_mut().reset(until);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if timer.deadline() >= until {
+                return true;
+            }
+            timer.as_mut().reset(until);
+        }
+        false
     }
 }
 
@@ -155,37 +269,50 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        let this = &mut *self;
+        let Some(stream) = &mut this.stream else { return Poll::Ready(Ok(())) };
         let before = into.filled().len();
-        match Pin::new(&mut self.stream).poll_read(cx, into) {
+        if let Some(first) = this.first.take() {
+            into.put_slice(&[first]);
+        }
+        let read = match Pin::new(stream).poll_read(cx, into) {
+            Poll::Pending if into.filled().len() > before => Poll::Ready(Ok(())),
+            read => read,
+        };
+        match read {
             Poll::Ready(read) => {
                 if let Some(bytes) = into.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
-                    self.heard(bytes);
+                    this.heard(bytes);
                 }
                 Poll::Ready(read)
             }
-            Poll::Pending if self.is_over(cx) => Poll::Ready(Ok(())),
+            Poll::Pending if this.is_over(cx) => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
+/// What is done to a stream that rests does nothing: it is not the protocol's any more.
 impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(rests())) };
+        let polled = Pin::new(stream).poll_write(cx, bytes);
         self.sent(polled, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(())) };
+        let polled = Pin::new(stream).poll_flush(cx);
         self.sent(polled, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(())) };
+        let polled = Pin::new(stream).poll_shutdown(cx);
         self.sent(polled, cx)
     }
 
@@ -194,13 +321,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         cx: &mut Context<'_>,
         bytes: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(rests())) };
+        let polled = Pin::new(stream).poll_write_vectored(cx, bytes);
         self.sent(polled, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
+}
+
+/// Nothing is written after the end of what is read: the last answer was over before.
+fn rests() -> std::io::Error {
+    std::io::ErrorKind::NotConnected.into()
 }
 
 /// An answer's body, with which its request ends.
@@ -244,12 +377,26 @@ mod tests {
 
     const HEAD: Duration = Duration::from_millis(HEAD_MS_MAX.value);
     const IDLE: Duration = Duration::from_millis(IDLE_MS_MAX.value);
+    const READY: Duration = Duration::from_millis(READY_MS_MAX.value);
     const STALL: Duration = Duration::from_millis(WRITE_STALL_MS_MAX.value);
 
     fn connection() -> (DuplexStream, Pace, Paced<DuplexStream>) {
         let (theirs, ours) = duplex(1024);
         let pace = Pace::default();
-        (theirs, pace.clone(), Paced::new(ours, pace))
+        (theirs, pace.clone(), Paced::new(ours, None, pace, &Resting::new()))
+    }
+
+    /// One that was asked `said`, of which the body has so many bytes, and has answered.
+    async fn answered(
+        said: &[u8],
+        body_bytes: u64,
+    ) -> (DuplexStream, Resting<DuplexStream>, Paced<DuplexStream>) {
+        let ((mut theirs, ours), pace, resting) = (duplex(1024), Pace::default(), Resting::new());
+        let mut paced = Paced::new(ours, None, pace.clone(), &resting);
+        theirs.write_all(said).await.unwrap();
+        paced.read_exact(&mut vec![0; said.len()]).await.unwrap();
+        drop(pace.begin(body_bytes));
+        (theirs, resting, paced)
     }
 
     /// Reads until it ends; after how long that was.
@@ -293,7 +440,7 @@ mod tests {
         let (mut theirs, pace, mut paced) = connection();
         theirs.write_all(b"GET").await.unwrap();
         paced.read_exact(&mut [0; 3]).await.unwrap();
-        let open = pace.begin();
+        let open = pace.begin(0);
         // An answer that takes an hour is nobody's rest.
         let read = timeout(Duration::from_secs(3600), paced.read(&mut [0; 1])).await;
         assert!(read.is_err());
@@ -305,11 +452,45 @@ mod tests {
         resting.read_exact(&mut [0; 1]).await.unwrap();
         is_about(ends_after(&mut resting).await, HEAD);
 
-        let (mut theirs, pace, mut paced) = connection();
-        theirs.write_all(b"GET").await.unwrap();
-        paced.read_exact(&mut [0; 3]).await.unwrap();
-        drop(pace.begin());
+        let (_theirs, resting, mut paced) = answered(b"GET", 0).await;
         is_about(ends_after(&mut paced).await, IDLE);
+        assert!(resting.take().is_none(), "what is not a whole request may be half of the next one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_answered_and_asks_nothing_more_for_a_moment_rests() {
+        for (said, body_bytes) in [
+            ("GET / HTTP/1.1\r\n\r\n", 0),
+            ("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", 0),
+            ("POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nyes", 3),
+            ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n", 0),
+        ] {
+            let (mut theirs, resting, mut paced) = answered(said.as_bytes(), body_bytes).await;
+            is_about(ends_after(&mut paced).await, READY);
+            // The protocol above closes what it believes to have ended.
+            paced.shutdown().await.unwrap();
+            drop(paced);
+            let mut stream = resting.take().expect("it rests");
+            theirs.write_all(b"GET").await.unwrap();
+            let first = stream.read_u8().await.unwrap();
+            let mut paced = Paced::new(stream, Some(first), Pace::default(), &resting);
+            let mut all = [0; 3];
+            paced.read_exact(&mut all).await.unwrap();
+            assert_eq!(&all, b"GET");
+            is_about(ends_after(&mut paced).await, HEAD);
+            assert!(resting.take().is_none(), "a head has begun");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_sent_a_part_of_the_next_request_does_not_rest() {
+        for (said, body_bytes) in
+            [("GET / HTTP/1.1\r\n\r\nGET / HT", 0), ("POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nyesG", 3)]
+        {
+            let (_theirs, resting, mut paced) = answered(said.as_bytes(), body_bytes).await;
+            assert!(timeout(2 * READY, paced.read(&mut [0; 1])).await.is_err());
+            assert!(resting.take().is_none());
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -333,7 +514,7 @@ mod tests {
         let (mut theirs, pace, mut paced) = connection();
         theirs.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         paced.read_exact(&mut [0; 24]).await.unwrap();
-        let open = pace.begin();
+        let open = pace.begin(0);
         let reads = tokio::spawn(async move { ends_after(&mut paced).await });
         let answer = Duration::from_secs(3600);
         tokio::time::sleep(answer).await;
@@ -345,14 +526,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn row_100_who_takes_nothing_is_given_up_and_who_takes_little_is_not() {
         let (_theirs, pace, mut paced) = connection();
-        let _open = pace.begin();
+        let _open = pace.begin(0);
         let began = Instant::now();
         let refused = paced.write_all(&[0; 4096]).await.unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::TimedOut);
         is_about(began.elapsed(), STALL);
 
         let (mut theirs, pace, paced) = connection();
-        drop(pace.begin());
+        drop(pace.begin(0));
         let (mut reading, mut writing) = tokio::io::split(paced);
         let ends = tokio::spawn(async move {
             let began = Instant::now();
@@ -367,8 +548,8 @@ mod tests {
             theirs
         });
         writing.write_all(&[0; 20 * 512]).await.unwrap();
-        let _theirs = takes.await.unwrap();
         assert!(!ends.is_finished(), "all that time the answer was under way");
+        let _theirs = takes.await.unwrap();
         assert!(timeout(2 * IDLE, ends).await.unwrap().unwrap() > 9 * STALL);
     }
 
@@ -377,7 +558,7 @@ mod tests {
         let (mut theirs, pace, mut paced) = connection();
         theirs.write_all(b"GET").await.unwrap();
         paced.read_exact(&mut [0; 3]).await.unwrap();
-        drop(pace.begin());
+        drop(pace.begin(0));
         pace.release();
         assert!(timeout(10 * IDLE, paced.read(&mut [0; 1])).await.is_err());
     }

@@ -28,12 +28,7 @@ pub(crate) struct Line<'a> {
 const AGENT_CHARS_MAX: usize = 200;
 
 pub(crate) fn log(line: &Line<'_>) {
-    if !tracing::enabled!(target: "palisade::access", tracing::Level::INFO) {
-        return;
-    }
-    let agent =
-        line.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
-    let agent = agent.get(..agent.len().min(AGENT_CHARS_MAX)).unwrap_or("");
+    // Nothing of it is worked out where nobody listens: the macro asks first.
     tracing::info!(
         target: "palisade::access",
         request_id = &*line.request_id.0,
@@ -44,10 +39,15 @@ pub(crate) fn log(line: &Line<'_>) {
         actor = line.caller.map(Caller::actor).unwrap_or_default(),
         user_id = user_id(line.caller),
         ip = %line.address,
-        user_agent = agent,
+        user_agent = agent(line.headers),
         trace_id = line.given.map(|given| &*given.trace),
         parent_span_id = line.given.map(|given| &*given.parent),
     );
+}
+
+fn agent(headers: &HeaderMap) -> &str {
+    let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    agent.get(..agent.len().min(AGENT_CHARS_MAX)).unwrap_or("")
 }
 
 /// Whose request it was, if anybody had signed in.

@@ -9,6 +9,7 @@ use base::Settings;
 use http::HeaderMap;
 use ipnet::IpNet;
 
+use crate::names::{X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use crate::{Error, settings};
 
 /// Networks whose forwarding is believed.
@@ -47,7 +48,7 @@ impl TrustedProxies {
         if self.0.is_empty() || !self.trusts(peer.to_canonical()) {
             return None;
         }
-        let said = headers.get("x-forwarded-proto").and_then(|line| line.to_str().ok());
+        let said = headers.get(&X_FORWARDED_PROTO).and_then(|line| line.to_str().ok());
         // The last hop's word, as with addresses.
         let nearest = said.and_then(|line| line.rsplit(',').next()).map(str::trim);
         nearest.map(|scheme| scheme.eq_ignore_ascii_case("https"))
@@ -59,10 +60,9 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return peer;
         }
-        let lines: Vec<&str> =
-            headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+        let lines = headers.get_all(&X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
         let mut nearest = peer;
-        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        for hop in lines.rev().flat_map(|line| line.rsplit(',')) {
             let Ok(address) = hop.trim().parse::<IpAddr>() else { return nearest };
             nearest = address.to_canonical();
             if !self.trusts(nearest) {

@@ -1,8 +1,10 @@
 //! What a request presents, read strictly: ambiguity is refused, not resolved (attack rows 36, 82).
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderName};
 use web::Error;
+
+use crate::names::APIKEY;
 
 /// A key and a token, unverified.
 #[derive(Clone, Default)]
@@ -21,11 +23,11 @@ impl Presented {
     /// Reads both. Two of one kind, another scheme than Bearer, or an empty token is an error.
     pub(crate) fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Self, Error> {
         let browser = headers.contains_key(http::header::ORIGIN);
-        let apikey = match single(headers, "apikey")? {
+        let apikey = match single(headers, &APIKEY)? {
             Some(key) => Some(key.to_owned()),
             None => query.and_then(from_query),
         };
-        let bearer = single(headers, AUTHORIZATION.as_str())?.map(bearer).transpose()?;
+        let bearer = single(headers, &AUTHORIZATION)?.map(bearer).transpose()?;
         Ok(Presented { apikey, bearer, authorization: None, browser })
     }
 
@@ -57,7 +59,7 @@ pub(crate) fn are_shown(head: &http::request::Parts, api_prefixes: &[String]) ->
         || (has_body && api_prefixes.iter().any(|prefix| path.starts_with(prefix.as_str())))
 }
 
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Error> {
     let mut lines = headers.get_all(name).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {

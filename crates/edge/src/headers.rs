@@ -7,6 +7,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
+use crate::names::PERMISSIONS_POLICY;
 use crate::{Error, settings};
 
 /// The headers, built once.
@@ -34,11 +35,11 @@ impl SecurityHeaders {
         } else {
             format!("{policy}; frame-ancestors {ancestors}")
         };
-        let policy = HeaderValue::from_str(&policy).map_err(|_| refuse("is not a header value"))?;
-        let frame = HeaderValue::from_str(&frame).map_err(|_| refuse("is not a header value"))?;
+        let policy = kept(policy).ok_or_else(|| refuse("is not a header value"))?;
+        let frame = kept(frame).ok_or_else(|| refuse("is not a header value"))?;
         let fixed = HeaderValue::from_static;
         let transport = given.get(&settings::STRICT_TRANSPORT_SECURITY);
-        let transport = HeaderValue::from_str(&transport).map_err(|_| Error::Setting {
+        let transport = kept(transport).ok_or_else(|| Error::Setting {
             setting: settings::STRICT_TRANSPORT_SECURITY.definition.name,
             what: "is not a header value".to_owned(),
         })?;
@@ -48,10 +49,7 @@ impl SecurityHeaders {
             (X_XSS_PROTECTION, fixed(xss)),
             (REFERRER_POLICY, fixed("strict-origin-when-cross-origin")),
             (CONTENT_SECURITY_POLICY, policy),
-            (
-                HeaderName::from_static("permissions-policy"),
-                fixed("geolocation=(), microphone=(), camera=()"),
-            ),
+            (PERMISSIONS_POLICY.clone(), fixed("geolocation=(), microphone=(), camera=()")),
         ];
         Ok(SecurityHeaders { always, transport })
     }
@@ -66,11 +64,18 @@ impl SecurityHeaders {
             let own =
                 (name == CONTENT_SECURITY_POLICY || name == REFERRER_POLICY) && headers.contains_key(name);
             if !own {
-                headers.insert(name.clone(), value.clone());
+                headers.insert(name, value.clone());
             }
         }
         headers.remove(SERVER);
     }
+}
+
+/// A value that is in every answer, kept for as long as the program runs: otherwise each use of it is counted, where all
+/// cores wait for each other.
+fn kept(text: String) -> Option<HeaderValue> {
+    HeaderValue::from_str(&text).ok()?;
+    Some(HeaderValue::from_static(text.leak()))
 }
 
 fn refuse(what: &str) -> Error {

@@ -20,6 +20,7 @@ mod headers;
 pub mod limits;
 mod listener;
 mod monitoring;
+mod names;
 mod pace;
 mod path;
 mod pipeline;

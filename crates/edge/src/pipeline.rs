@@ -26,8 +26,8 @@ use crate::limits::{BODY_STALL_MS_MAX, OVERSIZE_LOOK_MS_MAX};
 use crate::router::{Found, Router};
 use crate::sentry::{Arrived, KeptOut, TooMuch};
 use crate::{
-    Cors, Counts, Error, Front, Peer, Presented, Rates, SecurityHeaders, TrustedProxies, credentials, path,
-    trace, upgrade,
+    Cors, Counts, Error, Front, Peer, Presented, Rates, SecurityHeaders, TrustedProxies, credentials, names,
+    path, trace, upgrade,
 };
 
 /// The edge. Built once, shared by every connection.
@@ -58,11 +58,18 @@ const INTERNAL: [&str; 8] = [
     "x-palisade-internal",
 ];
 
+fn is_internal(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-") && INTERNAL.contains(&name.as_str())
+}
+
+/// Headers that an answer is given here: room for them is made at once.
+const ADORNED: usize = 16;
+
 /// Where balancers look, over plain HTTP too.
 const HEALTH: &str = "/health";
 
 /// A request under way.
-struct Way {
+struct Way<'a> {
     request_id: RequestId,
     /// Which trace it is part of, as its caller says.
     offered: Option<Given>,
@@ -75,7 +82,7 @@ struct Way {
     /// It came where administrators are answered.
     for_admins: bool,
     caller: Option<Arc<Caller>>,
-    route: Option<Arc<Bound>>,
+    route: Option<&'a Arc<Bound>>,
     limits: Option<Verdict>,
     /// The budget of its own that the request is counted against, once it is.
     budget: Option<Rate>,
@@ -134,7 +141,9 @@ impl Edge {
         let _counted = self.counts.requests.hold();
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let (mut parts, body) = request.into_parts();
-        INTERNAL.iter().for_each(|name| drop(parts.headers.remove(*name)));
+        if parts.headers.keys().any(is_internal) {
+            INTERNAL.iter().for_each(|name| drop(parts.headers.remove(*name)));
+        }
         let address = self.proxies.caller(peer.address, &parts.headers);
         let said = self.proxies.says_https(peer.address, &parts.headers);
         let mut way = Way {
@@ -170,17 +179,11 @@ impl Edge {
             self.adorn(&way, origin, answer.headers_mut());
         }
         let took = began.elapsed();
-        self.counts.answered(
-            way.route.as_ref(),
-            answer.0.status(),
-            took,
-            number,
-            self.config.clock.now().as_second(),
-        );
+        self.counts.answered(way.route, answer.0.status(), took, number, self.config.clock.now().as_second());
         if self.tells_time(&way) {
             let timing = format!("total;dur={:.3}", took.as_secs_f64() * 1000.0);
             if let Ok(timing) = HeaderValue::from_str(&timing) {
-                answer.headers_mut().append(HeaderName::from_static("server-timing"), timing);
+                answer.headers_mut().append(&names::SERVER_TIMING, timing);
             }
         }
         access::log(&Line {
@@ -203,7 +206,7 @@ impl Edge {
     }
 
     /// For us, over a protected way, and, to become a WebSocket, from a page that may.
-    fn require_entry(&self, way: &Way, parts: &Parts, peer: Peer) -> Result<(), WebError> {
+    fn require_entry(&self, way: &Way<'_>, parts: &Parts, peer: Peer) -> Result<(), WebError> {
         self.config.hosts.require_ours(parts, peer.address)?;
         if way.readable && parts.uri.path() != HEALTH {
             if credentials::are_shown(parts, &self.prefixes) {
@@ -219,7 +222,12 @@ impl Edge {
         Ok(())
     }
 
-    async fn run(&self, way: &mut Way, parts: &Arc<Parts>, body: Incoming) -> Result<Answer, Failure> {
+    async fn run<'a>(
+        &'a self,
+        way: &mut Way<'a>,
+        parts: &Arc<Parts>,
+        body: Incoming,
+    ) -> Result<Answer, Failure> {
         let asked = parts.uri.path();
         if (self.config.sentry.keeps_out)(way.address) {
             return Err(KeptOut.into());
@@ -231,7 +239,7 @@ impl Edge {
             path: asked,
             is_served: is_plain && !matches!(found, Found::Nothing),
             agent: parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()),
-            is_elsewheres: parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site"),
+            is_elsewheres: parts.headers.get(&names::SEC_FETCH_SITE).is_some_and(|site| site == "cross-site"),
         };
         if (self.config.sentry.on_request)(&arrived) {
             return Err(KeptOut.into());
@@ -247,7 +255,7 @@ impl Edge {
             }
             Found::Nothing => return self.nothing(way).await,
         };
-        way.route = Some(route.clone());
+        way.route = Some(route);
         if route.guard == Guard::Admin && !way.for_admins {
             self.count(way, &Caller::anonymous().at(way.address)).await?;
             return Err(WebError::AdminElsewhere.into());
@@ -255,7 +263,7 @@ impl Edge {
         if !route.from_elsewhere && self.config.profile != Profile::Conformance {
             web::csrf::require_asked(parts)?;
         }
-        let identified = self.identify(way, &route, parts).await?;
+        let identified = self.identify(way, route, parts).await?;
         let caller = identified.caller.clone();
         way.caller = Some(caller.clone());
         if matches!(caller.who, Who::Service { .. }) {
@@ -278,7 +286,7 @@ impl Edge {
         let ask = Ask { path, params, body, parts: parts.clone() };
         let parts_of_it =
             route.counts_as.filter(|_| route.rate != Rate::Exempt).map_or(1, |count| count(&ask));
-        let more = self.rates.more(&crate::rates::subject(&caller), parts_of_it.saturating_sub(1)).await;
+        let more = self.rates.more(&caller, parts_of_it.saturating_sub(1)).await;
         check(way, more)?;
         let account = route.account.and_then(|account| account(&ask));
         let rate = route.budgeted.map_or(route.rate, |read| read(&ask));
@@ -309,7 +317,7 @@ impl Edge {
         rate: Rate,
         account: Option<String>,
         parts: &Arc<Parts>,
-        way: &Way,
+        way: &Way<'_>,
         over: Verdict,
     ) -> Verdict {
         let Some(account) = account.filter(|_| rate == Rate::Login) else { return over };
@@ -320,7 +328,7 @@ impl Edge {
     }
 
     /// Unknown paths count against the address: probing is not free.
-    async fn nothing(&self, way: &mut Way) -> Result<Answer, Failure> {
+    async fn nothing(&self, way: &mut Way<'_>) -> Result<Answer, Failure> {
         let nobody = Caller::anonymous().at(way.address);
         self.count(way, &nobody).await?;
         Err(WebError::NoRoute.into())
@@ -328,7 +336,7 @@ impl Edge {
 
     /// Counts a request against whoever does far more than anybody does, who is slowed down, answered or not (control 108),
     /// and against the global budget.
-    async fn count(&self, way: &mut Way, caller: &Caller) -> Result<(), Failure> {
+    async fn count(&self, way: &mut Way<'_>, caller: &Caller) -> Result<(), Failure> {
         let subject = crate::rates::subject(caller);
         if let Some(wait) = (self.config.sentry.on_caller)(&subject, caller.address) {
             return Err(TooMuch { wait }.into());
@@ -337,7 +345,7 @@ impl Edge {
     }
 
     /// A refused credential counts against the address it came from.
-    async fn identify(&self, way: &mut Way, route: &Bound, parts: &Parts) -> Result<Identified, Failure> {
+    async fn identify(&self, way: &mut Way<'_>, route: &Bound, parts: &Parts) -> Result<Identified, Failure> {
         let anonymous = || Arc::new(Caller::anonymous().at(way.address));
         if route.credentials == Credentials::None {
             return Ok(Identified { caller: anonymous(), has_credential: false });
@@ -359,7 +367,7 @@ impl Edge {
     }
 
     /// Whoever signed in on a page of ours. A cookie that is not good any more is nobody's, so that the page can ask again.
-    async fn browser(&self, way: &Way, parts: &Parts) -> Identified {
+    async fn browser(&self, way: &Way<'_>, parts: &Parts) -> Identified {
         let nobody =
             || Identified { caller: Arc::new(Caller::anonymous().at(way.address)), has_credential: false };
         let Some(token) = web::csrf::session(&parts.headers) else { return nobody() };
@@ -386,7 +394,7 @@ impl Edge {
     }
 
     /// Words a refusal in the dialect of its path, logs what is ours, tells the audit.
-    fn refuse(&self, way: &Way, failure: &Failure, parts: &Parts) -> Answer {
+    fn refuse(&self, way: &Way<'_>, failure: &Failure, parts: &Parts) -> Answer {
         let raw_path = parts.uri.path();
         access::log_failure(&way.request_id, way.caller.as_deref(), failure);
         let fault = failure.fault();
@@ -416,13 +424,13 @@ impl Edge {
     }
 
     /// How long an answer took is for developers, and for the operator's own programs: to anybody else it tells who exists.
-    fn tells_time(&self, way: &Way) -> bool {
+    fn tells_time(&self, way: &Way<'_>) -> bool {
         let service = |caller: &Arc<Caller>| matches!(caller.who, Who::Service { .. });
         self.config.profile == Profile::Dev || way.caller.as_ref().is_some_and(service)
     }
 
     /// Tells the audit.
-    fn tell(&self, way: &Way, raw_path: &str, fault: &dyn Fault) {
+    fn tell(&self, way: &Way<'_>, raw_path: &str, fault: &dyn Fault) {
         self.counts.refused(fault.kind());
         (self.config.on_refusal)(&Refusal {
             request_id: &way.request_id,
@@ -447,18 +455,18 @@ impl Edge {
         answer
     }
 
-    fn adorn(&self, way: &Way, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    fn adorn(&self, way: &Way<'_>, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        headers.reserve(ADORNED);
         self.cors.apply(origin, headers);
         self.headers.apply(headers, way.secure);
         if let Ok(name) = HeaderValue::from_str(&way.request_id.0) {
-            headers.insert(HeaderName::from_static("x-request-id"), name);
+            headers.insert(&names::X_REQUEST_ID, name);
         }
         if let Some(verdict) = &way.limits {
             let reset = if verdict.allowed { verdict.window } else { verdict.retry_after };
-            headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(verdict.limit));
-            headers
-                .insert(HeaderName::from_static("ratelimit-remaining"), HeaderValue::from(verdict.remaining));
-            headers.insert(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(seconds_up(reset)));
+            headers.insert(&names::RATELIMIT_LIMIT, HeaderValue::from(verdict.limit));
+            headers.insert(&names::RATELIMIT_REMAINING, HeaderValue::from(verdict.remaining));
+            headers.insert(&names::RATELIMIT_RESET, HeaderValue::from(seconds_up(reset)));
         }
     }
 
@@ -468,7 +476,7 @@ impl Edge {
     }
 }
 
-impl Way {
+impl Way<'_> {
     /// From here on the request is part of the trace that its caller named, and so is its own name.
     fn believe(&mut self) {
         let Some(given) = self.offered.take() else { return };
@@ -478,7 +486,7 @@ impl Way {
 }
 
 /// Remembers a verdict for the answer's headers; over the budget is a refusal.
-fn check(way: &mut Way, verdict: Option<Verdict>) -> Result<(), WebError> {
+fn check(way: &mut Way<'_>, verdict: Option<Verdict>) -> Result<(), WebError> {
     let Some(verdict) = verdict else { return Ok(()) };
     let tighter = way.limits.is_none_or(|known| !verdict.allowed || verdict.remaining < known.remaining);
     if tighter {

@@ -61,11 +61,11 @@ impl Rates {
     }
 
     /// Counts what a request holds beside its first part: ten operations are ten, in one request or in ten.
-    pub(crate) async fn more(&self, subject: &str, parts: u32) -> Option<Verdict> {
+    pub(crate) async fn more(&self, caller: &Caller, parts: u32) -> Option<Verdict> {
         if !self.enabled || parts == 0 {
             return None;
         }
-        Some(self.limiter.hit_many(&self.global, subject, parts).await)
+        Some(self.limiter.hit_many(&self.global, &subject(caller), parts).await)
     }
 
     /// Counts a request against its endpoint's own budget.

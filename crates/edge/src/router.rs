@@ -16,9 +16,9 @@ pub(crate) struct Router {
 }
 
 /// What a path leads to.
-pub(crate) enum Found {
+pub(crate) enum Found<'a> {
     /// A route, and its parameters.
-    Route(Arc<Bound>, Params),
+    Route(&'a Arc<Bound>, Params),
     /// The path exists with other methods.
     OtherMethods(Vec<Method>),
     /// Nothing.
@@ -56,13 +56,13 @@ impl Router {
         &self.all
     }
 
-    pub(crate) fn find(&self, method: &Method, path: &str) -> Found {
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_> {
         let Ok(matched) = self.paths.at(path) else { return Found::Nothing };
         match matched.value.iter().find(|route| route.method == *method) {
             Some(route) => {
                 let params =
                     matched.params.iter().map(|(name, value)| (name.into(), path::decode(value))).collect();
-                Found::Route(route.clone(), Params(params))
+                Found::Route(route, Params(params))
             }
             None => Found::OtherMethods(matched.value.iter().map(|route| route.method.clone()).collect()),
         }

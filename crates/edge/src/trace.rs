@@ -8,9 +8,11 @@ use base::trace::{Given, during};
 use http::HeaderMap;
 use web::Handled;
 
+use crate::names::TRACEPARENT;
+
 /// What the headers say; nothing unless they say exactly one thing.
 pub(crate) fn offered(headers: &HeaderMap) -> Option<Given> {
-    let mut said = headers.get_all("traceparent").iter();
+    let mut said = headers.get_all(&TRACEPARENT).iter();
     let parent = said.next()?;
     if said.next().is_some() {
         return None;

@@ -3,7 +3,7 @@
 //! A browser sends its cookies with a WebSocket from any page and lets that page read what comes back; CORS does not
 //! apply. Its `Origin` is all there is to tell a page of ours from a stranger's, so it is looked at here, before any route.
 
-use http::header::{HOST, HeaderMap, ORIGIN, UPGRADE};
+use http::header::{HOST, HeaderMap, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use web::Error as WebError;
 
@@ -16,7 +16,7 @@ pub(crate) fn is_asked(parts: &Parts) -> bool {
         line.to_str()
             .is_ok_and(|line| line.split(',').any(|word| word.trim().eq_ignore_ascii_case("websocket")))
     });
-    by_header || parts.method == http::Method::CONNECT || parts.headers.contains_key("sec-websocket-key")
+    by_header || parts.method == http::Method::CONNECT || parts.headers.contains_key(&SEC_WEBSOCKET_KEY)
 }
 
 /// Refuses what is not protected, and pages of strangers. Programs send no Origin.

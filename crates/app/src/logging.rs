@@ -34,7 +34,7 @@ pub const LOG_LINE_BYTES_MAX: Limit =
     Limit::new("app_log_line_bytes_max", 4_096, "a thousand of them are four megabytes");
 
 /// How long a line may wait for company on its way to standard error.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 /// Bytes that may wait; whoever logs more writes them.
 pub const LOG_WAITING_BYTES_MAX: Limit = Limit::new(
     "app_log_waiting_bytes_max",
@@ -76,7 +76,7 @@ impl native::Log for Log {
 impl Log {
     /// Writes to these files too, beginning with what was said before there were any.
     pub fn write_to(&self, streams: logs::Streams) {
-        *self.kept.writing() = Some(streams);
+        self.kept.writing().files = Some(streams);
         self.kept.lines().has_files = true;
         self.kept.flush_all();
     }
@@ -136,8 +136,8 @@ struct Kept(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     lines: Mutex<Lines>,
-    /// Held by whoever writes, so that lines stay in order. No files until the data folder is known to be ours.
-    writing: Mutex<Option<logs::Streams>>,
+    /// Held by whoever writes, so that lines stay in order.
+    writing: Mutex<Writing>,
     /// Somebody writes what is gathered.
     is_gathering: AtomicBool,
     waiting: Condvar,
@@ -147,42 +147,65 @@ struct Shared {
 struct Lines {
     /// How many there ever were: the number of the last one.
     written: u64,
-    last: VecDeque<String>,
-    /// Not written yet: to standard error, to the files, and which of those are errors.
+    last: VecDeque<Vec<u8>>,
+    /// Not written yet.
+    batch: Batch,
+    has_files: bool,
+}
+
+/// Lines for standard error, for the files, and which of those are errors.
+#[derive(Default)]
+struct Batch {
     gathered: Vec<u8>,
     filed: Vec<u8>,
     errors: Vec<u8>,
-    has_files: bool,
+}
+
+#[derive(Default)]
+struct Writing {
+    /// None until the data folder is known to be ours.
+    files: Option<logs::Streams>,
+    /// What is being written; its memory is gathered into again.
+    batch: Batch,
 }
 
 impl Lines {
     /// Whether somebody has to write. What waits for files that are not there yet is written with the first line after.
     fn waiting(&self) -> bool {
-        !self.gathered.is_empty() || self.has_files && !self.filed.is_empty()
+        !self.batch.gathered.is_empty() || self.has_files && !self.batch.filed.is_empty()
+    }
+
+    fn keep(&mut self, line: &[u8]) {
+        let line = line.get(..LOG_LINE_BYTES_MAX.size().min(line.len())).unwrap_or_default();
+        let is_full = self.last.len() >= LOG_LINES_MAX.size();
+        let mut kept = if is_full { self.last.pop_front() } else { None }.unwrap_or_default();
+        kept.clear();
+        kept.extend_from_slice(line.trim_ascii_end());
+        self.last.push_back(kept);
+        self.written += 1;
     }
 }
 
 impl Kept {
     /// Takes one whole line.
     fn line(&self, line: &[u8], level: Level, to: To) {
-        if to != To::Files {
-            self.keep(line);
-        }
         let (is_first, is_full) = {
             let mut lines = self.lines();
             let waited = lines.waiting();
             if to != To::Files {
-                lines.gathered.extend_from_slice(line);
+                lines.keep(line);
+                lines.batch.gathered.extend_from_slice(line);
             }
             // Before there are files no more than the beginning is kept for them.
-            let has_room = lines.has_files || lines.filed.len() < LOG_WAITING_BYTES_MAX.size();
+            let has_room = lines.has_files || lines.batch.filed.len() < LOG_WAITING_BYTES_MAX.size();
+            let batch = &mut lines.batch;
             if to != To::People && has_room {
-                lines.filed.extend_from_slice(line);
+                batch.filed.extend_from_slice(line);
                 if level == Level::ERROR {
-                    lines.errors.extend_from_slice(line);
+                    batch.errors.extend_from_slice(line);
                 }
             }
-            (!waited, lines.gathered.len().max(lines.filed.len()) > LOG_WAITING_BYTES_MAX.size())
+            (!waited, batch.gathered.len().max(batch.filed.len()) > LOG_WAITING_BYTES_MAX.size())
         };
         if level <= Level::WARN || is_full || !self.0.is_gathering.load(Ordering::Relaxed) {
             self.flush_all();
@@ -193,24 +216,27 @@ impl Kept {
 
     fn flush_all(&self) {
         let mut writing = self.writing();
-        let (gathered, filed, errors) = {
+        let Writing { files, batch } = &mut *writing;
+        {
             let mut lines = self.lines();
-            let lines = &mut *lines;
-            let files = match *writing {
-                Some(_) => (std::mem::take(&mut lines.filed), std::mem::take(&mut lines.errors)),
-                None => (Vec::new(), Vec::new()),
-            };
-            (std::mem::take(&mut lines.gathered), files.0, files.1)
-        };
+            std::mem::swap(&mut lines.batch.gathered, &mut batch.gathered);
+            if files.is_some() {
+                std::mem::swap(&mut lines.batch.filed, &mut batch.filed);
+                std::mem::swap(&mut lines.batch.errors, &mut batch.errors);
+            }
+        }
         // There is nowhere to tell that standard error is gone.
-        let _unsaid = std::io::stderr().lock().write_all(&gathered);
-        if let Some(trouble) = writing.as_mut().and_then(|streams| streams.write(&filed, &errors)) {
+        let _unsaid = std::io::stderr().lock().write_all(&batch.gathered);
+        if let Some(trouble) = files.as_mut().and_then(|streams| streams.write(&batch.filed, &batch.errors)) {
             // Not by the log: it is the log that cannot be written.
             let _unsaid = writeln!(std::io::stderr().lock(), "{trouble}");
         }
+        for written in [&mut batch.gathered, &mut batch.filed, &mut batch.errors] {
+            written.clear();
+        }
     }
 
-    fn writing(&self) -> std::sync::MutexGuard<'_, Option<logs::Streams>> {
+    fn writing(&self) -> std::sync::MutexGuard<'_, Writing> {
         self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -235,22 +261,12 @@ impl Kept {
         self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, line: &[u8]) {
-        let line = line.get(..LOG_LINE_BYTES_MAX.size().min(line.len())).unwrap_or_default();
-        let line = String::from_utf8_lossy(line).trim_end().to_owned();
-        let mut lines = self.lines();
-        if lines.last.len() >= LOG_LINES_MAX.size() {
-            lines.last.pop_front();
-        }
-        lines.last.push_back(line);
-        lines.written += 1;
-    }
-
     fn after(&self, after: u64) -> Recent {
         let lines = self.lines();
         let new = usize::try_from(lines.written.saturating_sub(after)).unwrap_or(usize::MAX);
         let skipped = lines.last.len().saturating_sub(new);
-        Recent { written: lines.written, lines: lines.last.iter().skip(skipped).cloned().collect() }
+        let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
+        Recent { written: lines.written, lines: lines.last.iter().skip(skipped).map(text).collect() }
     }
 }
 
@@ -273,7 +289,8 @@ mod tests {
     #[test]
     fn the_last_lines_are_kept_and_those_after_a_number_are_given() {
         let kept = Kept::default();
-        (1..=LOG_LINES_MAX.value + 5).for_each(|number| kept.keep(format!("line {number}\n").as_bytes()));
+        (1..=LOG_LINES_MAX.value + 5)
+            .for_each(|number| kept.lines().keep(format!("line {number}\n").as_bytes()));
         let all = kept.after(0);
         assert_eq!((all.written, all.lines.len()), (LOG_LINES_MAX.value + 5, LOG_LINES_MAX.size()));
         assert_eq!(all.lines.first().map(String::as_str), Some("line 6"));
@@ -284,7 +301,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut() {
         let kept = Kept::default();
-        kept.keep(&vec![b'x'; LOG_LINE_BYTES_MAX.size() + 1]);
+        kept.lines().keep(&vec![b'x'; LOG_LINE_BYTES_MAX.size() + 1]);
         assert_eq!(kept.after(0).lines.first().map(String::len), Some(LOG_LINE_BYTES_MAX.size()));
     }
 }

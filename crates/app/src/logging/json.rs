@@ -5,11 +5,11 @@
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 
+use base::Clock;
+use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::Context;
 
 use super::{Kept, To};
@@ -20,28 +20,50 @@ pub(super) struct JsonLines {
     pub(super) to: To,
 }
 
+/// What a thread writes its lines with.
+struct Pen {
+    line: String,
+    /// A second, and how a time within it begins: most lines are of the same second as the last one.
+    second: i64,
+    begins: String,
+}
+
 thread_local! {
-    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+    static PEN: RefCell<Pen> = const { RefCell::new(Pen::new()) };
 }
 
 impl<S: Subscriber> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        LINE.with(|line| {
-            // Busy only if a value logs while it is being printed: that line gets a buffer of its own.
-            match line.try_borrow_mut() {
-                Ok(mut line) => self.line(event, &mut line),
-                Err(_) => self.line(event, &mut String::new()),
+        PEN.with(|pen| {
+            // Busy only if a value logs while it is being printed: that line gets a pen of its own.
+            match pen.try_borrow_mut() {
+                Ok(mut pen) => self.line(event, &mut pen),
+                Err(_) => self.line(event, &mut Pen::new()),
             }
         });
     }
 }
 
-impl JsonLines {
-    fn line(&self, event: &Event<'_>, line: &mut String) {
-        line.clear();
-        line.push_str("{\"timestamp\":\"");
+impl Pen {
+    const fn new() -> Self {
+        Pen { line: String::new(), second: i64::MIN, begins: String::new() }
+    }
+
+    fn time(&mut self, now: Timestamp) {
+        if self.second != now.as_second() {
+            (self.second, self.begins) = (now.as_second(), now.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+        }
         // Writing to a string does not fail.
-        let _written = SystemTime.format_time(&mut Writer::new(line));
+        let _written = write!(self.line, "{}.{:06}Z", self.begins, now.subsec_microsecond());
+    }
+}
+
+impl JsonLines {
+    fn line(&self, event: &Event<'_>, pen: &mut Pen) {
+        pen.line.clear();
+        pen.line.push_str("{\"timestamp\":\"");
+        pen.time(Clock::system().now());
+        let line = &mut pen.line;
         let level = *event.metadata().level();
         line.push_str("\",\"level\":\"");
         line.push_str(level.as_str());
@@ -60,7 +82,7 @@ struct Fields<'a>(&'a mut String);
 impl Fields<'_> {
     fn name(&mut self, field: &Field) {
         self.0.push(',');
-        quoted(self.0, field.name().trim_start_matches("r#"));
+        quoted(self.0, field.name().strip_prefix("r#").unwrap_or(field.name()));
         self.0.push(':');
     }
 
@@ -116,7 +138,9 @@ fn quoted(out: &mut String, text: &str) {
 }
 
 fn escaped(out: &mut String, text: &str) {
-    if !text.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f)) {
+    // Without an early end, so that many bytes are looked at at once.
+    let is_odd = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f);
+    if !text.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
         return out.push_str(text);
     }
     for c in text.chars() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
+use serde::Serialize;
 use serde_json::{Value, json};
 use web::{Answer, Ask, Cx, Handled, Reply};
 
@@ -84,16 +85,24 @@ pub fn jwks(state: Arc<State>, _: Cx, _: Ask) -> Handled {
 
 /// `GET /password-policy` (control 21): the live rules, for forms that check while somebody types.
 pub fn password_policy(state: Arc<State>, _: Cx, _: Ask) -> Handled {
-    told(rules_of(&state))
+    let answer = Answer::json(&rules_of(&state));
+    Box::pin(async move { Ok(Reply::untouched(answer, NO_DATA)) })
 }
 
-fn rules_of(state: &State) -> Value {
+#[derive(Serialize)]
+struct PasswordRules<'a> {
+    min_length: usize,
+    max_length: usize,
+    required_characters: &'a [String],
+}
+
+fn rules_of(state: &State) -> PasswordRules<'_> {
     let policy = &state.auth.rules().password;
-    json!({
-        "min_length": policy.length_min,
-        "max_length": policy.length_max,
-        "required_characters": policy.sets,
-    })
+    PasswordRules {
+        min_length: policy.length_min,
+        max_length: policy.length_max,
+        required_characters: &policy.sets,
+    }
 }
 
 /// The module of the npm package, which is this one file.
@@ -101,7 +110,7 @@ const VALIDATOR: &str = include_str!("../../../../clients/password-policy/index.
 
 /// `GET /password-policy.js` (control 21): the same module with the live rules in it.
 pub fn password_validator(state: Arc<State>, _: Cx, _: Ask) -> Handled {
-    let rules = rules_of(&state).to_string();
+    let rules = json!(rules_of(&state)).to_string();
     let checks = "export function validatePassword(password, policy) {";
     let with_rules = "export function validatePassword(password, policy = POLICY) {";
     let module = format!("{}\nexport const POLICY = {rules}\n", VALIDATOR.replace(checks, with_rules));

@@ -26,21 +26,28 @@ pub async fn node(palisade: &Palisade, name: &str) -> (bool, String) {
 
 /// The same, with `told` in its environment.
 pub async fn node_told(palisade: &Palisade, name: &str, told: Told<'_>) -> (bool, String) {
-    let tools = target().join("tools");
     let place = tempfile::tempdir().expect("a directory");
+    let mut command = with_packages(place.path(), name);
+    command.envs(told.iter().copied());
+    // The programs that need a browser find it here; the set-up put it there.
+    command.env("PALISADE_BROWSER", target().join("tools/bin/browser"));
+    run(palisade, command).await
+}
+
+/// Node and one of the programs, beside the pinned packages.
+fn with_packages(place: &Path, name: &str) -> Command {
+    let tools = target().join("tools");
     for entry in std::fs::read_dir(Path::new(SDK).join("node")).expect("the programs") {
         let path = entry.expect("an entry").path();
         if let Some(file) = path.file_name().filter(|_| path.is_file()) {
-            std::fs::copy(&path, place.path().join(file)).expect("copied");
+            std::fs::copy(&path, place.join(file)).expect("copied");
         }
     }
     let packages = tools.join("sdk/node_modules");
-    std::os::unix::fs::symlink(installed(&packages), place.path().join("node_modules")).expect("linked");
+    std::os::unix::fs::symlink(installed(&packages), place.join("node_modules")).expect("linked");
     let mut command = Command::new(installed(&tools.join("bin/node")));
-    command.arg(place.path().join(name)).envs(told.iter().copied());
-    // The programs that need a browser find it here; the set-up put it there.
-    command.env("PALISADE_BROWSER", tools.join("bin/browser"));
-    run(palisade, command).await
+    command.arg(place.join(name));
+    command
 }
 
 /// Runs `sdk/python/NAME` in the environment of the pinned packages.

@@ -13,6 +13,7 @@ mod links;
 pub mod oauth;
 mod oauth_server;
 mod operations;
+mod outbound;
 mod passkeys;
 mod planner;
 pub mod policies;

@@ -97,7 +97,7 @@ async fn what_an_administrator_changes_is_told_unless_it_is_silenced_and_never_t
 }
 
 /// Takes requests and keeps them: path, head and body.
-pub(super) async fn listen() -> (u16, Arc<Mutex<Vec<(String, String)>>>) {
+pub async fn listen() -> (u16, Arc<Mutex<Vec<(String, String)>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard: Arc<Mutex<Vec<(String, String)>>> = Arc::default();

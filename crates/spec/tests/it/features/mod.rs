@@ -2,7 +2,7 @@
 
 mod accounts;
 mod alert_ways;
-mod alerts;
+pub mod alerts;
 mod appflowy;
 mod canaries;
 mod chain;

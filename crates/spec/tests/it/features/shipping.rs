@@ -296,5 +296,16 @@ async fn a_store_gets_both_logs_as_objects_that_name_what_is_in_them() {
         );
         assert!(!asked.whole.contains("a-secret-of-the-store"));
     }
+    // Each is signed as another maker's client signs the same.
+    let asked: Vec<Value> = store
+        .asked()
+        .iter()
+        .map(|asked| serde_json::json!({ "line": asked.line, "whole": asked.whole }))
+        .collect();
+    let place = tempfile::tempdir().unwrap();
+    let sent = place.path().join("sent.json");
+    std::fs::write(&sent, serde_json::to_vec(&asked).unwrap()).unwrap();
+    let (held, said) = spec::clients::node_told(&palisade, "s3_signed.mjs", &[("SENT", &sent)]).await;
+    assert!(held, "{said}");
     assert!(palisade.stop().await.success());
 }

@@ -6,6 +6,7 @@ mod downgrade;
 mod edge;
 mod factors;
 mod framing;
+mod full_disk;
 mod guards;
 mod guessing;
 mod hijack;

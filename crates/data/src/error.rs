@@ -190,6 +190,9 @@ pub enum Error {
     /// The function that every request calls first may not be called.
     #[error("What every request has to pass first is not in order")]
     PreRequest(Box<crate::gate::Refusal>),
+    /// Too many large answers are being sent.
+    #[error("Too many large answers are being sent at the moment (answers_held_bytes_max)")]
+    Full,
     /// The catalog was never read.
     #[error("The catalog has not been read yet")]
     NoCatalog,
@@ -246,7 +249,7 @@ impl Fault for Error {
             Error::RepeatTooLarge { .. } => Kind::TooLarge,
             Error::AggregatesOff | Error::NotImplemented { .. } => Kind::Unsupported,
             Error::TooMuch { .. } => Kind::TooLarge,
-            Error::NoCatalog | Error::PreRequest(_) => Kind::Unavailable,
+            Error::NoCatalog | Error::PreRequest(_) | Error::Full => Kind::Unavailable,
             Error::BrokenRule { .. } | Error::Bug(_) => Kind::Bug,
         }
     }
@@ -281,6 +284,7 @@ impl Fault for Error {
             Error::RepeatTooLarge { .. } => "data.idempotency.answer_too_large",
             Error::NoCatalog => "data.catalog.none",
             Error::PreRequest(_) => "data.pre_request.refused",
+            Error::Full => "data.answers.too_large_together",
             Error::Bug(_) => "data.bug",
         }
     }
@@ -308,6 +312,7 @@ impl Fault for Error {
             Error::PreRequest(_) => {
                 Some("The operator finds why in the log and by `palisade gate` (data.pre_request)".into())
             }
+            Error::Full => Some("Come again in a moment, or ask for fewer rows".into()),
             Error::RepeatTooLarge { .. } => Some("Ask for less, as with Prefer: return=minimal".into()),
             _ => None,
         }
@@ -316,7 +321,7 @@ impl Fault for Error {
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Error::Database(error) => error.retry_after(),
-            Error::RepeatRunning => Some(std::time::Duration::from_secs(1)),
+            Error::RepeatRunning | Error::Full => Some(std::time::Duration::from_secs(1)),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod fields;
 pub mod gate;
 pub mod graph;
+mod held;
 pub mod limits;
 pub mod permitted;
 mod pipe;

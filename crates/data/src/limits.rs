@@ -64,6 +64,20 @@ pub const KEPT_ANSWERS_MAX: Limit = Limit::new(
 pub const CLEANED_ROWS_AT_ONCE: Limit =
     Limit::new("cleaned_rows_at_once", 500, "bounds how long a writer waits for a row that is being cleaned");
 
+/// From when an answer counts as large.
+pub const LARGE_ANSWER_BYTES_MIN: Limit = Limit::new(
+    "large_answer_bytes_min",
+    1024 * 1024,
+    "smaller ones are bounded by the number of connections",
+);
+
+/// Large answers that are being sent, together.
+pub const ANSWERS_HELD_BYTES_MAX: Limit = Limit::new(
+    "answers_held_bytes_max",
+    1024 * 1024 * 1024,
+    "bounds what slow readers of large answers keep in memory; the next read of that size is told to come again",
+);
+
 /// Every bound, for the reference.
 pub const LIMITS: &[&Limit] = &[
     &FLOW_ROWS_MIN,
@@ -77,4 +91,6 @@ pub const LIMITS: &[&Limit] = &[
     &KEPT_ANSWER_BYTES_MAX,
     &KEPT_ANSWERS_MAX,
     &CLEANED_ROWS_AT_ONCE,
+    &LARGE_ANSWER_BYTES_MIN,
+    &ANSWERS_HELD_BYTES_MAX,
 ];

@@ -11,6 +11,7 @@ use pg::{Claims, Param, Pg, Reason, Reply, Setup};
 use crate::ask::{CallAsk, MutateAsk, Outcome, ReadAsk, Rules};
 use crate::catalog::{self, Before, Catalog, Scope};
 use crate::error::Error;
+use crate::held::Held;
 use crate::limits::FLOW_ROWS_MIN;
 use crate::plan::{self, Plan};
 use crate::run;
@@ -27,6 +28,8 @@ struct Inner {
     version: AtomicU64,
     /// How long answers to writes that may come again are kept.
     retention: Duration,
+    /// Large answers that are being sent.
+    held: Held,
     /// Held while a snapshot is taken, so that an older one never replaces a newer.
     taking: tokio::sync::Mutex<()>,
 }
@@ -55,6 +58,7 @@ impl Data {
             scope,
             catalog: ArcSwap::default(),
             version: AtomicU64::new(0),
+            held: Held::default(),
             taking: tokio::sync::Mutex::new(()),
         }))
     }
@@ -150,7 +154,10 @@ impl Data {
         }
         let mut setup = self.fitted(setup, &ask.relation.schema, &plan, &catalog)?;
         run::surround(&mut setup, &plan);
-        run::flow(pg, caller, setup, &plan, compiled).await.map(Some)
+        Ok(Some(match run::flow(pg, caller, setup, &plan, compiled).await? {
+            run::Begun::Whole(reply) => run::Begun::Whole(self.counted(reply, true)?),
+            begun @ run::Begun::Stream(_) => begun,
+        }))
     }
 
     /// A read whose ask has marks for values ([`crate::query::shape`]), ready for any values; `None` where some mark has
@@ -242,8 +249,22 @@ impl Data {
     ) -> Result<Reply<Outcome>, Error> {
         let setup = self.fitted(setup, schema, plan, catalog)?;
         let answers = catalog.functions_answer;
-        run::run(pg, caller, setup, plan, compiled, run::Around { answers, retention: self.0.retention })
-            .await
+        let around = run::Around { answers, retention: self.0.retention };
+        let reply = run::run(pg, caller, setup, plan, compiled, around).await?;
+        self.counted(reply, !plan.writes)
+    }
+
+    /// A large answer counts until it is sent; one that would be too much is refused, where nothing was written.
+    fn counted(&self, reply: Reply<Outcome>, refuses: bool) -> Result<Reply<Outcome>, Error> {
+        reply.try_map(|mut outcome| {
+            outcome.body = self.0.held.keep(outcome.body, refuses)?;
+            Ok(outcome)
+        })
+    }
+
+    /// Bytes of large answers that are being sent.
+    pub fn held_bytes(&self) -> u64 {
+        self.0.held.now()
     }
 
     /// How long answers to writes that may come again are kept.

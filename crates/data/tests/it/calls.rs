@@ -1,6 +1,6 @@
 //! Calling functions.
 
-use crate::house::House;
+use crate::house::{House, run};
 
 #[tokio::test]
 async fn arguments_find_their_parameters() {
@@ -29,4 +29,23 @@ async fn a_call_nobody_takes_and_one_that_two_take() {
     let house = House::new().await;
     insta::assert_snapshot!(house.rpc("add?x=1").await, @"Could not find the function public.add with these arguments in the schema cache");
     insta::assert_snapshot!(house.rpc("twin?a=1").await, @"Could not choose the best candidate function between: public.twin(a => integer), public.twin(a => text)");
+}
+
+#[tokio::test]
+async fn a_large_answer_counts_until_it_is_sent() {
+    let house = House::new().await;
+    run(
+        &house.database.owner().await,
+        "CREATE FUNCTION wide(n int) RETURNS text LANGUAGE sql AS $$ SELECT repeat('x', n) $$;
+         GRANT EXECUTE ON FUNCTION wide(int) TO service_role",
+    )
+    .await;
+    house.data.reload().await.unwrap();
+    let small = house.call_rows("wide?n=1000").await.unwrap();
+    assert_eq!(house.data.held_bytes(), 0);
+    let large = house.call_rows("wide?n=3000000").await.unwrap();
+    assert_eq!(house.data.held_bytes(), 3_000_002);
+    assert_eq!((small.body.len(), large.body.len()), (1_002, 3_000_002));
+    drop(large);
+    assert_eq!(house.data.held_bytes(), 0);
 }

@@ -301,6 +301,11 @@ fn data_words(error: &data::Error, voice: Voice) -> Words {
         data::Error::RepeatsTooMany { .. } => fault_words(429, error),
         data::Error::RepeatTooLarge { .. } => fault_words(413, error),
         data::Error::PreRequest(_) => fault_words(503, error),
+        data::Error::Full => {
+            let mut words = fault_words(503, error);
+            words.headers.push(("retry-after".to_owned(), "1".to_owned()));
+            words
+        }
         data::Error::NoCatalog => {
             Words::new(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
         }

@@ -278,7 +278,7 @@ impl Edge {
             let (address, method) = (way.address, &parts.method);
             (self.config.on_use)(&Used { caller: &caller, address, method, path: &route.path });
         }
-        let body = read(body, &parts.headers, &route).await?;
+        let body = read(body, &parts.headers, route).await?;
         if route.credentials == Credentials::Browser {
             web::csrf::require_ours(parts, &body)?;
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, bail};
 
 use super::load::{self, Case, Until, Verb};
-use super::{Bench, CASES, CONNECTIONS, database, process};
+use super::{Bench, CASES, CONNECTIONS, Row, database, process};
 
 /// A comparison.
 pub struct Section {
@@ -152,12 +152,29 @@ fn row(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The quickest of some rounds of each of two, in turns.
+fn quickest(one: impl Fn() -> Result<Row>, other: impl Fn() -> Result<Row>) -> Result<(Row, Row)> {
+    let (mut best, mut second) = (one()?, other()?);
+    for _ in 1..ROUNDS {
+        let (next, beside) = (one()?, other()?);
+        if next.per_second > best.per_second {
+            best = next;
+        }
+        if beside.per_second > second.per_second {
+            second = beside;
+        }
+    }
+    Ok((best, second))
+}
+
 /// Its clients speak no HTTP and check no token.
 fn pipeline(bench: &Bench<'_>) -> Result<()> {
-    let theirs = bench.pgbench("pgbench: one pipeline, one Sync", database::PIPELINE, 1.0)?;
-    let ours = bench.palisade(row_case()?)?;
+    let (theirs, ours) = quickest(
+        || bench.pgbench("pgbench: one pipeline, one Sync", database::PIPELINE, 1.0),
+        || bench.palisade(row_case()?),
+    )?;
     println!(
-        "   {:.0} transactions/s, {:.1} µs of PostgreSQL; {:.0} requests/s, {:.1} µs of PostgreSQL",
+        "   the best of {ROUNDS} rounds each: {:.0} transactions/s, {:.1} µs of PostgreSQL; {:.0} requests/s, {:.1} µs of PostgreSQL",
         theirs.per_second, theirs.postgres_us, ours.per_second, ours.postgres_us
     );
     share("requests a second, of its transactions", ours.per_second, theirs.per_second, Aim::AtLeast(0.5));
@@ -173,7 +190,8 @@ const JSON_AGG: Case =
     Case { what: "json_agg", verb: Verb::Get, path: |_, _| "/bench/v1/json-agg".to_owned() };
 
 fn against(bench: &Bench<'_>, ours: &Case, theirs: &Case, aim: Aim) -> Result<()> {
-    let (them, us) = (bench.palisade(theirs)?, bench.palisade(ours)?);
+    let (them, us) = quickest(|| bench.palisade(theirs), || bench.palisade(ours))?;
+    println!("   the best of {ROUNDS} rounds each");
     for row in [&them, &us] {
         println!(
             "   {}: {:.0}/s, p99 {:.2} ms, palisade {:.1} µs, PostgreSQL {:.1} µs",

@@ -27,3 +27,19 @@ async fn supabase_py_enrols_and_shows_an_authenticator_app() {
     let (held, printed) = clients::python(&palisade, "factors.py").await;
     check(held, &printed, 4);
 }
+
+#[tokio::test]
+async fn both_clients_sign_in_by_telephone() {
+    let flags = ["--mfa.methods=totp,sms", "--sms.provider=twilio", "--sms.max_frequency=0s"];
+    let sender = [
+        "--sms.twilio_account_sid=AC00000000000000000000000000000000",
+        "--sms.twilio_message_service_sid=MG00000000000000000000000000000000",
+    ];
+    // In `dev` nothing leaves the machine: the catcher has the texts.
+    let secret = [("PALISADE_SMS_TWILIO_AUTH_TOKEN".to_owned(), "a-token-of-nobody".to_owned())];
+    let palisade = Palisade::start_told("dev", &[RAISED, &flags, &sender].concat(), &secret).await;
+    let (held, printed) = clients::node(&palisade, "phone.mjs").await;
+    check(held, &printed, 6);
+    let (held, printed) = clients::python(&palisade, "phone.py").await;
+    check(held, &printed, 3);
+}

@@ -5,36 +5,23 @@ PALISADE_URL, PALISADE_KEY and PALISADE_SECRET say where.
 """
 
 import os
-import sys
 import time
-import traceback
 
 import httpx
 from supabase import Client, ClientOptions, create_client
 from supabase_auth.errors import AuthApiError, AuthError, AuthWeakPasswordError
 
+from claims import claim, finish
+
 URL, KEY, SECRET = (os.environ[name] for name in ("PALISADE_URL", "PALISADE_KEY", "PALISADE_SECRET"))
 RUN = f"{time.time_ns():x}"
 PASSWORD, NEXT = "Correct-Horse-9!Battery", "Better-Horse-8!Battery"
 EVE = f"eve-{RUN}@example.com"
-kept, broken, seen = [], [], {}
+seen = {}
 
 
 def open_client(key: str = KEY) -> Client:
     return create_client(URL, key, ClientOptions(auto_refresh_token=False, persist_session=False))
-
-
-def claim(attempt):
-    """Tries one claim; later ones are tried even when it fails."""
-    sentence = attempt.__name__.replace("_", " ")
-    try:
-        attempt()
-        kept.append(sentence)
-        print("ok     ", sentence)
-    except Exception:  # noqa: BLE001 - whatever went wrong, it is printed and counted
-        broken.append(sentence)
-        print("not ok ", sentence, "\n        " + traceback.format_exc(limit=-3).replace("\n", "\n        "))
-    return attempt
 
 
 def refused(attempt, code: str) -> AuthApiError:
@@ -167,5 +154,4 @@ def refusals_have_the_shape_of_the_version_that_was_asked_for():
     assert new.json() == {"code": "invalid_credentials", "message": "Invalid login credentials"}, new.text
 
 
-print(f"{len(kept)} kept, {len(broken)} broken")
-sys.exit(1 if broken else 0)
+finish()

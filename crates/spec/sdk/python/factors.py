@@ -8,17 +8,17 @@ import hashlib
 import hmac
 import os
 import struct
-import sys
 import time
-import traceback
 
 from supabase import Client, ClientOptions, create_client
 from supabase_auth.errors import AuthApiError
 
+from claims import claim, finish
+
 URL, KEY = os.environ["PALISADE_URL"], os.environ["PALISADE_KEY"]
 EMAIL = f"factors-{time.time_ns():x}@example.com"
 PASSWORD = "Correct-Horse-9!Battery"
-kept, broken, seen = [], [], {}
+seen = {}
 
 
 def open_client() -> Client:
@@ -30,18 +30,6 @@ def code(secret: str, steps: int = 0) -> str:
     mac = hmac.new(base64.b32decode(secret), struct.pack(">Q", step), hashlib.sha1).digest()
     at = mac[19] & 15
     return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06}"
-
-
-def claim(attempt):
-    sentence = attempt.__name__.replace("_", " ")
-    try:
-        attempt()
-        kept.append(sentence)
-        print("ok     ", sentence)
-    except Exception:  # noqa: BLE001 - whatever went wrong, it is printed and counted
-        broken.append(sentence)
-        print("not ok ", sentence, "\n        " + traceback.format_exc(limit=-3).replace("\n", "\n        "))
-    return attempt
 
 
 ann = open_client()
@@ -84,5 +72,4 @@ def a_password_alone_is_the_first_level():
     assert again.auth.mfa.unenroll({"factor_id": seen["id"]}).id == seen["id"]
 
 
-print(f"{len(kept)} kept, {len(broken)} broken")
-sys.exit(1 if broken else 0)
+finish()

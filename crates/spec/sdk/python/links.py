@@ -7,34 +7,22 @@ import email
 import email.policy
 import os
 import re
-import sys
 import time
-import traceback
 from pathlib import Path
 
 from supabase import ClientOptions, create_client
 from supabase_auth.errors import AuthApiError
 
+from claims import claim, finish
+
 URL, KEY, SECRET = (os.environ[name] for name in ("PALISADE_URL", "PALISADE_KEY", "PALISADE_SECRET"))
 MAILS = Path(os.environ["PALISADE_MAILS"])
 RUN = f"p{time.time_ns():x}"
 PASSWORD = "Correct-Horse-9!Battery"
-kept, broken = [], []
 
 
 def open_client(key=KEY):
     return create_client(URL, key, ClientOptions(auto_refresh_token=False, persist_session=False))
-
-
-def claim(attempt):
-    sentence = attempt.__name__.replace("_", " ")
-    try:
-        attempt()
-        kept.append(sentence)
-        print(f"ok      {sentence}")
-    except Exception:
-        broken.append(sentence)
-        print(f"not ok  {sentence}\n{traceback.format_exc(limit=4)}")
 
 
 def mail(to, count):
@@ -133,5 +121,4 @@ def administrators_invite_and_make_links():
     assert done.user.email == guest
 
 
-print(f"{len(kept)} kept, {len(broken)} broken")
-sys.exit(1 if broken else 0)
+finish()

@@ -5,18 +5,17 @@ PALISADE_URL and PALISADE_KEY say where. Texts are read in the catcher of `palis
 
 import os
 import re
-import sys
 import time
-import traceback
 
 import httpx
 from supabase import Client, ClientOptions, create_client
 from supabase_auth.errors import AuthApiError
 
+from claims import claim, finish
+
 URL, KEY = os.environ["PALISADE_URL"], os.environ["PALISADE_KEY"]
 BASE = 491600000000 + time.time_ns() // 1_000_000 % 100_000_000
 PASSWORD = "Correct-Horse-9!Battery"
-kept, broken = [], []
 
 
 def open_client() -> Client:
@@ -32,18 +31,6 @@ def text(phone: str) -> str:
             return re.search(r"Your code is (\d{6})", page)[1]
         time.sleep(0.1)
     raise AssertionError(f"no text to {phone}")
-
-
-def claim(attempt):
-    sentence = attempt.__name__.replace("_", " ")
-    try:
-        attempt()
-        kept.append(sentence)
-        print("ok     ", sentence)
-    except Exception:  # noqa: BLE001 - whatever went wrong, it is printed and counted
-        broken.append(sentence)
-        print("not ok ", sentence, "\n        " + traceback.format_exc(limit=-3).replace("\n", "\n        "))
-    return attempt
 
 
 def refused(code: str, attempt):
@@ -86,5 +73,4 @@ def another_number_is_taken_once_its_own_text_was_shown():
     assert moved.user.phone == second
 
 
-print(f"{len(kept)} kept, {len(broken)} broken")
-sys.exit(1 if broken else 0)
+finish()

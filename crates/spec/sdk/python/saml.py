@@ -9,29 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from supabase import ClientOptions, create_client
 
+from claims import claim, finish
+
 URL, KEY, SECRET = (os.environ[name] for name in ("PALISADE_URL", "PALISADE_KEY", "PALISADE_SECRET"))
-kept, broken = [], []
-
-
-def claim(attempt):
-    """Tries one claim; later ones are tried even when it fails."""
-    sentence = attempt.__name__.replace("_", " ")
-    try:
-        attempt()
-        kept.append(sentence)
-        print("ok     ", sentence)
-    except Exception:  # noqa: BLE001 - whatever went wrong, it is printed and counted
-        broken.append(sentence)
-        print("not ok ", sentence, "\n        " + traceback.format_exc(limit=-3).replace("\n", "\n        "))
-    return attempt
-
 
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
@@ -103,5 +89,4 @@ def its_answer_signs_in_once():
 
 
 company.kill()
-print(f"{len(kept)} kept, {len(broken)} broken")
-sys.exit(1 if broken else 0)
+finish()

@@ -10,11 +10,12 @@ import ssl
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+
+from claims import claim, finish
 
 URL, KEY = (os.environ[name] for name in ("PALISADE_URL", "PALISADE_KEY"))
 FILES = [os.environ[f"PALISADE_{name}"] for name in ("IDP_CERT", "IDP_KEY", "TLS_CERT", "TLS_KEY")]
@@ -26,20 +27,6 @@ company = subprocess.Popen([
 ])
 http = httpx.Client(verify=ssl.create_default_context(cafile=os.environ["PALISADE_CA"]))
 asking = httpx.Client(headers={"apikey": KEY}, base_url=f"{URL}/api/v1/auth")
-kept, broken = [], []
-
-
-def claim(attempt):
-    """Tries one claim; later ones are tried even when it fails."""
-    sentence = attempt.__name__.replace("_", " ")
-    try:
-        attempt()
-        kept.append(sentence)
-        print("ok     ", sentence)
-    except Exception:  # noqa: BLE001 - whatever went wrong, it is printed and counted
-        broken.append(sentence)
-        print("not ok ", sentence, "\n        " + traceback.format_exc(limit=-3).replace("\n", "\n        "))
-    return attempt
 
 
 def within(seconds, what, condition):
@@ -114,5 +101,4 @@ def nobody_comes_in_who_did_not_ask_here():
 
 
 company.kill()
-print(f"{len(kept)} kept, {len(broken)} broken")
-sys.exit(1 if broken else 0)
+finish()

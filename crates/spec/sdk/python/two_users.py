@@ -4,35 +4,21 @@ PALISADE_URL, PALISADE_KEY and PALISADE_SECRET say where. Nothing is sent by han
 """
 
 import os
-import sys
 import time
-import traceback
 
 from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions, create_client
 from supabase_auth.errors import AuthApiError, AuthError, AuthWeakPasswordError
 
+from claims import claim, finish
+
 URL, KEY, SECRET = (os.environ[name] for name in ("PALISADE_URL", "PALISADE_KEY", "PALISADE_SECRET"))
 RUN = f"{time.time_ns():x}"
 PASSWORD = "Correct-Horse-9!Battery"
-kept, broken = [], []
 
 
 def open_client(key: str = KEY, **headers: str) -> Client:
     return create_client(URL, key, ClientOptions(auto_refresh_token=False, persist_session=False, headers=headers))
-
-
-def claim(attempt):
-    """Tries one claim; later ones are tried even when it fails."""
-    sentence = attempt.__name__.replace("_", " ")
-    try:
-        attempt()
-        kept.append(sentence)
-        print("ok     ", sentence)
-    except Exception:  # noqa: BLE001 - whatever went wrong, it is printed and counted
-        broken.append(sentence)
-        print("not ok ", sentence, "\n        " + traceback.format_exc(limit=-3).replace("\n", "\n        "))
-    return attempt
 
 
 def refused(attempt, code: str):
@@ -194,5 +180,4 @@ def after_signing_out_the_token_is_dead_within_a_second():
     assert len(bea.table("teams").select("id").execute().data) == 1
 
 
-print(f"{len(kept)} kept, {len(broken)} broken")
-sys.exit(1 if broken else 0)
+finish()

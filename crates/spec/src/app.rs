@@ -46,6 +46,16 @@ impl TestAppBuilder {
         self.with("rate_limiting.enabled", "false").with("detection.enabled", "false")
     }
 
+    /// With a sender of texts, which stay in the outbox as they do in `dev`. No pause between them.
+    #[must_use]
+    pub fn texting(self) -> Self {
+        self.with("sms.provider", "twilio")
+            .with("sms.twilio_account_sid", "AC00000000000000000000000000000000")
+            .with("sms.twilio_auth_token", "a-token-of-nobody")
+            .with("sms.twilio_message_service_sid", "MG00000000000000000000000000000000")
+            .with("sms.max_frequency", "0s")
+    }
+
     /// As `serve` runs, with mail that is written to files: addresses have to be confirmed. No pause between mails.
     #[must_use]
     pub fn serving(mut self) -> Self {

@@ -20,7 +20,7 @@ mod planner;
 pub mod policies;
 mod read_only;
 mod rows;
-mod saml;
+pub mod saml;
 mod sign_in;
 mod step_up;
 mod streams;

@@ -24,6 +24,17 @@ struct World {
     provider: String,
 }
 
+/// What an identity provider knows of us.
+pub fn us(app: &TestApp, idp: &Pretender) -> ServiceProvider {
+    let base = format!("http://{}/auth/v1", app.running.address);
+    ServiceProvider {
+        entity_id: format!("{base}/sso/saml/metadata"),
+        acs_url: format!("{base}/sso/saml/acs"),
+        slo_url: format!("{base}/sso/saml/slo"),
+        keys: idp.keys.clone(),
+    }
+}
+
 impl World {
     async fn new() -> World {
         Self::on(TestApp::builder().unlimited().start().await).await
@@ -36,13 +47,7 @@ impl World {
         let body =
             json!({ "type": "saml", "metadata_xml": idp.peer("https://idp.example").unwrap().to_metadata() });
         let made = app.service().post("/auth/v1/admin/sso/providers", body).await.expect(201);
-        let base = format!("http://{}/auth/v1", app.running.address);
-        let sp = ServiceProvider {
-            entity_id: format!("{base}/sso/saml/metadata"),
-            acs_url: format!("{base}/sso/saml/acs"),
-            slo_url: format!("{base}/sso/saml/slo"),
-            keys: idp.keys.clone(),
-        };
+        let sp = us(&app, &idp);
         World { provider: made.field("id"), app, idp, attacker, sp }
     }
 

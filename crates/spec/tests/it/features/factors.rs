@@ -154,16 +154,7 @@ async fn what_is_sensitive_needs_a_proof_of_the_last_five_minutes() {
 /// Control 23: codes by SMS, where an operator lists them and names who sends them.
 #[tokio::test]
 async fn a_telephone_is_a_second_factor_where_it_is_listed() {
-    let app = TestApp::builder()
-        .unlimited()
-        .with("mfa.methods", "totp,sms")
-        .with("sms.provider", "twilio")
-        .with("sms.twilio_account_sid", "AC00000000000000000000000000000000")
-        .with("sms.twilio_auth_token", "a-token-of-nobody")
-        .with("sms.twilio_message_service_sid", "MG00000000000000000000000000000000")
-        .with("sms.max_frequency", "0s")
-        .start()
-        .await;
+    let app = TestApp::builder().unlimited().with("mfa.methods", "totp,sms").texting().start().await;
     let ann = app.person("ann").await;
     let body = json!({ "factor_type": "phone", "friendly_name": "mobile", "phone": "+49 30 1234567" });
     let enrolled = ann.client.post("/auth/v1/factors", body).await.expect(200).value();

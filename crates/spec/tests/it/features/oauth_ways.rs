@@ -1,10 +1,11 @@
 //! The ways to sign in on our own consent page, as far as they need no script; `sdk_oauth` has them in a real browser.
 
-use saml::ServiceProvider;
 use saml::pretend::{Pretender, Signed};
 use serde_json::json;
 use spec::browser::{absolute, hidden, parameter};
 use spec::{Browser, Double, Idp, Seen, TestApp};
+
+use crate::attacks::saml::us;
 
 use super::oauth::today;
 use super::oauth_server::{Program, with_server};
@@ -245,15 +246,7 @@ async fn a_text_signs_in_on_the_page_and_tells_nobody_whose_number_it_is() {
 
 #[tokio::test]
 async fn a_telephone_is_a_second_factor_on_the_page_too() {
-    let app = with_server()
-        .with("mfa.methods", "totp,sms")
-        .with("sms.provider", "twilio")
-        .with("sms.twilio_account_sid", "AC00000000000000000000000000000000")
-        .with("sms.twilio_auth_token", "a-token-of-nobody")
-        .with("sms.twilio_message_service_sid", "MG00000000000000000000000000000000")
-        .with("sms.max_frequency", "0s")
-        .start()
-        .await;
+    let app = with_server().with("mfa.methods", "totp,sms").texting().start().await;
     let ann = app.person("ann").await;
     let body = json!({ "factor_type": "phone", "friendly_name": "mobile", "phone": "+49 30 1234567" });
     let factor = ann.client.post("/auth/v1/factors", body).await.expect(200).field("id");
@@ -303,13 +296,7 @@ async fn an_organisation_brings_its_people_to_the_page_in_the_browser_that_asked
     let metadata = idp.peer("https://idp.example").unwrap().to_metadata();
     let body = json!({ "type": "saml", "metadata_xml": metadata, "domains": ["example.com"] });
     app.service().post("/auth/v1/admin/sso/providers", body).await.expect(201);
-    let base = format!("http://{}/auth/v1", app.running.address);
-    let sp = ServiceProvider {
-        entity_id: format!("{base}/sso/saml/metadata"),
-        acs_url: format!("{base}/sso/saml/acs"),
-        slo_url: format!("{base}/sso/saml/slo"),
-        keys: idp.keys.clone(),
-    };
+    let sp = us(&app, &idp);
     let (page, text) = at_page(&app, &program, &mut first).await;
     let stranger = send(&app, &mut first, &text, "/sso", &[("email", "ann@elsewhere.example")]).await;
     assert!(

@@ -303,28 +303,24 @@ impl Line {
         }
     }
 
-    /// Says once that a receiver is gone, and once that it is back.
+    /// Says once that a receiver is gone, and once that it is back. Recorded before it is said: who reads it in the log of
+    /// the program finds it in the audit log too, even if the program is killed at that moment.
     async fn note(&mut self, sent: Result<(), Error>) {
         let is_down = sent.is_err();
         if self.socket.is_some() || is_down == std::mem::replace(&mut self.is_down, is_down) {
             return;
         }
-        let entry = match &sent {
-            Ok(()) => {
-                tracing::warn!(sink = self.name, "logs are sent again");
-                Entry::system(Event::LogsFlow)
-            }
-            Err(error) => {
-                let why = base::fault::chain(error);
-                tracing::error!(
-                    sink = self.name,
-                    error = why,
-                    "logs are held up until their receiver is back"
-                );
-                Entry::system(Event::LogsHeldUp).failed(base::Fault::code(error)).detail("error", why)
-            }
+        let Err(error) = sent else {
+            self.record(Entry::system(Event::LogsFlow)).await;
+            tracing::warn!(sink = self.name, "logs are sent again");
+            return;
         };
-        self.record(entry).await;
+        let why = base::fault::chain(&error);
+        self.record(
+            Entry::system(Event::LogsHeldUp).failed(base::Fault::code(&error)).detail("error", why.as_str()),
+        )
+        .await;
+        tracing::error!(sink = self.name, error = why, "logs are held up until their receiver is back");
     }
 
     async fn lost(&self, files: u64) {

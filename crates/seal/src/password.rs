@@ -10,8 +10,8 @@ mod work;
 
 pub use work::Work;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::{Ident, Output, ParamsString, PasswordHash, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -92,12 +92,8 @@ impl Hasher {
     pub async fn hash(&self, password: &Secret<String>) -> Result<String, Error> {
         require_length(password)?;
         let salt = self.rng.bytes();
-        let (password, tally) = (password.clone(), self.tally.clone());
-        self.run(move || {
-            tally.add(Done::Other(OURS));
-            make(salt, password.expose().as_bytes())
-        })
-        .await?
+        let password = password.clone();
+        self.run(move || (make(salt, password.expose().as_bytes()), vec![Done::Other(OURS)])).await?
     }
 
     /// Compares a password with a stored hash. Without one (no such user, no password set, a kind nobody
@@ -114,24 +110,20 @@ impl Hasher {
         work: &Work,
     ) -> Result<Verdict, Error> {
         require_length(password)?;
-        let (password, tally, work) = (password.clone(), self.tally.clone(), work.clone());
+        let (password, work) = (password.clone(), work.clone());
         let stored = stored.filter(|stored| Self::accepts(stored)).map(str::to_owned);
         self.run(move || {
             let password = password.expose();
-            let tried = stored.and_then(|stored| {
-                let cost = work::of_kind(&Kind::of(&stored), &stored)?;
-                Some((check(password, &stored)?, cost))
+            let tried = stored.as_deref().and_then(|stored| {
+                let cost = work::of_kind(&Kind::of(stored), stored)?;
+                Some((check(password, stored)?, cost))
             });
-            let (verdict, done) = tried.map_or((Verdict::Wrong, None), |(verdict, done)| {
-                tally.add(done);
-                (verdict, Some(done))
-            });
+            let (verdict, done) =
+                tried.map_or((Verdict::Wrong, None), |(verdict, done)| (verdict, Some(done)));
             // The answer is known; the time it takes is the point.
-            for left in work.rest(done, OURS) {
-                tally.add(left);
-                work::spend(password, left);
-            }
-            verdict
+            let left = work.rest(done, OURS);
+            left.iter().for_each(|left| work::spend(password, *left));
+            (verdict, done.into_iter().chain(left).collect())
         })
         .await
     }
@@ -146,19 +138,26 @@ impl Hasher {
         }
     }
 
-    /// Runs `work` on a thread for it. The permit travels with it: a request that goes away does not let another hash begin
-    /// early.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    /// Runs `work`, which also tells what it computed, on a thread for it. The permit travels with it: a request that goes
+    /// away does not let another hash begin early. Work that a busy machine has done twice is counted once.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Fn() -> (T, Vec<Done>) + Send + Sync + 'static,
+    ) -> Result<T, Error> {
         let place = self.queue.clone().try_acquire_owned().map_err(|_| Error::Crowded)?;
         let permit =
             self.permits.clone().acquire_owned().await.map_err(|_| Error::Library("hash permits"))?;
-        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, permit);
+        let held: Mutex<Option<[OwnedSemaphorePermit; 2]>> = Mutex::new(Some([place, permit]));
         self.computed.fetch_add(1, Ordering::Relaxed);
+        let tally = self.tally.clone();
         self.threads
             .run(move || {
-                let done = work();
-                drop(held);
-                done
+                let (result, done) = work();
+                let first = held.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if first.is_some() {
+                    done.into_iter().for_each(|done| tally.add(done));
+                }
+                result
             })
             .await
     }

@@ -25,6 +25,10 @@ pub enum Canaries {
         /// Of a row: what stands in it, such as its id or an address of nobody. Without it one is made, to be written into the row.
         #[arg(long)]
         mark: Option<String>,
+        /// Of a row: the table it stands or will stand in, such as public.customers. It then tells of every change of the row,
+        /// whether an answer shows it or not, also by SQL that does not come through the API.
+        #[arg(long)]
+        table: Option<String>,
         /// Where the server is.
         #[command(flatten)]
         at: At,
@@ -53,7 +57,7 @@ pub enum Kind {
 /// Runs one.
 pub async fn run(what: &Canaries) -> Result<Exit, Error> {
     match what {
-        Canaries::Make { kind, name, mark, at } => {
+        Canaries::Make { kind, name, mark, table, at } => {
             let kind = match kind {
                 Kind::Key => "key",
                 Kind::Row => "row",
@@ -61,6 +65,9 @@ pub async fn run(what: &Canaries) -> Result<Exit, Error> {
             let mut body = json!({ "kind": kind, "name": name });
             if let Some(mark) = mark {
                 body["mark"] = mark.as_str().into();
+            }
+            if let Some(table) = table {
+                body["table"] = table.as_str().into();
             }
             let made = control::ask(&at.data, Method::POST, PATH, Some(&body)).await?;
             match made["key"].as_str() {
@@ -92,9 +99,8 @@ pub async fn run(what: &Canaries) -> Result<Exit, Error> {
 }
 
 fn line(canary: &Value) -> String {
-    format!("{:5} {:40} {}", text(&canary["kind"]), text(&canary["name"]), text(&canary["mark"]))
-        .trim_end()
-        .to_owned()
+    let (kind, name) = (text(&canary["kind"]), text(&canary["name"]));
+    format!("{kind:5} {name:40} {} {}", text(&canary["mark"]), text(&canary["table"])).trim_end().to_owned()
 }
 
 fn text(value: &Value) -> &str {

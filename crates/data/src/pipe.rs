@@ -249,7 +249,8 @@ impl Data {
     ) -> Result<Reply<Outcome>, Error> {
         let setup = self.fitted(setup, schema, plan, catalog)?;
         let answers = catalog.functions_answer;
-        let around = run::Around { answers, retention: self.0.retention };
+        let around =
+            run::Around { answers, retention: self.0.retention, watched: catalog.writes_are_watched };
         let reply = run::run(pg, caller, setup, plan, compiled, around).await?;
         self.counted(reply, !plan.writes)
     }

@@ -33,6 +33,8 @@ pub struct Around {
     pub answers: bool,
     /// How long answers to writes that may come again are kept.
     pub retention: Duration,
+    /// Whether a trigger wants to know whose write it is.
+    pub watched: bool,
 }
 
 /// Runs `plan`, written as `compiled`.
@@ -44,9 +46,12 @@ pub async fn run(
     compiled: Compiled,
     around: Around,
 ) -> Result<Reply<Outcome>, Error> {
-    let Around { answers, retention } = around;
+    let Around { answers, retention, watched } = around;
     let mut setup = setup;
     surround(&mut setup, plan);
+    if watched && plan.writes {
+        say_who(&mut setup, caller);
+    }
     let explained = plan.terms.explain.is_some();
     let tail = !explained && (answers || compiled.counts_updates);
     let terms = &plan.terms;
@@ -142,6 +147,13 @@ fn told(mut outcome: Outcome, tail: Option<&Rows>) -> Result<Outcome, Error> {
     let updated: Option<i64> = row.at(2)?;
     outcome.inserted = outcome.inserted.map(|inserted| inserted - updated.unwrap_or(0));
     Ok(outcome)
+}
+
+/// With who asks and from where, for the trigger on the table of a honey row.
+pub fn say_who(setup: &mut Setup, caller: &Caller) {
+    setup.more.push(("palisade.caller".into(), caller.actor().into()));
+    let address = caller.address.map(|address| address.to_string()).unwrap_or_default();
+    setup.more.push(("palisade.address".into(), address.into()));
 }
 
 /// With the settings of the function called, which hold for the whole transaction. Its isolation is none that could still be set

@@ -3,7 +3,7 @@
 //!
 //! A row is known by a mark that stands in it and nowhere else. Looking for the mark in what leaves catches every way that
 //! leads to the row (tables, views, functions, whatever dialect), and none that does not show it; PostgreSQL itself tells
-//! nobody of a read. Invariant: an answer is never changed or held back by being looked through.
+//! nobody of a read. Of changes its table tells, where it is named: see [`crate::touches`]. Invariant: an answer is never changed or held back by being looked through.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,14 @@ use std::sync::Arc;
 use audit::{Entry, Event};
 use base::{Caller, Settings};
 use jiff::Timestamp;
+use pg::admin::Target;
 use pg::{Reason, Reply, Row, Statement};
 use regex::bytes::Regex;
 use serde::Serialize;
 
 use crate::keep::Detection;
 use crate::pattern::Patterns;
+use crate::touches::{self, Watched};
 use crate::{Error, limits, settings, sql};
 
 /// What an audit entry of a touch gives as its reason, by kind.
@@ -43,6 +45,8 @@ pub struct Canary {
     pub name: String,
     /// What stands in the row, and nowhere else.
     pub mark: String,
+    /// The table that tells of changes of the row, where it is known.
+    pub table: Option<String>,
     /// Who made it.
     pub by: String,
     /// When.
@@ -171,15 +175,28 @@ impl Detection {
         })
     }
 
-    /// Marks a row: `mark` stands in it and nowhere else. Without one, one is made for whoever will write the row.
-    pub async fn mark(&self, name: &str, mark: Option<String>, by: &Caller) -> Result<Reply<Canary>, Error> {
+    /// Marks a row: `mark` stands in it and nowhere else. Without one, one is made for whoever will write the row. A table
+    /// that is named tells of every change of the row.
+    pub async fn mark(
+        &self,
+        name: &str,
+        mark: Option<String>,
+        table: Option<(&Target, &str)>,
+        by: &Caller,
+    ) -> Result<Reply<Canary>, Error> {
         let mark = mark.unwrap_or_else(|| self.0.rng.uuid().to_string());
         // PostgreSQL writes an id in small letters, however it was given.
         let is_id =
             mark.len() == 36 && mark.bytes().all(|letter| letter.is_ascii_hexdigit() || letter == b'-');
         let mark = if is_id { mark.to_ascii_lowercase() } else { mark };
-        let canary = Canary { name: name.to_owned(), mark, by: by.actor(), at: self.0.clock.now() };
+        let (by_whom, at) = (by.actor(), self.0.clock.now());
+        let mut canary = Canary { name: name.to_owned(), mark, table: None, by: by_whom, at };
         check(&canary)?;
+        let watched = match table {
+            Some((admin, table)) => Some(Watched::begin(admin, table, &canary, by).await?),
+            None => None,
+        };
+        canary.table = watched.as_ref().map(|watched| watched.table.clone());
         let mut tx = self.0.pg.begin_system(Reason::Detection).await?;
         let most = i64::try_from(limits::CANARIES.value).unwrap_or(i64::MAX);
         let params = [
@@ -188,6 +205,7 @@ impl Detection {
             canary.by.as_str().into(),
             canary.at.into(),
             most.into(),
+            canary.table.as_deref().into(),
         ];
         if tx.run(Statement::new(sql::MARK, params)).await?.first().is_none() {
             tx.roll_back().await?;
@@ -196,10 +214,17 @@ impl Detection {
             });
         }
         let entry = Entry::by(by, Event::CanaryMade).about(format!("canary:{name}")).detail("kind", "row");
+        let entry = match &canary.table {
+            Some(table) => entry.detail("table", table.as_str()),
+            None => entry,
+        };
         self.0.audit.record(&mut tx, entry).await?;
         tx.run(Statement::new(sql::TELL, [])).await?;
         let done = tx.commit(canary).await?;
         self.reload().await?;
+        if let Some(watched) = watched {
+            watched.commit().await?;
+        }
         Ok(done)
     }
 
@@ -212,6 +237,7 @@ impl Detection {
             Ok::<_, pg::Error>(Canary {
                 name: row.get("name")?,
                 mark: row.get("mark")?,
+                table: row.get("table_name")?,
                 by: row.get("by")?,
                 at: row.get("at")?,
             })
@@ -220,11 +246,15 @@ impl Detection {
     }
 
     /// Forgets a mark. The row itself is its owner's.
-    pub async fn unmark(&self, name: &str, by: &Caller) -> Result<Reply<()>, Error> {
+    pub async fn unmark(&self, name: &str, admin: &Target, by: &Caller) -> Result<Reply<()>, Error> {
         let mut tx = self.0.pg.begin_system(Reason::Detection).await?;
-        if tx.run(Statement::new(sql::UNMARK, [name.into()])).await?.first().is_none() {
+        let gone = tx.run(Statement::new(sql::UNMARK, [name.into()])).await?;
+        let Some(table) = gone.first().map(|row| row.at::<Option<String>>(1)).transpose()? else {
             tx.roll_back().await?;
             return Err(Error::NoCanary { name: name.to_owned() });
+        };
+        if table.is_some() {
+            touches::unwatch(admin, name, by).await?;
         }
         let entry = Entry::by(by, Event::CanaryRemoved).about(format!("canary:{name}")).detail("kind", "row");
         self.0.audit.record(&mut tx, entry).await?;

@@ -254,6 +254,8 @@ impl Keeper {
     pub async fn run(mut self, listener: Listener, stop: CancellationToken) {
         let mut refusals = self.detection.0.audit.refusals();
         let mut heard = listener.subscribe();
+        // What was touched while nobody ran.
+        self.record_touches().await;
         let told = self.told.take();
         let writes = told.map(|(told, tries)| {
             tokio::spawn(write_tries(self.detection.clone(), told, tries, stop.clone()))
@@ -274,7 +276,11 @@ impl Keeper {
                 },
                 said = heard.recv() => match said {
                     Ok(Heard::Note { channel, .. }) if &*channel != CHANNEL => {}
-                    Ok(Heard::Note { .. } | Heard::Gap) | Err(RecvError::Lagged(_)) => self.reload().await,
+                    Ok(Heard::Note { payload, .. }) if &*payload == TOUCHED => self.record_touches().await,
+                    Ok(Heard::Note { .. } | Heard::Gap) | Err(RecvError::Lagged(_)) => {
+                        self.reload().await;
+                        self.record_touches().await;
+                    }
                     Err(RecvError::Closed) => break,
                 },
             }
@@ -300,6 +306,12 @@ impl Keeper {
             }
         }
         self.reload().await;
+    }
+
+    async fn record_touches(&self) {
+        if let Err(error) = self.detection.record_touches().await {
+            tracing::error!(error = %base::fault::chain(&error), "changes of honey rows wait to be recorded");
+        }
     }
 
     async fn reload(&self) {
@@ -335,5 +347,7 @@ async fn write_tries(
     }
 }
 
+/// What a note says when a honey row was changed.
+const TOUCHED: &str = "touched";
 /// Lines that are written together.
 const TRIES_AT_ONCE: usize = 256;

@@ -22,6 +22,7 @@ pub mod settings;
 pub mod sql;
 mod table;
 mod told;
+mod touches;
 
 pub use bans::{Ban, NewBan};
 pub use canaries::{Canary, Look, PATHS as CANARY_PATHS};
@@ -46,5 +47,11 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 2,
         name: "canaries",
         sql: include_str!("../migrations/0002_canaries.sql"),
+    },
+    pg::Migration {
+        owner: "detection",
+        version: 3,
+        name: "touches",
+        sql: include_str!("../migrations/0003_touches.sql"),
     },
 ];

@@ -39,6 +39,12 @@ pub const LOGS_KEPT: Limit = Limit::new("detection_logs_kept", 4, "fail2ban read
 /// Marks of rows that nobody needs.
 pub const CANARIES: Limit =
     Limit::new("detection_canaries_max", 200, "all are looked for at once in every answer");
+/// Touches of honey rows that are recorded at once.
+pub const TOUCHES: Limit = Limit::new(
+    "detection_touches_max",
+    200,
+    "in one transaction; the rest follows, and 1,000 at most wait in the database",
+);
 /// Longest text that patterns are compared with.
 pub const TEXT_BYTES: Limit =
     Limit::new("detection_text_bytes_max", 2_048, "a path or a name that is longer shows enough");

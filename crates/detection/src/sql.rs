@@ -35,14 +35,29 @@ pub const FORGET: &str =
 pub const TELL: &str = "SELECT pg_notify('palisade_bans', '')";
 
 /// Marks a row, unless the name or the mark is taken, or there are too many.
-pub const MARK: &str = "INSERT INTO detection.canaries (name, mark, by, at) SELECT $1, $2, $3, $4 \
+pub const MARK: &str = "INSERT INTO detection.canaries (name, mark, by, at, table_name) SELECT $1, $2, $3, $4, $6 \
     WHERE (SELECT count(*) FROM detection.canaries) < $5 ON CONFLICT DO NOTHING RETURNING name";
 
+/// The table of the application that is meant, as the administrator sees it: none of ours, nor of the server's.
+pub const TABLE: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles r ON r.oid = c.relowner \
+    WHERE c.oid = pg_catalog.to_regclass($1::text) AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
+    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND r.rolname NOT IN ('palisade_system', 'palisade_audit')";
+
+/// Where one canary's triggers are.
+pub const TRIGGERS: &str = "SELECT t.tgname::text, t.tgrelid::regclass::text FROM pg_catalog.pg_trigger t \
+    WHERE t.tgfoid = 'detection.touched()'::regprocedure AND t.tgparentid = 0 AND t.tgname IN ($1::text::name, $2::text::name)";
+
+/// Takes what tables have told. The rows go with the entries that are made of them.
+pub const TOUCHES: &str = "DELETE FROM detection.touches WHERE id IN (SELECT id FROM detection.touches ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) \
+    RETURNING canary, act, table_name, actor, role, address";
+
 /// Every mark.
-pub const CANARIES: &str = "SELECT name, mark, by, at FROM detection.canaries ORDER BY at, name";
+pub const CANARIES: &str = "SELECT name, mark, by, at, table_name FROM detection.canaries ORDER BY at, name";
 
 /// Forgets one.
-pub const UNMARK: &str = "DELETE FROM detection.canaries WHERE name = $1 RETURNING name";
+pub const UNMARK: &str = "DELETE FROM detection.canaries WHERE name = $1 RETURNING name, table_name";
 
 /// All of them, for the test that prepares each.
-pub const ALL: &[&str] = &[BAN, ADD, REMOVE, NEIGHBOURS, IN_FORCE, FORGET, TELL, MARK, CANARIES, UNMARK];
+pub const ALL: &[&str] =
+    &[BAN, ADD, REMOVE, NEIGHBOURS, IN_FORCE, FORGET, TELL, MARK, TABLE, TRIGGERS, TOUCHES, CANARIES, UNMARK];

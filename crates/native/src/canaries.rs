@@ -33,6 +33,7 @@ struct Wanted {
     kind: Kind,
     name: String,
     mark: Option<String>,
+    table: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +64,7 @@ fn list(state: Arc<State>, cx: Cx, _: Ask) -> Handled {
         let keys = state.auth.list_baits().await?.into_iter();
         let keys = keys.map(|bait| json!({ "kind": "key", "name": bait.id, "at": bait.created_at }));
         let rows = state.detection.canaries().await?.into_iter().map(
-            |row| json!({ "kind": "row", "name": row.name, "mark": row.mark, "by": row.by, "at": row.at }),
+            |row| json!({ "kind": "row", "name": row.name, "mark": row.mark, "table": row.table, "by": row.by, "at": row.at }),
         );
         let paths = state.detection.canary_paths().into_iter();
         let paths = paths.map(|path| json!({ "kind": "path", "name": path }));
@@ -75,9 +76,9 @@ fn list(state: Arc<State>, cx: Cx, _: Ask) -> Handled {
 fn make(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         require_person(&state, &cx)?;
-        let Wanted { kind, name, mark } = ask.json()?;
+        let Wanted { kind, name, mark, table } = ask.json()?;
         match kind {
-            Kind::Key if mark.is_some() => Err(Error::CanaryKeyMark.into()),
+            Kind::Key if mark.is_some() || table.is_some() => Err(Error::CanaryKeyMark.into()),
             Kind::Key => {
                 let made = state.auth.make_bait(&name, &visit(&cx)).await?;
                 Ok(made.map(|made| {
@@ -85,9 +86,13 @@ fn make(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
                 }))
             }
             Kind::Row => {
-                let made = state.detection.mark(&name, mark, &cx.caller).await?;
-                Ok(made
-                    .map(|made| own_words(&json!({ "kind": "row", "name": made.name, "mark": made.mark }))))
+                let table = table.as_deref().map(|table| (&state.admin, table));
+                let made = state.detection.mark(&name, mark, table, &cx.caller).await?;
+                Ok(made.map(|made| {
+                    own_words(
+                        &json!({ "kind": "row", "name": made.name, "mark": made.mark, "table": made.table }),
+                    )
+                }))
             }
         }
     })
@@ -100,7 +105,7 @@ fn remove(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let answer = || Answer::json(&json!({ "name": name }));
         match state.auth.remove_bait(name, &visit(&cx)).await? {
             Some(removed) => Ok(removed.map(|()| answer())),
-            None => Ok(state.detection.unmark(name, &cx.caller).await?.map(|()| answer())),
+            None => Ok(state.detection.unmark(name, &state.admin, &cx.caller).await?.map(|()| answer())),
         }
     })
 }

@@ -6,6 +6,7 @@
 mod accounts;
 mod alerts;
 mod audit;
+mod baits;
 mod bans;
 mod certificates;
 mod connection;

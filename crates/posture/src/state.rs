@@ -88,6 +88,16 @@ impl Finding {
         Finding::new(State::NotApplicable, evidence)
     }
 
+    /// Both: proven only when both are, failing when either is.
+    pub fn and(self, other: Finding) -> Self {
+        let state = match (self.state, other.state) {
+            (State::Failing, _) | (_, State::Failing) => State::Failing,
+            (State::Proven, other) => other,
+            (own, _) => own,
+        };
+        Finding::new(state, format!("{}\n{}", self.evidence, other.evidence))
+    }
+
     /// Proven when every line of `seen` is true; the evidence says which are not.
     pub fn all(seen: impl IntoIterator<Item = (bool, String)>) -> Self {
         let mut holds = true;
@@ -105,6 +115,15 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_findings_are_proven_only_together() {
+        let (good, bad) = (Finding::proven("a"), Finding::failing("b"));
+        assert_eq!(good.clone().and(bad.clone()), Finding::failing("a\nb"));
+        assert_eq!(bad.and(good.clone()).state, State::Failing);
+        assert_eq!(good.clone().and(Finding::needs_you("c")).state, State::NeedsYou);
+        assert_eq!(good.clone().and(good).state, State::Proven);
+    }
 
     #[test]
     fn one_line_that_does_not_hold_is_enough_to_fail() {

@@ -33,6 +33,7 @@ const ADMINISTRATORS: &[(&str, &str)] = &[
     ("crates/guests/", "logins that are lent are made and ended"),
     ("crates/posture/", "probes look at the instance as its owner can"),
     ("crates/data/src/stored.rs", "the operator has stored HTML cleaned"),
+    ("crates/detection/src/touches.rs", "the table of a honey row is made to tell of changes"),
     ("crates/spec/", "tests"),
     ("crates/testkit/", "tests"),
 ];

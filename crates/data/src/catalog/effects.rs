@@ -16,6 +16,8 @@ pub(super) struct Effects {
     pub request_is_read: bool,
     /// Whether code that a read reaches looks at more of the caller's claims than `auth.uid()`.
     pub claims_are_read: bool,
+    /// Whether a trigger tells of changes of a row that nobody has a reason to touch.
+    pub writes_are_watched: bool,
 }
 
 /// One function.
@@ -31,8 +33,12 @@ struct Code {
 pub(super) fn read(code: &Rows, written: &Rows) -> Result<Effects, Error> {
     let mut effects = Effects::default();
     if let Some(row) = written.first() {
-        effects =
-            Effects { reads_leave: row.at(0)?, request_is_read: row.at(1)?, claims_are_read: row.at(2)? };
+        effects = Effects {
+            reads_leave: row.at(0)?,
+            request_is_read: row.at(1)?,
+            claims_are_read: row.at(2)?,
+            writes_are_watched: row.at(3)?,
+        };
     }
     let mut all = Vec::with_capacity(code.len());
     for row in code.iter() {

@@ -96,6 +96,8 @@ pub struct Raw {
     pub request_is_read: bool,
     /// Whether code that a read reaches looks at more of the claims than the subject.
     pub claims_are_read: bool,
+    /// Whether a trigger tells of changes of a row that nobody has a reason to touch.
+    pub writes_are_watched: bool,
     /// What every request calls first.
     pub before: Before,
     /// Whether changes are announced.
@@ -212,6 +214,7 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
     let effects = effects::read(&ask_all(open, sql::CODE).await?, &ask_all(open, sql::WRITTEN).await?)?;
     (raw.reads_leave, raw.request_is_read) = (effects.reads_leave, effects.request_is_read);
     raw.claims_are_read = effects.claims_are_read;
+    raw.writes_are_watched = effects.writes_are_watched;
     Ok(raw)
 }
 
@@ -481,6 +484,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         request_is_read: raw.request_is_read || !raw.is_heard || raw.before != Before::Nothing,
         before: raw.before,
         claims_are_read: raw.claims_are_read || !raw.is_heard,
+        writes_are_watched: raw.writes_are_watched || !raw.is_heard,
         is_heard: raw.is_heard,
         fingerprint: raw.fingerprint,
         exposed: scope.exposed.iter().map(|name| name.as_str().into()).collect(),

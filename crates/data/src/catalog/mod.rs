@@ -106,6 +106,8 @@ pub struct Catalog {
     /// Whether code that a read reaches looks at more of the caller's claims than `auth.uid()`: otherwise a read brings
     /// the subject alone.
     pub claims_are_read: bool,
+    /// Whether a trigger tells of changes of a row that nobody has a reason to touch: then a write says whose it is.
+    pub writes_are_watched: bool,
     /// Whether a change of the schema is announced by itself. Where it is not (no superuser, no event trigger), code that
     /// nobody knows of yet may look at anything and leave anything, so reads bring everything and are cleaned behind.
     pub is_heard: bool,

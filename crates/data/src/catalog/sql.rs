@@ -244,7 +244,9 @@ select coalesce(pg_catalog.bool_or(text ~* '\m(set_config|dblink\w*|pg_\w*adviso
        coalesce(pg_catalog.bool_or(
            text ~* 'request\.jwt' or text ~* '\m(jwt|role|email)"?\s*\(' or text ~* '\m(pg_settings|pg_show_all_settings)\M'
            or pg_catalog.regexp_replace(text, 'current_setting\s*\(\s*''[^'']*''(::text)?\s*[,)]', '', 'gi') ~* 'current_setting'),
-           false) as claims
+           false) as claims,
+       (select pg_catalog.count(*) > 0 from pg_catalog.pg_trigger t
+        where t.tgfoid = pg_catalog.to_regprocedure('detection.touched()')) as watched
 from written"#;
 
 /// The function `$1.$2` that can be called without arguments: who of those whom a caller may become owns it, who may create

@@ -46,6 +46,9 @@ pub async fn write(
     repeat: Option<(&Repeat, Duration)>,
 ) -> Result<Reply<Vec<Bytes>>, Error> {
     catalog.before.surround(&mut setup)?;
+    if catalog.writes_are_watched {
+        crate::run::say_who(&mut setup, caller);
+    }
     let mut tx = pg.begin(caller, Mode::Write, setup).await?;
     let mut begun = None;
     if let Some((repeat, retention)) = repeat {

@@ -154,7 +154,7 @@ async fn a_mark_is_found_across_the_pieces_of_an_answer_once_and_on_every_node()
         other.look(&Caller::anonymous(), "/rest/v1/people").is_none(),
         "nothing is marked, nothing looked through"
     );
-    let made = one.mark("people", None, &Caller::anonymous()).await.unwrap().into_inner();
+    let made = one.mark("people", None, None, &Caller::anonymous()).await.unwrap().into_inner();
     eventually(async || other.look(&Caller::anonymous(), "/").is_some()).await;
     let mut refusals = house.audit.refusals();
     let mark = made.mark.as_bytes();

@@ -115,6 +115,7 @@ const SWEEP: &str = "DO $$ DECLARE found record; BEGIN
                     AND proname ~ '^palisade_probe_[0-9a-f]{16}_find$' LOOP
         EXECUTE format('DROP FUNCTION %s', found.name);
     END LOOP;
+    IF to_regclass('detection.canaries') IS NOT NULL THEN DELETE FROM detection.canaries WHERE name ~ '^palisade_probe_[0-9a-f]{16}$'; END IF;
     DELETE FROM auth.sso_providers WHERE resource_id ~ '^probe_[0-9a-f]{16}$';
     IF to_regclass('alerts.raised') IS NOT NULL THEN DELETE FROM alerts.raised WHERE sealed; END IF;
     IF to_regclass('mail.outbox') IS NOT NULL THEN DELETE FROM mail.outbox WHERE recipient = 'alerts@probe.palisade.invalid'; END IF;

@@ -18,11 +18,15 @@ pub async fn whoever_fails_to_sign_in_is_kept_out(bench: &Bench) -> Result<Findi
     kept_out(bench, "authentication", "refused sign-ins", ask).await
 }
 
-/// 104: paths of other software.
+/// 104: paths of other software, and baits of ours.
 pub async fn whoever_probes_is_kept_out(bench: &Bench) -> Result<Finding, Trouble> {
     let mut paths = ["/wp-login.php", "/.env", "/index.php", "/.git/config"].into_iter().cycle();
     let mut ask = || bench.ask("GET", paths.next().unwrap_or("/"));
-    kept_out(bench, "probing", "requests for .php, .env and wp-", &mut ask).await
+    let probing = kept_out(bench, "probing", "requests for .php, .env and wp-", &mut ask).await?;
+    let path = kept_out(bench, "canaries", "requests for a path that is a bait", || {
+        bench.ask("GET", "/admin/v1/root-key")
+    });
+    Ok(probing.and(path.await?).and(super::baits::touches_of_a_row_are_told(bench).await?))
 }
 
 /// 105: programs that look for holes, as they call themselves.

@@ -191,6 +191,99 @@ async fn a_honey_row_that_leaves_by_rest_graphql_or_fluxbase_is_told_of_and_its_
 
 const PATH_OF_BANS: &str = "/admin/v1/bans";
 
+/// A table with a honey row that it tells of, its neighbour, and a function that changes whatever it is told to.
+async fn watched(app: &TestApp) -> String {
+    app.owner(
+        "create table customers (id uuid primary key, email text, seen int);
+         grant select, insert, update, delete on customers to service_role, authenticated;
+         create policy everybody on customers to authenticated using (true) with check (true);
+         create function mark_seen(who text) returns void language sql volatile
+             as 'update customers set seen = 1 where email = who'",
+    )
+    .await;
+    let wanted = json!({ "kind": "row", "name": "customers", "table": "public.customers" });
+    let made = make(app, wanted).await;
+    assert_eq!(made["table"], "public.customers");
+    let mark = made["mark"].as_str().unwrap().to_owned();
+    let rows = format!(
+        "insert into customers values ('{mark}', 'nobody@example.com'), (gen_random_uuid(), 'ann@example.com')"
+    );
+    app.owner(&rows).await;
+    mark
+}
+
+#[tokio::test]
+async fn a_honey_row_that_is_changed_without_being_shown_is_told_of_whoever_does_it_and_however() {
+    let app = TestApp::builder().unlimited().start().await;
+    let mark = watched(&app).await;
+    let (service, ann) = (app.service(), app.person("ann").await);
+    let minimal = [("prefer", "return=minimal"), ("content-type", "application/json")];
+    let patch = async |who: &Client, filter: &str| {
+        let path = format!("/rest/v1/customers?{filter}");
+        who.send(Method::PATCH, &path, &minimal, "{\"seen\": 2}".into()).await.expect(204);
+    };
+    let waits = async |count: usize| {
+        app.eventually(async || touches(&app).await.len() == count).await;
+        let touched = touches(&app).await.remove(0);
+        let details = &touched["details"];
+        assert_eq!(
+            (&touched["subject"], &details["table"]),
+            (&json!("canary:customers"), &json!("public.customers"))
+        );
+        (
+            touched["actor"].as_str().unwrap().to_owned(),
+            details["act"].as_str().unwrap().to_owned(),
+            touched["address"].clone(),
+        )
+    };
+    patch(&service, "email=eq.ann@example.com").await;
+    patch(&ann.client, &format!("id=eq.{mark}")).await;
+    let person = format!("user:{}", ann.id);
+    assert_eq!(waits(1).await, (person, "update".to_owned(), json!(ann.client.from)));
+    let key = |act: &str| ("key:default_secret".to_owned(), act.to_owned(), json!(service.from));
+    patch(&service, "email=like.nobody*").await;
+    assert_eq!(waits(2).await, key("update"));
+
+    let change = "mutation { updatecustomersCollection(set: {seen: 3}, filter: {email: {eq: \"nobody@example.com\"}}) { affectedCount } }";
+    let seen = service.post("/graphql/v1", json!({ "query": change })).await.expect(200);
+    assert!(seen.text().contains("\"affectedCount\" : 1"), "{}", seen.text());
+    assert_eq!(waits(3).await, key("update"));
+    service.post("/rest/v1/rpc/mark_seen", json!({ "who": "nobody@example.com" })).await.expect(204);
+    assert_eq!(waits(4).await, key("update"));
+    service.post("/rest/v1/rpc/mark_seen", json!({ "who": "ann@example.com" })).await.expect(204);
+    let path = format!("/api/v1/tables/customers/{mark}");
+    let body = json!({ "seen": 5 });
+    service.json(Method::PATCH, &path, body).await;
+    app.eventually(async || {
+        touches(&app).await.iter().filter(|one| one["details"]["act"] == "update").count() == 5
+    })
+    .await;
+
+    // What never came through the API is told of as well, whatever the session says of triggers.
+    let before = touches(&app).await.len();
+    let sql = app.database.admin().await;
+    let psql = "set session_replication_role = replica; update customers set seen = 6";
+    sql.batch_execute(psql).await.unwrap();
+    let (actor, act, address) = waits(before + 1).await;
+    assert!(actor.starts_with("database:"), "{actor}");
+    assert_eq!((act.as_str(), address), ("update", Value::Null));
+    sql.batch_execute("delete from customers where email like 'nobody%'").await.unwrap();
+    assert_eq!(waits(before + 2).await.1, "delete");
+    sql.batch_execute("truncate customers").await.unwrap();
+    assert_eq!(waits(before + 3).await.1, "truncate");
+    let raised = app.running.services.alerts.list(50).await.unwrap();
+    assert!(raised.iter().any(|one| one.rule == "canaries"), "and an alert was raised");
+
+    // The bait is taken away, and its table is as it was.
+    app::control::ask(app.data(), Method::DELETE, &format!("{PATH}/customers"), None).await.unwrap();
+    let left = "select count(*) from pg_trigger where tgname like 'palisade\\_canary%'";
+    assert_eq!(sql.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+    for odd in ["public.nothing", "auth.users", "pg_class", "customers; drop table customers"] {
+        let wanted = json!({ "kind": "row", "name": "odd", "table": odd });
+        assert!(app::control::ask(app.data(), Method::POST, PATH, Some(&wanted)).await.is_err(), "{odd}");
+    }
+}
+
 #[tokio::test]
 async fn reading_a_honey_row_keeps_its_reader_out_where_that_is_set() {
     let app = TestApp::builder().with("detection.canaries.ban", "row").start().await;

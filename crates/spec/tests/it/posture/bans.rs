@@ -39,3 +39,9 @@ async fn attackers_who_are_taken_for_somebody_else_are_seen() {
     far.place.address = between::hiding(app.running.address).await;
     misses(&look_from(far, 105).await, "with every address hidden");
 }
+
+#[tokio::test]
+async fn a_honey_row_that_tells_nobody_is_seen() {
+    turns_red(104, &never("INSERT", "detection.touches", "true")).await;
+    turns_red(104, &never("INSERT", "audit.inbox", "new.body LIKE '%canary.touched%'")).await;
+}

@@ -53,6 +53,12 @@ impl Auth {
         relying.takes(origin).then_some(relying.id.as_str())
     }
 
+    /// The domain of the security keys that can be shown on a page at `origin`, if any can.
+    pub fn keys_at(&self, origin: &str) -> Option<&str> {
+        let relying = self.0.rules.mfa.relying.as_ref()?;
+        relying.takes(origin).then_some(relying.id.as_str())
+    }
+
     fn relying_for_passkeys(&self) -> Result<&Relying, Error> {
         let rules = &self.0.rules.mfa;
         rules.relying.as_ref().filter(|_| rules.passkeys).ok_or(Error::PasskeysOff)

@@ -4,7 +4,7 @@
 // PALISADE_URL and PALISADE_SECRET say where.
 
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { chromium } from './chromium.mjs'
@@ -173,6 +173,55 @@ await claim('a passkey signs in, and one of nobody does not', async () => {
   await run('document.getElementById("passkey").click(); return true')
   await until('the refusal', 'return [...document.querySelectorAll("[role=alert]")].some((one) => one.innerText.length > 0)')
   assert.equal(await run('return document.querySelector("[value=approve]")'), null)
+})
+
+await claim('a security key is the second factor, and only the very key', async () => {
+  const email = await person('fay')
+  const { authenticatorId } = await tell('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: 'usb', hasResidentKey: false, hasUserVerification: true,
+      isUserVerified: true, automaticPresenceSimulation: true,
+    },
+  })
+  await leave('localhost')
+  const links = await admin('/generate_link', { type: 'magiclink', email })
+  const granted = await (await fetch(`${url}/auth/v1/verify`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ type: 'magiclink', token_hash: links.hashed_token }),
+  })).json()
+  await run(`const send = async (path, body) => {
+      const answer = await fetch('/auth/v1/factors' + path, { method: 'POST', credentials: 'omit',
+        headers: { authorization: 'Bearer ${granted.access_token}', 'content-type': 'application/json' }, body: JSON.stringify(body) });
+      if (!answer.ok) throw new Error(await answer.text());
+      return answer.json();
+    };
+    const { id } = await send('', { factor_type: 'webauthn', friendly_name: 'The <grey> key' });
+    const { id: challenge_id, webauthn } = await send('/' + id + '/challenge', {});
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(webauthn.credential_options.publicKey);
+    const made = await navigator.credentials.create({ publicKey });
+    await send('/' + id + '/verify', { challenge_id, webauthn: { type: 'create', credential_response: made.toJSON() } }); return true`)
+  const flow = await open('localhost')
+  await fill('/sign-in', { email, password })
+  const offered = await until('the key', 'return document.querySelector("[value=key]")?.innerText')
+  assert.equal(offered, 'Use The <grey> key')
+  assert.equal(await run('return document.querySelector("[value=approve]")'), null, 'a password alone lets no program in')
+  const press = () => run('document.querySelector("[value=key]").click(); return true')
+  // The same credential with another key, as whoever copied its number would have.
+  const { credentials: [mine] } = await tell('WebAuthn.getCredentials', { authenticatorId })
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const forged = privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+  await tell('WebAuthn.clearCredentials', { authenticatorId })
+  await tell('WebAuthn.addCredential', { authenticatorId, credential: { ...mine, privateKey: forged, signCount: mine.signCount + 10 } })
+  await press()
+  const told = await until('the refusal', 'return document.querySelector("[value=key]") && [...document.querySelectorAll("[role=alert]")].map((one) => one.innerText).join("")')
+  assert.match(told, /credential/i)
+  // None at all: the browser says so, and the page stays.
+  await tell('WebAuthn.clearCredentials', { authenticatorId })
+  await press()
+  await until('the reason', 'return document.getElementById("said")?.innerText.length > 0 && !document.getElementById("key").disabled')
+  await tell('WebAuthn.addCredential', { authenticatorId, credential: mine })
+  await run('document.getElementById("key").click(); return true')
+  await agree(email, flow)
+  await tell('WebAuthn.removeVirtualAuthenticator', { authenticatorId })
 })
 
 await claim('the page runs no script but its own', async () => {

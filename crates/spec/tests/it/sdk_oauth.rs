@@ -75,5 +75,5 @@ async fn every_way_to_sign_in_on_our_own_page_works_in_a_real_browser() {
     let secret = ("PALISADE_AUTH_EXTERNAL_KEYCLOAK_SECRET", "a-secret-that-only-both-know");
     let palisade = Palisade::start_told("dev", &flags, &[(secret.0.to_owned(), secret.1.to_owned())]).await;
     let (held, printed) = clients::node(&palisade, "consent_browser.mjs").await;
-    check(held, &printed, 7);
+    check(held, &printed, 8);
 }

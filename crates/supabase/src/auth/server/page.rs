@@ -1,8 +1,9 @@
-//! The page that asks for consent when no application of the operator's does. It works without a script, but for passkeys and
-//! CAPTCHAs, which are nothing but scripts: sign in, show a second factor, say yes or no. Every form carries the token of the double submit (control 75), which the edge checks.
+//! The page that asks for consent when no application of the operator's does. It works without a script, but for passkeys,
+//! security keys and CAPTCHAs, which are nothing but scripts: sign in, show a second factor, say yes or no. Every form carries the token of the double submit (control 75), which the edge checks.
 //!
 //! Invariant: what a program says about itself is text here, and no picture of its is loaded.
 
+mod keys;
 mod others;
 mod ways;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use ::auth::mfa::Answer as Shown;
 use ::auth::server::{Looked, Question};
-use ::auth::{Error, Redirect, Scope, ServerError, User};
+use ::auth::{Error, Grant, Redirect, Scope, ServerError, User, Visit};
 use base::{Failure, Fault, Owed, Secret};
 use http::header::{REFRESH, SET_COOKIE};
 use http::{Method, StatusCode};
@@ -64,7 +65,7 @@ pub fn show(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             })),
             Err(Error::Server(ServerError::SecondFactor)) => {
                 let user = state.auth.own_user(signed_in(&cx)?).await?.into_inner();
-                page.factor(&user, StatusCode::OK, None)
+                page.factor(&state, &user, StatusCode::OK, None)
             }
             Err(Error::Server(error @ ServerError::SignInAgain)) => {
                 page.sign_in(&state, StatusCode::OK, Some(&error.to_string())).await
@@ -108,52 +109,56 @@ pub fn sign_in(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     })
 }
 
-/// `POST /oauth/consent/factor`: the six digits of an authenticator, or a recovery code.
+/// `POST /oauth/consent/factor`: the six digits of an authenticator, the code of a text, what a security key signed, or a recovery
+/// code. `action` asks for a text or for the key first.
 pub fn factor(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let page = Page::of(&state, &cx, &ask)?;
         if cx.caller.signed_in().is_none() {
             return page.again();
         }
-        let visit = visit(&cx, &ask);
-        let code = form_field(&ask.body, "code").unwrap_or_default().trim().to_owned();
+        let (visit, person) = (visit(&cx, &ask), signed_in(&cx)?);
         let chosen = form_field(&ask.body, "factor").and_then(|id| Uuid::try_parse(&id).ok());
-        let is_digits = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
-        let asked = form_field(&ask.body, "challenge").and_then(|id| Uuid::try_parse(&id).ok());
-        if let (Some(factor), Some("text")) = (chosen, form_field(&ask.body, "action").as_deref()) {
-            return page.text_factor(&state, factor, signed_in(&cx)?, &visit).await;
+        match (chosen, form_field(&ask.body, "action").as_deref()) {
+            (Some(factor), Some("text")) => return page.text_factor(&state, factor, person, &visit).await,
+            (Some(factor), Some("key")) => return page.ask_key(&state, factor, person, &visit).await,
+            _ => {}
         }
-        let granted = match chosen.filter(|_| is_digits) {
-            Some(factor) => {
-                // A telephone's code belongs to the text that was sent; an app's to nothing.
-                let asked = match asked {
-                    Some(asked) => Ok(asked),
-                    None => {
-                        state.auth.challenge_factor(factor, &visit).await.map(|asked| asked.into_inner().id)
-                    }
-                };
-                match asked {
-                    Ok(asked) => {
-                        let shown = Shown::Code(Secret::new(code));
-                        state.auth.verify_factor(factor, asked, &shown, &visit).await
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            None => state.auth.use_recovery_code(&Secret::new(code), &visit).await,
-        };
-        match granted {
+        match show_factor(&state, chosen, &ask, &visit).await {
             Ok(granted) => {
                 Ok(granted
                     .map(|grant| page.next().with(SET_COOKIE, &session_cookie(&grant, is_https(&state)))))
             }
-            Err(error) if error.kind().is_ours() => Err(error.into()),
-            Err(error) => {
-                let user = state.auth.own_user(signed_in(&cx)?).await?.into_inner();
-                page.factor(&user, envelope::of_auth(&error).0, Some(&error.message()))
-            }
+            Err(error) => page.factor_refused(&state, person, error).await,
         }
     })
+}
+
+async fn show_factor(
+    state: &State,
+    chosen: Option<Uuid>,
+    ask: &Ask,
+    visit: &Visit,
+) -> Result<Reply<Grant>, Error> {
+    let asked = form_field(&ask.body, "challenge").and_then(|id| Uuid::try_parse(&id).ok());
+    let credential = form_field(&ask.body, "credential").filter(|text| !text.is_empty());
+    if let (Some(factor), Some(asked), Some(credential)) = (chosen, asked, credential) {
+        let credential = serde_json::from_str(&credential);
+        let credential = credential.map_err(|_| Error::invalid("credential is no JSON"))?;
+        return state.auth.verify_factor(factor, asked, &Shown::Credential(credential), visit).await;
+    }
+    let code = form_field(&ask.body, "code").unwrap_or_default().trim().to_owned();
+    let is_digits = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
+    let code = Secret::new(code);
+    let Some(factor) = chosen.filter(|_| is_digits) else {
+        return state.auth.use_recovery_code(&code, visit).await;
+    };
+    // A telephone's code belongs to the text that was sent; an app's to nothing.
+    let asked = match asked {
+        Some(asked) => asked,
+        None => state.auth.challenge_factor(factor, visit).await?.into_inner().id,
+    };
+    state.auth.verify_factor(factor, asked, &Shown::Code(code), visit).await
 }
 
 /// `POST /oauth/consent/sign-out`: somebody else may answer.
@@ -176,12 +181,12 @@ fn signed_in(cx: &Cx) -> Result<Uuid, Failure> {
 }
 
 /// As long as its token: whoever comes later signs in again.
-fn session_cookie(grant: &::auth::Grant, https: bool) -> String {
+fn session_cookie(grant: &Grant, https: bool) -> String {
     web::csrf::session_cookie(grant.access_token.expose(), grant.expires_in, https)
 }
 
 /// On to the page, signed in.
-pub fn signed_in_at(state: &State, grant: &::auth::Grant, answer: Answer) -> Answer {
+pub fn signed_in_at(state: &State, grant: &Grant, answer: Answer) -> Answer {
     let https = is_https(state);
     let answer = answer.with(SET_COOKIE, &session_cookie(grant, https));
     match &grant.device {
@@ -194,7 +199,7 @@ pub fn signed_in_at(state: &State, grant: &::auth::Grant, answer: Answer) -> Ans
 }
 
 /// On to the page, signed in through a link or by somebody else's word.
-pub fn arrived(state: &State, grant: &::auth::Grant, page: &Redirect) -> Answer {
+pub fn arrived(state: &State, grant: &Grant, page: &Redirect) -> Answer {
     signed_in_at(state, grant, go(StatusCode::SEE_OTHER, page.text()))
 }
 
@@ -248,7 +253,7 @@ impl Page {
     }
 
     /// What comes of trying to sign in here.
-    async fn entered(self, state: &State, tried: Result<Reply<::auth::Grant>, Error>) -> Answered {
+    async fn entered(self, state: &State, tried: Result<Reply<Grant>, Error>) -> Answered {
         match tried {
             Ok(granted) => Ok(granted.map(|grant| signed_in_at(state, &grant, self.next()))),
             Err(error) if error.kind().is_ours() => Err(error.into()),
@@ -256,7 +261,16 @@ impl Page {
         }
     }
 
-    fn factor(self, user: &User, status: StatusCode, why: Option<&str>) -> Answered {
+    /// The second factor was refused: the page that asks for one says why.
+    async fn factor_refused(self, state: &State, person: Uuid, error: Error) -> Answered {
+        if error.kind().is_ours() {
+            return Err(error.into());
+        }
+        let user = state.auth.own_user(person).await?.into_inner();
+        self.factor(state, &user, envelope::of_auth(&error).0, Some(&error.message()))
+    }
+
+    fn factor(self, state: &State, user: &User, status: StatusCode, why: Option<&str>) -> Answered {
         let apps = verified(user, "totp");
         if !user.has_factor() {
             let body = "<h1>A second factor is needed</h1><p role=\"alert\">This account must have a second factor. \
@@ -274,15 +288,20 @@ impl Page {
                 format!("<p><label>App:<br><select name=\"factor\">{}</select></label></p>", options.concat())
             }
         };
+        let asked = match apps.is_empty() {
+            true => "A recovery code",
+            false => "The six digits of your authenticator app, or a recovery code",
+        };
         let form = self.form(
             "/factor",
             &format!(
-                "{choice}<p><label>The six digits of your authenticator app, or a recovery code:<br>\
+                "{choice}<p><label>{asked}:<br>\
                  <input name=\"code\" autocomplete=\"one-time-code\" required></label></p><p><button>Go on</button></p>"
             ),
         );
+        let keys = keys::buttons(&self, state, user);
         let phones = others::phones(&self, user);
-        let body = format!("<h1>Your second factor</h1>{}{phones}{form}", alert(why));
+        let body = format!("<h1>Your second factor</h1>{}{keys}{phones}{form}", alert(why));
         self.shown(status, &body)
     }
 
@@ -369,7 +388,11 @@ fn verified(user: &User, kind: &str) -> Vec<(Uuid, String)> {
         let is_one = text("factor_type") == kind && text("status") == "verified";
         let id = Uuid::try_parse(&text("id")).ok().filter(|_| is_one)?;
         let name = text("friendly_name");
-        let otherwise = if kind == "phone" { "Telephone" } else { "Authenticator" };
+        let otherwise = match kind {
+            "phone" => "Telephone",
+            "webauthn" => "Security key",
+            _ => "Authenticator",
+        };
         Some((id, if name.is_empty() { otherwise.to_owned() } else { name }))
     };
     user.factors.iter().filter_map(read).collect()

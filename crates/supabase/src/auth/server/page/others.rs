@@ -143,11 +143,7 @@ impl Page {
                 let body = format!("<h1>Look at your telephone</h1>{}{form}", alert(None));
                 self.browser.with(super::html_to(StatusCode::OK, &body, None))
             })),
-            Err(error) if error.kind().is_ours() => Err(error.into()),
-            Err(error) => {
-                let user = state.auth.own_user(person).await?.into_inner();
-                self.factor(&user, envelope::of_auth(&error).0, Some(&error.message()))
-            }
+            Err(error) => self.factor_refused(state, person, error).await,
         }
     }
 }

@@ -1,4 +1,3 @@
-"use strict";
 // Passkeys and CAPTCHAs of the consent page. Everything else there works without.
 (() => {
   const { auth, captcha, domain } = document.getElementById("ways").dataset;
@@ -69,30 +68,16 @@
     });
   }
 
-  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
-  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const show = async (form) => {
     const token = captcha ? await human() : undefined;
     const { challenge_id, options } = await ask("POST", "/passkeys/authentication/options",
       token ? { gotrue_meta_security: { captcha_token: token } } : {});
-    const known = (options.allowCredentials || []).map((one) => ({ ...one, id: bytes(one.id) }));
-    const shown = await navigator.credentials.get({
-      publicKey: { ...options, challenge: bytes(options.challenge), allowCredentials: known },
-    });
-    const { clientDataJSON, authenticatorData, signature, userHandle } = shown.response;
     form.elements.challenge_id.value = challenge_id;
-    form.elements.credential.value = JSON.stringify({
-      id: shown.id, rawId: text(shown.rawId), type: shown.type, clientExtensionResults: shown.getClientExtensionResults(),
-      response: {
-        clientDataJSON: text(clientDataJSON), authenticatorData: text(authenticatorData), signature: text(signature),
-        userHandle: userHandle ? text(userHandle) : null,
-      },
-    });
+    form.elements.credential.value = await sign(options);
     form.submit();
   };
   const button = document.getElementById("passkey");
-  const here = location.hostname;
-  if (button && window.PublicKeyCredential && (here === domain || here.endsWith("." + domain))) {
+  if (button && signs(domain)) {
     button.hidden = false;
     button.addEventListener("click", () => show(button.form).catch((error) => say(error.message)));
   }

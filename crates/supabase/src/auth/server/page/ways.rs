@@ -19,7 +19,7 @@ use super::super::super::page::escape;
 use super::super::super::{State, envelope, visit};
 use super::{Page, alert};
 
-const SCRIPT: &str = include_str!("ways.js");
+const SCRIPT: &str = concat!(include_str!("credential.js"), include_str!("ways.js"));
 
 /// The CAPTCHAs of others: name, widget, the class of its place, and the field that it fills.
 const WIDGETS: [(&str, Widget, &str, &str); 2] = [

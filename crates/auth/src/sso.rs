@@ -20,7 +20,7 @@ mod sign_in;
 pub mod sql;
 mod us;
 
-pub use accept::{Arrived, Landed};
+pub use accept::{Arrived, Landed, Turned};
 pub use admin::ProviderFields;
 pub use config::check_settings;
 pub use logout::{LogoutCame, LogoutNext};

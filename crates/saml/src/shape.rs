@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use uppsala::Document;
 
+use crate::response::status;
 use crate::tree::{ASSERTION, At, DSIG, EXC_C14N, Name, PROTOCOL, root};
 use crate::{Error, limits};
 
@@ -55,6 +56,10 @@ pub(crate) fn response<'t>(document: &'t Document<'t>) -> Result<Response<'t>, E
         &[(ASSERTION, "Issuer"), (DSIG, "Signature"), (PROTOCOL, "Status"), (ASSERTION, "Assertion")],
     )?;
     response.only((PROTOCOL, "Status"), "not one Status")?;
+    // Whoever did not sign somebody in has nothing to assert.
+    if response.named((ASSERTION, "Assertion")).next().is_none() {
+        status(response)?;
+    }
     let assertion = response.only((ASSERTION, "Assertion"), "not one Assertion")?;
     if assertion.attribute("Version") != Some("2.0") {
         return Err(Error::Shape("not SAML 2.0"));

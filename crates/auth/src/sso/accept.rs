@@ -32,6 +32,14 @@ pub struct Landed {
     pub grant: Option<Grant>,
 }
 
+/// Why nobody signed in.
+pub struct Turned {
+    /// Why.
+    pub error: Error,
+    /// Our own page, where the sign-in was begun there.
+    pub page: Option<Redirect>,
+}
+
 /// A sign-in that was begun here.
 struct Begun {
     provider: Uuid,
@@ -55,20 +63,38 @@ impl Begun {
 
 impl Sso {
     /// Takes an answer. Whatever is refused is recorded; what was begun is spent either way.
-    pub async fn accept(&self, arrived: Arrived<'_>, visit: &Visit) -> Result<Reply<Landed>, Error> {
-        self.require_on()?;
-        let accepted = self.try_accept(&arrived, visit).await;
-        if let Err(error) = &accepted {
-            events::refused(&self.0.auth, visit, Event::SsoRefused, error, "");
-        }
-        accepted
+    pub async fn accept(&self, arrived: Arrived<'_>, visit: &Visit) -> Result<Reply<Landed>, Turned> {
+        self.require_on().map_err(|error| Turned { error, page: None })?;
+        let (accepted, page) = match self.begun(arrived.relay_state).await {
+            Ok(begun) => {
+                let page = begun.as_ref().and_then(|begun| self.page_of(begun));
+                (self.try_accept(begun, &arrived, visit).await, page)
+            }
+            Err(error) => (Err(error), None),
+        };
+        accepted.map_err(|error| {
+            events::refused(&self.0.auth, visit, Event::SsoRefused, &error, "");
+            Turned { error, page }
+        })
     }
 
-    async fn try_accept(&self, arrived: &Arrived<'_>, visit: &Visit) -> Result<Reply<Landed>, Error> {
-        let begun = match Uuid::try_parse(arrived.relay_state) {
-            Ok(relay) => Some(self.begun(relay).await?),
-            Err(_) => None,
-        };
+    /// Our own page, if a sign-in was begun there.
+    fn page_of(&self, begun: &Begun) -> Option<Redirect> {
+        let redirects = &self.0.auth.rules().redirects;
+        redirects.allow(begun.back_to.as_deref()?).filter(|place| redirects.is_page(place))
+    }
+
+    async fn try_accept(
+        &self,
+        begun: Option<Begun>,
+        arrived: &Arrived<'_>,
+        visit: &Visit,
+    ) -> Result<Reply<Landed>, Error> {
+        if let Some(begun) = &begun
+            && !self.0.auth.is_within(begun.created_at, self.0.relay_seconds)
+        {
+            return Err(SsoRefusal::RelayStateExpired.into());
+        }
         let provider = match &begun {
             Some(begun) => self.provider_of(begun).await?,
             None => self.unasked(arrived.response).await?,
@@ -101,16 +127,13 @@ impl Sso {
         }
     }
 
-    /// What was begun under this name. It is spent by asking.
-    async fn begun(&self, relay: Uuid) -> Result<Begun, Error> {
+    /// What was begun under this name, if it is one of ours. It is spent by asking.
+    async fn begun(&self, relay_state: &str) -> Result<Option<Begun>, Error> {
+        let Ok(relay) = Uuid::try_parse(relay_state) else { return Ok(None) };
         let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
         let rows = tx.query(sql::TAKE_RELAY, [relay.into()]).await?;
         tx.commit(()).await?.into_inner();
-        let begun = rows.first().map(Begun::read).transpose()?.ok_or(SsoRefusal::RelayStateNotFound)?;
-        match self.0.auth.is_within(begun.created_at, self.0.relay_seconds) {
-            true => Ok(begun),
-            false => Err(SsoRefusal::RelayStateExpired.into()),
-        }
+        Ok(Some(rows.first().map(Begun::read).transpose()?.ok_or(SsoRefusal::RelayStateNotFound)?))
     }
 
     async fn provider_of(&self, begun: &Begun) -> Result<Provider, Error> {

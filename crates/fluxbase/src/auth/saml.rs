@@ -66,7 +66,8 @@ pub fn accept(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let given: Given = ask.json()?;
         let arrived = Arrived { response: &given.saml_response, relay_state: &given.relay_state };
-        let landed = state.sso.accept(arrived, &visit(&cx, &ask)).await?;
+        let accepted = state.sso.accept(arrived, &visit(&cx, &ask)).await;
+        let landed = accepted.map_err(|turned| turned.error)?;
         let url = state.auth.rules().public_url.clone();
         Ok(landed.map(|landed| match landed.grant {
             Some(grant) => shape::signed_in(StatusCode::OK, &grant, &url),

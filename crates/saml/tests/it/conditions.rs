@@ -77,6 +77,12 @@ fn a_provider_that_says_no_is_told_apart_from_an_attack() {
     let xml = WORLD.honest().xml().replace("status:Success", "status:Responder");
     let xml = WORLD.idp.sign(&xml, false, "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256").unwrap();
     assert_eq!(WORLD.verify_xml(&xml), Err(Error::Status("Responder".into())));
+    // As providers really say no: without any assertion. One that says yes that way says nothing.
+    let (before, rest) = xml.split_once("<saml:Assertion ").unwrap();
+    let bare = format!("{before}{}", rest.split_once("</saml:Assertion>").unwrap().1);
+    assert_eq!(WORLD.verify_xml(&bare), Err(Error::Status("Responder".into())));
+    let yes = bare.replace("status:Responder", "status:Success");
+    assert_eq!(WORLD.verify_xml(&yes), Err(Error::Shape("not one Assertion")));
 }
 
 #[test]

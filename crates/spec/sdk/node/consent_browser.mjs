@@ -107,7 +107,7 @@ await claim('a provider signs in and comes back to the page', async () => {
 await claim('whom a provider refuses is told so on the page', async () => {
   await leave('127.0.0.1')
   await run(`const link = document.querySelector('ul a'); link.href += '&login_hint=nobody'; link.click(); return true`)
-  await until('the reason', 'return document.body.innerText.includes("Signing in there did not work")')
+  await until('the reason', 'return document.body.innerText.includes("You were not signed in there")')
 })
 
 await claim('the code of a mail signs in', async () => {

@@ -142,7 +142,10 @@ fn land(state: &State, landing: &Landing, visit: &Visit) -> Answer {
         }
         Landing::Refused { back_to, error } => {
             let to = envelope::in_address(back_to, error, true, visit);
-            if is_page(back_to) { consent::refused(back_to, "provider") } else { go(StatusCode::FOUND, &to) }
+            match is_page(back_to) {
+                true => consent::refused(back_to, consent::reason(error)),
+                false => go(StatusCode::FOUND, &to),
+            }
         }
         Landing::Ask { flow } => go(StatusCode::FOUND, &format!("callback/link?flow={flow}")),
     }

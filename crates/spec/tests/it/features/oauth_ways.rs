@@ -85,8 +85,8 @@ async fn a_provider_comes_back_to_the_page_with_a_cookie_and_no_token_in_any_add
     let (page, text) = at_page(&app, &program, &mut another).await;
     let link = text.split("<a href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
     let landed = another.follow(&format!("{link}&login_hint=nobody"), &page).await;
-    assert_eq!(parameter(&landed, "refused").as_deref(), Some("provider"), "{landed}");
-    assert!(another.open(&landed).await.expect(200).text().contains("Signing in there did not work"));
+    assert_eq!(parameter(&landed, "refused").as_deref(), Some("no"), "{landed}");
+    assert!(another.open(&landed).await.expect(200).text().contains("You were not signed in there"));
     let sly = another.open(&format!("{page}&refused=Call+0900-1234")).await.expect(200).text();
     assert!(!sly.contains("0900"), "{sly}");
 }
@@ -269,6 +269,8 @@ async fn a_telephone_is_a_second_factor_on_the_page_too() {
     send(&app, &mut browser, &text, "/sign-in", &base).await.expect(303);
     let owed = browser.open(&page).await.expect(200).text();
     assert!(owed.contains("Your second factor") && owed.contains("Text a code to mobile"), "{owed}");
+    // The newest of two texts is told by its time.
+    app.clock.advance(std::time::Duration::from_secs(1));
     let chosen = [("factor", factor.as_str()), ("action", "text")];
     let sent = send(&app, &mut browser, &owed, "/factor", &chosen).await.expect(200).text();
     let right = newest().await;
@@ -281,6 +283,90 @@ async fn a_telephone_is_a_second_factor_on_the_page_too() {
     assert!(show(&mut browser, wrong).await.status.is_client_error());
     show(&mut browser, &right).await.expect(303);
     let asked = browser.open(&page).await.expect(200).text();
+    assert!(asked.contains("wants to sign you in"), "{asked}");
+}
+
+/// A sign-in that was begun with the organisation of `example.com`.
+struct AtIdp {
+    request: String,
+    relay_state: String,
+}
+
+async fn begin_at_idp(app: &TestApp, browser: &mut Browser, text: &str) -> AtIdp {
+    let sent = send(app, browser, text, "/sso", &[("email", "ann@example.com")]).await;
+    let onward = sent.expect(200).text();
+    let url = onward.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    assert!(url.starts_with("https://idp.example"), "{url}");
+    let asked = |name: &str| parameter(&url, name).unwrap();
+    let bytes = saml::text::decode(&asked("SAMLRequest"), &saml::limits::MESSAGE_BYTES_MAX).unwrap();
+    let xml = String::from_utf8(saml::text::inflate(&bytes).unwrap()).unwrap();
+    let request = xml.split_once(" ID=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    AtIdp { request, relay_state: asked("RelayState") }
+}
+
+#[tokio::test]
+async fn what_an_organisation_is_refused_for_is_said_on_the_page_where_it_was_begun() {
+    let app = with_server().with("auth.saml.relay_state_validity", "2m").start().await;
+    let clock = app.clock.clock();
+    let idp = Pretender::new("https://idp.example/metadata", &clock).unwrap();
+    let impostor = Pretender::new("https://idp.example/metadata", &clock).unwrap();
+    let program = Program::made(&app, json!({})).await;
+    let metadata = idp.peer("https://idp.example").unwrap().to_metadata();
+    let body = json!({ "type": "saml", "metadata_xml": metadata, "domains": ["example.com"] });
+    app.service().post("/auth/v1/admin/sso/providers", body).await.expect(201);
+    let sp = us(&app, &idp);
+    let mut browser = browser(&app);
+    let (page, text) = at_page(&app, &program, &mut browser).await;
+    let rng = base::Rng::system();
+    for (case, expected) in [
+        ("it says no", "You were not signed in there"),
+        ("another's signature", "Signing in there did not work"),
+        ("no address", "no e-mail address"),
+        ("too late", "took too long"),
+    ] {
+        let begun = begin_at_idp(&app, &mut browser, &text).await;
+        let mut says = idp.honest(&sp, Some(&begun.request), "ann@example.com", &clock, &rng);
+        let response = match case {
+            "it says no" => {
+                let xml = says.xml().replace("status:Success", "status:Responder");
+                let (before, rest) = xml.split_once("<saml:Assertion ").unwrap();
+                saml::pretend::encode(&format!("{before}{}", rest.split_once("</saml:Assertion>").unwrap().1))
+            }
+            "another's signature" => impostor.encoded(&says, Signed::Assertion).unwrap(),
+            "no address" => {
+                says.attributes.clear();
+                says.name_id = "somebody".to_owned();
+                says.name_id_format = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent".to_owned();
+                idp.encoded(&says, Signed::Assertion).unwrap()
+            }
+            _ => {
+                let response = idp.encoded(&says, Signed::Assertion).unwrap();
+                app.clock.advance(std::time::Duration::from_secs(121));
+                response
+            }
+        };
+        let fields = [("SAMLResponse", response.as_str()), ("RelayState", &begun.relay_state)];
+        let landed = browser.submit(&sp.acs_url, &fields).await.expect(303).header("location").to_owned();
+        assert!(landed.starts_with(&page), "{case}: {landed}");
+        let shown = browser.open(&landed).await.expect(200).text();
+        assert!(shown.contains(expected) && shown.contains("name=\"password\""), "{case}: {shown}");
+        // What was begun is spent: the same answer again belongs to no page, and goes to the site.
+        let again = browser.submit(&sp.acs_url, &fields).await.expect(303).header("location").to_owned();
+        let code = parameter(&again, "error_code");
+        assert!(
+            !again.starts_with(&page) && code.as_deref() == Some("saml_relay_state_not_found"),
+            "{case}: {again}"
+        );
+    }
+    assert!(app.audited("sso.refused").await);
+    // And whoever is not refused signs in on the same page.
+    let begun = begin_at_idp(&app, &mut browser, &text).await;
+    let says = idp.honest(&sp, Some(&begun.request), "ann@example.com", &clock, &rng);
+    let response = idp.encoded(&says, Signed::Assertion).unwrap();
+    let fields = [("SAMLResponse", response.as_str()), ("RelayState", &begun.relay_state)];
+    let landed = browser.submit(&sp.acs_url, &fields).await.expect(302).header("location").to_owned();
+    let entered = browser.open(&landed).await.expect(303);
+    let asked = browser.open(&absolute(&page, entered.header("location"))).await.expect(200).text();
     assert!(asked.contains("wants to sign you in"), "{asked}");
 }
 
@@ -305,17 +391,10 @@ async fn an_organisation_brings_its_people_to_the_page_in_the_browser_that_asked
         stranger.text()
     );
     let land = async |browser: &mut Browser| -> String {
-        let sent = send(&app, browser, &text, "/sso", &[("email", "ann@example.com")]).await;
-        let onward = sent.expect(200).text();
-        let url = onward.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
-        assert!(url.starts_with("https://idp.example"), "{url}");
-        let asked = |name: &str| parameter(&url, name).unwrap();
-        let bytes = saml::text::decode(&asked("SAMLRequest"), &saml::limits::MESSAGE_BYTES_MAX).unwrap();
-        let xml = String::from_utf8(saml::text::inflate(&bytes).unwrap()).unwrap();
-        let id = xml.split_once(" ID=\"").unwrap().1.split('"').next().unwrap().to_owned();
-        let says = idp.honest(&sp, Some(&id), "ann@example.com", &clock, &base::Rng::system());
+        let begun = begin_at_idp(&app, browser, &text).await;
+        let says = idp.honest(&sp, Some(&begun.request), "ann@example.com", &clock, &base::Rng::system());
         let response = idp.encoded(&says, Signed::Assertion).unwrap();
-        let fields = [("SAMLResponse", response.as_str()), ("RelayState", &asked("RelayState"))];
+        let fields = [("SAMLResponse", response.as_str()), ("RelayState", &begun.relay_state)];
         browser.submit(&sp.acs_url, &fields).await.expect(302).header("location").to_owned()
     };
     let landed = land(&mut first).await;

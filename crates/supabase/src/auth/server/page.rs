@@ -8,7 +8,7 @@ mod others;
 mod ways;
 
 pub use others::{sso, text};
-pub use ways::{code, mail, passkey};
+pub use ways::{code, mail, passkey, reason};
 
 use std::sync::Arc;
 

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use ::auth::{Along, Error, Verified};
+use ::auth::sso::SsoRefusal;
+use ::auth::{Along, Error, OauthError, Verified};
 use base::{Fault, Secret};
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -54,12 +55,40 @@ pub(super) async fn require_captcha(state: &State, cx: &Cx, ask: &Ask) -> Result
     state.auth.require_captcha(token.as_deref(), cx.caller.address).await
 }
 
-/// Why nobody is signed in, in words of ours.
+/// Why nobody is signed in, in words of ours; the first is whatever has none of its own.
+const REASONS: [(&str, &str); 8] = [
+    ("provider", "Signing in there did not work. Try again, or another way."),
+    ("link", "This link is invalid or has expired. Ask for another one."),
+    ("took_too_long", "Signing in there took too long. Try again."),
+    ("no", "You were not signed in there. Try again, or another way."),
+    ("no_account", "You have no account here, and new ones are not made this way."),
+    ("banned", "This account is closed for now. Ask whoever runs this."),
+    (
+        "no_email",
+        "We were told no e-mail address of yours there that counts here. Ask whoever runs your organisation's accounts.",
+    ),
+    ("provider_off", "Signing in through them is switched off here. Try another way."),
+];
+
+/// The words of a reason in an address; what is none of ours says nothing.
 pub(super) fn refusal(what: &str) -> Option<&'static str> {
-    match what {
-        "provider" => Some("Signing in there did not work. Try again, or another way."),
-        "link" => Some("This link is invalid or has expired. Ask for another one."),
-        _ => None,
+    REASONS.iter().find(|(name, _)| *name == what).map(|(_, words)| *words)
+}
+
+/// What stands in an address for why a provider or an organisation signed nobody in.
+pub fn reason(error: &Error) -> &'static str {
+    match error {
+        Error::Sso(SsoRefusal::RelayStateExpired) | Error::Oauth(OauthError::StateExpired) => "took_too_long",
+        Error::Oauth(OauthError::Denied(_)) => "no",
+        Error::SignupDisabled => "no_account",
+        Error::Banned | Error::CallerBanned => "banned",
+        Error::Sso(SsoRefusal::NoEmail | SsoRefusal::ForeignDomain) | Error::Oauth(OauthError::NoEmail) => {
+            "no_email"
+        }
+        Error::Sso(SsoRefusal::ProviderDisabled) | Error::Oauth(OauthError::Provider(_)) => "provider_off",
+        // The organisation says so in its answer's status.
+        error if error.code() == "saml.status" => "no",
+        _ => "provider",
     }
 }
 

@@ -124,7 +124,8 @@ pub fn identify(auth: Auth) -> Identify {
                 browser: presented.browser,
             };
             let known = auth.identify(&credentials, Some(address)).await.map_err(Failure::from)?;
-            Ok(Identified { caller: known.caller, has_credential: known.has_credential })
+            let auth::Identified { caller, has_credential, expires_at } = known;
+            Ok(Identified { caller, has_credential, expires_at })
         })
     })
 }
@@ -151,6 +152,6 @@ pub fn operator_only() -> Identify {
     let operator = Arc::new(Caller::operator());
     Arc::new(move |_, _| {
         let caller = operator.clone();
-        Box::pin(async move { Ok(Identified { caller, has_credential: true }) })
+        Box::pin(async move { Ok(Identified { caller, has_credential: true, expires_at: None }) })
     })
 }

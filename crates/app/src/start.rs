@@ -144,7 +144,7 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     if let Some(statements) = database.statements.take() {
         behind.tracker.spawn(statements.record(services.audit.clone(), behind.stop.clone()));
     }
-    let listener = watch::spawn(&database.listen, &services, &behind.tracker, &behind.stop);
+    let listener = watch::spawn(&database.listen, &services, &basics.clock, &behind.tracker, &behind.stop);
     behind.tracker.spawn(keeper.run(listener.clone(), behind.stop.clone()));
     shipping(&basics, &services)?.spawn(&behind.tracker, &behind.stop);
     behind.tracker.spawn(alerts.run(listener.clone(), behind.stop.clone()));

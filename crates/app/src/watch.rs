@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base::Clock;
 use pg::admin::Target;
 use pg::notify::{Heard, Listener};
 use tokio::sync::broadcast::error::RecvError;
@@ -19,6 +20,7 @@ const SETTLE: Duration = Duration::from_millis(20);
 pub fn spawn(
     target: &Target,
     services: &Services,
+    clock: &Clock,
     tracker: &TaskTracker,
     stop: &CancellationToken,
 ) -> Listener {
@@ -28,6 +30,8 @@ pub fn spawn(
     );
     let (services, stop) = (services.clone(), stop.clone());
     tracker.spawn(close_ended(services.clone(), stop.clone()));
+    let (looked_after, until) = (look_after(services.clone(), clock.clone()), stop.clone());
+    tracker.spawn(async move { until.run_until_cancelled(looked_after).await });
     let (follow, until) = (services.auth.clone().follow(listener.clone()), stop.clone());
     tracker.spawn(async move { until.run_until_cancelled(follow).await });
     let (look, until) = (look(services.clone()), stop.clone());
@@ -43,11 +47,39 @@ async fn close_ended(services: Services, stop: CancellationToken) {
     while let Some(heard) = stop.run_until_cancelled(ended.recv()).await {
         match heard {
             Ok(session) => services.connections.end(session),
-            // Which ones were missed is not known; every request asks again anyway, only long answers run on.
+            // Which ones were missed is not known: sockets ask again; only long answers run on.
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "ended sessions were announced faster than heard")
+                tracing::warn!(missed, "ended sessions were announced faster than heard");
+                services.connections.doubt();
             }
             Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// How often it is looked whose time has come.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often sockets ask again while ends elsewhere are not heard of.
+const UNSURE_LOOKS: u32 = 4;
+
+/// What is open ends at its time, and asks again for whom it is when that is in doubt.
+async fn look_after(services: Services, clock: Clock) {
+    let mut doubts = services.auth.doubts();
+    let mut unsure: u32 = 0;
+    loop {
+        tokio::select! {
+            changed = doubts.changed() => match changed {
+                Ok(()) => services.connections.doubt(),
+                Err(_) => return,
+            },
+            () = tokio::time::sleep(LOOK) => {
+                services.connections.pass(clock.unix_seconds());
+                unsure = if services.auth.revocations().is_sure() { 0 } else { unsure + 1 };
+                if unsure >= UNSURE_LOOKS {
+                    unsure = 0;
+                    services.connections.doubt();
+                }
+            }
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Identified {
     pub caller: Arc<Caller>,
     /// Whether a key or token came and was good.
     pub has_credential: bool,
+    /// The second (since 1970) from which what was shown is over.
+    pub expires_at: Option<i64>,
 }
 
 impl Auth {
@@ -45,10 +47,11 @@ impl Auth {
         presented: &Credentials,
         address: Option<IpAddr>,
     ) -> Result<Identified, Error> {
+        let mut keys_end = None;
         let known = match (&presented.apikey, &presented.bearer) {
             (None, None) => {
                 let caller = Arc::new(Caller { address, ..Caller::anonymous() });
-                return Ok(Identified { caller, has_credential: false });
+                return Ok(Identified { caller, has_credential: false, expires_at: None });
             }
             (Some(one), None) => self.genuine(one, address).await?,
             (None, Some(one)) => self.genuine(one, address).await?,
@@ -58,12 +61,14 @@ impl Auth {
                 let token = self.genuine(token, address).await?;
                 self.require_place(&key, presented.browser, address)?;
                 self.agree(&key, &token)?;
+                keys_end = key.expires_at;
                 token
             }
         };
         self.require_place(&known, presented.browser, address)?;
         let caller = Arc::new(Caller { address, ..known.caller.clone() });
-        Ok(Identified { caller, has_credential: true })
+        let expires_at = known.expires_at.into_iter().chain(keys_end).min();
+        Ok(Identified { caller, has_credential: true, expires_at })
     }
 
     /// A publishable key goes with every token, a secret key with a person's: a server acting for them. Two people, or

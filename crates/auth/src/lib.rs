@@ -253,6 +253,7 @@ struct Inner {
     cache: Cache<[u8; 32], Arc<claims::Known>>,
     /// Counts how often everything in `cache` was forgotten.
     cache_epoch: AtomicU64,
+    doubts: tokio::sync::watch::Sender<()>,
     revocations: Revocations,
 }
 
@@ -293,6 +294,7 @@ impl Auth {
             keys_read_at: AtomicI64::new(clock.unix_seconds()),
             cache: Cache::new(limits::TOKEN_CACHE_MAX.size()),
             cache_epoch: AtomicU64::new(0),
+            doubts: tokio::sync::watch::Sender::new(()),
             revocations: Revocations::default(),
             pg,
             audit,
@@ -432,6 +434,18 @@ impl Auth {
     fn forget_tokens(&self) {
         self.0.cache_epoch.fetch_add(1, Ordering::AcqRel);
         self.0.cache.clear();
+        self.doubt();
+    }
+
+    /// Whoever holds something open for somebody asks again who they are.
+    fn doubt(&self) {
+        self.0.doubts.send_replace(());
+    }
+
+    /// Changes whenever what was said of a credential may not be true any more, for whoever goes by it for long: keys
+    /// changed, or ends of sessions may have been missed. While [`Revocations::is_sure`] is false, that is always.
+    pub fn doubts(&self) -> tokio::sync::watch::Receiver<()> {
+        self.0.doubts.subscribe()
     }
 }
 

@@ -135,7 +135,10 @@ impl Auth {
     fn heard(&self, payload: &str) {
         match Notice::read(payload) {
             Some(Notice::Ended(sessions)) => self.note_ended(&sessions),
-            Some(Notice::Keys) => self.0.keys_stale.store(true, Ordering::Release),
+            Some(Notice::Keys) => {
+                self.0.keys_stale.store(true, Ordering::Release);
+                self.doubt();
+            }
             // Rare: the tokens are looked at anew, with what their sessions owe now.
             Some(Notice::Lifted) => self.forget_tokens(),
             None => {}

@@ -18,6 +18,16 @@ pub struct Identified {
     pub caller: Arc<Caller>,
     /// Whether a key or token came and was good.
     pub has_credential: bool,
+    /// The second (since 1970) from which that is over.
+    pub expires_at: Option<i64>,
+}
+
+impl Identified {
+    /// Nobody in particular, at this address.
+    pub(crate) fn nobody(address: IpAddr) -> Self {
+        let caller = Arc::new(Caller::anonymous().at(address));
+        Identified { caller, has_credential: false, expires_at: None }
+    }
 }
 
 type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;

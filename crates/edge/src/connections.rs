@@ -1,14 +1,37 @@
 //! Which long answers and sockets belong to which session, so that an ended session ends them too (attack row 44).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// The sessions that have something open. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Connections(Arc<Mutex<HashMap<Uuid, Open>>>);
+pub struct Connections(Arc<All>);
+
+#[derive(Default)]
+struct All {
+    sessions: Mutex<HashMap<Uuid, Open>>,
+    times: Mutex<Times>,
+    doubts: watch::Sender<()>,
+}
+
+/// What ends at which second.
+#[derive(Default)]
+struct Times {
+    /// By its second, and a number that tells two of one second apart.
+    all: BTreeMap<(i64, u64), CancellationToken>,
+    next: u64,
+}
+
+/// Something open that ends at its time; dropping it closes the entry.
+pub struct Until {
+    connections: Connections,
+    at: (i64, u64),
+    end: CancellationToken,
+}
 
 struct Open {
     end: CancellationToken,
@@ -38,13 +61,41 @@ impl Connections {
         }
     }
 
+    /// Enters something that is good until `second` (since 1970).
+    pub fn until(&self, second: i64) -> Until {
+        let mut times = self.0.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, end) = ((second, times.next), CancellationToken::new());
+        times.next += 1;
+        times.all.insert(at, end.clone());
+        Until { connections: self.clone(), at, end }
+    }
+
+    /// It is `second`: what was good until then ends.
+    pub fn pass(&self, second: i64) {
+        let mut times = self.0.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = times.all.split_off(&(second + 1, 0));
+        let over = std::mem::replace(&mut times.all, later);
+        drop(times);
+        over.into_values().for_each(|end| end.cancel());
+    }
+
+    /// Keys changed, or ends may have been missed: whoever has something open is asked for again.
+    pub fn doubt(&self) {
+        self.0.doubts.send_replace(());
+    }
+
+    /// Changes with every doubt.
+    pub fn doubts(&self) -> watch::Receiver<()> {
+        self.0.doubts.subscribe()
+    }
+
     /// How many sessions have something open.
     pub fn sessions(&self) -> usize {
         self.lock().len()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Open>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,9 +105,32 @@ impl Watch {
         self.end.cancelled().await;
     }
 
+    /// Whether it has.
+    pub fn is_over(&self) -> bool {
+        self.end.is_cancelled()
+    }
+
     /// A token for code that cannot hold the watch itself.
     pub fn token(&self) -> CancellationToken {
         self.end.clone()
+    }
+}
+
+impl Until {
+    /// Whether its time has come.
+    pub fn is_over(&self) -> bool {
+        self.end.is_cancelled()
+    }
+
+    /// A token for code that cannot hold it.
+    pub fn token(&self) -> CancellationToken {
+        self.end.clone()
+    }
+}
+
+impl Drop for Until {
+    fn drop(&mut self) {
+        self.connections.0.times.lock().unwrap_or_else(PoisonError::into_inner).all.remove(&self.at);
     }
 }
 
@@ -86,5 +160,17 @@ mod tests {
         assert!(!of_bob.token().is_cancelled());
         drop(of_bob);
         assert_eq!(connections.sessions(), 0);
+    }
+
+    #[test]
+    fn what_is_good_until_a_second_ends_with_it_and_not_before() {
+        let connections = Connections::default();
+        let all = [10, 10, 11].map(|second| connections.until(second));
+        connections.pass(9);
+        assert!(all.iter().all(|one| !one.is_over()));
+        connections.pass(10);
+        assert_eq!(all.each_ref().map(Until::is_over), [true, true, false]);
+        drop(all);
+        assert!(connections.0.times.lock().unwrap().all.is_empty());
     }
 }

@@ -63,6 +63,18 @@ pub const H2_RESETS_MAX: Limit = Limit::new("edge_h2_resets_max", 32, "rapid res
 /// Streams of one HTTP/2 connection that we reset because of what the peer sent, before it is sent away (CVE-2025-8671).
 pub const H2_FAULTS_MAX: Limit =
     Limit::new("edge_h2_faults_max", 128, "a peer that makes us reset every stream is no client");
+/// Tokens that are looked after on one WebSocket.
+pub const SHOWN_MAX: Limit = Limit::new(
+    "edge_shown_max",
+    128,
+    "a socket for each of its channels, and each of them on its way to the next token",
+);
+/// Time in which a WebSocket that is over has to have said goodbye.
+pub const SOCKET_END_MS_MAX: Limit = Limit::new(
+    "edge_socket_end_ms_max",
+    700,
+    "an ended session has nothing open within a second; a goodbye takes half of that",
+);
 /// Longest wait for requests in flight when stopping.
 pub const DRAIN_MS_MAX: Limit =
     Limit::new("edge_drain_ms_max", 10_000, "longer than any route's own deadline but the data routes'");

@@ -11,6 +11,7 @@ use std::time::Duration;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
@@ -29,6 +30,7 @@ use crate::limits::{
 use web::Body;
 
 use crate::pace::{Answering, Pace, Paced, Resting};
+use crate::standing::Became;
 use crate::{Edge, Error, Front};
 
 /// A bound socket.
@@ -298,6 +300,10 @@ where
         let stream = Paced::new(stream, Some(first), pace.clone(), &resting);
         ended_well = Box::pin(http1_again(&edge, stream, peer, &pace, &stop)).await;
     }
+    // Within this connection's place among all of them, and among those of its address.
+    if let Some((became, connection)) = pace.became() {
+        Box::pin(became.run(connection, stop)).await;
+    }
 }
 
 /// Waits for the first byte of a next request, for as long as a connection may rest.
@@ -375,10 +381,11 @@ fn service<A: Answers>(
         let (edge, pace) = (edge.clone(), pace.clone());
         // Here and not when it is first asked how far it is: in between, the connection is read from again.
         let open = pace.begin(request.body().size_hint().exact().unwrap_or(0));
+        let connection = request.extensions().get::<OnUpgrade>().cloned();
         async move {
-            let answer = edge.answer(request, peer).await;
+            let mut answer = edge.answer(request, peer).await;
             if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
-                pace.release();
+                pace.release(answer.extensions_mut().remove::<Became>().zip(connection));
             }
             Ok(answer.map(|body| Answering::new(body, open)))
         }

@@ -17,11 +17,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use http_body::{Frame, SizeHint};
+use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use web::Body;
 
 use crate::limits::{HEAD_MS_MAX, IDLE_MS_MAX, READY_MS_MAX, WRITE_STALL_MS_MAX};
+use crate::standing::Became;
 
 /// What is under way on one connection. Cheap to clone.
 #[derive(Clone, Default)]
@@ -37,6 +39,8 @@ struct Under {
     released: AtomicBool,
     /// HTTP/2 sends frames without meaning for us; only its requests count.
     has_streams: AtomicBool,
+    /// What goes on over it when it is no longer HTTP.
+    became: Mutex<Option<(Became, OnUpgrade)>>,
     /// Whoever reads, to begin counting when the last answer is over: HTTP/2 has no other reason to look.
     reader: AtomicWaker,
 }
@@ -53,8 +57,14 @@ impl Pace {
     }
 
     /// From now on somebody else looks after the connection (a WebSocket).
-    pub(crate) fn release(&self) {
+    pub(crate) fn release(&self, became: Option<(Became, OnUpgrade)>) {
         self.0.released.store(true, Ordering::Relaxed);
+        *self.0.became.lock().unwrap_or_else(PoisonError::into_inner) = became;
+    }
+
+    /// What the connection became, if it did.
+    pub(crate) fn became(&self) -> Option<(Became, OnUpgrade)> {
+        self.0.became.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn begun(&self) -> u64 {
@@ -559,7 +569,7 @@ mod tests {
         theirs.write_all(b"GET").await.unwrap();
         paced.read_exact(&mut [0; 3]).await.unwrap();
         drop(pace.begin(0));
-        pace.release();
+        pace.release(None);
         assert!(timeout(10 * IDLE, paced.read(&mut [0; 1])).await.is_err());
     }
 }

@@ -27,7 +27,7 @@ use crate::router::{Found, Router};
 use crate::sentry::{Arrived, KeptOut, TooMuch};
 use crate::{
     Cors, Counts, Error, Front, Peer, Presented, Rates, SecurityHeaders, TrustedProxies, credentials, names,
-    path, trace, upgrade,
+    path, standing, trace, upgrade,
 };
 
 /// The edge. Built once, shared by every connection.
@@ -273,6 +273,9 @@ impl Edge {
             self.count(way, &caller).await?;
         }
         route.admit(&caller, identified.has_credential, &self.config.clock)?;
+        if route.upgrades {
+            standing::require_complete(parts)?;
+        }
         let caller = route.narrow(caller);
         if matches!(caller.who, Who::Service { .. }) {
             let (address, method) = (way.address, &parts.method);
@@ -308,6 +311,10 @@ impl Edge {
         let handled = trace::Within { trace, handled: (route.run)(cx, ask) };
         let answer = within(route.limits.duration_ms_max, handled).await?;
         let answer = crate::stream::shown(&self.config.sentry.on_answer, &caller, &route.path, answer);
+        if route.upgrades && answer.0.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let of = (route.clone(), way.request_id.clone(), way.address);
+            return standing::begin(&self.config, of, parts, &identified, answer);
+        }
         Ok(self.end_with_session(&caller, answer))
     }
 
@@ -346,9 +353,8 @@ impl Edge {
 
     /// A refused credential counts against the address it came from.
     async fn identify(&self, way: &mut Way<'_>, route: &Bound, parts: &Parts) -> Result<Identified, Failure> {
-        let anonymous = || Arc::new(Caller::anonymous().at(way.address));
         if route.credentials == Credentials::None {
-            return Ok(Identified { caller: anonymous(), has_credential: false });
+            return Ok(Identified::nobody(way.address));
         }
         if route.credentials == Credentials::Browser {
             return Ok(self.browser(way, parts).await);
@@ -361,15 +367,14 @@ impl Edge {
             Ok(identified) => return Ok(identified),
             Err(refused) => refused,
         };
-        let nobody = anonymous();
+        let nobody = Caller::anonymous().at(way.address);
         self.count(way, &nobody).await?;
         Err(refused)
     }
 
     /// Whoever signed in on a page of ours. A cookie that is not good any more is nobody's, so that the page can ask again.
     async fn browser(&self, way: &Way<'_>, parts: &Parts) -> Identified {
-        let nobody =
-            || Identified { caller: Arc::new(Caller::anonymous().at(way.address)), has_credential: false };
+        let nobody = || Identified::nobody(way.address);
         let Some(token) = web::csrf::session(&parts.headers) else { return nobody() };
         let presented = Presented { bearer: Some(token), ..Presented::default() };
         (self.config.identify)(presented, way.address).await.unwrap_or_else(|_| nobody())
@@ -411,6 +416,10 @@ impl Edge {
         let mut answer = envelope(failure, &refused);
         if let Some(WebError::Misdirected | WebError::AdminElsewhere) = failure.downcast_ref::<WebError>() {
             *answer.0.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+        }
+        if let Some(WebError::NotASocket { .. }) = failure.downcast_ref::<WebError>() {
+            *answer.0.status_mut() = StatusCode::UPGRADE_REQUIRED;
+            answer.headers_mut().insert(http::header::UPGRADE, HeaderValue::from_static("websocket"));
         }
         if let Some(wait) = fault.retry_after() {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_up(wait)));

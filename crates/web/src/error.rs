@@ -93,6 +93,12 @@ pub enum Error {
     /// Administration has a listener of its own, and this is another.
     #[error("Administration is answered at the listener for administrators only")]
     AdminElsewhere,
+    /// The route is a WebSocket's, and something else was asked for.
+    #[error("This endpoint is a WebSocket's: {what}")]
+    NotASocket {
+        /// What is missing.
+        what: &'static str,
+    },
     /// What came could be read on its way (controls 2, 63, 65).
     #[error("HTTPS is required. What was just sent could be read by everybody on the way")]
     NotSecure,
@@ -132,7 +138,10 @@ impl Fault for Error {
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::TooSlow => Kind::Timeout,
             Error::TooMany { .. } => Kind::TooMany,
-            Error::Malformed { .. } | Error::NotJson { .. } | Error::Misdirected => Kind::Invalid,
+            Error::Malformed { .. }
+            | Error::NotJson { .. }
+            | Error::NotASocket { .. }
+            | Error::Misdirected => Kind::Invalid,
             Error::Panicked => Kind::Bug,
             Error::Draining => Kind::Unavailable,
         }
@@ -159,6 +168,7 @@ impl Fault for Error {
             Error::Forged { .. } => "web.forged",
             Error::Misdirected => "web.misdirected",
             Error::AdminElsewhere => "web.admin_elsewhere",
+            Error::NotASocket { .. } => "web.not_a_socket",
             Error::NotSecure => "web.not_secure",
             Error::Panicked => "web.panicked",
             Error::Draining => "web.draining",

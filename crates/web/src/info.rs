@@ -25,6 +25,8 @@ pub struct RouteInfo {
     pub per_account: bool,
     /// What a session may still owe and use it.
     pub settles: &'static [Owed],
+    /// Whether it answers with a connection that becomes a WebSocket.
+    pub upgrades: bool,
     /// What it does.
     pub summary: &'static str,
 }
@@ -41,6 +43,7 @@ impl<S> Route<S> {
             rate: self.budgeted.is_none().then_some(self.rate),
             per_account: self.account.is_some(),
             settles: self.settles,
+            upgrades: self.upgrades,
             summary: self.summary,
         }
     }
@@ -58,6 +61,7 @@ impl Bound {
             rate: self.budgeted.is_none().then_some(self.rate),
             per_account: self.account.is_some(),
             settles: self.settles,
+            upgrades: self.upgrades,
             summary: self.summary,
         }
     }

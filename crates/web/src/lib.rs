@@ -17,6 +17,7 @@ mod info;
 mod oversize;
 pub mod repeat;
 mod route;
+mod socket;
 mod status;
 pub mod told;
 
@@ -34,6 +35,7 @@ pub use route::{
     Account, Area, Bound, Budgeted, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused,
     Route,
 };
+pub use socket::{Begin, Bounds, Converse, Ending, Message, Show, Shown, Socket, Wire};
 pub use status::status_of;
 
 pub use pg::Reply;

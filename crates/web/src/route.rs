@@ -127,6 +127,8 @@ pub struct Route<S: 'static> {
     pub from_elsewhere: bool,
     /// Whether a program that a person let in may come here in their name.
     pub for_clients: bool,
+    /// Whether it answers with a connection that becomes a WebSocket.
+    pub upgrades: bool,
     /// What it does, for the generated reference.
     pub summary: &'static str,
     /// The code.
@@ -150,6 +152,7 @@ impl<S> Route<S> {
             settles: &[],
             from_elsewhere: false,
             for_clients: false,
+            upgrades: false,
             summary: "",
             handler,
         }
@@ -202,6 +205,11 @@ impl<S> Route<S> {
     /// Open to the tokens of OAuth clients: what else is behind a guard and is no data is their person's own.
     pub const fn for_clients(mut self) -> Self {
         self.for_clients = true;
+        self
+    }
+    /// Answers with a connection that becomes a WebSocket ([`Answer::socket`]). Whoever asks for anything else is told so.
+    pub const fn upgrades(mut self) -> Self {
+        self.upgrades = true;
         self
     }
     /// One line for the reference.
@@ -257,6 +265,8 @@ pub struct Bound {
     pub from_elsewhere: bool,
     /// Whether a program that a person let in may come here in their name.
     pub for_clients: bool,
+    /// Whether it answers with a connection that becomes a WebSocket.
+    pub upgrades: bool,
     /// One line for the reference.
     pub summary: &'static str,
     /// What it gives access to.
@@ -347,6 +357,7 @@ impl Mount {
                 settles: route.settles,
                 from_elsewhere: route.from_elsewhere,
                 for_clients: route.for_clients,
+                upgrades: route.upgrades,
                 summary: route.summary,
                 area: Area::Other,
                 envelope,

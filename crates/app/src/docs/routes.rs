@@ -61,7 +61,11 @@ fn row(page: &mut String, route: &RouteInfo) {
         route.limits.duration_ms_max / 1_000,
         route.rate.map_or("by what is asked", rate),
         if route.per_account { ", per account too" } else { "" },
-        cell(route.summary),
+        cell(&if route.upgrades {
+            format!("{} (a WebSocket)", route.summary)
+        } else {
+            route.summary.to_owned()
+        }),
     );
 }
 

@@ -1,0 +1,257 @@
+//! A connection that became a WebSocket: what a route's handler goes on to talk over.
+//!
+//! A handler answers with [`Answer::socket`]; the edge does the rest: the switch, the caps on connections, and the look at
+//! whoever the socket is for. What was shown on it counts only for as long as it is good: [`Socket::next`] says when that is
+//! over, and the edge cuts whoever does not listen.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base::{Caller, Failure, Secret};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message as Raw, Utf8Bytes};
+
+use crate::{Answer, Reply};
+
+/// What carries a socket.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// Bounds of one socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Largest message taken, in how many frames it may come.
+    pub message_bytes_max: usize,
+    /// Longest silence of the other side.
+    pub idle: Duration,
+}
+
+/// Why a socket ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The other side left, or cannot be reached.
+    Left,
+    /// Nothing came for too long.
+    Idle,
+    /// A message was larger than is taken.
+    TooLarge,
+    /// What came is no WebSocket.
+    Broken,
+    /// The server stops.
+    Stopping,
+    /// The session of whoever it is for has ended.
+    SessionEnded,
+    /// The token that was shown is over.
+    Expired,
+    /// What was shown is not good any more: a key that was revoked, a person who may not come here now.
+    NotGood,
+}
+
+impl Ending {
+    /// As RFC 6455 section 7.4.1 numbers it.
+    pub fn code(self) -> u16 {
+        match self {
+            Ending::Left => 1000,
+            Ending::Idle | Ending::Stopping => 1001,
+            Ending::Broken => 1002,
+            Ending::SessionEnded | Ending::Expired | Ending::NotGood => 1008,
+            Ending::TooLarge => 1009,
+        }
+    }
+
+    /// As the other side reads it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Ending::Left => "",
+            Ending::Idle => "nothing came for too long",
+            Ending::Stopping => "the server stops: connect again",
+            Ending::Broken => "not a WebSocket's frame",
+            Ending::SessionEnded => "the session has ended",
+            Ending::Expired => "the token has expired: show the next one before",
+            Ending::NotGood => "what was shown is not good any more",
+            Ending::TooLarge => "the message is too large",
+        }
+    }
+}
+
+/// What is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Text.
+    Text(Utf8Bytes),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// Text of ours.
+    pub fn text(text: impl Into<Utf8Bytes>) -> Self {
+        Message::Text(text.into())
+    }
+}
+
+/// Somebody who was shown to be here. Dropped, it counts no longer.
+pub struct Shown {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// What keeps the look at them.
+    pub kept: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Asks who is calling: by what the request showed, or with another token in its place.
+pub type Show = Arc<dyn Fn(Option<Secret<String>>) -> Later<Result<Shown, Failure>> + Send + Sync>;
+
+/// What a socket is talked over with.
+pub type Converse = Box<dyn FnOnce(Socket) -> Later<()> + Send>;
+
+/// Rides in an answer's extensions to the edge, which takes it once.
+#[derive(Clone)]
+pub struct Begin(Arc<Mutex<Option<(Bounds, Converse)>>>);
+
+impl Begin {
+    /// What is to be begun.
+    pub fn take(&self) -> Option<(Bounds, Converse)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Answer {
+    /// 101: from here on the connection is a WebSocket, and `converse` has it until it returns. Only for a route that says
+    /// so ([`crate::Route::upgrades`]).
+    pub fn socket<F, C>(bounds: Bounds, converse: C) -> Reply<Answer>
+    where
+        C: FnOnce(Socket) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let converse: Converse = Box::new(move |socket| Box::pin(converse(socket)));
+        let mut answer = Answer::status(StatusCode::SWITCHING_PROTOCOLS);
+        answer.0.extensions_mut().insert(Begin(Arc::new(Mutex::new(Some((bounds, converse))))));
+        Reply::untouched(answer, "what comes over the socket begins transactions of its own")
+    }
+}
+
+/// Room for what comes: more is made for a long message, and given back.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// What is gathered before it is written, if nobody flushes before.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// An open WebSocket.
+pub struct Socket {
+    stream: WebSocketStream<Box<dyn Wire>>,
+    bounds: Bounds,
+    ends: watch::Receiver<Option<Ending>>,
+    show: Show,
+    heard: Instant,
+}
+
+impl Socket {
+    /// Over `wire`. `ends` says from outside that it is over.
+    pub async fn new(
+        wire: Box<dyn Wire>,
+        bounds: Bounds,
+        ends: watch::Receiver<Option<Ending>>,
+        show: Show,
+    ) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_message_size(Some(bounds.message_bytes_max))
+            .max_frame_size(Some(bounds.message_bytes_max));
+        let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
+        Socket { stream, bounds, ends, show, heard: Instant::now() }
+    }
+
+    /// The next message, or why there is none. Nothing is lost when this is dropped half way.
+    pub async fn next(&mut self) -> Result<Message, Ending> {
+        loop {
+            let silent_until = self.heard + self.bounds.idle;
+            let came = tokio::select! {
+                biased;
+                ending = over(&mut self.ends) => return Err(ending),
+                came = self.stream.next() => came,
+                () = tokio::time::sleep_until(silent_until) => return Err(Ending::Idle),
+            };
+            self.heard = Instant::now();
+            match came {
+                None => return Err(Ending::Left),
+                Some(Ok(Raw::Text(text))) => return Ok(Message::Text(text)),
+                Some(Ok(Raw::Binary(bytes))) => return Ok(Message::Binary(bytes)),
+                // Answered below us; a close is followed by the end.
+                Some(Ok(Raw::Ping(_) | Raw::Pong(_) | Raw::Close(_) | Raw::Frame(_))) => {}
+                Some(Err(error)) => return Err(ending(&error)),
+            }
+        }
+    }
+
+    /// Puts a message behind those before it; it leaves with [`Socket::flush`] at the latest. Whoever takes nothing is
+    /// given up by the connection.
+    pub async fn feed(&mut self, message: Message) -> Result<(), Ending> {
+        let raw = match message {
+            Message::Text(text) => Raw::Text(text),
+            Message::Binary(bytes) => Raw::Binary(bytes),
+        };
+        self.stream.feed(raw).await.map_err(|error| ending(&error))
+    }
+
+    /// Sends what was fed.
+    pub async fn flush(&mut self) -> Result<(), Ending> {
+        self.stream.flush().await.map_err(|error| ending(&error))
+    }
+
+    /// Sends a message.
+    pub async fn send(&mut self, message: Message) -> Result<(), Ending> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Who is calling by what the request showed, or by `token` in the place of its own. What is shown is looked after as
+    /// long as the answer is kept: when it is not good any more, the socket ends.
+    pub fn show(
+        &self,
+        token: Option<Secret<String>>,
+    ) -> impl Future<Output = Result<Shown, Failure>> + use<> {
+        (self.show)(token)
+    }
+
+    /// Says goodbye, and waits a moment for the other side to have heard it.
+    pub async fn close(mut self, code: u16, words: &'static str) {
+        let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(words) };
+        let goodbye = async {
+            if self.stream.close(Some(frame)).await.is_ok() {
+                while let Some(Ok(_)) = self.stream.next().await {}
+            }
+        };
+        // Whoever does not answer is left all the same.
+        let _answered = tokio::time::timeout(GOODBYE, goodbye).await;
+    }
+}
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Waits until somebody says that it is over.
+async fn over(ends: &mut watch::Receiver<Option<Ending>>) -> Ending {
+    match ends.wait_for(Option::is_some).await {
+        Ok(ending) => ending.unwrap_or(Ending::Stopping),
+        Err(_) => Ending::Stopping,
+    }
+}
+
+fn ending(error: &Error) -> Ending {
+    match error {
+        Error::Capacity(_) => Ending::TooLarge,
+        Error::Protocol(_) | Error::Utf8(_) => Ending::Broken,
+        _ => Ending::Left,
+    }
+}

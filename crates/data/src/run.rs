@@ -212,12 +212,12 @@ pub async fn flow(
     let mut flow = pg.flow(caller, once).await?;
     let mut first = Rows::default();
     while first.len() <= FLOW_ROWS_MIN.size() {
-        let Some(mut rows) = flow.next().await? else {
+        let Some(rows) = flow.next().await? else {
             let outcome = outcome(plan, form, &first)?;
             return Ok(Begun::Whole(Reply::untouched(outcome, "its transaction ended with its last row")));
         };
         first.columns = rows.columns;
-        first.raw.append(&mut rows.raw);
+        first.frames.append(rows.frames);
     }
     Ok(Begun::Stream(Box::new(Stream { flow, body, first: Some(first) })))
 }
@@ -307,8 +307,7 @@ fn count(rows: usize) -> Result<i64, Error> {
 
 /// The key of the one new row; of several there is no one key.
 fn key(rows: &Rows) -> Vec<(String, Option<String>)> {
-    let [_] = rows.raw.as_slice() else { return Vec::new() };
-    let Some(row) = rows.first() else { return Vec::new() };
+    let (1, Some(row)) = (rows.len(), rows.first()) else { return Vec::new() };
     let named = rows.columns.iter().zip(row.fields());
     named
         .map(|(column, field)| {

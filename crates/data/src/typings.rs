@@ -193,7 +193,7 @@ fn ts(catalog: &Catalog, type_oid: u32) -> String {
         (TypeKind::Enum, _) => union(&found.labels.iter().map(ToString::to_string).collect::<Vec<_>>()),
         (TypeKind::Base | TypeKind::Domain | TypeKind::Range, _) => match json_of(base) {
             Json::Bool => "boolean",
-            Json::Number => "number",
+            Json::Integer | Json::Number => "number",
             Json::Verbatim => "Json",
             Json::Timestamp | Json::Text => "string",
         }
@@ -246,8 +246,7 @@ fn one_zod(catalog: &Catalog, type_oid: u32) -> String {
         }
         (TypeKind::Base | TypeKind::Domain | TypeKind::Range, _) => match (base, json_of(base)) {
             (UUID, _) => plain("z.string().uuid()"),
-            // int8, int2, int4
-            (20 | 21 | 23, _) => plain("z.number().int()"),
+            (_, Json::Integer) => plain("z.number().int()"),
             (_, Json::Bool) => plain("z.boolean()"),
             (_, Json::Number) => plain("z.number()"),
             (_, Json::Verbatim) => plain("z.unknown()"),

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::lanes::batch::{Answer, Chunk, State};
+use crate::rows::Frames;
 use crate::{Column, Error, Loan, Rows};
 
 /// The rows of one read, some at a time. Dropped early, it stops the statement.
@@ -22,8 +22,8 @@ pub struct Flow {
 impl Flow {
     /// The next rows; `None` when that was all of them. The statement is over then.
     pub async fn next(&mut self) -> Result<Option<Rows>, Error> {
-        if let Some((columns, raw)) = self.chunks.recv().await {
-            return Ok(Some(rows(columns, raw)));
+        if let Some((columns, frames)) = self.chunks.recv().await {
+            return Ok(Some(rows(columns, frames)));
         }
         let Some(end) = self.end.take() else { return Ok(None) };
         let answer = end.await.unwrap_or_else(|_| Err(Error::gone()));
@@ -38,6 +38,6 @@ impl Flow {
     }
 }
 
-fn rows(columns: Arc<[Column]>, raw: Vec<Bytes>) -> Rows {
-    Rows { columns, affected: raw.len() as u64, raw }
+fn rows(columns: Arc<[Column]>, frames: Frames) -> Rows {
+    Rows { columns, affected: frames.count() as u64, frames }
 }

@@ -22,8 +22,8 @@ pub struct Column {
 pub struct Rows {
     /// The columns, shared with the prepared statement.
     pub columns: Arc<[Column]>,
-    /// Each row as the server sent it: a field count, then per field a length and its bytes.
-    pub raw: Vec<Bytes>,
+    /// The rows as the server sent them.
+    pub frames: Frames,
     /// Rows the command touched, from its tag.
     pub affected: u64,
 }
@@ -31,19 +31,82 @@ pub struct Rows {
 impl Rows {
     /// How many rows came back.
     pub fn len(&self) -> usize {
-        self.raw.len()
+        self.frames.count
     }
     /// Whether none came back.
     pub fn is_empty(&self) -> bool {
-        self.raw.is_empty()
+        self.frames.count == 0
+    }
+    /// Their size, heads of fields and rows counted.
+    pub fn bytes(&self) -> usize {
+        self.frames.bytes()
     }
     /// The rows in order.
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
-        self.raw.iter().map(|raw| Row { columns: &self.columns, raw })
+        self.frames.bodies().map(|raw| Row { columns: &self.columns, raw })
     }
     /// The first row, if any.
     pub fn first(&self) -> Option<Row<'_>> {
         self.iter().next()
+    }
+}
+
+/// DataRow frames, in the pieces they were read in: one behind the other and whole, so that a row costs nothing of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Frames {
+    pieces: Vec<Bytes>,
+    count: usize,
+}
+
+impl Frames {
+    /// A piece of `count` whole frames.
+    pub(crate) fn of(piece: Bytes, count: usize) -> Self {
+        Frames { pieces: vec![piece], count }
+    }
+
+    /// What is in `more` follows.
+    pub fn append(&mut self, mut more: Frames) {
+        if self.pieces.is_empty() {
+            *self = more;
+            return;
+        }
+        self.pieces.append(&mut more.pieces);
+        self.count += more.count;
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+
+    /// What each frame holds: a field count, then per field a length and its bytes.
+    fn bodies(&self) -> Bodies<'_> {
+        Bodies { pieces: self.pieces.iter(), rest: &[] }
+    }
+}
+
+/// A frame's tag and length stand before its body.
+pub(crate) const FRAME_HEAD: usize = 5;
+
+struct Bodies<'a> {
+    pieces: std::slice::Iter<'a, Bytes>,
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Bodies<'a> {
+    type Item = &'a [u8];
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while self.rest.is_empty() {
+            self.rest = self.pieces.next()?;
+        }
+        let ([_, length @ ..], _) = self.rest.split_first_chunk::<FRAME_HEAD>()?;
+        let whole = usize::try_from(i32::from_be_bytes(*length)).ok()? + 1;
+        let (frame, rest) = self.rest.split_at_checked(whole)?;
+        self.rest = rest;
+        frame.get(FRAME_HEAD..)
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Type {
 pub enum Json {
     /// `t` and `f`.
     Bool,
+    /// A whole number.
+    Integer,
     /// A number; what JSON cannot write (`NaN`, `Infinity`) becomes a string.
     Number,
     /// JSON already.
@@ -102,8 +104,10 @@ pub mod oid {
 pub fn json_of(type_oid: u32) -> Json {
     match type_oid {
         oid::BOOL => Json::Bool,
-        // int8, int2, int4, float4, float8, numeric
-        20 | 21 | 23 | 700 | 701 | 1700 => Json::Number,
+        // int8, int2, int4
+        20 | 21 | 23 => Json::Integer,
+        // float4, float8, numeric
+        700 | 701 | 1700 => Json::Number,
         oid::JSON | oid::JSONB => Json::Verbatim,
         // timestamp, timestamptz
         1114 | 1184 => Json::Timestamp,

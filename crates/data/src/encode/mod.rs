@@ -15,18 +15,17 @@ use crate::plan::BodyShape;
 pub fn rows(rows: &Rows, lead: usize, shape: &BodyShape) -> Result<Bytes, Error> {
     let columns = rows.columns.get(lead..).unwrap_or_default();
     let page = || rows.iter().filter(|row| is_present(*row, lead));
-    let size: usize = rows.raw.iter().map(|raw| raw.len() + columns.len() * 8 + 8).sum();
-    let mut out = Vec::with_capacity(size + 16);
+    let mut out = Vec::with_capacity(room(rows));
     match shape {
         BodyShape::Rows { strip_nulls: false } => {
-            let keys = json::keys(columns);
-            array(&mut out, page(), |out, row| json::object(out, row, lead, columns, &keys));
+            let keys = json::Keys::of(columns);
+            array(&mut out, page(), |out, row| keys.object(out, row, lead));
         }
         BodyShape::Rows { strip_nulls: true } | BodyShape::Values => {
             array(&mut out, page(), |out, row| first(out, row, lead, columns));
         }
         BodyShape::Object { strip_nulls: false } => match page().next() {
-            Some(row) => json::object(&mut out, row, lead, columns, &json::keys(columns)),
+            Some(row) => json::Keys::of(columns).object(&mut out, row, lead),
             None => out.extend_from_slice(b"null"),
         },
         BodyShape::Object { strip_nulls: true } | BodyShape::Value => match page().next() {
@@ -47,10 +46,16 @@ pub fn rows(rows: &Rows, lead: usize, shape: &BodyShape) -> Result<Bytes, Error>
     Ok(out.into())
 }
 
+/// What the body of some rows takes, near enough: each field has a key in place of its length.
+fn room(rows: &Rows) -> usize {
+    let keys: usize = rows.columns.iter().map(|column| column.name.len() + 4).sum();
+    rows.bytes() + rows.len() * (keys + 4) + 64
+}
+
 /// A body made of rows as they come: chunk by chunk the same bytes as [`rows`] makes of all.
 pub struct Growing {
     csv: bool,
-    keys: Vec<Vec<u8>>,
+    keys: json::Keys,
     began: bool,
     any: bool,
 }
@@ -63,15 +68,14 @@ impl Growing {
             BodyShape::Csv { .. } => Some(true),
             _ => None,
         }
-        .map(|csv| Growing { csv, keys: Vec::new(), began: false, any: false })
+        .map(|csv| Growing { csv, keys: json::Keys::default(), began: false, any: false })
     }
 
     /// What some rows add.
     pub fn add(&mut self, rows: &Rows) -> Bytes {
-        let size: usize = rows.raw.iter().map(|raw| raw.len() + rows.columns.len() * 8 + 8).sum();
-        let mut out = Vec::with_capacity(size + 64);
+        let mut out = Vec::with_capacity(room(rows));
         if !std::mem::replace(&mut self.began, true) {
-            self.keys = json::keys(&rows.columns);
+            self.keys = json::Keys::of(&rows.columns);
             if !self.csv {
                 out.push(b'[');
             }
@@ -86,7 +90,7 @@ impl Growing {
             if self.csv {
                 csv::line(&mut out, row, 0);
             } else {
-                json::object(&mut out, row, 0, &rows.columns, &self.keys);
+                self.keys.object(&mut out, row, 0);
             }
         }
         out.into()

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio_util::sync::PollSender;
 
 use super::prelude::Prelude;
+use crate::rows::Frames;
 use crate::{Column, Error, Rows, Statement};
 
 /// What goes in front of the statements.
@@ -83,7 +83,7 @@ pub(crate) enum Cleaning {
 }
 
 /// Some rows of a result, with its columns.
-pub(crate) type Chunk = (Arc<[Column]>, Vec<Bytes>);
+pub(crate) type Chunk = (Arc<[Column]>, Frames);
 
 /// A message to a connection's task.
 pub(crate) struct Batch {

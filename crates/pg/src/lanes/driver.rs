@@ -215,7 +215,13 @@ impl Driver {
     }
 
     fn feed(&mut self) -> io::Result<()> {
-        while let Some(frame) = scan::next(&mut self.read)? {
+        loop {
+            if let Some(flight) = self.flights.front_mut()
+                && let Some(rows) = scan::rows(&mut self.read)?
+            {
+                flight.rows(rows);
+            }
+            let Some(frame) = scan::next(&mut self.read)? else { return Ok(()) };
             match (frame.tag, self.flights.front_mut()) {
                 // Notices, notifications and settings that changed belong to nobody.
                 (b'N' | b'A' | b'S', _) => {}
@@ -239,7 +245,6 @@ impl Driver {
                 }
             }
         }
-        Ok(())
     }
 
     fn land(&mut self, status: Option<u8>) -> io::Result<()> {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::batch::{Batch, Cleaning, Ending, Opening, Outcome, State, Work};
 use super::cache::{Cache, Prepared};
 use super::prelude::UNSENT;
+use crate::rows::Frames;
 use crate::wire::scan::{self, Frame};
 use crate::{Claims, Error, Rows, limits};
 
@@ -103,13 +104,13 @@ impl Flight {
             return Poll::Ready(());
         };
         let Some(sink) = &mut self.batch.sink else { return Poll::Ready(()) };
-        if self.rows.raw.is_empty() || self.error.is_some() {
+        if self.rows.is_empty() || self.error.is_some() {
             return Poll::Ready(());
         }
         match sink.poll_reserve(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(reserved) => {
-                let rows = std::mem::take(&mut self.rows.raw);
+                let rows = std::mem::take(&mut self.rows.frames);
                 self.bytes = 0;
                 self.poured = true;
                 if reserved.is_ok() {
@@ -146,7 +147,6 @@ impl Flight {
     pub(crate) fn take(&mut self, frame: Frame) -> io::Result<()> {
         match frame.tag {
             b'2' => self.bound += 1,
-            b'D' => self.row(frame.body),
             b'C' => self.complete(&frame.body),
             b'1' => {
                 if let Some((prepared, true)) = self.parsing.pop_front() {
@@ -182,17 +182,18 @@ impl Flight {
         Ok(())
     }
 
-    fn row(&mut self, body: Bytes) {
+    /// Takes rows of the statement that is being answered.
+    pub(crate) fn rows(&mut self, rows: Frames) {
         if self.bound <= self.lead {
             return;
         }
-        self.bytes += body.len();
+        self.bytes += rows.bytes();
         if self.bytes > limits::RESULT_BYTES.size() {
-            self.rows.raw = Vec::new();
+            self.rows.frames = Frames::default();
             self.error.get_or_insert((Error::TooLarge { limit: &limits::RESULT_BYTES }, self.bound));
             return;
         }
-        self.rows.raw.push(body);
+        self.rows.frames.append(rows);
     }
 
     fn complete(&mut self, tag: &[u8]) {

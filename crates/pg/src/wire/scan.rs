@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::rows::{FRAME_HEAD, Frames};
 use crate::{Column, DbError};
 
 /// One frame: its tag, its body as a slice of the read buffer.
@@ -15,7 +16,7 @@ pub(crate) struct Frame {
 
 /// A frame's tag and whole length, when its head is there.
 fn head(buffer: &[u8]) -> io::Result<Option<(u8, usize)>> {
-    let Some(([tag, length @ ..], _)) = buffer.split_first_chunk::<5>() else { return Ok(None) };
+    let Some(([tag, length @ ..], _)) = buffer.split_first_chunk::<FRAME_HEAD>() else { return Ok(None) };
     let length = i32::from_be_bytes(*length);
     match usize::try_from(length) {
         Ok(length) if length >= 4 => Ok(Some((*tag, length + 1))),
@@ -31,13 +32,26 @@ pub(crate) fn next(buffer: &mut BytesMut) -> io::Result<Option<Frame>> {
         return Ok(None);
     }
     // Most frames say nothing but their tag: those are skipped without touching the buffer's reference count.
-    if length == 5 {
-        buffer.advance(5);
+    if length == FRAME_HEAD {
+        buffer.advance(FRAME_HEAD);
         return Ok(Some(Frame { tag, body: Bytes::new() }));
     }
     let mut body = buffer.split_to(length).freeze();
-    body.advance(5);
+    body.advance(FRAME_HEAD);
     Ok(Some(Frame { tag, body }))
+}
+
+/// All whole DataRow frames that come next, in one piece and counted, if there are any.
+pub(crate) fn rows(buffer: &mut BytesMut) -> io::Result<Option<Frames>> {
+    let (mut length, mut count) = (0, 0);
+    while let Some((b'D', frame)) = head(buffer.get(length..).unwrap_or_default())? {
+        if buffer.len() - length < frame {
+            break;
+        }
+        length += frame;
+        count += 1;
+    }
+    Ok((count > 0).then(|| Frames::of(buffer.split_to(length).freeze(), count)))
 }
 
 /// Text up to a NUL, and what follows it.
@@ -112,6 +126,7 @@ pub(crate) fn affected(tag: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rows;
 
     #[test]
     fn rows_touched_are_read_from_every_kind_of_tag() {
@@ -119,6 +134,32 @@ mod tests {
         assert_eq!(affected(b"SELECT 3\0"), 3);
         assert_eq!(affected(b"CREATE TABLE\0"), 0);
         assert_eq!(affected(b"\0"), 0);
+    }
+
+    #[test]
+    fn rows_are_taken_together_as_far_as_they_are_whole() {
+        let one = |text: &str| {
+            let length = u32::try_from(4 + 2 + 4 + text.len()).unwrap().to_be_bytes();
+            let field = u32::try_from(text.len()).unwrap().to_be_bytes();
+            [&b"D"[..], &length, &[0, 1], &field, text.as_bytes()].concat()
+        };
+        let whole = [one("a"), one(""), one("bc"), b"Z\0\0\0\x05I".to_vec()].concat();
+        for cut in 0..=whole.len() {
+            let (mut buffer, mut got) = (BytesMut::from(&whole[..cut]), Vec::new());
+            let mut take = |buffer: &mut BytesMut| {
+                if let Some(frames) = rows(buffer).unwrap() {
+                    let rows = Rows { frames, ..Rows::default() };
+                    assert_eq!(rows.len(), rows.iter().count(), "{cut}");
+                    got.extend(rows.iter().map(|row| row.field(0).unwrap().to_vec()));
+                }
+            };
+            take(&mut buffer);
+            buffer.extend_from_slice(&whole[cut..]);
+            take(&mut buffer);
+            assert_eq!(got, [&b"a"[..], b"", b"bc"], "{cut}");
+            assert_eq!(&buffer[..], b"Z\0\0\0\x05I", "{cut}");
+        }
+        assert!(rows(&mut BytesMut::from(&b"D\0\0\0\x03"[..])).is_err());
     }
 
     #[test]

@@ -36,7 +36,14 @@ pub const SUGGESTION_NAMES_MAX: Limit =
 pub const SCHEMA_LOOK_MS: Limit = Limit::new(
     "schema_look_ms",
     2_000,
-    "where no event trigger can be made, how long a changed schema may be served as it was",
+    "where no event trigger can be made, how long a changed schema may be served as it was; and everywhere, settings of roles",
+);
+
+/// Settings of one role (`ALTER ROLE … SET`) that its requests bring, by name.
+pub const ROLE_SETTINGS_MAX: Limit = Limit::new(
+    "role_settings_max",
+    32,
+    "each is set anew in every transaction of the role; the others are left out",
 );
 
 /// Longest JSON schema in a column's comment.
@@ -87,6 +94,7 @@ pub const LIMITS: &[&Limit] = &[
     &IDENTIFIER_BYTES_MAX,
     &SUGGESTION_NAMES_MAX,
     &SCHEMA_LOOK_MS,
+    &ROLE_SETTINGS_MAX,
     &SCHEMA_BYTES_MAX,
     &KEPT_ANSWER_BYTES_MAX,
     &KEPT_ANSWERS_MAX,

@@ -92,17 +92,20 @@ impl Data {
         Ok(version)
     }
 
-    /// Where schema changes are not announced (no superuser, so no event trigger), looks whether there were any, and then
-    /// takes a new snapshot. Returns whether there were. Nothing is looked at where they are announced.
+    /// Looks whether something changed that nobody tells of, and then takes a new snapshot: settings of roles, and where schema
+    /// changes are not announced (no superuser, so no event trigger) the schema. Returns whether there was such a change.
     pub async fn look(&self) -> Result<bool, Error> {
         let catalog = self.catalog();
-        if catalog.is_heard || catalog.version == 0 {
+        if catalog.version == 0 {
             return Ok(false);
         }
         let mut tx = self.0.pg.begin_system(Reason::Catalog).await?;
-        let now = catalog::fingerprint(&mut tx).await?;
+        let mut same = catalog::roles(&mut tx).await? == catalog.roles;
+        if same && !catalog.is_heard {
+            same = catalog::fingerprint(&mut tx).await? == catalog.fingerprint;
+        }
         tx.commit(()).await?.into_inner();
-        if now == catalog.fingerprint {
+        if same {
             return Ok(false);
         }
         self.reload().await.map(|_| true)
@@ -152,7 +155,7 @@ impl Data {
         if !run::flows(&plan, &compiled, catalog.functions_answer) {
             return Ok(None);
         }
-        let mut setup = self.fitted(setup, &ask.relation.schema, &plan, &catalog)?;
+        let mut setup = self.fitted((pg, caller), setup, &ask.relation.schema, &plan, &catalog)?;
         run::surround(&mut setup, &plan);
         Ok(Some(match run::flow(pg, caller, setup, &plan, compiled).await? {
             run::Begun::Whole(reply) => run::Begun::Whole(self.counted(reply, true)?),
@@ -247,7 +250,7 @@ impl Data {
         (plan, compiled): (&Plan, Compiled),
         catalog: &Catalog,
     ) -> Result<Reply<Outcome>, Error> {
-        let setup = self.fitted(setup, schema, plan, catalog)?;
+        let setup = self.fitted((pg, caller), setup, schema, plan, catalog)?;
         let answers = catalog.functions_answer;
         let around =
             run::Around { answers, retention: self.0.retention, watched: catalog.writes_are_watched };
@@ -274,8 +277,15 @@ impl Data {
     }
 
     /// What surrounds a plan, without what nobody there looks at.
-    fn fitted(&self, mut setup: Setup, schema: &str, plan: &Plan, catalog: &Catalog) -> Result<Setup, Error> {
-        catalog.before.surround(&mut setup)?;
+    fn fitted(
+        &self,
+        (pg, caller): (&Pg, &Caller),
+        mut setup: Setup,
+        schema: &str,
+        plan: &Plan,
+        catalog: &Catalog,
+    ) -> Result<Setup, Error> {
+        catalog.surround(&mut setup, pg, caller)?;
         if setup.search_path.is_none() {
             setup.search_path = Some(self.search_path(schema));
         }

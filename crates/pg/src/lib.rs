@@ -246,6 +246,11 @@ impl Pg {
         ]
     }
 
+    /// How long a statement of `role` may take, as the settings say.
+    pub fn statement_timeout(&self, role: &base::DbRole) -> std::time::Duration {
+        self.0.config.timeouts.of(role)
+    }
+
     fn prelude(&self, caller: &Caller, read_only: bool, setup: Setup) -> Result<Prelude, Error> {
         prelude::check(&setup.more)?;
         let timeouts = &self.0.config.timeouts;

@@ -15,7 +15,7 @@ use super::relation::{Column, Relation, RelationId, RelationKind, Served};
 use super::ruled::{self, Ruling};
 use super::types::{Type, TypeKind, Types, oid};
 use super::view::{self, Source};
-use super::{Catalog, Scope, effects, links, sql};
+use super::{Catalog, Roles, Scope, effects, links, sql};
 use crate::gate;
 
 /// A key as `pg_constraint` has it.
@@ -100,6 +100,8 @@ pub struct Raw {
     pub writes_are_watched: bool,
     /// What every request calls first.
     pub before: Before,
+    /// Settings of the roles that callers become.
+    pub roles: Roles,
     /// Whether changes are announced.
     pub is_heard: bool,
     /// What to compare with, where they are not.
@@ -211,11 +213,17 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
         let named = [name.schema.as_str().into(), name.name.as_str().into()];
         raw.before = before::read(name, &open.run(Statement::rare(sql::BEFORE, named)).await?)?;
     }
+    raw.roles = roles(open).await?;
     let effects = effects::read(&ask_all(open, sql::CODE).await?, &ask_all(open, sql::WRITTEN).await?)?;
     (raw.reads_leave, raw.request_is_read) = (effects.reads_leave, effects.request_is_read);
     raw.claims_are_read = effects.claims_are_read;
     raw.writes_are_watched = effects.writes_are_watched;
     Ok(raw)
+}
+
+/// Settings of roles at the moment.
+pub async fn roles(open: &mut Open) -> Result<Roles, Error> {
+    super::roles::read(&ask_all(open, sql::ROLES).await?)
 }
 
 /// What the schema is at the moment, as one word.
@@ -483,6 +491,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         reads_leave: raw.reads_leave || !raw.is_heard,
         request_is_read: raw.request_is_read || !raw.is_heard || raw.before != Before::Nothing,
         before: raw.before,
+        roles: raw.roles,
         claims_are_read: raw.claims_are_read || !raw.is_heard,
         writes_are_watched: raw.writes_are_watched || !raw.is_heard,
         is_heard: raw.is_heard,

@@ -11,6 +11,7 @@ pub mod function;
 pub mod links;
 mod load;
 pub mod relation;
+mod roles;
 mod ruled;
 pub mod sql;
 pub mod types;
@@ -20,12 +21,16 @@ pub use before::Before;
 pub use bounds::Bound;
 pub use function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
 pub use links::{Columns, Link, LinkKind};
-pub use load::{Raw, build, fingerprint, read};
+pub use load::{Raw, build, fingerprint, read, roles};
 pub use relation::{Column, Relation, RelationId, RelationKind, Served};
+pub use roles::{RoleSettings, Roles};
 pub use types::{Type, TypeKind, Types};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+use base::Caller;
+use pg::{Pg, Setup};
 
 use crate::ask::Name;
 
@@ -87,6 +92,8 @@ pub struct Catalog {
     pub handlers: Vec<Handler>,
     /// What every request calls first.
     pub before: Before,
+    /// Settings of the roles that callers become.
+    pub roles: Roles,
     /// Functions that are not served.
     pub closed: Vec<crate::gate::Refusal>,
     /// CHECK, unique and foreign keys, by `pg_class.oid` and name.
@@ -119,6 +126,14 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// What every request of a role begins with: its settings, and the function that is called first.
+    pub(crate) fn surround(&self, setup: &mut Setup, pg: &Pg, caller: &Caller) -> Result<(), crate::Error> {
+        if let Some(settings) = self.roles.get(caller.role.name()) {
+            settings.surround(setup, pg.statement_timeout(&caller.role));
+        }
+        self.before.surround(setup)
+    }
+
     /// A relation that is served under this name.
     pub fn find(&self, schema: &str, name: &str) -> Option<&Relation> {
         self.find_known(schema, name).filter(|relation| relation.served == Served::Yes)

@@ -273,6 +273,20 @@ where n.nspname = $1::text and p.proname = $2::text and p.prokind = 'f' and p.pr
 order by p.pronargs
 limit 1";
 
+/// Settings of the roles that a caller can become which a session of theirs may set itself, those for this database last.
+pub const ROLES: &str = "
+select r.rolname, k.name, pg_catalog.substr(said, pg_catalog.strpos(said, '=') + 1) as value
+from pg_catalog.pg_db_role_setting s
+join pg_catalog.pg_roles r on r.oid = s.setrole
+join pg_catalog.pg_roles login on login.rolname = 'authenticator' and login.oid <> r.oid
+     and pg_catalog.pg_has_role(login.oid, r.oid, 'MEMBER')
+cross join pg_catalog.unnest(s.setconfig) said
+join pg_catalog.pg_settings k on k.context = 'user'
+     and pg_catalog.lower(k.name) = pg_catalog.lower(pg_catalog.split_part(said, '=', 1))
+where s.setdatabase = 0
+   or s.setdatabase = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+order by r.rolname, s.setdatabase, k.name";
+
 /// Whether a change of the schema is announced by itself: the event triggers are there and cannot be slept through.
 pub const HEARD: &str = "
 select pg_catalog.count(*) = 2 from pg_catalog.pg_event_trigger e
@@ -330,6 +344,7 @@ pub const ALL: &[&str] = &[
     CODE,
     WRITTEN,
     BEFORE,
+    ROLES,
     HEARD,
     FINGERPRINT,
 ];

@@ -23,7 +23,7 @@ pub async fn read(
     compiled: &Compiled,
     slots: &[Param],
 ) -> Result<Reply<Vec<Bytes>>, Error> {
-    catalog.before.surround(&mut setup)?;
+    catalog.surround(&mut setup, pg, caller)?;
     setup.leaves_nothing = setup.before.is_none() && !catalog.reads_leave && !compiled.calls;
     if setup.leaves_nothing && !catalog.claims_are_read {
         setup.claims = Claims::Subject;
@@ -45,7 +45,7 @@ pub async fn write(
     changes: &[(CompiledChange, Vec<Param>)],
     repeat: Option<(&Repeat, Duration)>,
 ) -> Result<Reply<Vec<Bytes>>, Error> {
-    catalog.before.surround(&mut setup)?;
+    catalog.surround(&mut setup, pg, caller)?;
     if catalog.writes_are_watched {
         crate::run::say_who(&mut setup, caller);
     }

@@ -184,3 +184,34 @@ async fn what_comes_first_comes_first_in_every_dialect() {
     assert_eq!(refused.status, 403, "{}", refused.text());
     assert!(refused.text().contains("shut for "), "{}", refused.text());
 }
+
+#[tokio::test]
+async fn a_roles_time_for_a_statement_is_heard_of_by_itself_and_holds_in_every_dialect() {
+    let app = TestApp::builder().unlimited().start().await;
+    library(&app).await;
+    app.owner(
+        "create table public.naps (id int primary key);
+         create policy slow on public.naps for select to authenticated using (pg_sleep(60)::text = '');
+         insert into public.naps values (1);",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    let name = app.database.name();
+    app.admin(&format!("alter role authenticated in database \"{name}\" set statement_timeout = '60ms'"))
+        .await;
+    let begun = std::time::Instant::now();
+    let rest = ann.get("/rest/v1/naps").await;
+    assert_eq!(rest.value()["code"], "57014", "{}", rest.text());
+    let fluxbase = ann.get("/api/v1/tables/naps").await;
+    assert!(!fluxbase.status.is_success(), "{}", fluxbase.text());
+    let plain = ann.post("/api/v1/graphql", json!({ "query": "{ naps { id } }" })).await.value();
+    assert!(plain["errors"][0]["message"].is_string() && plain["data"]["naps"].is_null(), "{plain}");
+    let relay = json!({ "query": "{ napsCollection { edges { node { id } } } }" });
+    let relay = ann.post("/graphql/v1", relay).await.value();
+    assert!(relay["errors"][0]["message"].is_string(), "{relay}");
+    let took = begun.elapsed();
+    assert!(took < std::time::Duration::from_secs(6), "ours alone is 8 s for each: {took:?}");
+    ann.get("/rest/v1/authors").await.expect(200);
+    app.admin(&format!("alter role authenticated in database \"{name}\" reset statement_timeout")).await;
+    ann.get("/api/v1/tables/authors").await.expect(200);
+}

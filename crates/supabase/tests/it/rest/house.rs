@@ -82,6 +82,27 @@ impl House {
         self.data.reload().await.unwrap();
     }
 
+    /// Settings of roles, for this house's database alone: `authenticated SET x = 'y'`.
+    pub async fn set(&self, settings: &[&str]) {
+        let admin = self.database.admin().await;
+        for setting in settings {
+            let (role, setting) = setting.split_once(' ').unwrap();
+            let sql = format!("ALTER ROLE {role} IN DATABASE \"{}\" {setting}", self.database.name());
+            admin.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+        }
+    }
+
+    /// The API's state.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// How often callers' transactions went to PostgreSQL and back.
+    pub fn round_trips(&self) -> u64 {
+        let stats = self.pg.stats();
+        stats.short.round_trips + stats.own.round_trips
+    }
+
     /// Sends a request as `caller`.
     pub async fn send(&self, caller: &Caller, line: &str, headers: &[(&str, &str)], body: &str) -> Got {
         let (method, path) = line.split_once(' ').unwrap();

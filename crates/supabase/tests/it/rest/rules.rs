@@ -19,7 +19,11 @@ CREATE FUNCTION hasty() RETURNS text LANGUAGE sql SET statement_timeout = '30ms'
 CREATE FUNCTION limited() RETURNS text LANGUAGE sql SET statement_timeout = '4567ms'
     AS $$ SELECT current_setting('statement_timeout') $$;
 CREATE FUNCTION elsewhere() RETURNS text LANGUAGE sql SET work_mem = '4321kB' AS $$ SELECT current_setting('work_mem') $$;
+CREATE FUNCTION shown(setting text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting(setting, true) $$;
+CREATE FUNCTION shown_now(setting text) RETURNS text LANGUAGE sql AS $$ SELECT current_setting(setting, true) $$;
+CREATE FUNCTION long() RETURNS text LANGUAGE sql AS $$ SELECT pg_sleep(20)::text $$;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO authenticated;
+GRANT EXECUTE ON FUNCTION shown TO anon;
 ";
 
 async fn house() -> House {
@@ -154,4 +158,103 @@ async fn what_every_request_passes_first_may_refuse_and_answer() {
         (503, json!("data.pre_request.refused"))
     );
     assert_eq!(closed.json()["details"], Value::Null, "{}", closed.text);
+}
+
+/// What a setting is inside a request, of a function that may write or of one that may not.
+async fn shown(house: &House, caller: &base::Caller, function: &str, setting: &str) -> Value {
+    let body = json!({ "setting": setting }).to_string();
+    house.send(caller, &format!("POST /rpc/{function}"), &[], &body).await.json()
+}
+
+#[tokio::test]
+async fn settings_of_a_role_hold_for_its_requests_and_nobody_elses() {
+    let house = house().await;
+    let visitor = base::Caller::anonymous();
+    let before = shown(&house, &visitor, "shown", "statement_timeout").await;
+    house
+        .set(&[
+            "authenticated SET statement_timeout = '1234ms'",
+            "authenticated SET \"TimeZone\" = 'Asia/Tokyo'",
+            "authenticated SET default_text_search_config = 'pg_catalog.german'",
+            "authenticated SET work_mem = '4567kB'",
+            "authenticated SET default_transaction_isolation = 'repeatable read'",
+            "anon SET statement_timeout = '1h'",
+        ])
+        .await;
+    // Nobody tells of changed roles: they are looked for.
+    assert_ne!(shown(&house, &member(), "shown", "work_mem").await, "4567kB");
+    assert!(house.data().look().await.unwrap());
+    assert!(!house.data().look().await.unwrap(), "and taken once");
+    assert_eq!(shown(&house, &member(), "shown_now", "transaction_isolation").await, "repeatable read");
+    house.set(&["authenticated RESET default_transaction_isolation"]).await;
+    assert!(house.data().look().await.unwrap());
+    for (setting, expected) in [
+        ("statement_timeout", "1234ms"),
+        ("TimeZone", "Asia/Tokyo"),
+        ("default_text_search_config", "pg_catalog.german"),
+        ("work_mem", "4567kB"),
+        ("transaction_isolation", "read committed"),
+    ] {
+        for function in ["shown", "shown_now"] {
+            let trips = house.round_trips();
+            assert_eq!(shown(&house, &member(), function, setting).await, expected, "{function} {setting}");
+            assert_eq!(house.round_trips() - trips, 1, "one round trip, with everything in it");
+        }
+        let others = shown(&house, &visitor, "shown", setting).await;
+        assert!(others != expected || setting == "transaction_isolation", "{setting} is another role's");
+    }
+    // Ours is the most that a role may have.
+    assert_eq!(shown(&house, &visitor, "shown", "statement_timeout").await, before);
+    // What a request or a function says comes later.
+    let body = json!({ "setting": "TimeZone" }).to_string();
+    let prefer = [("prefer", "timezone=Europe/Berlin")];
+    let asked = house.send(&member(), "POST /rpc/shown", &prefer, &body).await;
+    assert_eq!(asked.json(), "Europe/Berlin");
+    let post = async |name: &str| house.send(&member(), &format!("POST /rpc/{name}"), &[], "{}").await;
+    assert_eq!(post("limited").await.json(), "4567ms");
+    // And it is no mere word.
+    house.set(&["authenticated SET statement_timeout = '40ms'"]).await;
+    assert!(house.data().look().await.unwrap());
+    let stopped = post("long").await;
+    assert_eq!(stopped.json()["code"], "57014", "{}", stopped.text);
+    house.set(&["authenticated RESET ALL"]).await;
+    assert!(house.data().look().await.unwrap());
+    assert_ne!(shown(&house, &member(), "shown", "work_mem").await, "4567kB", "and nothing of it stays");
+}
+
+#[tokio::test]
+async fn a_roles_settings_decide_neither_who_asks_nor_how_answers_are_read() {
+    let house = house().await;
+    let settings = [
+        "request.jwt.claims = '{\"sub\": \"00000000-0000-4000-8000-000000000001\"}'",
+        "request.jwt.claim.sub = '00000000-0000-4000-8000-000000000001'",
+        "search_path = 'pg_catalog'",
+        "client_encoding = 'LATIN1'",
+        "\"DateStyle\" = 'German'",
+        "bytea_output = 'escape'",
+        "extra_float_digits = '-15'",
+        "application_name = 'somebody'",
+        "default_transaction_read_only = 'on'",
+        "session_replication_role = 'replica'",
+        "log_statement = 'none'",
+        "row_security = 'on'",
+    ];
+    let mut before = Vec::new();
+    let name = |setting: &str| setting.split(" = ").next().unwrap().trim_matches('"').to_owned();
+    for setting in &settings {
+        before.push(shown(&house, &member(), "shown_now", &name(setting)).await);
+    }
+    let all: Vec<String> = settings.iter().map(|setting| format!("authenticated SET {setting}")).collect();
+    house.set(&all.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    house.data().reload().await.unwrap();
+    for (setting, before) in settings.iter().zip(before) {
+        assert_eq!(shown(&house, &member(), "shown_now", &name(setting)).await, before, "{setting}");
+    }
+    house.set(&["authenticated SET lock_timeout = '77ms'"]).await;
+    assert!(house.data().look().await.unwrap());
+    assert_eq!(shown(&house, &member(), "shown_now", "lock_timeout").await, "77ms", "as its neighbours are");
+    let written =
+        house.send(&member(), "POST /tasks", &[], r#"{"id": 9, "title": "Grüße", "person": 1}"#).await;
+    assert_eq!(written.status, 201, "{}", written.text);
+    assert_eq!(house.get("/tasks?id=eq.9").await.json()[0]["title"], "Grüße");
 }

@@ -10,6 +10,8 @@ use tracing::field::{DisplayValue, display};
 use uuid::Uuid;
 use web::RequestId;
 
+use crate::address;
+
 /// What the line says.
 pub(crate) struct Line<'a> {
     pub request_id: &'a RequestId,
@@ -38,7 +40,7 @@ pub(crate) fn log(line: &Line<'_>) {
         took_us = u64::try_from(line.took.as_micros()).unwrap_or(u64::MAX),
         actor = line.caller.map(Caller::actor).unwrap_or_default(),
         user_id = user_id(line.caller),
-        ip = %line.address,
+        ip = address::text(line.address),
         user_agent = agent(line.headers),
         trace_id = line.given.map(|given| &*given.trace),
         parent_span_id = line.given.map(|given| &*given.parent),

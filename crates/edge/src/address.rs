@@ -73,10 +73,37 @@ impl TrustedProxies {
     }
 }
 
+/// An address as text: what its `Display` says, without what that goes through. Every request needs it, twice.
+pub(crate) fn text(address: IpAddr) -> String {
+    let mut text = String::new();
+    write(address, &mut text);
+    text
+}
+
+fn write(address: IpAddr, to: &mut String) {
+    match address {
+        IpAddr::V4(address) => {
+            to.reserve("255.255.255.255".len());
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                if at > 0 {
+                    to.push('.');
+                }
+                to.push_str(itoa::Buffer::new().format(octet));
+            }
+        }
+        IpAddr::V6(address) => to.push_str(&address.to_string()),
+    }
+}
+
 /// What limits count: an IPv4 address, or the /64 an IPv6 address lies in, since one customer has all of that.
 pub(crate) fn subject(address: IpAddr) -> String {
     match address {
-        IpAddr::V4(address) => format!("ip:{address}"),
+        IpAddr::V4(_) => {
+            let mut subject = String::with_capacity("ip:255.255.255.255".len());
+            subject.push_str("ip:");
+            write(address, &mut subject);
+            subject
+        }
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             format!("ip:{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
@@ -120,6 +147,14 @@ mod tests {
     #[test]
     fn mapped_addresses_are_the_addresses_they_map() {
         check("10.0.0.0/8", "::ffff:10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7");
+    }
+
+    #[test]
+    fn an_address_is_written_as_everybody_writes_it() {
+        for address in ["0.0.0.0", "127.0.1.10", "255.255.255.255", "198.51.100.7", "::1", "2001:db8::7"] {
+            assert_eq!(text(address.parse().unwrap()), address);
+        }
+        assert_eq!(subject("198.51.100.7".parse().unwrap()), "ip:198.51.100.7");
     }
 
     #[test]

@@ -481,7 +481,14 @@ impl Edge {
 
     /// Unique within and across starts, and cheap: it names, it does not protect.
     fn name(&self, number: u64) -> RequestId {
-        RequestId(format!("{}-{number:x}", self.instance).into())
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+        let mut name = String::with_capacity(self.instance.len() + 17);
+        name.push_str(&self.instance);
+        name.push('-');
+        name.extend(
+            (0..digits).rev().filter_map(|at| char::from_digit((number >> (4 * at)) as u32 & 15, 16)),
+        );
+        RequestId(name.into())
     }
 }
 

@@ -101,6 +101,7 @@ fn event_of(refusal: &Refusal<'_>) -> Option<Event> {
         | Kind::NotFound
         | Kind::Conflict
         | Kind::Unavailable
+        | Kind::Full
         | Kind::Timeout
         | Kind::Unsupported => None,
     }

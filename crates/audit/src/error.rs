@@ -56,6 +56,7 @@ impl Fault for Error {
             Error::Database(error) => match error.kind() {
                 Kind::Timeout => Kind::Timeout,
                 Kind::Unavailable => Kind::Unavailable,
+                Kind::Full => Kind::Full,
                 _ => Kind::Bug,
             },
             Error::Unwritable { .. } | Error::Stalled { .. } | Error::Closed => Kind::Unavailable,

@@ -28,6 +28,8 @@ pub enum Kind {
     TooMany,
     /// Something we need is not answering; trying later may help.
     Unavailable,
+    /// There is no room left to keep what was sent.
+    Full,
     /// It took too long.
     Timeout,
     /// Understood, and not offered here.
@@ -39,13 +41,13 @@ pub enum Kind {
 impl Kind {
     /// Whether the operator, not the caller, has to act: these are logged with their whole chain.
     pub fn is_ours(self) -> bool {
-        matches!(self, Kind::Bug | Kind::Unavailable | Kind::Timeout)
+        matches!(self, Kind::Bug | Kind::Unavailable | Kind::Full | Kind::Timeout)
     }
 }
 
 /// An error that knows how to be answered.
 pub trait Fault: Error + Send + Sync + 'static {
-    /// Which of the twelve it is.
+    /// Which of the thirteen it is.
     fn kind(&self) -> Kind;
     /// Grouped by crate, grep-able, never reused: `"auth.password.too_short"`.
     fn code(&self) -> &'static str;

@@ -15,7 +15,7 @@ use web::Bound;
 /// The classes of statuses, as labels.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// What can be refused, as labels.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "invalid",
     "unauthenticated",
     "step_up",
@@ -25,6 +25,7 @@ const KINDS: [&str; 12] = [
     "too_large",
     "too_many",
     "unavailable",
+    "full",
     "timeout",
     "unsupported",
     "bug",
@@ -42,9 +43,10 @@ const fn place_of(kind: Kind) -> usize {
         Kind::TooLarge => 6,
         Kind::TooMany => 7,
         Kind::Unavailable => 8,
-        Kind::Timeout => 9,
-        Kind::Unsupported => 10,
-        Kind::Bug => 11,
+        Kind::Full => 9,
+        Kind::Timeout => 10,
+        Kind::Unsupported => 11,
+        Kind::Bug => 12,
     }
 }
 

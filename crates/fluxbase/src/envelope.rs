@@ -93,7 +93,7 @@ fn of(failure: &Failure) -> (StatusCode, &'static str) {
         Kind::TooLarge => "TOO_LARGE",
         Kind::TooMany => "RATE_LIMITED",
         Kind::Unsupported => "UNSUPPORTED",
-        Kind::Unavailable | Kind::Timeout | Kind::Bug => "INTERNAL_ERROR",
+        Kind::Unavailable | Kind::Full | Kind::Timeout | Kind::Bug => "INTERNAL_ERROR",
     };
     (status_of(kind), code)
 }

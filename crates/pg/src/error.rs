@@ -161,6 +161,7 @@ impl Fault for Error {
                 "42501" => Kind::Forbidden,
                 "23505" | "23503" | "23001" => Kind::Conflict,
                 code if code.starts_with("22") || code.starts_with("23") => Kind::Invalid,
+                "53100" => Kind::Full,
                 code if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") => {
                     Kind::Unavailable
                 }
@@ -188,6 +189,7 @@ impl Fault for Error {
     fn message(&self) -> Cow<'_, str> {
         match self.kind() {
             Kind::Unavailable => "The database is not answering".into(),
+            Kind::Full => "There is no room left to store this".into(),
             Kind::Timeout => "The statement took too long and was stopped".into(),
             Kind::Conflict => "The row conflicts with an existing one".into(),
             Kind::Forbidden => "Permission denied".into(),

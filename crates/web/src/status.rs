@@ -15,6 +15,8 @@ pub fn status_of(kind: Kind) -> StatusCode {
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        // RFC 4918: this server has no room; trying again soon does not help, and somebody has to make some.
+        Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
         Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Kind::Unsupported => StatusCode::METHOD_NOT_ALLOWED,
         Kind::Bug => StatusCode::INTERNAL_SERVER_ERROR,

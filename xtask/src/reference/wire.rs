@@ -99,7 +99,7 @@ fn text<'a>(files: &'a [File], path: &str) -> Result<&'a str> {
     Ok(&file.text)
 }
 
-/// RFC 9110 and 6585, by the names the code uses.
+/// RFC 9110, 6585 and 4918, by the names the code uses.
 fn number(name: &str) -> Option<u16> {
     Some(match name {
         "BAD_REQUEST" => 400,
@@ -115,6 +115,7 @@ fn number(name: &str) -> Option<u16> {
         "INTERNAL_SERVER_ERROR" => 500,
         "SERVICE_UNAVAILABLE" => 503,
         "GATEWAY_TIMEOUT" => 504,
+        "INSUFFICIENT_STORAGE" => 507,
         _ => return None,
     })
 }

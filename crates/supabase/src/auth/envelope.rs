@@ -367,7 +367,7 @@ fn of_kind(kind: Kind) -> (StatusCode, &'static str) {
         Kind::Invalid => "validation_failed",
         Kind::Unauthenticated => "no_authorization",
         Kind::StepUp => "insufficient_aal",
-        Kind::Unavailable | Kind::Bug => "unexpected_failure",
+        Kind::Unavailable | Kind::Full | Kind::Bug => "unexpected_failure",
         Kind::Forbidden | Kind::NotFound | Kind::Unsupported => "unknown",
     };
     (status_of(kind), code)

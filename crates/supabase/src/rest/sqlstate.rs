@@ -28,9 +28,14 @@ fn said(error: &pg::DbError, voice: Voice) -> Words {
     let status = status(error, voice.known);
     let code = error.sqlstate.as_str();
     // A statement stopped for its time is the one trouble of ours the caller can do something about.
-    let ours = matches!(status, 500 | 503) && !code.starts_with('P') && code != "57014";
+    let ours = matches!(status, 500 | 503 | 507) && !code.starts_with('P') && code != "57014";
     if ours && !voice.outspoken {
-        return Words::of(status, code, "An unexpected error occurred");
+        let said = if status == 507 {
+            "There is no room left to store this"
+        } else {
+            "An unexpected error occurred"
+        };
+        return Words::of(status, code, said);
     }
     let mut words = Words::of(status, code, error.message.clone());
     let on_purpose = code.starts_with('P') && code != "P0002" && code != "P0003";
@@ -50,6 +55,8 @@ fn status(error: &pg::DbError, known: bool) -> u16 {
         "25006" => 405,
         "21000" if message.ends_with("requires a WHERE clause") => 400,
         "22023" if message.starts_with("role") && message.ends_with("does not exist") => 401,
+        // PostgREST says 503 of a full disk too, and clients try those again.
+        "53100" => 507,
         "53400" => 500,
         "57P01" => 503,
         "P0001" => 400,

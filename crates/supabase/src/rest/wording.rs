@@ -121,6 +121,7 @@ fn worded(failure: &Failure, request: &web::Refused<'_>, voice: Voice) -> Answer
                 Kind::StepUp => "insufficient_aal",
                 Kind::Forbidden => "42501",
                 Kind::Unavailable => "PGRST001",
+                Kind::Full => "53100",
                 Kind::Timeout => "57014",
                 Kind::Bug => "PGRSTX00",
                 _ => fault.code(),

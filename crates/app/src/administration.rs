@@ -59,6 +59,11 @@ pub async fn bind(given: &Settings, secure: bool) -> Result<Option<TcpListener>,
     }
 }
 
+/// Where it is.
+pub fn place(bound: Option<&TcpListener>) -> Option<SocketAddr> {
+    bound.and_then(|bound| bound.local_addr().ok())
+}
+
 /// What is spoken there.
 pub fn listening(
     bound: TcpListener,

@@ -28,6 +28,7 @@ mod later;
 pub mod lists;
 pub mod logging;
 pub mod mails;
+mod memory;
 pub mod migrate;
 pub mod monitoring;
 pub mod mounts;

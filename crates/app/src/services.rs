@@ -29,10 +29,12 @@ pub struct Basics {
     pub address: SocketAddr,
     /// The same as a URL.
     pub url: String,
+    /// Where administrators are answered, if that is elsewhere.
+    pub admins: Option<SocketAddr>,
     /// Where its metrics are, and at which path.
     pub metrics: Option<(SocketAddr, String)>,
     /// Where they should be, and somebody else is.
-    pub metrics_taken: Option<(SocketAddr, String)>,
+    pub taken: Option<(SocketAddr, String)>,
     /// What everything sealed at rest hangs on.
     pub root: Arc<RootKey>,
     /// What counts requests and tries.
@@ -366,12 +368,14 @@ fn place(
         secure: basics.url.starts_with("https://"),
         encryption: encryption(basics, certificate),
         metrics: basics.metrics.clone(),
-        metrics_taken: basics.metrics_taken.clone(),
+        metrics_taken: basics.taken.clone(),
         logs_gathered: given.get(&logs::settings::S3_EVERY),
         metrics_aside: given
             .get(&crate::monitoring::CLIENT_CA_FILE)
             .map(|_| basics.data.join(METRICS_SOCKET)),
         admin_aside: given.get(&crate::administration::LISTEN).map(|_| basics.data.join(ADMIN_SOCKET)),
+        admins: basics.admins,
+        admins_asked: given.get(&crate::administration::CLIENT_CA_FILE).is_some(),
         nftables: !given.get(&detection::settings::NFTABLES).is_empty(),
         publishable_key: Secret::from(keys.publishable.as_str()),
         secret_key: keys.secret.clone(),
@@ -379,6 +383,7 @@ fn place(
         embedded: database.server.is_some(),
         data: basics.data.clone(),
         program: std::env::current_exe().unwrap_or_default(),
+        authorities: authorities(given),
         redis: given.get(&::limits::REDIS_URL).map(|url| posture::bench::redis::RedisPlace {
             url: match given.get(&::limits::TLS_ENABLED) {
                 Some(true) => Secret::new(url.expose().replacen("redis://", "rediss://", 1)),
@@ -392,6 +397,20 @@ fn place(
         clock: basics.clock.clone(),
         rng: basics.rng.clone(),
     }
+}
+
+/// Files of authorities that the operator named, wherever one is.
+fn authorities(given: &Settings) -> Vec<(String, PathBuf)> {
+    let all = [
+        &tls::settings::TRUSTED_CA_FILE,
+        &crate::administration::CLIENT_CA_FILE,
+        &crate::monitoring::CLIENT_CA_FILE,
+        &crate::settings::LISTEN_CA,
+        &outbound::settings::CA_FILE,
+        &mail::settings::SMTP_CA_FILE,
+        &::limits::CA_FILE,
+    ];
+    all.into_iter().filter_map(|one| Some((one.definition.name.to_owned(), given.get(one)?))).collect()
 }
 
 /// Where TLS is spoken and plain HTTP refused: on the instance's own ports, or on the probes' sockets.

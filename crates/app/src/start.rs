@@ -24,7 +24,7 @@ use crate::later::Later;
 use crate::logging::Log;
 pub use crate::services::Services;
 use crate::services::{self, Basics};
-use crate::{administration, control, lists, monitoring, mounts, preflight, refusals, sentry, watch};
+use crate::{administration, control, lists, memory, monitoring, mounts, preflight, refusals, sentry, watch};
 
 /// How an instance is started.
 pub struct Start {
@@ -97,13 +97,22 @@ impl Group {
     }
 }
 
-/// Makes what lies on disk before everything else, and says where that is from anywhere: probes start this program in a
+/// Makes what lies on disk before everything else, sees to it that what is in memory does not come to lie there, and says where that is from anywhere: probes start this program in a
 /// folder of their own.
 fn folders(data: PathBuf) -> Result<PathBuf, StartError> {
+    memory::keep_private();
     let data = std::path::absolute(&data).map_err(|source| StartError::File { path: data, source })?;
     folder(&data, if nix::unistd::geteuid().is_root() { ENTERED } else { PRIVATE })?;
     folder(&data.join("keys"), PRIVATE)?;
     Ok(data)
+}
+
+/// Counts in memory, or in the store that several nodes share.
+fn limiter(settings: &Settings, root: &RootKey, clock: &Clock) -> Result<Limiter, StartError> {
+    Ok(match limits::Store::configured(settings, pseudonym(root))? {
+        Some(store) => Limiter::shared(clock.clone(), store),
+        None => Limiter::in_memory(clock.clone()),
+    })
 }
 
 /// Starts an instance, or says why not, leaving nothing half up.
@@ -123,14 +132,12 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
         log.write_to(log_files(&settings, &data)?);
     }
     let tasks = Tasks { edges: Group::default(), behind: Group::default(), audit: Group::default() };
-    let limiter = match limits::Store::configured(&settings, pseudonym(&root))? {
-        Some(store) => Limiter::shared(clock.clone(), store),
-        None => Limiter::in_memory(clock.clone()),
-    };
+    let limiter = limiter(&settings, &root, &clock)?;
     let monitoring = monitoring::Bound::open(&settings).await?;
-    let (metrics, metrics_taken) = (monitoring.place(), monitoring.taken());
+    let (metrics, taken, admins) =
+        (monitoring.place(), monitoring.taken(), administration::place(for_admins.as_ref()));
     let basics =
-        Basics { settings, profile, data, address, url, metrics, metrics_taken, root, limiter, clock, rng };
+        Basics { settings, profile, data, address, url, admins, metrics, taken, root, limiter, clock, rng };
 
     let (audit, audit_tasks) = services::audit(&basics, &database.pg).await?;
     audit_tasks.spawn(&tasks.audit.tracker, tasks.audit.stop.clone());
@@ -185,13 +192,13 @@ pub async fn start(start: Start) -> Result<Running, StartError> {
     metrics_page(monitoring, counted, &basics, services.tls.as_ref(), answering)?;
     let public = Arc::new(edges.public);
     probes_sockets(&basics, &services, &routes, &public, answering)?;
-    let admin_address = admins(for_admins, &basics, services.tls.as_ref(), &public, answering)?;
+    let admin_address = door(for_admins, &basics, services.tls.as_ref(), &public, answering)?;
     answering.tracker.spawn(edge::serve(public, listening, answering.stop.clone()));
     answering.tracker.spawn(edge::serve(Arc::new(edges.operator), control_socket, answering.stop.clone()));
     if probe_hourly {
         behind.tracker.spawn(services.posture.clone().hourly(behind.stop.clone()));
     }
-    let Basics { url, metrics, metrics_taken, .. } = basics;
+    let Basics { url, metrics, taken: metrics_taken, .. } = basics;
     Ok(Running {
         url,
         address,
@@ -228,7 +235,7 @@ fn metrics_page(
 }
 
 /// Answers administrators at their own listener, if they have one, and the probes at a socket that only the operator reaches.
-fn admins(
+fn door(
     bound: Option<tokio::net::TcpListener>,
     basics: &Basics,
     certificate: Option<&tls::Tls>,

@@ -44,6 +44,10 @@ pub struct Place {
     pub metrics_aside: Option<PathBuf>,
     /// A socket where administrators are answered, where the listener does not answer them.
     pub admin_aside: Option<PathBuf>,
+    /// Where administrators are said to be answered and nowhere else, if that is so: control 25 tries it.
+    pub admins: Option<SocketAddr>,
+    /// Whether only those are let in there who show a certificate.
+    pub admins_asked: bool,
     /// Whether the kernel is said to keep out whom the instance keeps out: control 106 looks there.
     pub nftables: bool,
     /// How long lines are gathered before they are put into a store: that much may be missing there.
@@ -66,6 +70,8 @@ pub struct Place {
     pub secure: bool,
     /// Where it speaks TLS, and where it refuses plain HTTP.
     pub encryption: Encryption,
+    /// Files of authorities that the operator named, by the setting that names each: control 3 looks how long they hold.
+    pub authorities: Vec<(String, PathBuf)>,
     /// The store that several nodes share, if there is one.
     pub redis: Option<redis::RedisPlace>,
     /// The file the operator has audit entries copied to, if there is one: control 94 looks into it.

@@ -59,3 +59,12 @@ pub const PROBES_PER_KEY: Limit = Limit::new(
     6,
     "a probe asks less than ten things with it, and a key may ask sixty a minute",
 );
+/// How far clocks may be apart.
+pub const SKEW_SECONDS_MAX: Limit = Limit::new(
+    "posture_skew_seconds_max",
+    30,
+    "assertions and one-time codes are taken that much early or late; a clock that is kept is off by milliseconds",
+);
+/// How long an authority that the operator named has to hold still.
+pub const AUTHORITY_HOURS_MIN: Limit =
+    Limit::new("posture_authority_hours_min", 336, "two weeks, to get and to spread another one");

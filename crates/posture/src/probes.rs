@@ -4,6 +4,7 @@
 //! takes the protection away and sees it fail.
 
 mod accounts;
+mod administrators;
 mod alerts;
 mod audit;
 mod baits;
@@ -24,6 +25,7 @@ mod isolation;
 mod issuance;
 mod keys;
 mod logs;
+mod machine;
 mod metrics;
 mod passwords;
 mod rates;

@@ -170,6 +170,11 @@ impl Ask<'_> {
         self
     }
 
+    /// Sends it to the listener that everybody has, wherever it may be answered.
+    pub async fn send_here(self) -> Result<Answer, Trouble> {
+        self.send_once().await
+    }
+
     /// Sends it; once more at the administrators' place, where the listener says that it is answered elsewhere.
     pub async fn send(self) -> Result<Answer, Trouble> {
         let aside = self.bench.place.admin_aside.clone().filter(|_| matches!(self.over, Over::Address));

@@ -24,7 +24,7 @@ async fn own_account(bench: &Bench, token: &str) -> Result<Answer, Trouble> {
     bench.client("GET", "/auth/v1/user").bearer(token).send().await
 }
 
-/// 27: a token says when it ends, that is soon, and saying something else makes it worthless.
+/// 27: a token says when it ends, that is soon, and saying something else makes it worthless; and all agree what time it is.
 pub async fn access_token_is_short_lived(bench: &Bench) -> Result<Finding, Trouble> {
     let (_, session) = bench.guest().await?;
     let claims = claims(&session.access)
@@ -33,14 +33,15 @@ pub async fn access_token_is_short_lived(bench: &Bench) -> Result<Finding, Troub
     let life = number("exp") - number("iat");
     let accepted = own_account(bench, &session.access).await?;
     let longer = own_account(bench, &with_longer_life(&session.access, claims.clone())).await?;
-    Ok(Finding::all([
+    let token = Finding::all([
         (life > 0 && life <= ACCESS_SECONDS_MAX, format!("an access token lives {life} s")),
         (accepted.status == 200, format!("it is accepted ({})", accepted.status)),
         (
             longer.status == 401 || longer.status == 403,
             format!("with a later end written into it, it is refused ({})", said(&longer)),
         ),
-    ]))
+    ]);
+    Ok(token.and(super::machine::clocks_agree(bench).await?))
 }
 
 /// The same token, saying it ends ten years later.

@@ -183,7 +183,7 @@ pub async fn the_certificate_can_be_verified(bench: &Bench) -> Result<Finding, T
     let now = bench.place.clock.now();
     let left = shown.until.duration_since(now).as_hours();
     let verified = verify(bench, &shown);
-    Ok(Finding::all([
+    let own = Finding::all([
         (true, format!("looked at {}; the handshake is signed with the certificate's key", place.tls)),
         (
             verified.is_ok(),
@@ -195,7 +195,8 @@ pub async fn the_certificate_can_be_verified(bench: &Bench) -> Result<Finding, T
             ),
         ),
         (shown.from <= now && left > 0, format!("from {} to {}: {left} hours left", shown.from, shown.until)),
-    ]))
+    ]);
+    Ok(own.and(super::machine::authorities_hold(bench)))
 }
 
 fn certificates_in(path: &Path) -> Vec<CertificateDer<'static>> {

@@ -145,7 +145,8 @@ pub async fn everybody_needs_a_second_factor(bench: &Bench) -> Result<Finding, T
     Ok(Finding::all(lines))
 }
 
-/// 25: an administrator with one proof administers nothing, and the set-up link makes none without a factor.
+/// 25: an administrator with one proof administers nothing, and the set-up link makes none without a factor. Where administrators
+/// have a listener of their own, they are answered nowhere else.
 pub async fn administrators_need_a_second_factor(bench: &Bench) -> Result<Finding, Trouble> {
     let person = bench.guest_with(json!({ "role": "dashboard_admin" })).await?;
     let mut lines = Vec::new();
@@ -178,6 +179,7 @@ pub async fn administrators_need_a_second_factor(bench: &Bench) -> Result<Findin
         sent.status == 400 && made == "0",
         format!("without its code: {}, {made} administrators", sent.status),
     ));
+    lines.extend(super::administrators::stay_apart(bench).await?);
     Ok(Finding::all(lines))
 }
 

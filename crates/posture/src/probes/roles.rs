@@ -37,8 +37,10 @@ pub async fn login_roles_can_do_nothing(bench: &Bench) -> Result<Finding, Troubl
     ] {
         lines.push(sql.refuses("authenticator", &statement).await?);
     }
-    let (patched, waiting) =
-        patched(&sql.value("SHOW server_version_num").await?, &bench.place.clock.now().to_string());
+    let (patched, waiting) = patched(
+        &sql.value("SELECT current_setting('server_version_num')").await?,
+        &bench.place.clock.now().to_string(),
+    );
     lines.push(patched);
     for role in ["anon", "authenticated"] {
         lines.push(sql.refuses(role, "SELECT count(*) FROM auth.users").await?);

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::bench::{Bench, Trouble};
 use crate::{Finding, limits};
 
-/// 101: a password that is sent right and wrong, and a token, are found in no file and no table of ours afterwards.
+/// 101: a password that is sent right and wrong, and a token, are found in no file and no table of ours afterwards; nor does
+/// a crash or a full memory write them to a disk.
 pub async fn no_sink_holds_a_password(bench: &Bench) -> Result<Finding, Trouble> {
     let person = bench.person(json!({})).await?;
     let wrong = bench.random_name("canary-");
@@ -52,7 +53,8 @@ pub async fn no_sink_holds_a_password(bench: &Bench) -> Result<Finding, Trouble>
     );
     let nowhere =
         if found.is_empty() { "found nowhere".to_owned() } else { format!("found in {}", found.join(", ")) };
-    Ok(Finding::all([(!tables.is_empty(), seen), (found.is_empty(), nowhere)]))
+    let sinks = Finding::all([(!tables.is_empty(), seen), (found.is_empty(), nowhere)]);
+    Ok(sinks.and(super::machine::crashes_leave_nothing()).and(super::machine::memory_is_not_swapped()))
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

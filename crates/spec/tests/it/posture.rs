@@ -1,10 +1,11 @@
 //! Every built control is proven on a running instance, and each probe turns red when its protection is taken away there.
 
+mod administrators;
 mod alerts;
 mod bans;
 mod between;
 mod certificates;
-mod encryption;
+pub(crate) mod encryption;
 mod exposure;
 mod factors;
 mod guests;
@@ -27,7 +28,7 @@ use posture::{Bench, Encryption, Finding, Place, Seat, State, probes};
 use spec::{TestApp, TestAppBuilder};
 
 /// A bench over a running instance, as the program itself lays one.
-fn bench(app: &TestApp) -> Bench {
+pub(crate) fn bench(app: &TestApp) -> Bench {
     let running = &app.running;
     Bench::new(Place {
         address: running.address,
@@ -45,6 +46,8 @@ fn bench(app: &TestApp) -> Bench {
         logs_gathered: std::time::Duration::from_secs(60),
         metrics_aside: Some(app.data().join("metrics.sock")).filter(|path| path.exists()),
         admin_aside: Some(app.data().join("admin.sock")).filter(|path| path.exists()),
+        admins: running.admin_address,
+        admins_asked: false,
         nftables: false,
         publishable_key: base::Secret::from(running.keys.publishable.as_str()),
         secret_key: running.keys.secret.clone(),
@@ -55,6 +58,7 @@ fn bench(app: &TestApp) -> Bench {
         origin: None,
         audit_file: None,
         redis: None,
+        authorities: Vec::new(),
         audit: Some(running.services.audit.clone()),
         clock: app.clock.clock(),
         rng: base::Rng::system(),
@@ -65,7 +69,7 @@ pub(crate) async fn look(app: &TestApp, control: u16) -> Finding {
     look_from(bench(app), control).await
 }
 
-async fn look_from(mut bench: Bench, control: u16) -> Finding {
+pub(crate) async fn look_from(mut bench: Bench, control: u16) -> Finding {
     let finding = posture::run::try_one(&bench, probes::find(control).unwrap()).await;
     bench.clear().await.unwrap();
     finding

@@ -11,6 +11,7 @@ mod guards;
 mod guessing;
 mod hijack;
 mod links;
+mod machine;
 pub mod oauth;
 mod oauth_server;
 mod operations;

@@ -24,7 +24,7 @@ use super::start::fails_around;
 use super::{bench, is, look, look_from, misses};
 
 /// The instance's time passes, ten times as fast as ours.
-fn time_passes(app: &TestApp) {
+pub(crate) fn time_passes(app: &TestApp) {
     let clock = app.clock.clone();
     tokio::spawn(async move {
         loop {

@@ -5,6 +5,7 @@
 //! whatever their hash is made of.
 
 mod firebase;
+mod pacer;
 mod threads;
 mod work;
 

@@ -2,7 +2,7 @@
 //!
 //! A hash keeps a core busy for milliseconds, a request for microseconds. Beside a thread of equal rank each request that comes
 //! meanwhile waits until the scheduler takes the core away from the hash, and beside one that is only nicer it still waits for
-//! the end of its slice. Linux has a class below all ranks (`SCHED_IDLE`, sched(7)) that gives the core up at once.
+//! the end of its slice. Linux has a class below all ranks (`SCHED_IDLE`, sched(7)) that gives the core up at once to who wakes, and a [`Pacer`] sees to it that it does so to who waits.
 //!
 //! Its price: on a machine whose cores are never idle it gets next to nothing, and nobody could sign in. So who waits for a
 //! hash for much longer than hashes take has it made once more by a thread that is only nicer, and the first result counts;
@@ -23,6 +23,7 @@ use thread_priority::unix::{
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::pacer::Pacer;
 use crate::Error;
 
 /// How much nicer the second threads are: a tenth of an equal's share.
@@ -81,8 +82,14 @@ impl Threads {
     /// Starts as many of both kinds.
     pub(super) fn start(count: usize) -> Result<Self, Error> {
         Ok(Threads {
-            idle: start(count, "hash", fall_behind)?,
-            nicer: start(count, "hash-nicer", be_nicer)?,
+            idle: start(count, "hash", |number| {
+                fall_behind();
+                Pacer::for_this_thread(number)
+            })?,
+            nicer: start(count, "hash-nicer", |_| {
+                be_nicer();
+                Ok(None)
+            })?,
             seen: Arc::new(Seen {
                 began: Instant::now(),
                 longest_us: AtomicU64::new(0),
@@ -152,14 +159,18 @@ fn core_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-fn start(count: usize, name: &str, take_rank: fn()) -> Result<Sender<Work>, Error> {
+/// What a thread does first, by its number.
+type Prepare = fn(usize) -> Result<Option<Pacer>, Error>;
+
+fn start(count: usize, name: &str, prepare: Prepare) -> Result<Sender<Work>, Error> {
     let (give, take) = channel();
     let take = Arc::new(Mutex::new(take));
-    for _ in 0..count {
+    for number in 0..count {
         let take = take.clone();
         std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || run(&take, take_rank))
+            // Without a pacer it hashes all the same.
+            .spawn(move || run(&take, prepare(number).ok().flatten()))
             .map_err(|_| Error::Library("a thread for hashes"))?;
     }
     Ok(give)
@@ -177,14 +188,16 @@ fn be_nicer() {
     let _refused = rustix::process::nice(NICER);
 }
 
-fn run(take: &Mutex<Receiver<Work>>, take_rank: fn()) {
-    take_rank();
+fn run(take: &Mutex<Receiver<Work>>, pacer: Option<Pacer>) {
     loop {
         // Held while waiting: the others wait for the lock instead.
         let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(work) = next else { return };
         // A hash that breaks is one request's failure; its sender is dropped, and the thread stays.
-        let _broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let _broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match &pacer {
+            Some(pacer) => pacer.beside(work),
+            None => work(),
+        }));
     }
 }
 

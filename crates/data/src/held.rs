@@ -39,18 +39,25 @@ impl Held {
         self.keep_of(bytes, refuses, ANSWERS_HELD_BYTES_MAX.value)
     }
 
+    /// Counts a body whatever it is too much for: what it tells of has happened.
+    pub(crate) fn keep_written(&self, bytes: Bytes) -> Bytes {
+        self.count(bytes).0
+    }
+
     fn keep_of(&self, bytes: Bytes, refuses: bool, most: u64) -> Result<Bytes, Error> {
+        let (body, all) = self.count(bytes);
+        if refuses && all > most { Err(Error::Full) } else { Ok(body) }
+    }
+
+    /// A body that counts from here on until it is dropped, if it is large; and what that makes of all.
+    fn count(&self, bytes: Bytes) -> (Bytes, u64) {
         let size = bytes.len() as u64;
         if size < LARGE_ANSWER_BYTES_MIN.value {
-            return Ok(bytes);
+            return (bytes, 0);
         }
         let before = self.0.fetch_add(size, Ordering::Relaxed);
-        // Counted from here on: dropped, it is subtracted.
         let body = Body { bytes, all: Arc::clone(&self.0) };
-        if refuses && before.saturating_add(size) > most {
-            return Err(Error::Full);
-        }
-        Ok(Bytes::from_owner(body))
+        (Bytes::from_owner(body), before.saturating_add(size))
     }
 
     /// How many bytes there are now.
@@ -78,8 +85,10 @@ mod tests {
         let written = held.keep_of(large(), false, most).unwrap();
         assert_eq!(held.now(), 6 << 20);
         held.keep_of(Bytes::from_static(b"small"), true, most).unwrap();
+        let told = held.keep_written(large());
+        assert_eq!(held.now(), 8 << 20);
         let part = first.slice(..10);
-        drop((first, second, written));
+        drop((first, second, written, told));
         assert_eq!(held.now(), 2 << 20, "a part of it is still being sent");
         drop(part);
         assert_eq!(held.now(), 0);

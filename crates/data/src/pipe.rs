@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base::Caller;
+use bytes::Bytes;
 use pg::{Claims, Param, Pg, Reason, Reply, Setup};
 
 use crate::ask::{CallAsk, MutateAsk, Outcome, ReadAsk, Rules};
@@ -264,6 +265,16 @@ impl Data {
             outcome.body = self.0.held.keep(outcome.body, refuses)?;
             Ok(outcome)
         })
+    }
+
+    /// The same for an answer that was made of others' bytes: a read's, which is refused where it would be too much.
+    pub fn hold(&self, body: Bytes) -> Result<Bytes, Error> {
+        self.0.held.keep(body, true)
+    }
+
+    /// And for what has happened already: its answer is given.
+    pub fn hold_written(&self, body: Bytes) -> Bytes {
+        self.0.held.keep_written(body)
     }
 
     /// Bytes of large answers that are being sent.

@@ -137,7 +137,9 @@ async fn call(state: &Tables, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Error
             json!(id),
             outcome.rows,
         );
-        Ok(Answer::bytes(StatusCode::OK, Some(HeaderValue::from_static("application/json")), body.into()))
+        // The call is over, whatever it did.
+        let body = state.data.hold_written(body.into());
+        Ok(Answer::bytes(StatusCode::OK, Some(HeaderValue::from_static("application/json")), body))
     })
 }
 

@@ -272,7 +272,14 @@ impl Engine {
             Ok(Reply::untouched(Vec::new(), "everything was known"))
         };
         match outcome {
-            Ok(reply) => Ok(reply.map(|values| answer::put(plan, &values, cost))),
+            Ok(reply) => reply.try_map(|values| {
+                let told = answer::put(plan, &values, cost);
+                let body = match plan.changes.is_empty() {
+                    true => self.data.hold(told.body)?,
+                    false => self.data.hold_written(told.body),
+                };
+                Ok(Told { body, ..told })
+            }),
             Err(error) => answer::failed(plan, &slots, error, self.config.outspoken, &role.catalog)
                 .map(|told| Reply::untouched(told, "the database refused, and rolled back")),
         }

@@ -78,4 +78,18 @@ impl Fault for Error {
             other => Cow::Owned(other.to_string()),
         }
     }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Error::Data(error) => error.hint(),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Error::Data(error) => error.retry_after(),
+            _ => None,
+        }
+    }
 }

@@ -14,7 +14,7 @@ use web::{
     Answer, Area, Ask, Cx, Guard, Handled, Limits, Mount, Refused, Reply, Route, RouteInfo, status_of,
 };
 
-use crate::answer::Told;
+use crate::answer::{self, Told};
 use crate::engine::{Engine, Place};
 use crate::error::Error;
 use crate::request::{self, Request, Requests};
@@ -113,15 +113,19 @@ fn answer(engine: Arc<Engine>, cx: Cx, ask: Ask) -> Handled {
                 let mut refused = Vec::new();
                 for (at, request) in all.iter().enumerate() {
                     let repeat = repeat.map(|repeat| web::repeat::nth(repeat, at));
-                    let reply = one(&engine, &cx, &ask, (request, repeat), &mut spent)
-                        .await
-                        .map_err(Failure::from)?;
-                    let told = reply.into_inner();
+                    let told = match one(&engine, &cx, &ask, (request, repeat), &mut spent).await {
+                        Ok(reply) => reply.into_inner(),
+                        // Its neighbours may have changed something: their answers are given.
+                        Err(error @ Error::Data(data::Error::Full)) => answer::refused(error.into()),
+                        Err(error) => return Err(error.into()),
+                    };
                     bodies.push(told.body);
                     refused.extend(told.refused);
                 }
                 let body = [b"[", bodies.join(&b","[..]).as_slice(), b"]"].concat();
-                let answer = json_answer(body.into()).refusing(refused);
+                // Each was let in by itself; together they take the place of all.
+                drop(bodies);
+                let answer = json_answer(engine.data().hold_written(body.into())).refusing(refused);
                 Ok(Reply::untouched(answer, "each operation was a transaction of its own"))
             }
         }

@@ -75,17 +75,18 @@ async fn read(
     };
     let asked = ReadAsk { relation, level, terms };
     let reply = state.data.read(&cx.pg, &cx.caller, &asked, &state.rules, setup).await.map_err(worded)?;
-    Ok(reply.map(|outcome| match wish.total_only {
-        true => Answer::json(&json!([{ "count": outcome.total.unwrap_or_default() }])),
+    reply.try_map(|outcome| match wish.total_only {
+        true => Ok(Answer::json(&json!([{ "count": outcome.total.unwrap_or_default() }]))),
         false => {
-            let rows = match texts {
-                Some((length, columns)) => cut::cut(outcome.body, length, &columns),
+            let cut = texts.and_then(|(length, columns)| cut::cut(&outcome.body, length, &columns));
+            let rows = match cut {
+                Some(cut) => state.data.hold(cut).map_err(worded)?,
                 None => outcome.body,
             };
             let range = content_range(page.offset, outcome.rows, outcome.total);
-            rows_answer(StatusCode::OK, rows).with(CONTENT_RANGE, &range)
+            Ok(rows_answer(StatusCode::OK, rows).with(CONTENT_RANGE, &range))
         }
-    }))
+    })
 }
 
 /// Only how many there are: counted as a total is, so that no aggregate need be allowed.
@@ -208,11 +209,11 @@ async fn write(
     let reply = reply.map_err(|error| refused(&catalog, &asked, error))?;
     Ok(reply.map(|outcome| {
         let (affected, again) = (outcome.rows, outcome.replayed);
-        replayed(shown(written, &prefer, outcome).with(AFFECTED, &affected.to_string()), again)
+        replayed(shown(&state.data, written, &prefer, outcome).with(AFFECTED, &affected.to_string()), again)
     }))
 }
 
-fn shown(written: Written, prefer: &Prefer, outcome: Outcome) -> Answer {
+fn shown(data: &data::Data, written: Written, prefer: &Prefer, outcome: Outcome) -> Answer {
     let status = if written == Written::New { StatusCode::CREATED } else { StatusCode::OK };
     if prefer.headers_only {
         return Answer::json_with(status, &json!({ "affected": outcome.rows }));
@@ -226,7 +227,8 @@ fn shown(written: Written, prefer: &Prefer, outcome: Outcome) -> Answer {
     if written == Written::Gone {
         // The rows are JSON already, and pass as they are.
         let head = format!("{{\"affected\":{},\"records\":", outcome.rows);
-        return rows_answer(status, [head.as_bytes(), &outcome.body, b"}"].concat().into());
+        let body = [head.as_bytes(), &outcome.body, b"}"].concat();
+        return rows_answer(status, data.hold_written(body.into()));
     }
     rows_answer(status, outcome.body)
 }

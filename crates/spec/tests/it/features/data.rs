@@ -215,3 +215,82 @@ async fn a_roles_time_for_a_statement_is_heard_of_by_itself_and_holds_in_every_d
     app.admin(&format!("alter role authenticated in database \"{name}\" reset statement_timeout")).await;
     ann.get("/api/v1/tables/authors").await.expect(200);
 }
+
+/// Asks, reads the head of the answer and nothing more.
+async fn slow_reader(app: &TestApp, token: &str, request: &str, body: &str) -> tokio::net::TcpStream {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    // What the machine keeps for it on the way is little.
+    socket.set_recv_buffer_size(64 * 1024).unwrap();
+    let mut stream = socket.connect(app.running.address).await.unwrap();
+    let key = app.stranger().headers.iter().find(|(name, _)| name == "apikey").unwrap().1.clone();
+    let sent = format!(
+        "{request} HTTP/1.1\r\nHost: {}\r\napikey: {key}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        app.running.address,
+        body.len()
+    );
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    let mut head = [0; 16];
+    stream.read_exact(&mut head).await.unwrap();
+    assert!(head.starts_with(b"HTTP/1.1 200"), "{request}: {}", String::from_utf8_lossy(&head));
+    stream
+}
+
+#[tokio::test]
+async fn large_answers_of_every_dialect_count_until_their_slow_readers_are_done() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create table public.scrolls (id int primary key, note text not null);
+         create policy all_scrolls on public.scrolls for all to authenticated using (true) with check (true);
+         insert into public.scrolls select i, repeat('x', 1000000) from generate_series(1, 24) i;
+         create function public.unroll() returns text language sql as $$ select repeat('y', 24000000) $$;
+         grant execute on function public.unroll() to authenticated",
+    )
+    .await;
+    let ann = app.person("ann").await;
+    let data = &app.running.services.data;
+    let plain = json!({ "query": "{ scrolls { id note } }" });
+    let relay = json!({ "query": "{ scrollsCollection { edges { node { id note } } } }" });
+    let several = json!([plain, plain]);
+    let none = json!({});
+    let (large, all) = (24_000_000, 1_u64 << 30);
+    for (what, request, body) in [
+        ("Fluxbase's rows", "GET /api/v1/tables/scrolls", &none),
+        ("cut rows", "GET /api/v1/tables/scrolls?truncate=900000", &none),
+        ("Fluxbase's functions", "POST /api/v1/rpc/public/unroll", &none),
+        ("GraphQL of the guide", "POST /api/v1/graphql", &plain),
+        ("GraphQL of pg_graphql", "POST /graphql/v1", &relay),
+        ("several at once", "POST /api/v1/graphql", &several),
+    ] {
+        assert_eq!(data.held_bytes(), 0, "{what}");
+        let body = if request.starts_with("GET") { String::new() } else { body.to_string() };
+        let first = slow_reader(&app, &ann.access_token, request, &body).await;
+        let second = slow_reader(&app, &ann.access_token, request, &body).await;
+        let held = data.held_bytes();
+        assert!(held >= 2 * (large * 9 / 10), "{what}: two wait, and {held} bytes are counted");
+        drop((first, second));
+        app.eventually(async || data.held_bytes() == 0).await;
+    }
+    // Where there is no room, whoever only reads comes again later; small answers and what was written are given.
+    let full = data.hold(vec![0; usize::try_from(all - (1 << 20)).unwrap()].into()).unwrap();
+    let client = &ann.client;
+    for (path, body) in [("/api/v1/graphql", &plain), ("/graphql/v1", &relay)] {
+        let refused = client.post(path, body.clone()).await.expect(503);
+        assert_eq!(refused.header("retry-after"), "1", "{path}");
+        let said = refused.value();
+        assert_eq!(said["errors"][0]["extensions"]["code"], "data.answers.too_large_together", "{said}");
+    }
+    for path in ["/api/v1/tables/scrolls", "/api/v1/tables/scrolls?truncate=900000"] {
+        assert_eq!(client.get(path).await.expect(503).header("retry-after"), "1", "{path}");
+    }
+    let small = json!({ "query": "{ scrolls(limit: 1) { id } }" });
+    assert_eq!(client.post("/api/v1/graphql", small.clone()).await.value()["data"]["scrolls"][0]["id"], 1);
+    let both = client.post("/api/v1/graphql", json!([small, plain])).await.expect(200).value();
+    assert_eq!(both[0]["data"]["scrolls"][0]["id"], 1, "its neighbour's refusal is not its own");
+    assert!(both[1]["errors"][0]["message"].is_string() && both[1]["data"].is_null());
+    let called = client.post("/api/v1/rpc/public/unroll", none).await.expect(200);
+    assert!(called.text().len() > 24_000_000);
+    drop(full);
+    client.post("/graphql/v1", relay).await.expect(200);
+}

@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod bind;
+mod called;
 pub mod config;
 pub mod engine;
 pub mod error;

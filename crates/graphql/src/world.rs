@@ -2,11 +2,11 @@
 //!
 //! Invariant: only what is served and what the role has a right on is in here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use data::ask::Name;
-use data::catalog::{Catalog, Column, Function, LinkKind, Relation, RelationId, Returns, Served};
+use data::catalog::{Catalog, Column, Function, LinkKind, Relation, RelationId, Returns};
 use data::graph::Rights;
 use gql::TypeRef;
 use gql::schema::Type;
@@ -113,12 +113,11 @@ impl<'a> World<'a> {
     ) -> Result<Self, Broken> {
         let (entries, keys, places) = (Vec::new(), Vec::new(), HashMap::new());
         let mut world = World { catalog, rights, style, aggregates, entries, keys, places };
-        let mut taken: HashSet<Arc<str>> = HashSet::new();
+        let called = crate::called::all(catalog, style, aggregates);
         for schema in catalog.exposed() {
             for relation in catalog.relations.iter().filter(|one| one.schema == *schema) {
-                if let Some(entry) = world.entry(relation)?
-                    && taken.insert(entry.table.type_name.clone())
-                {
+                let Some(type_name) = called.get(&relation.id) else { continue };
+                if let Some(entry) = world.entry(relation, type_name.clone())? {
                     world.places.insert(relation.id, world.entries.len());
                     world.entries.push(entry);
                 }
@@ -151,16 +150,9 @@ impl<'a> World<'a> {
         self.places.get(&id).and_then(|at| self.entries.get(*at))
     }
 
-    fn entry(&self, relation: &'a Relation) -> Result<Option<Entry<'a>>, Broken> {
-        if relation.served != Served::Yes {
-            return Ok(None);
-        }
+    fn entry(&self, relation: &'a Relation, type_name: Arc<str>) -> Result<Option<Entry<'a>>, Broken> {
         let directives = names::directives(relation.comment.as_deref());
         let inflects = self.style == Style::Plain || values::inflects(self.catalog, &relation.schema);
-        let type_name = match names::said(&directives, "name") {
-            Some(name) => name,
-            None => names::type_name(&relation.name, inflects),
-        };
         let key = key(relation, &directives, self.style);
         let columns: Vec<Field<'a>> =
             relation.columns.iter().filter_map(|column| self.field(relation, column, inflects)).collect();
@@ -168,12 +160,12 @@ impl<'a> World<'a> {
         let visible = columns.iter().any(|field| field.sees)
             || relation.columns.iter().any(|one| self.rights.sees.contains(&(relation.oid, one.number)));
         let keyed = !key.is_empty() || self.style == Style::Plain;
-        if !names::is_valid(&type_name) || !visible || !keyed || !sees_key {
+        if !visible || !keyed || !sees_key {
             return Ok(None);
         }
         let table = Table {
             name: Name::new(&*relation.schema, &*relation.name),
-            type_name: type_name.into(),
+            type_name,
             key,
             max_rows: self.max_rows(relation, &directives)?,
             // The owner's word about this table, else the operator's about all.

@@ -32,11 +32,16 @@ fn object(name: &str, about: &str, fields: Vec<Field<Bind>>) -> Type<Bind> {
     }
 }
 
+/// Types that are there whatever tables are.
+pub fn constant() -> Vec<Type<Bind>> {
+    vec![inputs::directions()]
+}
+
 /// The schema for a role.
 pub fn schema(world: &World<'_>) -> Schema<Bind> {
     let mut types = meta_types(&Bind::None);
     types.extend(scalars(Style::Plain));
-    types.push(inputs::directions());
+    types.extend(constant());
     types.extend(world.enums().into_iter().map(|(_, one)| one));
     for entry in &world.entries {
         row(world, entry, &mut types);

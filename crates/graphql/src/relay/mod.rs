@@ -17,12 +17,18 @@ use crate::bind::Bind;
 use crate::values::{Style, scalars};
 use crate::world::World;
 
+/// Types that are there whatever tables are.
+pub fn constant() -> Vec<Type<Bind>> {
+    let mut types = inputs::constant();
+    types.extend(objects::constant());
+    types
+}
+
 /// The schema for a role.
 pub fn schema(world: &World<'_>) -> Schema<Bind> {
     let mut types: Vec<Type<Bind>> = meta_types(&Bind::None);
     types.extend(scalars(Style::Relay));
-    types.extend(inputs::constant());
-    types.extend(objects::constant());
+    types.extend(constant());
     for (_, one) in world.enums() {
         types.push(inputs::enum_filter(&one));
         types.push(one);

@@ -280,3 +280,89 @@ async fn several_operations_in_one_request_share_one_budget() {
     assert!(together[0]["data"].is_object());
     assert!(refusal(&together[2]).contains("max_complexity"), "{together}");
 }
+
+#[tokio::test]
+async fn tables_named_like_types_of_the_schema_are_called_otherwise_and_cost_nobody_theirs() {
+    let app = TestApp::builder().unlimited().start().await;
+    let names = [
+        "query",
+        "mutation",
+        "subscription",
+        "string",
+        "int",
+        "uuid",
+        "tasks",
+        "tasks_filter",
+        "sort_direction",
+    ];
+    let made: String = names
+        .iter()
+        .chain(&["\"Query\"", "\"PageInfo\"", "\"String\""])
+        .map(|name| {
+            format!(
+                "create table public.{name} (id int primary key, note text);
+         create policy every_row on public.{name} for all to authenticated using (true) with check (true);
+         insert into public.{name} values (7, '{name}');"
+            )
+        })
+        .collect();
+    app.owner(&made).await;
+    app.owner(
+        "create type public.mood as enum ('good', 'bad'); alter table public.tasks add mood public.mood",
+    )
+    .await;
+    let ann = app.person("ann").await;
+    // Nobody's own name changes for the neighbours that are called like what is made of it.
+    let filtered =
+        ask(&ann.client, PLAIN, "{ tasks(filter: { id_eq: 7 }) { id note mood __typename } }").await;
+    assert_eq!(
+        filtered["data"]["tasks"],
+        json!([{ "id": 7, "note": "tasks", "mood": null, "__typename": "Tasks" }]),
+        "{filtered}"
+    );
+    for (field, type_name, note) in [
+        ("queryRow", "QueryRow", "\"Query\""),
+        ("publicQuery", "PublicQuery", "query"),
+        ("mutationRow", "MutationRow", "mutation"),
+        ("subscriptionRow", "SubscriptionRow", "subscription"),
+        ("intRow", "IntRow", "int"),
+        ("tasksFilterRow", "TasksFilterRow", "tasks_filter"),
+    ] {
+        let seen = ask(&ann.client, PLAIN, &format!("{{ {field} {{ id note __typename }} }}")).await;
+        assert_eq!(
+            seen["data"][field],
+            json!([{ "id": 7, "note": note, "__typename": type_name }]),
+            "{seen}"
+        );
+    }
+    let changed =
+        ask(&ann.client, PLAIN, "mutation { insertQueryRow(data: { id: 8, note: \"new\" }) { id note } }")
+            .await;
+    assert!(changed["errors"].is_null(), "{changed}");
+    // pg_graphql's names are not inflected: only those that are really the same meet.
+    for (field, type_name) in [
+        ("QueryRow", "QueryRow"),
+        ("query", "query"),
+        ("PageInfoRow", "PageInfoRow"),
+        ("StringRow", "StringRow"),
+        ("string", "string"),
+        ("tasks_filter", "tasks_filter"),
+    ] {
+        let field = format!("{}{}Collection", field[..1].to_lowercase(), &field[1..]);
+        let seen = ask(
+            &ann.client,
+            super::RELAY,
+            &format!("{{ {field} {{ edges {{ node {{ id __typename }} }} pageInfo {{ hasNextPage }} }} }}"),
+        )
+        .await;
+        let node = &seen["data"][&field]["edges"][0]["node"];
+        assert_eq!((&node["id"], &node["__typename"]), (&json!(7), &json!(type_name)), "{field}: {seen}");
+    }
+    // Every role calls them the same, whatever it may see.
+    let mut catalog = Vec::new();
+    for client in [&ann.client, &app.service()] {
+        let seen = ask(client, PLAIN, "{ publicQuery { note } }").await;
+        catalog.push(seen["data"].clone());
+    }
+    assert_eq!(catalog[0], catalog[1]);
+}

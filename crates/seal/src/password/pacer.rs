@@ -91,7 +91,7 @@ fn run(shared: &Shared, core: &CpuSet) {
     while !shared.over.load(Ordering::Acquire) {
         if shared.hashes.load(Ordering::Acquire) {
             shared.beats.fetch_add(1, Ordering::Relaxed);
-            std::thread::sleep(BEAT);
+            std::thread::park_timeout(BEAT);
         } else {
             // An unpark between the look and this one is kept.
             std::thread::park();

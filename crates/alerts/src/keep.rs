@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use audit::{Audit, Entry, Event};
 use base::{Caller, Clock, Rng, Settings};
 use jiff::{SignedDuration, Timestamp};
@@ -70,6 +70,8 @@ pub(crate) struct Inner {
     slows: Option<Action>,
     slowed: ArcSwap<Slowed>,
     too_much: mpsc::Sender<String>,
+    /// What this program does itself while nobody asked it to, by the id its entries have.
+    pub own_doing: ArcSwapOption<String>,
 }
 
 /// The task behind it, not yet started.
@@ -179,10 +181,17 @@ impl Alerts {
             slows: action.filter(|_| slows),
             slowed: ArcSwap::default(),
             too_much: sender,
+            own_doing: ArcSwapOption::empty(),
         }));
         alerts.read_slowed().await?;
         let keeper = Keeper { alerts: alerts.clone(), too_much };
         Ok((alerts, keeper))
+    }
+
+    /// From here on entries with this request's id alarm nobody: the program does that itself, such as preparing its demo. The id has
+    /// to be one that nobody can guess; the log has the entries all the same.
+    pub fn expect(&self, request_id: &str) {
+        self.0.own_doing.store(Some(Arc::new(request_id.to_owned())));
     }
 
     /// Counts a request of `caller` (a session, a key or an address). Says how long they have to wait, if they did too much.

@@ -26,6 +26,8 @@ struct Seen {
     #[serde(default)]
     address: Option<IpAddr>,
     #[serde(default)]
+    request_id: Option<String>,
+    #[serde(default)]
     reason: Option<String>,
     #[serde(default = "one")]
     count: i64,
@@ -120,7 +122,9 @@ impl Alerts {
         seen: &[Seen],
         last: i64,
     ) -> Result<Vec<Found>, Error> {
-        let is_its = |seen: &&Seen| rule.events.contains(&seen.event.as_str());
+        let own = self.0.own_doing.load_full();
+        let is_own = |seen: &Seen| seen.request_id.is_some() && seen.request_id.as_ref() == own.as_deref();
+        let is_its = |seen: &&Seen| rule.events.contains(&seen.event.as_str()) && !is_own(seen);
         let new: Vec<&Seen> = seen.iter().filter(is_its).collect();
         let Some(first) = new.first() else { return Ok(Vec::new()) };
         if rule.window.is_zero() || rule.threshold == 1 {
@@ -275,6 +279,7 @@ mod tests {
             actor: "anonymous".to_owned(),
             subject: None,
             address: Some(address.parse().unwrap()),
+            request_id: None,
             reason: None,
             count,
         }

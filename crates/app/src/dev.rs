@@ -31,8 +31,11 @@ pub async fn prepare(running: &Running, data: &Path) -> Result<Demo, StartError>
         demo::write_credentials(&credentials, &people)
             .map_err(|source| StartError::File { path: credentials.clone(), source })?;
         let mut accounts = Vec::new();
+        // Nobody has to be told that this program made the people it is about to show.
+        let visit = visit(&Rng::system());
+        running.services.alerts.expect(&visit.request_id);
         for person in &people {
-            accounts.push(account(running, person).await?);
+            accounts.push(account(running, person, &visit).await?);
         }
         load(&client, &demo::steps(&people, &accounts)).await?;
         running.services.data.reload().await?;
@@ -42,13 +45,7 @@ pub async fn prepare(running: &Running, data: &Path) -> Result<Demo, StartError>
 
 /// An account made as an administrator makes one, so that policy and audit apply. One that an interrupted first start
 /// made already gets the new password.
-async fn account(running: &Running, person: &demo::Person) -> Result<Uuid, StartError> {
-    let visit = auth::Visit {
-        caller: Arc::new(Caller::operator()),
-        user_agent: None,
-        devices: Vec::new(),
-        request_id: "demo".into(),
-    };
+async fn account(running: &Running, person: &demo::Person, visit: &auth::Visit) -> Result<Uuid, StartError> {
     let auth = &running.services.auth;
     let page = auth::Page { number: 1, size: 1, filter: person.email.to_owned(), ascending: true };
     let known = auth.admin_list(&page).await?.into_inner().users.into_iter().next();
@@ -61,10 +58,20 @@ async fn account(running: &Running, person: &demo::Person) -> Result<Uuid, Start
         ..auth::UserFields::default()
     };
     let user = match known {
-        Some(user) => auth.admin_change(user.id, fields, &visit).await?,
-        None => auth.admin_create(fields, &visit).await?,
+        Some(user) => auth.admin_change(user.id, fields, visit).await?,
+        None => auth.admin_create(fields, visit).await?,
     };
     Ok(user.into_inner().id)
+}
+
+/// This program on its own, under an id that no request of anybody has.
+fn visit(rng: &Rng) -> auth::Visit {
+    auth::Visit {
+        caller: Arc::new(Caller::operator()),
+        user_agent: None,
+        devices: Vec::new(),
+        request_id: format!("demo-{}", rng.uuid().simple()).into(),
+    }
 }
 
 /// All of it in one transaction as the owner of user tables: an interrupted load leaves nothing.

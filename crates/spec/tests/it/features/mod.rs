@@ -14,6 +14,7 @@ mod factors;
 mod fail2ban;
 mod fields;
 mod firewall;
+mod first_start;
 mod fluxbase;
 mod fluxbase_accounts;
 mod fluxbase_tables;

@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::{Clock, Settings};
+use base::{Clock, Rng, Settings};
 use http::Method;
 use seal::RootKey;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Tls, Try};
@@ -126,10 +130,15 @@ async fn try_in(given: &Settings, what: &Try, folder: &Path) -> Result<tls::Fact
     let stop = CancellationToken::new();
     let port = SocketAddr::new(what.listen, given.get(&tls::settings::HTTP_PORT));
     let serving = tokio::spawn(plain.serve(port, stop.clone()).await?);
-    let rehearsed = tls.rehearse().await;
+    let found = elsewhere(&tls, given).await;
+    let rehearsed = match found.others.is_empty() {
+        true => tls.rehearse().await.map_err(StartError::from),
+        false => Err(StartError::Tls(tls::Error::Preflight { why: found.others.join("; ") })),
+    };
     stop.cancel();
     serving.abort();
-    Ok(rehearsed?)
+    found.silent.iter().filter(|_| rehearsed.is_err()).for_each(|why| say(why));
+    rehearsed
 }
 
 /// What the authority would find in the way of a certificate for these names, as far as this machine can tell.
@@ -144,4 +153,58 @@ pub async fn problems(names: &[String]) -> Vec<String> {
         }
     }
     found
+}
+
+/// Where names lead that do not lead here.
+#[derive(Default)]
+pub struct Elsewhere {
+    /// To somebody else.
+    pub others: Vec<String>,
+    /// To nobody who answers us: a router that does not lead its own network back to itself looks the same.
+    pub silent: Vec<String>,
+}
+
+/// Addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 4;
+/// How long an address may take.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Asks each name what the authority will ask it over plain HTTP, and sees whether it is this server that answers.
+pub async fn elsewhere(tls: &tls::Tls, given: &Settings) -> Elsewhere {
+    let mut found = Elsewhere::default();
+    let port = given.get(&tls::settings::HTTP_PORT);
+    if given.get(&tls::settings::CHALLENGE) != "http-01" || port == 0 {
+        return found;
+    }
+    let (token, text) =
+        (Rng::system().uuid().simple().to_string(), Rng::system().uuid().simple().to_string());
+    tls.answer_also(&token, &text);
+    for name in tls.names().iter().filter(|name| name.parse::<std::net::IpAddr>().is_err()) {
+        let Ok(addresses) = tokio::net::lookup_host((name.as_str(), port)).await else { continue };
+        for address in addresses.take(ADDRESSES_MAX) {
+            let to = address.ip();
+            match timeout(ANSWERS_WITHIN, ask(address, name, &token)).await {
+                Ok(Ok(answer)) if answer.contains(&text) => {}
+                Ok(Ok(_)) => found.others.push(format!(
+                    "{name} leads to {to}, where somebody else answers at port {port}: let its A or AAAA record lead to this machine"
+                )),
+                Ok(Err(_)) | Err(_) => found.silent.push(format!(
+                    "{name} leads to {to}, where nobody answers at port {port} from here: open that port, or see that the router or \
+                     load balancer there forwards it to this machine"
+                )),
+            }
+        }
+    }
+    found
+}
+
+async fn ask(address: SocketAddr, name: &str, token: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = format!(
+        "GET /.well-known/acme-challenge/{token} HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(1 << 16).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }

@@ -88,6 +88,8 @@ async fn announce(
         }
         // The authority has the last word; this is what to mend when it says no.
         crate::certificate::problems(&tls.names()).await.iter().for_each(|problem| welcome::note(problem));
+        let found = crate::certificate::elsewhere(tls, &process.loaded.settings).await;
+        found.others.iter().chain(&found.silent).for_each(|problem| welcome::note(problem));
         tls.keep().await?;
         // Files that lack what cannot be had are somebody's to mend now, not at the first request.
         let status = tls.status();

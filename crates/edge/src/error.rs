@@ -16,7 +16,7 @@ pub enum Error {
         address: SocketAddr,
     },
     /// The port is taken, or not ours to take.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}{}", remedy(source, *address))]
     Listen {
         /// What was asked for.
         address: SocketAddr,
@@ -39,4 +39,20 @@ pub enum Error {
         /// The router's reason.
         why: String,
     },
+}
+
+/// What to do about it, where that is known.
+fn remedy(source: &std::io::Error, address: SocketAddr) -> String {
+    let port = address.port();
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            ". Another program has port {port}, and `ss -ltnp 'sport = :{port}'` names it: stop that one, or let this one listen elsewhere"
+        ),
+        std::io::ErrorKind::PermissionDenied => format!(
+            ". Port {port} is for root and for programs with CAP_NET_BIND_SERVICE: `setcap cap_net_bind_service=+ep` on the program, or \
+             AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit"
+        ),
+        std::io::ErrorKind::AddrNotAvailable => format!(". This machine has no address {}", address.ip()),
+        _ => String::new(),
+    }
 }

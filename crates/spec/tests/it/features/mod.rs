@@ -38,6 +38,7 @@ mod oauth_ways;
 pub mod policies;
 mod postgrest;
 mod postgrest_types;
+mod preflight;
 mod program;
 mod renewal;
 mod repeats;

@@ -20,6 +20,7 @@ pub fn migrations() -> Vec<Migration> {
         guests::MIGRATIONS,
         alerts::MIGRATIONS,
         logs::MIGRATIONS,
+        realtime::MIGRATIONS,
     ]
     .concat()
 }
@@ -51,6 +52,7 @@ pub const SETTINGS: &[&[&Definition]] = &[
     detection::SETTINGS,
     alerts::SETTINGS,
     logs::SETTINGS,
+    realtime::SETTINGS,
     crate::settings::SETTINGS,
     crate::monitoring::SETTINGS,
     crate::administration::SETTINGS,

@@ -16,6 +16,9 @@ const AUTH_PREFIX: &str = "/auth/v1";
 /// Where supabase-js looks for rows, and whom it lets in.
 const REST: (&str, Guard) = ("/rest/v1", Guard::Key);
 
+/// Where supabase-js looks for channels.
+const REALTIME_PREFIX: &str = "/realtime/v1";
+
 /// Where the guide's clients look for GraphQL, and where pg_graphql's do, and whom both let in: the same as
 /// the data API.
 const GRAPHQL: [(&str, Style, Guard); 2] =
@@ -47,6 +50,10 @@ pub fn public(
             let config = graphql::Config::from_settings(settings, services.documents.clone());
             mounts.push(graphql::Engine::new(style, config, services.data.clone()).mount(prefix, guard));
         }
+    }
+    if settings.get(&realtime::settings::ENABLED) {
+        let state = supabase::realtime::State { realtime: services.realtime.clone() };
+        mounts.push(supabase::realtime::mount(Arc::new(state), REALTIME_PREFIX));
     }
     mounts.push(native::mount(native.clone(), native::PUBLIC));
     mounts.push(native::mount(native.clone(), native::ADMIN).area(Area::Accounts));
@@ -81,6 +88,7 @@ pub fn tables(profile: Profile) -> Vec<Table> {
                 .flat_map(|(prefix, _, guard)| graphql::http::table(prefix, *guard))
                 .collect(),
         },
+        Table { title: "Channels", routes: supabase::realtime::table(REALTIME_PREFIX) },
         Table { title: "Health", routes: native::table(native::PUBLIC) },
         Table { title: "Application roles", routes: native::table(native::ADMIN) },
         Table { title: "Logins of the database", routes: native::table(native::DATABASE) },

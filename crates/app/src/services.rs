@@ -84,6 +84,8 @@ pub struct Services {
     pub detection: detection::Detection,
     /// Who is told.
     pub alerts: alerts::Alerts,
+    /// Channels of people who are connected.
+    pub realtime: realtime::Realtime,
 }
 
 /// What [`open`] opened: the parts, the keys every instance has, and what is still to be started.
@@ -155,6 +157,15 @@ pub async fn open(
     let migrations = migrations(basics, database, &audit);
     let guests = guests(basics, database, &audit);
     let policies = policies::Policies::new(pg.clone(), &data.scope().exposed);
+    if basics.settings.get(&realtime::settings::ENABLED)
+        && basics.settings.get(&::limits::REDIS_URL).is_some()
+    {
+        tracing::warn!(
+            "channels (realtime.enabled) reach whoever is connected to this node, and no other: where there are several, send the clients \
+             of one channel to the same one"
+        );
+    }
+    let realtime = realtime::Realtime::open(pg.clone(), audit.clone(), &basics.settings);
     let (alerts, keeper) = alerts(basics, &pg, &audit, &outbox, &jobs).await?;
     Ok(Opened {
         services: Services {
@@ -176,6 +187,7 @@ pub async fn open(
             connections,
             detection,
             alerts,
+            realtime,
         },
         keys,
         alerts: keeper,

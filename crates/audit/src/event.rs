@@ -254,6 +254,8 @@ events! {
     RateLimited "rate.limited" Warn May;
     /// A request was refused before anybody looked at it: malformed, too large, too slow.
     RequestRefused "request.refused" Warn May;
+    /// Somebody was not let into a channel, or not to speak in it.
+    RealtimeRefused "realtime.refused" Warn May;
     /// A guard refused a caller.
     GuardRefused "guard.refused" Warn May;
     /// A request from an origin that is not allowed.

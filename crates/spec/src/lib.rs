@@ -27,6 +27,7 @@ pub mod program;
 pub mod redis;
 pub mod renewal;
 pub mod syslog;
+pub mod talk;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use browser::Browser;
@@ -37,6 +38,7 @@ pub use idp::{Double, Idp};
 pub use mail::Mail;
 pub use person::Person;
 pub use program::{Palisade, Ready};
+pub use talk::Talk;
 
 /// SHA-256 in hexadecimal: how a document is named.
 pub fn sha256(text: &str) -> String {

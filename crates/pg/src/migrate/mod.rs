@@ -1,7 +1,7 @@
 //! Applies the migrations of our own schemas: once, in order, each in a transaction of its own, under one lock.
 //!
 //! They run as `palisade_system`, so that it owns what they make, and those of the audit log as `palisade_audit`, whom
-//! nobody else can become; no migration has an administrator's rights. What was
+//! nobody else can become, and those of channels as `palisade_owner`, whose migrations write policies there; no migration has an administrator's rights. What was
 //! applied is remembered with a checksum: an edited migration, and a database that a newer Palisade has been at, stop
 //! the start, because nobody knows what the tables are then.
 //!
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::{Client, error::SqlState};
 
 use crate::admin::quote_name;
-use crate::bootstrap::{AUDITOR, SYSTEM};
+use crate::bootstrap::{AUDITOR, OWNER, SYSTEM};
 use crate::{Error, Migration, SetupError, limits};
 
 /// "migrate!" in ASCII: one node at a time.
@@ -76,7 +76,11 @@ async fn run_locked(client: &mut Client, migrations: &[Migration]) -> Result<Vec
 }
 
 fn role_of(migration: &Migration) -> &'static str {
-    if migration.owner == "audit" { AUDITOR } else { SYSTEM }
+    match migration.owner {
+        "audit" => AUDITOR,
+        "realtime" => OWNER,
+        _ => SYSTEM,
+    }
 }
 
 type Book = BTreeMap<(String, i32), (String, String)>;

@@ -90,3 +90,28 @@ async fn printed_types_compile_and_check_with_tsc_zod_and_supabase_js() {
     let (held, printed) = clients::node(&palisade, "types.mjs").await;
     check(held, &printed, 4);
 }
+
+/// Members of the channel `team` hear, see, speak and appear in it, and everybody hears `news`.
+const POLICIES: &str = "
+    create table public.channel_members (user_email text primary key);
+    alter table public.channel_members enable row level security;
+    create policy own on public.channel_members for select to authenticated using (user_email = auth.jwt() ->> 'email');
+    grant select on public.channel_members to authenticated;
+    create policy members_in on realtime.messages for select to authenticated
+        using (realtime.topic() = 'team' and exists (select from public.channel_members));
+    create policy members_speak on realtime.messages for insert to authenticated
+        with check (realtime.topic() = 'team' and exists (select from public.channel_members));
+    create policy all_hear on realtime.messages for select to authenticated
+        using (realtime.topic() = 'news' and extension = 'broadcast');
+    insert into public.channel_members values ('ann-channels@example.com'), ('bea-channels@example.com')";
+
+#[tokio::test]
+async fn supabase_js_broadcasts_and_sees_who_is_there_in_a_private_channel_and_strangers_do_not() {
+    let palisade = Palisade::start("dev", RAISED).await;
+    let (admin, connection) =
+        tokio_postgres::connect(&palisade.ready.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    admin.batch_execute(POLICIES).await.unwrap();
+    let (held, printed) = clients::node(&palisade, "channels.mjs").await;
+    check(held, &printed, 10);
+}

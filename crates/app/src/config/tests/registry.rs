@@ -103,6 +103,8 @@ const WITHOUT_CONTROL: &[&str] = &[
     "jobs.workers",
     "outbound.allow",
     "outbound.ca_file",
+    "realtime.enabled",
+    "realtime.public_channels",
     "server.admin.client_ca_file",
     "server.admin.listen",
     "server.hosts",

@@ -179,9 +179,8 @@ async fn row_89_a_page_of_somebody_else_begins_no_websocket() {
     {
         assert_eq!(begins(Some(origin)).await, 403, "{origin:?}");
     }
-    // Nothing is there to be upgraded yet; the gate is passed.
-    assert_eq!(begins(Some("https://app.example.com")).await, 404);
-    assert_eq!(begins(None).await, 404, "a program");
+    assert_eq!(begins(Some("https://app.example.com")).await, 101);
+    assert_eq!(begins(None).await, 101, "a program");
     // Through a proxy that was reached in clear, nobody begins one.
     let app = TestApp::builder().with("server.trusted_proxies", "127.50.0.0/16").start().await;
     let far =

@@ -1,6 +1,7 @@
 //! Attacks that fail.
 
 mod canaries;
+mod channels;
 mod csrf;
 mod downgrade;
 mod edge;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::json;
-use spec::{Client, Person, TestApp};
+use spec::{Client, Person, Talk, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -17,7 +17,8 @@ async fn app() -> TestApp {
         "create table public.large (id int primary key, body text);
          create policy everybody on public.large to authenticated using (true);
          insert into public.large select n, repeat('x', 400) from generate_series(1, {ROWS}) n;
-         grant select, insert on public.large to authenticated; create policy adds on public.large for insert to authenticated with check (true)",
+         grant select, insert on public.large to authenticated; create policy adds on public.large for insert to authenticated with check (true);
+         create policy everybody on realtime.messages for select to authenticated using (realtime.topic() = 'large')",
     ))
     .await;
     app
@@ -79,6 +80,10 @@ async fn row_44_however_a_session_ends_what_is_open_is_cut_within_a_second() {
             let mut open = download(&ann.client, WHOLE).await;
             let mut head = [0; 16];
             open.read_exact(&mut head).await.unwrap();
+            let mut socket = Talk::open(&app).await;
+            let joined =
+                socket.join("realtime:large", json!({ "private": true }), Some(&ann.access_token)).await;
+            assert_eq!(joined["status"], "ok", "{joined}");
             let user = format!("/auth/v1/admin/users/{}", ann.id);
             let other = elsewhere().await;
             match how {
@@ -110,6 +115,7 @@ async fn row_44_however_a_session_ends_what_is_open_is_cut_within_a_second() {
             let mut cut = Vec::new();
             let _cut_off = open.read_to_end(&mut cut).await;
             assert!(!cut.ends_with(b"0\r\n\r\n") && cut.len() < ROWS * 400, "{how}: {} bytes", cut.len());
+            assert_eq!(socket.closed().await, 1008, "{how}");
             quickest = quickest.min(began.elapsed());
             if quickest < Duration::from_secs(1) {
                 break;

@@ -6,6 +6,7 @@ pub mod alerts;
 mod appflowy;
 mod canaries;
 mod chain;
+mod channels;
 mod data;
 mod described;
 mod edge;

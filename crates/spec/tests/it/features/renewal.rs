@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateParams, KeyPair};
 use spec::acme::Pebble;
 use spec::renewal::Renewals;
-use spec::{Palisade, TestApp, https};
+use spec::{Palisade, Talk, TestApp, https};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -42,6 +42,7 @@ struct Load {
     address: SocketAddr,
     name: &'static str,
     roots: Vec<u8>,
+    key: String,
     over: Arc<AtomicBool>,
     go_on: Arc<Notify>,
     answers: Arc<AtomicUsize>,
@@ -49,11 +50,12 @@ struct Load {
 }
 
 impl Load {
-    fn on(address: SocketAddr, name: &'static str, roots: Vec<u8>) -> Arc<Load> {
+    fn on(palisade: &Palisade, name: &'static str, roots: Vec<u8>) -> Arc<Load> {
         Arc::new(Load {
-            address,
+            address: address(palisade),
             name,
             roots,
+            key: palisade.ready.publishable_key.clone(),
             over: Arc::default(),
             go_on: Arc::default(),
             answers: Arc::default(),
@@ -79,6 +81,22 @@ impl Load {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Talks over one WebSocket until all is over.
+    async fn keeps_talking(self: Arc<Self>) {
+        let stream = https::connect(self.address, self.name, &https::trusting(&self.roots)).await.unwrap();
+        let mut talk = Talk::over(stream, &format!("wss://{}", self.name), &self.key).await;
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        loop {
+            let last = self.over.load(Ordering::SeqCst);
+            assert_eq!(talk.beat().await["status"], "ok");
+            self.answers.fetch_add(1, Ordering::SeqCst);
+            if last {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
 
@@ -137,17 +155,25 @@ impl Load {
     }
 }
 
-/// 200 connections and 180 requests under way while `exchange` happens: none is lost.
+/// 200 connections, 180 requests under way and 200 open WebSockets while `exchange` happens: none is lost.
 async fn nobody_notices(load: Arc<Load>, exchange: impl AsyncFnOnce()) {
     let mut all = JoinSet::new();
     for _ in 0..80 {
         all.spawn(load.clone().keeps_asking());
     }
+    for _ in 0..200 {
+        all.spawn(load.clone().keeps_talking());
+    }
+    let begun = async |count| {
+        testkit::eventually(async || (load.begun.load(Ordering::SeqCst) == count).then_some(())).await;
+    };
+    begun(280).await;
+    // A request under way may take ten seconds: these come last.
     for _ in 0..60 {
         all.spawn(load.clone().is_slow());
         all.spawn(load.clone().is_slow_twice());
     }
-    testkit::eventually(async || (load.begun.load(Ordering::SeqCst) == 260).then_some(())).await;
+    begun(460).await;
     let before = shown(load.address, load.name, &load.roots).await.unwrap();
     exchange().await;
     testkit::eventually(async || {
@@ -160,20 +186,20 @@ async fn nobody_notices(load: Arc<Load>, exchange: impl AsyncFnOnce()) {
     while let Some(ended) = all.join_next().await {
         ended.unwrap();
     }
-    assert!(load.answers.load(Ordering::SeqCst) >= 260);
+    assert!(load.answers.load(Ordering::SeqCst) >= 460);
 }
 
 const UNLIMITED: [&str; 4] = ["--rate_limiting.enabled", "false", "--detection.enabled", "false"];
 
 #[tokio::test]
-async fn two_hundred_connections_and_their_requests_survive_a_renewal() {
+async fn two_hundred_sockets_and_connections_and_their_requests_survive_a_renewal() {
     let pebble = Pebble::start(90 * DAY).await;
     let flags = pebble.flags(pebble.http_port);
     let mut words = vec!["--domain", NAME, "--email", "ops@palisade.test"];
     words.extend(flags.iter().map(String::as_str));
     words.extend(UNLIMITED);
     let palisade = Palisade::start("up", &words).await;
-    let load = Load::on(address(&palisade), NAME, pebble.root().await.into_bytes());
+    let load = Load::on(&palisade, NAME, pebble.root().await.into_bytes());
     nobody_notices(load, async || {
         let renewed = palisade.command(&["tls", "renew"]).await;
         assert!(renewed.status.success(), "{}", String::from_utf8_lossy(&renewed.stderr));
@@ -199,7 +225,7 @@ fn put(folder: &std::path::Path, (cert, key): &(String, String)) {
 }
 
 #[tokio::test]
-async fn two_hundred_connections_and_their_requests_survive_new_files() {
+async fn two_hundred_sockets_and_connections_and_their_requests_survive_new_files() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (own(), own());
     put(folder.path(), &first);
@@ -209,7 +235,7 @@ async fn two_hundred_connections_and_their_requests_survive_new_files() {
     words.extend(["--server.http_port", "0"]);
     words.extend(UNLIMITED);
     let palisade = Palisade::start("serve", &words).await;
-    let load = Load::on(address(&palisade), "localhost", [first.0.clone(), second.0.clone()].concat().into());
+    let load = Load::on(&palisade, "localhost", [first.0.clone(), second.0.clone()].concat().into());
     nobody_notices(load, async || put(folder.path(), &second)).await;
     assert!(palisade.stop().await.success());
 }

@@ -1,0 +1,141 @@
+//! What is refused of channels.
+
+use std::borrow::Cow;
+
+use base::{Fault, Kind};
+
+/// Why somebody does not get a socket, a channel or a message through.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// All sockets are taken.
+    #[error("Too many connected users")]
+    TooManySockets,
+    /// This address has as many as one may have.
+    #[error("Too many connections from one address")]
+    TooManyAtAddress,
+    /// A channel without a name.
+    #[error("A channel has a name: realtime:<name>")]
+    NoName,
+    /// A name that is too long.
+    #[error("The name of a {what} has at most {bytes_max} bytes")]
+    NameTooLong {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        bytes_max: u64,
+    },
+    /// A join, or a message, that cannot be read.
+    #[error("{what}")]
+    Malformed {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Channels without policies are not served.
+    #[error("This project only allows private channels")]
+    PrivateOnly,
+    /// No policy lets them in.
+    #[error("You do not have permissions to read from this Channel topic: {topic}")]
+    NoEntry {
+        /// Which.
+        topic: String,
+    },
+    /// No policy lets them speak, or appear.
+    #[error("You do not have permissions to {verb} in this Channel topic: {topic}")]
+    NoVoice {
+        /// Which.
+        topic: String,
+        /// What.
+        verb: &'static str,
+    },
+    /// More channels than a socket may have.
+    #[error("Too many channels for one connection")]
+    TooManyChannels,
+    /// More joins than a socket may try.
+    #[error("Too many joins per second")]
+    TooManyJoins,
+    /// More messages than a socket may send.
+    #[error("Too many messages per second")]
+    TooManyMessages,
+    /// More changes of presence than a socket may make.
+    #[error("Client presence rate limit exceeded")]
+    TooManyTracks,
+    /// Nobody else can be shown to be here.
+    #[error("Too many presences in this channel")]
+    TooManyPresences,
+    /// A payload that is too large.
+    #[error("The payload has at most {bytes_max} bytes")]
+    TooLarge {
+        /// How many.
+        bytes_max: u64,
+    },
+    /// Something of realtime that is not here.
+    #[error("{what} is not available on this server")]
+    NotHere {
+        /// What.
+        what: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// A policy failed.
+    #[error("The policies on realtime.messages could not decide")]
+    Policy(#[source] pg::Error),
+    /// The database could not be asked.
+    #[error("The database could not be asked about this channel")]
+    Database(#[source] pg::Error),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::TooManySockets
+            | Error::TooManyAtAddress
+            | Error::TooManyChannels
+            | Error::TooManyJoins
+            | Error::TooManyMessages
+            | Error::TooManyTracks
+            | Error::TooManyPresences => Kind::TooMany,
+            Error::NoName | Error::NameTooLong { .. } | Error::Malformed { .. } => Kind::Invalid,
+            Error::PrivateOnly | Error::NoEntry { .. } | Error::NoVoice { .. } | Error::Policy(_) => {
+                Kind::Forbidden
+            }
+            Error::TooLarge { .. } => Kind::TooLarge,
+            Error::NotHere { .. } => Kind::Unsupported,
+            Error::Database(_) => Kind::Unavailable,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Error::TooManySockets => "realtime.too_many_sockets",
+            Error::TooManyAtAddress => "realtime.too_many_at_address",
+            Error::NoName => "realtime.no_name",
+            Error::NameTooLong { .. } => "realtime.name_too_long",
+            Error::Malformed { .. } => "realtime.malformed",
+            Error::PrivateOnly => "realtime.private_only",
+            Error::NoEntry { .. } => "realtime.no_entry",
+            Error::NoVoice { .. } => "realtime.no_voice",
+            Error::TooManyChannels => "realtime.too_many_channels",
+            Error::TooManyJoins => "realtime.too_many_joins",
+            Error::TooManyMessages => "realtime.too_many_messages",
+            Error::TooManyTracks => "realtime.too_many_tracks",
+            Error::TooManyPresences => "realtime.too_many_presences",
+            Error::TooLarge { .. } => "realtime.too_large",
+            Error::NotHere { .. } => "realtime.not_here",
+            Error::Policy(_) => "realtime.policy",
+            Error::Database(_) => "realtime.database",
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Error::PrivateOnly => Some(
+                "join with config.private = true and write policies on realtime.messages, or set realtime.public_channels".into(),
+            ),
+            Error::NoEntry { .. } => {
+                Some("a select policy on realtime.messages lets people in: docs/how-to/use-channels.md".into())
+            }
+            Error::NotHere { instead, .. } => Some((*instead).into()),
+            _ => None,
+        }
+    }
+}

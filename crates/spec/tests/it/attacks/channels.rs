@@ -1,0 +1,203 @@
+//! Channels: who is let in without a policy (row 68), what ends them with a token or a key (row 44), and who asks for too much (row 100).
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::{Value, json};
+use spec::{Client, Talk, TestApp};
+use tokio_tungstenite::tungstenite::Message;
+
+/// `room`: everybody who signed in may be in it and speak; `wall`: they may only hear.
+const POLICIES: &str = "
+    create policy room_in on realtime.messages for select to authenticated using (realtime.topic() = 'room');
+    create policy room_speak on realtime.messages for insert to authenticated with check (realtime.topic() = 'room');
+    create policy wall_in on realtime.messages for select to authenticated
+        using (realtime.topic() = 'wall' and extension = 'broadcast')";
+
+async fn app() -> TestApp {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(POLICIES).await;
+    app
+}
+
+fn private() -> Value {
+    json!({ "private": true, "broadcast": { "ack": true } })
+}
+
+#[track_caller]
+fn refused(answer: &Value, code: &str) {
+    assert_eq!(answer["status"], "error", "{answer}");
+    let reason = answer["response"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with(&format!("{code}: ")), "{answer}");
+}
+
+async fn broadcast(client: &Client, topic: &str, private: bool) -> u16 {
+    let message = json!({ "topic": topic, "event": "x", "payload": { "n": 1 }, "private": private });
+    client.post("/realtime/v1/api/broadcast", json!({ "messages": [message] })).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn row_68_nobody_is_in_a_private_channel_whom_no_policy_let_in() {
+    let app = app().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let mut talk = Talk::open(&app).await;
+    let token = Some(&*ann.access_token);
+
+    refused(&talk.join("realtime:secret", private(), token).await, "Unauthorized");
+    refused(&talk.join("realtime:room", private(), None).await, "Unauthorized");
+    refused(&talk.join("realtime:room ", private(), token).await, "Unauthorized");
+    refused(&talk.join("realtime:room", json!({ "private": false }), token).await, "PrivateOnly");
+    refused(&talk.join("realtime:room", json!({}), token).await, "PrivateOnly");
+    refused(&talk.join("realtime:room", json!({ "private": "yes" }), token).await, "InvalidJoinPayload");
+    refused(&talk.join("realtime:", private(), token).await, "TopicNameRequired");
+    refused(&talk.join("realtime:room", private(), Some("forged.token.here")).await, "InvalidJWTToken");
+    for (event, payload) in [
+        ("broadcast", json!({ "type": "broadcast", "event": "x", "payload": {} })),
+        ("presence", json!({ "type": "presence", "event": "track", "payload": {} })),
+    ] {
+        let answer = talk.ask("realtime:secret", event, payload).await;
+        assert_eq!(answer["response"]["reason"], "unmatched topic", "not joined, no voice");
+    }
+    assert!(app.audited("realtime.refused").await && app.audited("auth.token_refused").await);
+
+    // Who is let in hears, and is heard.
+    let mut other = Talk::open(&app).await;
+    assert_eq!(talk.join("realtime:room", private(), token).await["status"], "ok");
+    assert_eq!(other.join("realtime:room", private(), Some(&bob.access_token)).await["status"], "ok");
+    let said = json!({ "type": "broadcast", "event": "hello", "payload": { "n": 7 } });
+    assert_eq!(talk.ask("realtime:room", "broadcast", said.clone()).await["status"], "ok");
+    assert_eq!(other.wait("broadcast").await[4]["payload"], json!({ "n": 7 }));
+
+    // Hearing is not speaking, and not seeing.
+    assert_eq!(talk.join("realtime:wall", private(), token).await["status"], "ok");
+    assert_eq!(other.join("realtime:wall", private(), Some(&bob.access_token)).await["status"], "ok");
+    refused(&talk.ask("realtime:wall", "broadcast", said.clone()).await, "Unauthorized");
+    let track = json!({ "type": "presence", "event": "track", "payload": { "name": "Ann" } });
+    refused(&talk.ask("realtime:wall", "presence", track.clone()).await, "Unauthorized");
+    assert_eq!(talk.ask("realtime:room", "presence", track).await["status"], "ok");
+    let diff = other.wait("presence_diff").await;
+    assert_eq!(diff[2], "realtime:room", "{diff}");
+    assert!(other.heard.iter().all(|said| said[3] != "broadcast"), "{:?}", other.heard);
+
+    // By HTTP the same policies count, and a refusal sends nothing.
+    assert_eq!(broadcast(&ann.client, "wall", true).await, 403);
+    assert_eq!(broadcast(&app.stranger(), "room", true).await, 403);
+    assert_eq!(broadcast(&ann.client, "room", false).await, 403, "no public channels");
+    assert_eq!(broadcast(&ann.client, "room", true).await, 202);
+    assert_eq!(broadcast(&app.service(), "wall", true).await, 202, "a program with the secret key");
+    let heard = [other.wait("broadcast").await, other.wait("broadcast").await];
+    assert_eq!(heard.map(|said| said[2].clone()), ["realtime:room", "realtime:wall"]);
+
+    // A token that may less takes the channel away.
+    talk.say("realtime:room", "access_token", json!({ "access_token": "forged.token.here" })).await;
+    assert_eq!(talk.wait("phx_close").await[2], "realtime:room");
+    let answer = talk.ask("realtime:room", "broadcast", said).await;
+    assert_eq!(answer["response"]["reason"], "unmatched topic");
+}
+
+#[tokio::test]
+async fn row_68_the_table_of_policies_keeps_nothing_whoever_writes() {
+    let app = app().await;
+    let ann = app.person("ann").await;
+    let as_ann = format!(
+        "set local role authenticated; select set_config('request.jwt.claims', '{{\"sub\":\"{}\"}}', true);",
+        ann.id
+    );
+    let mut admin = app.database.admin().await;
+    for attempt in [
+        "select realtime.place_probes('room')",
+        "select realtime.rights('room')",
+        "select set_config('realtime.topic', 'room', true); insert into realtime.messages (topic, extension) values ('room', 'broadcast')",
+    ] {
+        let tx = admin.transaction().await.unwrap();
+        tx.batch_execute(&format!("{as_ann} {attempt}")).await.unwrap();
+        let error = tx.commit().await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "0A000", "{attempt}");
+    }
+    let left: i64 = admin.query_one("select count(*) from realtime.messages", &[]).await.unwrap().get(0);
+    assert_eq!(left, 0);
+    assert_eq!(ann.client.get("/rest/v1/messages").await.status, 404, "and it is served nowhere");
+}
+
+async fn closed_within_a_second(talk: &mut Talk, what: &str) {
+    let began = Instant::now();
+    assert_eq!(talk.closed().await, 1008, "{what}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{what}: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn row_44_a_socket_ends_with_its_token_and_with_its_key() {
+    let app = app().await;
+    let ann = app.person("ann").await;
+    let mut talk = Talk::open(&app).await;
+    assert_eq!(talk.join("realtime:room", private(), Some(&ann.access_token)).await["status"], "ok");
+    let mut bystander = Talk::open(&app).await;
+    app.clock.advance(Duration::from_secs(14 * 60));
+    assert_eq!(talk.beat().await["status"], "ok");
+
+    // The next token in time keeps it open past the end of the first.
+    let refresh = json!({ "refresh_token": ann.refresh_token });
+    let next = app.stranger().post("/auth/v1/token?grant_type=refresh_token", refresh).await.expect(200);
+    let next = ann.again(&next.value());
+    talk.say("realtime:room", "access_token", json!({ "access_token": next.access_token })).await;
+    assert_eq!(talk.beat().await["status"], "ok");
+    app.clock.advance(Duration::from_secs(2 * 60));
+    let said = json!({ "type": "broadcast", "event": "hello", "payload": {} });
+    assert_eq!(talk.ask("realtime:room", "broadcast", said).await["status"], "ok");
+    app.clock.advance(Duration::from_secs(14 * 60));
+    closed_within_a_second(&mut talk, "a token that is over").await;
+    assert_eq!(bystander.beat().await["status"], "ok");
+
+    let (id, secret) = app.running.services.auth.lend_key().await.unwrap();
+    let mut program = Talk::with(&app, secret.expose()).await;
+    assert_eq!(program.join("realtime:anything", private(), None).await["status"], "ok");
+    app.running.services.auth.take_back_key(&id).await.unwrap();
+    closed_within_a_second(&mut program, "a key that was revoked").await;
+    assert_eq!(bystander.beat().await["status"], "ok");
+    app.eventually(async || app.running.services.realtime.sockets() == 1).await;
+}
+
+#[tokio::test]
+async fn row_100_who_asks_for_too_much_is_told_and_who_does_not_read_is_left() {
+    let app = app().await;
+    let ann = app.person("ann").await;
+    let token = Some(&*ann.access_token);
+
+    let mut large = Talk::open(&app).await;
+    large.send(Message::binary(vec![3; 3_200_001])).await;
+    assert_eq!(large.closed().await, 1009, "a message over the limit");
+
+    let mut program = Talk::with(&app, app.running.keys.secret.expose()).await;
+    for number in 0..100 {
+        assert_eq!(program.join(&format!("realtime:{number}"), private(), None).await["status"], "ok");
+    }
+    refused(&program.join("realtime:one-more", private(), None).await, "ChannelRateLimitReached");
+    assert_eq!(program.ask("realtime:7", "phx_leave", json!({})).await["status"], "ok");
+    assert_eq!(
+        program.join("realtime:one-more", private(), None).await["status"],
+        "ok",
+        "one left, one comes"
+    );
+    for number in 0..400 {
+        program.say("phoenix", "heartbeat", json!({ "number": number })).await;
+    }
+    assert_eq!(program.closed().await, 1008, "more than anybody says");
+
+    // One reads, one does not; what is said is said all the same.
+    let (mut reads, mut silent) = (Talk::open(&app).await, Talk::open(&app).await);
+    for talk in [&mut reads, &mut silent] {
+        assert_eq!(talk.join("realtime:wall", private(), token).await["status"], "ok");
+    }
+    let payload = bytes::Bytes::from(vec![7; 2_900_000]);
+    let headers = [("content-type", "application/octet-stream")];
+    let path = "/realtime/v1/api/broadcast/wall/events/large?private=true";
+    for _ in 0..12 {
+        app.service().send(Method::POST, path, &headers, payload.clone()).await.expect(202);
+        assert_eq!(reads.wait("broadcast").await[4]["payload"], json!({ "bytes": 2_900_000 }));
+    }
+    app.eventually(async || app.running.services.realtime.hub.channels() == 1).await;
+    let sockets = || app.running.services.realtime.sockets();
+    app.eventually(async || sockets() == 1).await;
+    drop(silent);
+    assert_eq!(reads.beat().await["status"], "ok");
+}

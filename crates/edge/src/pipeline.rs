@@ -62,9 +62,6 @@ fn is_internal(name: &HeaderName) -> bool {
     name.as_str().starts_with("x-") && INTERNAL.contains(&name.as_str())
 }
 
-/// Headers that an answer is given here: room for them is made at once.
-const ADORNED: usize = 16;
-
 /// Where balancers look, over plain HTTP too.
 const HEALTH: &str = "/health";
 
@@ -465,17 +462,17 @@ impl Edge {
     }
 
     fn adorn(&self, way: &Way<'_>, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
-        headers.reserve(ADORNED);
-        self.cors.apply(origin, headers);
         self.headers.apply(headers, way.secure);
+        self.cors.apply(origin, headers);
         if let Ok(name) = HeaderValue::from_str(&way.request_id.0) {
             headers.insert(&names::X_REQUEST_ID, name);
         }
         if let Some(verdict) = &way.limits {
             let reset = if verdict.allowed { verdict.window } else { verdict.retry_after };
-            headers.insert(&names::RATELIMIT_LIMIT, HeaderValue::from(verdict.limit));
-            headers.insert(&names::RATELIMIT_REMAINING, HeaderValue::from(verdict.remaining));
-            headers.insert(&names::RATELIMIT_RESET, HeaderValue::from(seconds_up(reset)));
+            let remaining = crate::headers::number(verdict.remaining);
+            headers.insert(&names::RATELIMIT_LIMIT, crate::headers::number(verdict.limit));
+            headers.insert(&names::RATELIMIT_REMAINING, remaining);
+            headers.insert(&names::RATELIMIT_RESET, crate::headers::number(seconds_up(reset)));
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use base::trace::Given;
@@ -88,7 +89,7 @@ struct Way<'a> {
 impl Edge {
     /// Builds it, or says which setting or route cannot be.
     pub fn new(settings: &Settings, config: EdgeConfig) -> Result<Self, Error> {
-        let instance = hex(config.rng.bytes::<4>());
+        let instance = format!("{:08x}", u32::from_be_bytes(config.rng.bytes::<4>()));
         let rates = Rates::from(settings, config.limiter.clone())?;
         let rates = if config.profile == Profile::Conformance { rates.off() } else { rates };
         let router = Router::new(&config.mounts)?;
@@ -123,8 +124,12 @@ impl Edge {
     }
 
     /// Answers a request from `peer`.
-    pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        self.answer_at(request, peer, !self.config.admin_elsewhere).await
+    pub fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send + '_ {
+        self.answer_at(request, peer, !self.config.admin_elsewhere)
     }
 
     /// The same, where administrators are answered or are not.
@@ -250,7 +255,7 @@ impl Edge {
                 let allow = methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
                 return Err(WebError::NoMethod { method: parts.method.to_string(), allow }.into());
             }
-            Found::Nothing => return self.nothing(way).await,
+            Found::Nothing => return Box::pin(self.nothing(way)).await,
         };
         way.route = Some(route);
         if route.guard == Guard::Admin && !way.for_admins {
@@ -278,7 +283,9 @@ impl Edge {
             let (address, method) = (way.address, &parts.method);
             (self.config.on_use)(&Used { caller: &caller, address, method, path: &route.path });
         }
-        let body = read(body, &parts.headers, route).await?;
+        // What is rare is kept on the heap, so that a request without it is smaller: it is moved a few times.
+        let has_body = !hyper::body::Body::is_end_stream(&body);
+        let body = if has_body { Box::pin(read(body, &parts.headers, route)).await? } else { Bytes::new() };
         if route.credentials == Credentials::Browser {
             web::csrf::require_ours(parts, &body)?;
         }
@@ -291,7 +298,9 @@ impl Edge {
         let account = route.account.and_then(|account| account(&ask));
         let rate = route.budgeted.map_or(route.rate, |read| read(&ask));
         let verdict = match self.rates.endpoint(rate, &caller, account.clone()).await {
-            Some(over) if !over.allowed => Some(self.own_budget(rate, account, parts, way, over).await),
+            Some(over) if !over.allowed => {
+                Some(Box::pin(self.own_budget(rate, account, parts, way, over)).await)
+            }
             within => within,
         };
         way.budget = verdict.is_some().then_some(rate);
@@ -511,9 +520,6 @@ fn check(way: &mut Way<'_>, verdict: Option<Verdict>) -> Result<(), WebError> {
 /// Reads a body within the route's limit; a peer that declares too much is refused before it sends.
 async fn read(mut body: Incoming, headers: &HeaderMap, route: &Bound) -> Result<Bytes, Failure> {
     let limit_bytes = route.limits.body_bytes_max;
-    if hyper::body::Body::is_end_stream(&body) {
-        return Ok(Bytes::new());
-    }
     let declared = headers
         .get(http::header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -557,8 +563,13 @@ async fn read(mut body: Incoming, headers: &HeaderMap, route: &Bound) -> Result<
 
 /// Runs a handler within its deadline; a panic in it is a bug of ours, answered as one.
 async fn within(duration_ms_max: u64, handled: trace::Within) -> Result<Answer, Failure> {
-    let caught = AssertUnwindSafe(handled).catch_unwind();
-    match tokio::time::timeout(Duration::from_millis(duration_ms_max), caught).await {
+    let mut caught = AssertUnwindSafe(handled).catch_unwind();
+    // What waits for nothing needs no timer.
+    let answered = match futures_util::poll!(&mut caught) {
+        Poll::Ready(answered) => Ok(answered),
+        Poll::Pending => tokio::time::timeout(Duration::from_millis(duration_ms_max), caught).await,
+    };
+    match answered {
         Ok(Ok(answered)) => answered.map(web::Reply::into_inner),
         Ok(Err(_panic)) => Err(WebError::Panicked.into()),
         Err(_) => Err(TookTooLong.into()),
@@ -581,8 +592,4 @@ impl Fault for TookTooLong {
 
 fn seconds_up(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
-fn hex(bytes: [u8; 4]) -> String {
-    format!("{:08x}", u32::from_be_bytes(bytes))
 }

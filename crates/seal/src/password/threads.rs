@@ -83,8 +83,10 @@ impl Threads {
     pub(super) fn start(count: usize) -> Result<Self, Error> {
         Ok(Threads {
             idle: start(count, "hash", |number| {
+                // First: a new thread is of the class of the one that starts it.
+                let pacer = Pacer::for_this_thread(number);
                 fall_behind();
-                Pacer::for_this_thread(number)
+                pacer
             })?,
             nicer: start(count, "hash-nicer", |_| {
                 be_nicer();
@@ -219,6 +221,15 @@ mod tests {
         threads.seen.crowded_until_ms.store(0, Ordering::Relaxed);
     }
 
+    /// The scheduling policies of our threads of a name, as proc(5) numbers them.
+    fn classes_of(name: &str) -> Vec<String> {
+        let all = std::fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path());
+        let named = all.filter_map(|thread| std::fs::read_to_string(thread.join("stat")).ok());
+        let rests = named.filter_map(|stat| Some(stat.split_once(&format!("({name}) "))?.1.to_owned()));
+        // The 41st field of all; two stand before.
+        rests.map(|rest| rest.split(' ').nth(38).unwrap().to_owned()).collect()
+    }
+
     fn name() -> String {
         std::thread::current().name().unwrap_or_default().to_owned()
     }
@@ -236,6 +247,11 @@ mod tests {
             "a class of its own"
         );
         assert_eq!(rank(), before, "ours is what it was");
+        assert_eq!(
+            classes_of("hash-pacer"),
+            ["0", "0"],
+            "who keeps their cores open is of everybody's class"
+        );
         let pool = tokio::task::spawn_blocking(rank).await.unwrap();
         assert_eq!(pool, before, "and that of the other threads");
     }

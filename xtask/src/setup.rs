@@ -63,7 +63,7 @@ pub fn for_testing(workspace: &Workspace) -> Result<Tools> {
     let mut paths = Vec::new();
     paths.extend(redis::find_or_install(workspace)?);
     paths.extend(rsyslog::find_or_install(workspace)?);
-    for wanted in [debian::PEBBLE, debian::SSLSCAN, debian::FAIL2BAN] {
+    for wanted in [debian::PEBBLE, debian::SSLSCAN, debian::TESTSSL, debian::FAIL2BAN] {
         let program = debian::find_or_install(workspace, &wanted)?;
         paths.extend(
             program.parent().filter(|folder| folder.starts_with(&workspace.target)).map(Path::to_owned),

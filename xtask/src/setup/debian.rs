@@ -43,6 +43,14 @@ pub const SSLSCAN: Wanted = Wanted {
     package: "sslscan",
     flag: "--version",
 };
+/// Another's list of what a server of today must not speak.
+pub const TESTSSL: Wanted = Wanted {
+    title: "testssl.sh",
+    names: &["testssl"],
+    inside: &["usr/bin/testssl"],
+    package: "testssl.sh",
+    flag: "--version",
+};
 /// A browser for clients that are pages. What Debian calls `chromium` is a script that knows only its own place.
 pub const CHROMIUM: Wanted = Wanted {
     title: "Chromium",

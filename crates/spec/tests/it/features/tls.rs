@@ -169,3 +169,52 @@ async fn another_implementation_finds_nothing_old() {
     https::get(address(&palisade), "localhost", &root, "/health").await.expect(200);
     assert!(palisade.stop().await.success());
 }
+
+/// The same as testssl.sh judges it, with OpenSSL and handshakes of its own: nothing below 1.2, no CBC and no RSA key exchange,
+/// no ticket, the server's order, and a chain that can be verified.
+#[tokio::test]
+async fn testssl_finds_nothing_old_no_ticket_and_a_whole_chain() {
+    let flags = ["--server.tls.local_ca", "true", "--server.http_port", "0"];
+    let palisade = Palisade::start("serve", &flags).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("found.json");
+    let mut scan = tokio::process::Command::new("testssl");
+    scan.args(["--quiet", "--color", "0", "--warnings", "off", "-p", "-s", "-f", "-S", "-P", "--jsonfile"]);
+    scan.arg(&file).arg("--add-ca").arg(palisade.data().join("tls/local-ca.pem"));
+    let scan = scan.arg(format!("localhost:{}", address(&palisade).port())).current_dir(&folder);
+    let told = scan.output().await.expect("testssl.sh is installed: `cargo xtask test` installs it");
+    let found = std::fs::read_to_string(&file)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&told.stdout)));
+    let found: Vec<serde_json::Value> = serde_json::from_str(&found).unwrap();
+    let of = |id: &str| {
+        let one = found.iter().find(|one| one["id"] == id).unwrap_or_else(|| panic!("{id} in {found:?}"));
+        one["finding"].as_str().unwrap().to_owned()
+    };
+    for id in ["SSLv2", "SSLv3", "TLS1", "TLS1_1", "cipherlist_NULL", "cipherlist_aNULL", "cipherlist_EXPORT"]
+    {
+        assert_eq!(of(id), "not offered", "{id}");
+    }
+    // What has RSA key exchange or CBC is in one of these.
+    for id in ["cipherlist_LOW", "cipherlist_3DES_IDEA", "cipherlist_AVERAGE"] {
+        assert_eq!(of(id), "not offered", "{id}");
+    }
+    for id in ["TLS1_2", "TLS1_3", "PFS"] {
+        assert!(of(id).starts_with("offered"), "{id}: {}", of(id));
+    }
+    for suite in [of("cipherorder_TLSv1_2"), of("cipherorder_TLSv1_3")].join(" ").split_whitespace() {
+        let modern = suite.contains("GCM") || suite.contains("CHACHA20");
+        assert!(modern && (suite.starts_with("ECDHE") || suite.starts_with("TLS_")), "{suite}");
+    }
+    assert_eq!((of("ALPN_HTTP2").as_str(), of("cipher_order").as_str()), ("h2", "server"));
+    assert_eq!(of("sessionresumption_ticket"), "not supported");
+    assert!(of("TLS_session_ticket").starts_with("no"), "{}", of("TLS_session_ticket"));
+    assert_eq!(of("cert_chain_of_trust"), "passed.");
+    assert_eq!(of("certs_list_ordering_problem"), "no");
+    // The authority of one machine has nowhere to publish what it takes back; all else is in order.
+    let bad = |one: &&serde_json::Value| {
+        one["id"] != "cert_revocation"
+            && matches!(one["severity"].as_str(), Some("MEDIUM" | "HIGH" | "CRITICAL"))
+    };
+    assert_eq!(found.iter().filter(bad).collect::<Vec<_>>(), Vec::<&serde_json::Value>::new());
+    assert!(palisade.stop().await.success());
+}

@@ -247,10 +247,11 @@ mod tests {
             "a class of its own"
         );
         assert_eq!(rank(), before, "ours is what it was");
-        assert_eq!(
-            classes_of("hash-pacer"),
-            ["0", "0"],
-            "who keeps their cores open is of everybody's class"
+        // The other tests of this process have some too.
+        let pacers = classes_of("hash-pacer");
+        assert!(
+            !pacers.is_empty() && pacers.iter().all(|class| class == "0"),
+            "of everybody's class: {pacers:?}"
         );
         let pool = tokio::task::spawn_blocking(rank).await.unwrap();
         assert_eq!(pool, before, "and that of the other threads");

@@ -36,7 +36,7 @@ pub fn public(
     let second =
         settings.get(&auth::settings::SECOND_PREFIX).map(|prefix| format!("/{}", prefix.trim_matches('/')));
     let prefixes: Vec<String> = std::iter::once(AUTH_PREFIX.to_owned()).chain(second).collect();
-    let accounts = Arc::new(supabase::auth::State { auth: services.auth.clone(), sso: services.sso.clone() });
+    let accounts = Arc::new(supabase::auth::State::new(services.auth.clone(), services.sso.clone()));
     let mut mounts = supabase::auth::mounts(accounts.clone(), &prefixes);
     mounts.push(supabase::auth::discovery(accounts));
     mounts.push(Rest::new(rest, services.data.clone(), clock.clone()).mount(REST.0, REST.1));

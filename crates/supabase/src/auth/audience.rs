@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use ::auth::{Auth, Error};
+use http::HeaderName;
 use web::Mount;
 
-const HEADER: &str = "x-jwt-aud";
+static HEADER: HeaderName = HeaderName::from_static("x-jwt-aud");
 
 /// The same routes, for our audience alone.
 pub fn only_ours(mut mount: Mount, auth: &Auth) -> Mount {
@@ -14,7 +15,8 @@ pub fn only_ours(mut mount: Mount, auth: &Auth) -> Mount {
     for route in &mut mount.routes {
         let (run, ours) = (route.run.clone(), ours.clone());
         route.run = Arc::new(move |cx, ask| {
-            let asked = ask.header(HEADER).filter(|asked| !asked.is_empty());
+            let asked = ask.parts.headers.get(&HEADER).and_then(|asked| asked.to_str().ok());
+            let asked = asked.filter(|asked| !asked.is_empty());
             if asked.is_some_and(|asked| *asked != *ours) {
                 return Box::pin(async {
                     Err(Error::invalid("Token audience doesn't match request audience").into())

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use ::auth::sso::Sso;
 use ::auth::{Auth, Visit};
 use base::{Owed, Secret};
+use bytes::Bytes;
 use http::Method;
 use http::header::USER_AGENT;
 use web::{Area, Ask, Credentials, Cx, Guard, Limits, Mount, Rate, Route, RouteInfo};
@@ -44,6 +45,16 @@ pub struct State {
     pub auth: Auth,
     /// Signing in through SAML.
     pub sso: Sso,
+    /// What a password must be, as JSON: forms ask while somebody types, and it stays the same until the next start.
+    password_rules: Bytes,
+}
+
+impl State {
+    /// With what is told of these accounts, made once.
+    pub fn new(auth: Auth, sso: Sso) -> Self {
+        let password_rules = service::password_rules(&auth);
+        State { auth, sso, password_rules }
+    }
 }
 
 /// The routes, at each of `prefixes`; all but the first give tokens of the application's, if it has a key.

@@ -138,7 +138,7 @@ impl GoTrue {
         });
         let parts = ::auth::sso::Parts { auth: auth.clone(), outbound, settings, alert };
         let sso = Sso::open(parts).unwrap();
-        let mounts = mounts(Arc::new(State { auth: auth.clone(), sso: sso.clone() }), &prefixes);
+        let mounts = mounts(Arc::new(State::new(auth.clone(), sso.clone())), &prefixes);
         GoTrue { _db: db, auth, sso, alerts, clock, pg, mounts, stop, _data: data }
     }
 

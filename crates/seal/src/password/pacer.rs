@@ -3,7 +3,7 @@
 //! Linux decides who runs when somebody wakes on a core, and else only at its tick, up to 4 ms apart. A thread that was put
 //! aside by another for a moment is therefore passed over when that other one sleeps: the hash is due by then, and keeps the
 //! core to the next tick, whatever its class (measured on 6.18: reads beside a storm of sign-ins waited 3 ms in their slowest
-//! hundredth, 0.7 ms with this). So while a thread hashes it stays on one core, and a second one wakes there four times in a
+//! hundredth, 0.7 ms with this). So while a thread hashes it stays on one core, and a second one wakes there every tenth of a
 //! millisecond and sleeps again. Each time whoever waits is ahead of the hash. It takes about a fiftieth of that core.
 //!
 //! Invariant: nobody is woken while nothing is hashed.
@@ -16,7 +16,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Error;
 
-const BEAT: Duration = Duration::from_micros(250);
+const BEAT: Duration = Duration::from_micros(100);
 
 /// The one of a hashing thread.
 pub(super) struct Pacer {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use spec::acme::Pebble;
 use spec::{Client, Palisade, https};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 const NAMES: [&str; 2] = ["api.palisade.test", "www.palisade.test"];
@@ -124,6 +124,8 @@ async fn a_name_that_leads_nowhere_or_elsewhere_is_told_before_an_authority_is_a
     let other = tokio::net::TcpListener::bind(("127.0.0.9", port)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = other.accept().await {
+            // Not before it has listened: a connection that is closed with something unread is broken off.
+            let _asked = stream.read(&mut [0; 1024]).await;
             let page = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             let _gone = stream.write_all(page).await;
         }

@@ -324,13 +324,19 @@ async fn row_45_demo_keys_of_other_products_open_nothing() {
         let token =
             spec::hs256(secret, &json!({ "iss": "supabase-demo", "role": role, "exp": 4_102_444_800_i64 }));
         let bare = spec::Client { headers: vec![], ..app.stranger() };
-        let seen = bare
-            .with("apikey", &token)
-            .with("authorization", &format!("Bearer {token}"))
-            .get("/rest/v1/")
-            .await;
-        assert!([400, 401, 403].contains(&seen.status.as_u16()), "{role}: {}", seen.status);
+        let bearer = format!("Bearer {token}");
+        for path in
+            ["/rest/v1/", "/auth/v1/user", "/auth/v1/admin/users", "/graphql/v1?query=%7B__typename%7D"]
+        {
+            let seen = bare.clone().with("apikey", &token).with("authorization", &bearer).get(path).await;
+            assert!([401, 403].contains(&seen.status.as_u16()), "{role} {path}: {}", seen.status);
+            // A good key beside it lifts nobody.
+            let seen = app.stranger().with("authorization", &bearer).get(path).await;
+            assert!([401, 403].contains(&seen.status.as_u16()), "{role} {path}: {}", seen.status);
+        }
     }
+    // A key of this instance opens what keys open.
+    app.stranger().get("/rest/v1/").await.expect(200);
 }
 
 #[tokio::test]

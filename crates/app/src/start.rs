@@ -97,8 +97,8 @@ impl Group {
     }
 }
 
-/// Makes what lies on disk before everything else, sees to it that what is in memory does not come to lie there, and says where that is from anywhere: probes start this program in a
-/// folder of their own.
+/// Makes what lies on disk before everything else, and sees to it that what is in memory does not come to lie there. Says where
+/// that is from anywhere: probes start this program in a folder of their own.
 fn folders(data: PathBuf) -> Result<PathBuf, StartError> {
     memory::keep_private();
     let data = std::path::absolute(&data).map_err(|source| StartError::File { path: data, source })?;

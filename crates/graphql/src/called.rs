@@ -17,43 +17,25 @@ use crate::values::{self, Style};
 /// A type that is nobody's table.
 const SUBSCRIPTION: &str = "Subscription";
 
-/// What is made of a table's name besides its own type.
-fn made_of(style: Style, aggregates: bool) -> &'static [&'static str] {
-    match (style, aggregates) {
-        (Style::Plain, false) => &["", "Filter", "OrderBy", "InsertInput", "UpdateInput"],
-        (Style::Plain, true) => {
-            &["", "Filter", "OrderBy", "InsertInput", "UpdateInput", "Aggregate", "Sum", "Avg", "Min", "Max"]
-        }
-        (Style::Relay, false) => &[
-            "",
-            "Filter",
-            "OrderBy",
-            "InsertInput",
-            "UpdateInput",
-            "Edge",
-            "Connection",
-            "InsertResponse",
-            "UpdateResponse",
-            "DeleteResponse",
-        ],
-        (Style::Relay, true) => &[
-            "",
-            "Filter",
-            "OrderBy",
-            "InsertInput",
-            "UpdateInput",
-            "Edge",
-            "Connection",
-            "InsertResponse",
-            "UpdateResponse",
-            "DeleteResponse",
-            "Aggregate",
-            "SumAggregateResult",
-            "AvgAggregateResult",
-            "MinAggregateResult",
-            "MaxAggregateResult",
-        ],
-    }
+/// What is behind a table's name in the names of the types made of it; its own has nothing there.
+const EVERYWHERE: &[&str] = &["", "Filter", "OrderBy", "InsertInput", "UpdateInput"];
+
+/// The same in a style, and where rows may be summed up.
+fn made_of(style: Style, aggregates: bool) -> Vec<&'static str> {
+    let (own, sums): (&[&str], &[&str]) = match style {
+        Style::Plain => (&[], &["Aggregate", "Sum", "Avg", "Min", "Max"]),
+        Style::Relay => (
+            &["Edge", "Connection", "InsertResponse", "UpdateResponse", "DeleteResponse"],
+            &[
+                "Aggregate",
+                "SumAggregateResult",
+                "AvgAggregateResult",
+                "MinAggregateResult",
+                "MaxAggregateResult",
+            ],
+        ),
+    };
+    [EVERYWHERE, own, if aggregates { sums } else { &[] }].concat()
 }
 
 /// Names that are taken before any table comes.

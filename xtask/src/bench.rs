@@ -30,7 +30,7 @@ use process::Usage;
 use server::Server;
 
 /// Connections of the load generator.
-const CONNECTIONS: usize = 32;
+const CONNECTIONS: usize = 64;
 /// Clients of pgbench: as many as Palisade's shared connections on two cores.
 const PGBENCH_CLIENTS: usize = 4;
 /// How many of the 10,000 users are signed in and take turns.

@@ -1,6 +1,6 @@
 //! `palisade firewall …` and `palisade doctor`: what of this machine others reach, and the rules that leave only what is meant.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -69,10 +69,10 @@ pub struct Doctor {
 }
 
 /// Processes of the server of `data`, by its control socket; none where none runs.
-async fn ours(data: &Path) -> HashSet<u32> {
-    let Ok(stream) = UnixStream::connect(socket_path(data)).await else { return HashSet::new() };
+async fn ours(data: &Path) -> BTreeSet<u32> {
+    let Ok(stream) = UnixStream::connect(socket_path(data)).await else { return BTreeSet::new() };
     let process = stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|id| u32::try_from(id).ok());
-    process.map(exposure::family).unwrap_or_default()
+    process.map(processes::family).unwrap_or_default()
 }
 
 async fn facts(data: &Path, variables: &BTreeMap<String, String>, meant: &[u16]) -> Facts {

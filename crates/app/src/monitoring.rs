@@ -9,6 +9,8 @@ use std::sync::Arc;
 use base::setting::{Definition, Value};
 use base::{Clock, Setting, Settings};
 use meters::{Kind, Page, SpreadNow};
+use procfs::WithCurrentSystemInfo as _;
+use procfs::process::Process;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 
@@ -269,25 +271,18 @@ fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// What Linux says of this process, under the names that are usual for it.
+/// What Linux says of this process, under the names that are usual for it; nothing where it says nothing.
 fn process(page: &mut Page) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The second field is the program's name in brackets, with whatever in it.
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let number = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    page.family("process_cpu_seconds_total", Kind::Counter, "CPU that was used, user and system");
-    // Linux counts it in hundredths of a second, whatever the kernel's own clock.
-    page.real("process_cpu_seconds_total", &[], ratio(number(11) + number(12), 100));
-    page.family("process_resident_memory_bytes", Kind::Gauge, "Memory that is used");
-    page.number("process_resident_memory_bytes", &[], resident_kilobytes() * 1024);
-    page.family("process_open_fds", Kind::Gauge, "Open files and sockets");
-    let open = std::fs::read_dir("/proc/self/fd").map_or(0, |all| all.count().saturating_sub(1));
-    page.number("process_open_fds", &[], open as u64);
-}
-
-/// Not from `stat`, which counts pages, whose size differs between machines.
-fn resident_kilobytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0)
+    let Ok(own) = Process::myself() else { return };
+    if let Ok(stat) = own.stat() {
+        page.family("process_cpu_seconds_total", Kind::Counter, "CPU that was used, user and system");
+        let seconds = ratio(stat.utime + stat.stime, procfs::ticks_per_second());
+        page.real("process_cpu_seconds_total", &[], seconds);
+        page.family("process_resident_memory_bytes", Kind::Gauge, "Memory that is used");
+        page.number("process_resident_memory_bytes", &[], stat.rss_bytes().get());
+    }
+    if let Ok(open) = own.fd_count() {
+        page.family("process_open_fds", Kind::Gauge, "Open files and sockets");
+        page.number("process_open_fds", &[], open as u64);
+    }
 }

@@ -16,7 +16,7 @@ mod ssh;
 
 pub use docker::Published;
 pub use error::Error;
-pub use listeners::{Listener, family, listeners};
+pub use listeners::{Listener, listeners};
 pub use outside::{Reached, scan, scan_from_outside};
 pub use plan::{Plan, Tool, apply, print};
 pub use report::{Exposure, Facts, Firewall, Verdict, look};

@@ -1,6 +1,6 @@
 //! What of this machine is reachable, by whom, and what to do about it (controls 67 and 69).
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::ssh;
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Processes of the running server.
-    pub ours: HashSet<u32>,
+    pub ours: BTreeSet<u32>,
     /// `SSH_CONNECTION` of whoever asks.
     pub connection: Option<String>,
     /// Ports that the operator means to be open, besides the server's own, 80, 443 and SSH.

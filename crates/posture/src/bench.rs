@@ -5,6 +5,7 @@
 //! database's administrator, the files of the data directory, the processes of the machine, and the program itself.
 
 pub mod certificate;
+mod channel;
 pub mod company;
 pub mod h2;
 pub mod hello;
@@ -13,7 +14,6 @@ pub mod issuer;
 pub mod program;
 pub mod redis;
 pub mod second;
-pub mod sockets;
 pub mod sql;
 pub mod staple;
 pub mod tenant;

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -94,14 +94,6 @@ fn postmaster(cluster: &Path) -> Option<Pid> {
 
 /// Processes whose working directory is `cluster`.
 fn processes(cluster: &Path) -> Vec<Pid> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let in_cluster = |path: &PathBuf| fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd == cluster);
-    entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<i32>().is_ok())
-        })
-        .filter(in_cluster)
-        .filter_map(|path| path.file_name()?.to_str()?.parse().ok().map(Pid::from_raw))
-        .collect()
+    let found = processes::working_in(cluster).into_iter();
+    found.filter_map(|process| process.try_into().ok().map(Pid::from_raw)).collect()
 }

@@ -104,7 +104,7 @@ fn objects(name: &str, person: &str) -> String {
 /// Objects and accounts of a round that was cut short, by a kill or a lost connection.
 const SWEEP: &str = "DO $$ DECLARE found record; BEGIN
     FOR found IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-                    AND relname ~ '^palisade_probe_[0-9a-f]{16}_(rows|mine|line|told|clicks|pages|forms|probed)$' LOOP
+                    AND relname ~ '^palisade_probe_[0-9a-f]{16}_(rows|mine|line|told|heard|clicks|pages|forms|probed)$' LOOP
         EXECUTE format('DROP TABLE public.%I CASCADE', found.relname);
     END LOOP;
     FOR found IN SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND pronargs = 0

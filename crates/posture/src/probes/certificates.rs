@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::Finding;
-use crate::bench::{Bench, Trouble, sockets};
+use crate::bench::{Bench, Trouble};
 
 /// What must be left of a certificate's life: it is renewed long before.
 const LEFT: Duration = Duration::from_secs(14 * 86_400);
@@ -27,10 +27,10 @@ pub async fn listeners_show_a_certificate(bench: &Bench) -> Result<Finding, Trou
     }
     let sql = bench.sql().await?;
     let backend = sql.value("SELECT pg_backend_pid()").await?;
-    let Some(parent) = backend.parse().ok().and_then(sockets::above) else {
+    let Some(parent) = backend.parse().ok().and_then(processes::parent) else {
         return Err(Trouble::Unexpected("the database's process was not found".to_owned()));
     };
-    let listeners = sockets::listeners(parent);
+    let listeners = processes::listening(parent);
     if listeners.is_empty() {
         let why = "the kernel lists no TCP listener of PostgreSQL: it is reached through its socket only";
         return Ok(Finding::not_applicable(why));

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::bench::{Bench, Trouble, sockets};
+use crate::bench::{Bench, Trouble};
 use crate::{Finding, limits};
 
 /// 53: every session of ours came over the Unix socket or under TLS, and our own server listens on nothing else.
@@ -29,7 +29,7 @@ pub async fn database_traffic_is_protected(bench: &Bench) -> Result<Finding, Tro
         format!("{} sessions of ours, {plain} of them in the clear over a network", sessions.len()),
     ));
     if bench.place.embedded {
-        let own = sockets::listeners(std::process::id());
+        let own = processes::listening(std::process::id());
         let database = sql.value("SELECT current_setting('port')").await?;
         let open: Vec<_> = own.iter().filter(|address| address.port().to_string() == database).collect();
         lines.push((open.is_empty(), format!("PostgreSQL listens on {} TCP addresses", open.len())));
@@ -44,6 +44,19 @@ pub async fn database_traffic_is_protected(bench: &Bench) -> Result<Finding, Tro
     ));
     Ok(Finding::all(lines))
 }
+
+/// Times for statements that somebody gave a role of callers, where they are none or long. A number alone is milliseconds.
+const ENDLESS: &str = "
+SELECT coalesce(string_agg(r.rolname || ' ' || CASE WHEN t.much = interval '0' THEN 'no bound' ELSE g.given END, ', '
+         ORDER BY r.rolname, g.given), '')
+  FROM pg_db_role_setting s
+  JOIN pg_roles r ON r.oid = s.setrole AND r.rolname IN ('anon', 'authenticated', 'service_role', 'readonly')
+ CROSS JOIN unnest(s.setconfig) said
+ CROSS JOIN LATERAL (SELECT substr(said, strpos(said, '=') + 1)) g(given)
+ CROSS JOIN LATERAL (SELECT CASE WHEN g.given ~ '^[0-9.]+$' THEN g.given || 'ms' ELSE g.given END::interval) t(much)
+ WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()))
+   AND split_part(said, '=', 1) = 'statement_timeout'
+   AND (t.much = interval '0' OR t.much > interval '5 minutes')";
 
 /// 55: a burst from many clients never holds more than the cap, and no statement may run for ever.
 pub async fn pool_is_capped(bench: &Bench) -> Result<Finding, Trouble> {
@@ -67,6 +80,7 @@ pub async fn pool_is_capped(bench: &Bench) -> Result<Finding, Trouble> {
         answers.iter().filter(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)).count();
     let timeout = tenant.call(bench, "whoami").send().await?.json();
     let timeout = timeout.pointer("/statement_timeout").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let endless = sql.value(ENDLESS).await?;
     let idle = sql.value(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = 'authenticator' AND state LIKE 'idle in transaction%' \
          AND state_change < now() - interval '1 minute'",
@@ -76,6 +90,15 @@ pub async fn pool_is_capped(bench: &Bench) -> Result<Finding, Trouble> {
         (most <= 50, format!("{} requests at once used at most {most} connections", answers.len())),
         (answered > 0, format!("{answered} of them were served")),
         (timeout > 0, format!("a request's statements are stopped after {timeout} ms")),
+        (
+            endless.is_empty(),
+            match endless.as_str() {
+                "" => "no role of callers was given more than five minutes for a statement".to_owned(),
+                roles => format!(
+                    "an administrator gave {roles} for a statement (ALTER ROLE … RESET statement_timeout)"
+                ),
+            },
+        ),
         (idle == "0", format!("{idle} transactions have been idle for a minute")),
     ]))
 }

@@ -11,10 +11,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::Finding;
-use crate::bench::{Bench, Trouble, sockets};
+use crate::bench::{Bench, Trouble};
 
 fn is_loopback(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
+}
+
+/// Everything that listens on this machine, whoever's it is.
+fn machine() -> impl Iterator<Item = SocketAddr> {
+    processes::sockets(processes::State::Listening).into_iter().map(|socket| socket.address)
 }
 
 fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
@@ -24,7 +29,7 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 
 /// 66: nothing of this server and what it started listens for others, but what it serves.
 pub async fn only_what_is_served_listens(bench: &Bench) -> Result<Finding, Trouble> {
-    let all = sockets::listeners(std::process::id());
+    let all = processes::listening(std::process::id());
     let place = bench.place.address;
     // Plain HTTP is sent on from 80 where TLS is served.
     let served: BTreeSet<u16> =
@@ -46,8 +51,7 @@ pub async fn only_what_is_served_listens(bench: &Bench) -> Result<Finding, Troub
 pub async fn open_ports_are_known(bench: &Bench) -> Result<Finding, Trouble> {
     let report = doctor(bench).await?;
     let reported = addresses(&report);
-    let real: BTreeSet<SocketAddr> =
-        sockets::machine().into_iter().filter(|address| !is_loopback(address)).collect();
+    let real: BTreeSet<SocketAddr> = machine().filter(|address| !is_loopback(address)).collect();
     let left_out: Vec<&SocketAddr> = real.difference(&reported).collect();
     let exposures = || report["exposures"].as_array().into_iter().flatten();
     let odd: Vec<&str> = exposures()
@@ -105,7 +109,7 @@ pub async fn the_database_cannot_be_reached(bench: &Bench) -> Result<Finding, Tr
     }
     let mut answered = Vec::new();
     let mut tried = Vec::new();
-    let own = sockets::machine().into_iter().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+    let own = machine().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
     let here = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let all: BTreeSet<IpAddr> = here.into_iter().chain(own.filter(|ip| !ip.is_loopback())).collect();
     for ip in all {
@@ -161,8 +165,7 @@ pub async fn exposure_is_shown_with_evidence(bench: &Bench) -> Result<Finding, T
     });
     let exposures: Vec<&Value> = report["exposures"].as_array().into_iter().flatten().collect();
     let judged = exposures.iter().all(|one| one["verdict"].is_string() && one["address"].is_string());
-    let real =
-        sockets::machine().into_iter().filter(|address| !is_loopback(address)).collect::<BTreeSet<_>>();
+    let real = machine().filter(|address| !is_loopback(address)).collect::<BTreeSet<_>>();
     let lines: Vec<String> = exposures
         .iter()
         .map(|one| {

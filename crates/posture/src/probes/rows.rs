@@ -1,5 +1,7 @@
 //! Controls 40, 41, 46 and 47: whose rows a request sees, and as whom it runs.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::Finding;
@@ -93,7 +95,7 @@ pub async fn requests_run_as_the_caller(bench: &Bench) -> Result<Finding, Troubl
     let session = bench.sign_in(&tenant.person).await?;
     let person = tenant.call(bench, "whoami").bearer(&session.access).send().await?.json();
     let nobody = tenant.call(bench, "whoami").send().await?.json();
-    Ok(Finding::all([
+    let mut lines = vec![
         (
             text(&person, "/role") == "authenticated",
             format!("a signed-in request runs as {}", text(&person, "/role")),
@@ -114,8 +116,67 @@ pub async fn requests_run_as_the_caller(bench: &Bench) -> Result<Finding, Troubl
             nobody.pointer("/claims/sub").is_none_or(Value::is_null),
             "and finds no claim of the request before it".to_owned(),
         ),
-    ]))
+    ];
+    lines.push(match told(bench, tenant, &session.access).await {
+        Ok(line) => line,
+        Err(trouble) => (false, format!("what changes could not be listened to: {trouble}")),
+    });
+    Ok(Finding::all(lines))
 }
+
+/// Whether a row that changes is told to whom it belongs, and a stranger's and nobody's to nobody.
+async fn told(bench: &Bench, tenant: &Tenant, token: &str) -> Result<(bool, String), Trouble> {
+    let (name, id) = (&tenant.name, &tenant.person.id);
+    let sql = bench.sql().await?;
+    let published = "SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = 'supabase_realtime')";
+    if sql.value(published).await? != "t" {
+        return Ok((true, "nothing is published, so no change of a row is told".to_owned()));
+    }
+    sql.run(&format!(
+        "CREATE TABLE public.{name}_heard (id int PRIMARY KEY, owner uuid NOT NULL);
+         GRANT SELECT ON public.{name}_heard TO anon, authenticated;
+         CREATE POLICY {name}_own ON public.{name}_heard TO authenticated USING (owner = auth.uid());
+         ALTER PUBLICATION supabase_realtime ADD TABLE public.{name}_heard"
+    ))
+    .await?;
+    let line = heard(
+        bench,
+        tenant,
+        token,
+        &format!("INSERT INTO public.{name}_heard VALUES (1, gen_random_uuid()), (2, '{id}')"),
+    )
+    .await;
+    sql.run(&format!("DROP TABLE public.{name}_heard")).await?;
+    line
+}
+
+async fn heard(bench: &Bench, tenant: &Tenant, token: &str, insert: &str) -> Result<(bool, String), Trouble> {
+    let table = format!("{}_heard", tenant.name);
+    let Some(mut owner) = bench.listen(&table, Some(token)).await? else {
+        return Ok((true, "channels are not served, so no change of a row is told".to_owned()));
+    };
+    let Some(mut nobody) = bench.listen(&table, None).await? else {
+        return Err(Trouble::Unexpected("channels are served to some".to_owned()));
+    };
+    bench.sql().await?.run(insert).await?;
+    let first = owner.inserted(LISTENED).await.unwrap_or_default();
+    // Both rows were told at once, to whomever they were told.
+    let other = nobody.inserted(UNHEARD).await;
+    let is_right = first.pointer("/id").and_then(Value::as_i64) == Some(2) && other.is_none();
+    Ok((
+        is_right,
+        format!(
+            "of two new rows, one theirs, a listener is told first of {}, and nobody in particular of {}",
+            first.pointer("/id").unwrap_or(&Value::Null),
+            other.map_or_else(|| "none".to_owned(), |row| row.to_string()),
+        ),
+    ))
+}
+
+/// How long a change may take to be told.
+const LISTENED: Duration = Duration::from_secs(5);
+/// How long it is listened to what should not be told.
+const UNHEARD: Duration = Duration::from_millis(300);
 
 /// 47: the guide's map, and nobody maps themselves.
 pub async fn roles_map_as_the_guide_says(bench: &Bench) -> Result<Finding, Trouble> {

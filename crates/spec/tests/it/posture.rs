@@ -145,6 +145,14 @@ async fn a_login_role_with_rights_is_seen_on_the_running_instance() {
 async fn a_pool_without_the_cap_is_seen() {
     is(&look(&TestApp::start().await, 55).await, State::Proven, "as it is");
     is_red_with(55, TestApp::builder().with("database.max_connections", "90")).await;
+    for much in ["0", "'2h'", "3600000"] {
+        let app = TestApp::start().await;
+        let role = format!("ALTER ROLE anon IN DATABASE \"{}\"", app.database.name());
+        app.admin(&format!("{role} set statement_timeout = {much}")).await;
+        is(&look(&app, 55).await, State::Failing, much);
+        app.admin(&format!("{role} set statement_timeout = '20s'")).await;
+        is(&look(&app, 55).await, State::Proven, "an administrator's own, and a bound");
+    }
 }
 
 #[tokio::test]

@@ -47,7 +47,12 @@ async fn pass(
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
     }
-    server.write_all(asked(String::from_utf8(head).unwrap()).as_bytes()).await?;
+    let head = asked(String::from_utf8(head).unwrap());
+    server.write_all(head.as_bytes()).await?;
+    if head.to_ascii_lowercase().contains("\r\nupgrade: websocket\r\n") {
+        // What is said over a socket is nobody's head and nobody's answer.
+        return tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop);
+    }
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let mut answer = Vec::new();

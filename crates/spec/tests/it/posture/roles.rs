@@ -46,6 +46,21 @@ async fn a_request_without_its_claims_is_seen() {
     set_config_fails(46, "request.jwt.claims", "value").await;
 }
 
+/// Row level security that is never active, for those who ask PostgreSQL whether it is: rows that change are told to everybody.
+#[tokio::test]
+async fn changes_told_past_policies_are_seen() {
+    let away = format!(
+        "ALTER FUNCTION pg_catalog.row_security_active(oid) RENAME TO row_security_active_in_truth; \
+         CREATE FUNCTION pg_catalog.row_security_active(of_table oid) RETURNS boolean LANGUAGE sql AS 'SELECT false'; \
+         GRANT EXECUTE ON FUNCTION pg_catalog.row_security_active(oid) TO PUBLIC; {ANEW}"
+    );
+    let back = format!(
+        "DROP FUNCTION pg_catalog.row_security_active(oid); \
+         ALTER FUNCTION pg_catalog.row_security_active_in_truth(oid) RENAME TO row_security_active; {ANEW}"
+    );
+    turns_red_and_back(46, &away, &back).await;
+}
+
 #[tokio::test]
 async fn everybody_running_as_the_service_is_seen() {
     let instead = "pg_catalog.set_config_in_truth(name, 'service_role', local)";

@@ -315,6 +315,14 @@ async fn next_byte<S: AsyncRead + Unpin>(stream: &mut S, stop: &CancellationToke
     }
 }
 
+/// The bounds of HTTP/1.1, for whichever of the library's two builders. The connection's own pace bounds heads; the library's cannot
+/// tell one that has begun from a rest. And HEADERS_MAX is the library's own bound: said anew, it makes room on the heap for every head.
+macro_rules! bounded_http1 {
+    ($builder:expr) => {
+        $builder.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX.size())
+    };
+}
+
 /// Serves whatever is spoken.
 async fn spoken<A: Answers, S>(
     edge: &Arc<A>,
@@ -327,12 +335,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        // The connection's own pace bounds heads; this one cannot tell one that has begun from a rest. And HEADERS_MAX is the
-        // library's own bound: said anew, it makes room on the heap for every head.
-        .header_read_timeout(None)
-        .max_buf_size(HEAD_BYTES_MAX.size());
+    bounded_http1!(builder.http1());
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -356,9 +359,7 @@ async fn http1_again<A: Answers, S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let serving = http1::Builder::new()
-        .header_read_timeout(None)
-        .max_buf_size(HEAD_BYTES_MAX.size())
+    let serving = bounded_http1!(http1::Builder::new())
         .serve_connection(TokioIo::new(stream), service(edge, peer, pace))
         .with_upgrades();
     until_stopped(std::pin::pin!(serving), |serving| serving.graceful_shutdown(), stop).await

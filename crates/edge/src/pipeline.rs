@@ -477,11 +477,10 @@ impl Edge {
             headers.insert(&names::X_REQUEST_ID, name);
         }
         if let Some(verdict) = &way.limits {
-            let reset = if verdict.allowed { verdict.window } else { verdict.retry_after };
             let remaining = crate::headers::number(verdict.remaining);
             headers.insert(&names::RATELIMIT_LIMIT, crate::headers::number(verdict.limit));
             headers.insert(&names::RATELIMIT_REMAINING, remaining);
-            headers.insert(&names::RATELIMIT_RESET, crate::headers::number(seconds_up(reset)));
+            headers.insert(&names::RATELIMIT_RESET, crate::headers::number(seconds_up(verdict.reset)));
         }
     }
 

@@ -6,7 +6,7 @@
 
 use base::setting::Value;
 use base::{Caller, Settings, Who};
-use limits::{Budget, Limiter, Verdict, Window};
+use limits::{Algorithm, Budget, Limiter, Verdict, Window};
 use web::Rate;
 
 use crate::{Error, address, settings};
@@ -25,6 +25,15 @@ pub struct Rates {
 impl Rates {
     /// From the settings.
     pub fn from(given: &Settings, limiter: Limiter) -> Result<Self, Error> {
+        let algorithm = match given.get(&settings::ALGORITHM).as_str() {
+            "gcra" => Algorithm::Gcra,
+            _ => Algorithm::SlidingWindow,
+        };
+        let budget = |name, per_minute, per_hour| Budget {
+            name,
+            windows: vec![Window::per_minute(per_minute), Window::per_hour(per_hour)],
+            algorithm,
+        };
         let mut rates = Rates {
             limiter,
             enabled: given.get(&settings::RATE_LIMITING),
@@ -99,10 +108,6 @@ impl Rates {
     pub(crate) async fn device(&self, device: &str) -> Verdict {
         self.limiter.hit(&self.login, device).await
     }
-}
-
-fn budget(name: &'static str, per_minute: u32, per_hour: u32) -> Budget {
-    Budget { name, windows: vec![Window::per_minute(per_minute), Window::per_hour(per_hour)] }
 }
 
 /// Under whose name a caller is counted: the session, else the key, else the address.

@@ -83,6 +83,16 @@ pub static PER_HOUR: Setting<u32> = Setting::new("rate_limiting.per_hour", "1000
     .changes("requests one session, key or address may make in any hour before it gets 429")
     .proven_by(&[71]);
 
+/// How requests are counted.
+pub static ALGORITHM: Setting<String> = Setting::new("rate_limiting.algorithm", "sliding_window")
+    .choices(&["sliding_window", "gcra"])
+    .changes(
+        "how these limits are counted: sliding_window lets no more through in any minute or hour, and refused requests count; gcra lets \
+         as many through at once and then one whenever its share of the time is over (up to 119 in the first minute of 60 a minute), and \
+         refused requests cost nothing. Guesses (lockout, codes) are always counted in sliding windows",
+    )
+    .proven_by(&[71, 72]);
+
 /// Stricter limits of sensitive endpoints: a list of `path`, `per_minute`, `per_hour`.
 pub static ENDPOINTS: Setting<Option<Value>> = Setting::unset("rate_limiting.endpoints")
     .changes("limits of single endpoints, by path; the guide's paths mean ours (login 5/20, signup 3/10, password reset 2/5 unless set)")
@@ -129,6 +139,7 @@ pub const SETTINGS: &[&Definition] = &[
     &RATE_LIMITING.definition,
     &PER_MINUTE.definition,
     &PER_HOUR.definition,
+    &ALGORITHM.definition,
     &ENDPOINTS.definition,
     &HEADERS_PROFILE.definition,
     &CONTENT_SECURITY_POLICY.definition,

@@ -1,21 +1,26 @@
 //! One limiter for everything that may happen only so often: requests, sign-ins, lockout, guesses at a code.
 //!
 //! A [`Budget`] is a name with one or more windows ("5 a minute and 20 an hour"). [`Limiter::hit`] counts one try of a
-//! subject against it and says whether it is within. Refused tries count too, so hammering does not pay.
+//! subject against it and says whether it is within.
 //!
-//! The window slides in twelve steps and counts the oldest step whole: in *any* 60 seconds at most `per_minute` tries
-//! pass. A token bucket would let twice that through in the first minute (controls 71, 72).
+//! How it counts is the budget's [`Algorithm`]: a window that slides in twelve steps and counts the oldest step whole, so that
+//! in *any* 60 seconds at most `per_minute` tries pass (controls 71, 72), or GCRA for requests where an operator wants that.
+//! Guesses are always counted in sliding windows.
 //!
 //! On one node the counts live in memory; on several in Redis or Valkey, by one script and so one round trip. When that
 //! store does not answer, each node goes on with its own memory: limits get looser by the number of nodes, never off.
 
+mod window;
+
+mod gcra;
+mod sliding;
+
 mod memory;
 mod shared;
 mod store;
-mod window;
 
 pub use store::{CA_FILE, Pseudonym, REDIS_URL, SETTINGS, Store, StoreError, TLS_ENABLED};
-pub use window::{Budget, Verdict, Window, tightest};
+pub use window::{Algorithm, Budget, Verdict, Window, tightest};
 
 use std::sync::Arc;
 
@@ -48,7 +53,7 @@ impl Limiter {
         self.weigh(budget, subject, 1).await
     }
 
-    /// Counts `tries` of `subject` at once; they pass together or not at all, and count either way.
+    /// Counts `tries` of `subject` at once; they pass together or not at all.
     pub async fn hit_many(&self, budget: &Budget, subject: &str, tries: u32) -> Verdict {
         self.weigh(budget, subject, tries).await
     }
@@ -68,7 +73,7 @@ impl Limiter {
 
     /// Takes back one try of `subject` that turned out not to count, as a right password among wrong ones. The others stay.
     pub async fn give_back(&self, budget: &Budget, subject: &str) {
-        self.0.memory.give_back(budget.name, subject);
+        self.0.memory.give_back(budget, subject);
         if let Some(shared) = &self.0.shared {
             shared.give_back(budget, subject).await;
         }

@@ -44,22 +44,24 @@ impl Memory {
         }
         let entry =
             shard.entry(key).or_insert_with(|| Tracks { last_ms: 0, longest_ms: 0, tracks: Vec::new() });
-        entry.tracks.resize_with(budget.windows.len(), Track::default);
+        entry.tracks.resize_with(budget.windows.len(), || Track::new(budget.algorithm));
         entry.last_ms = now_ms;
-        entry.longest_ms = budget.windows.iter().map(|window| window.step_ms() * 14).max().unwrap_or(0);
-        tightest(
-            budget
-                .windows
-                .iter()
-                .zip(&mut entry.tracks)
-                .map(|(window, track)| track.count(window, tries, now_ms)),
-        )
+        // The oldest step of a sliding window leaves a twelfth after the window, a clock may differ by another.
+        entry.longest_ms =
+            budget.windows.iter().map(|window| window.length_ms() / 12 * 14).max().unwrap_or(0);
+        let windows = budget.windows.iter().zip(&mut entry.tracks);
+        let verdict = tightest(windows.map(|(window, track)| track.look(window, tries, now_ms)));
+        for (window, track) in budget.windows.iter().zip(&mut entry.tracks) {
+            track.take(window, tries, now_ms, verdict.allowed);
+        }
+        verdict
     }
 
-    pub(crate) fn give_back(&self, budget: &str, subject: &str) {
-        let key = self.key(budget, subject);
+    pub(crate) fn give_back(&self, budget: &Budget, subject: &str) {
+        let key = self.key(budget.name, subject);
         if let Some(entry) = self.shard(key).get_mut(&key) {
-            entry.tracks.iter_mut().for_each(Track::give_back);
+            let each = budget.windows.iter().zip(&mut entry.tracks);
+            each.for_each(|(window, track)| track.give_back(window));
         }
     }
 

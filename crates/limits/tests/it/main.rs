@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base::MockClock;
-use limits::{Budget, Limiter, Store, Window};
+use limits::{Algorithm, Budget, Limiter, Store, Window};
 use tempfile::TempDir;
 
 /// A Redis that ends with its test.
@@ -64,8 +64,14 @@ fn node(clock: &MockClock, url: &str) -> Limiter {
     Limiter::shared(clock.clock(), Store::configured(&given, backwards).unwrap().unwrap())
 }
 
+const BOTH: [Algorithm; 2] = [Algorithm::SlidingWindow, Algorithm::Gcra];
+
 fn five_a_minute() -> Budget {
-    Budget { name: "login", windows: vec![Window::per_minute(5), Window::per_hour(20)] }
+    counted(Algorithm::SlidingWindow)
+}
+
+fn counted(algorithm: Algorithm) -> Budget {
+    Budget { name: "login", windows: vec![Window::per_minute(5), Window::per_hour(20)], algorithm }
 }
 
 fn clock() -> MockClock {
@@ -92,17 +98,45 @@ async fn two_nodes_together_never_exceed_a_budget() {
 }
 
 #[tokio::test]
+async fn two_nodes_together_pass_as_many_as_one_does_by_gcra() {
+    let (redis, clock) = (Redis::start().await, clock());
+    let nodes = [0, 1].map(|_| node(&clock, &redis.url()));
+    let budget = counted(Algorithm::Gcra);
+    let mut passed = Vec::new();
+    for second in 0..180_u64 {
+        if nodes[usize::try_from(second % 2).unwrap()].hit(&budget, "ip:203.0.113.9").await.allowed {
+            passed.push(second);
+        }
+        clock.advance(Duration::from_secs(1));
+    }
+    // Five, and one each 12 s from the first on: who is refused in between loses nothing.
+    let steady = (1..15).map(|number| number * 12);
+    assert_eq!(passed, (0..5).chain(steady).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn both_stores_say_the_same() {
     let (redis, clock) = (Redis::start().await, clock());
-    let shared = node(&clock, &redis.url());
-    let alone = Limiter::in_memory(clock.clock());
-    for step in 0..300_u64 {
-        let (one, other) = (shared.hit(&five_a_minute(), "x").await, alone.hit(&five_a_minute(), "x").await);
-        assert_eq!(one, other, "step {step}");
-        clock.advance(Duration::from_millis(700 * (step % 40)));
+    for algorithm in BOTH {
+        let (shared, alone) = (node(&clock, &redis.url()), Limiter::in_memory(clock.clock()));
+        let budget = counted(algorithm);
+        let mut refused = 0;
+        for step in 0..300_u64 {
+            let tries = u32::try_from(step % 3).unwrap();
+            let one = shared.hit_many(&budget, "x", tries).await;
+            let other = alone.hit_many(&budget, "x", tries).await;
+            assert_eq!(one, other, "{algorithm:?}, step {step}");
+            refused += u32::from(!one.allowed);
+            if step % 50 == 0 {
+                shared.give_back(&budget, "x").await;
+                alone.give_back(&budget, "x").await;
+            }
+            clock.advance(Duration::from_millis(1700 * (step % 40)));
+        }
+        assert!((30..295).contains(&refused), "{algorithm:?}: {refused}");
+        shared.forgive(&budget, "x").await;
+        assert!(shared.peek(&budget, "x").await.allowed);
     }
-    shared.forgive(&five_a_minute(), "x").await;
-    assert!(shared.peek(&five_a_minute(), "x").await.allowed);
 }
 
 #[tokio::test]
@@ -113,15 +147,15 @@ async fn whatever_races_on_two_nodes_together_passes_no_more_than_the_budget() {
     for node in &nodes {
         node.hit(&five_a_minute(), "first").await;
     }
-    for round in 0..20 {
+    for (round, algorithm) in (0..20).flat_map(|round| BOTH.map(|algorithm| (round, algorithm))) {
         let subject = format!("ip:{round}");
         let mut racing = tokio::task::JoinSet::new();
         for number in 0..20 {
             let (node, subject) = (nodes[number % 2].clone(), subject.clone());
-            racing.spawn(async move { node.hit(&five_a_minute(), &subject).await.allowed });
+            racing.spawn(async move { node.hit(&counted(algorithm), &subject).await.allowed });
         }
         let passed = racing.join_all().await.into_iter().filter(|passed| *passed).count();
-        assert_eq!(passed, 5, "round {round}");
+        assert_eq!(passed, 5, "round {round}, {algorithm:?}");
     }
 }
 

@@ -170,6 +170,59 @@ async fn every_hourly_figure_of_the_guides_table_is_the_last_that_passes() {
     }
 }
 
+#[tokio::test]
+async fn gcra_passes_the_budget_at_once_and_then_a_share_at_a_time_on_one_node_and_on_two() {
+    let redis = Redis::start().await;
+    let (url, ca) = (redis.url(), redis.ca_file.display().to_string());
+    let builder = || {
+        TestApp::builder()
+            .with("rate_limiting.algorithm", "gcra")
+            .with("rate_limiting.per_minute", "6")
+            .with("detection.enabled", "false")
+    };
+    let alone = builder().start().await;
+    let together = || builder().with("rate_limiting.redis_url", &url).with("redis.ca_file", &ca);
+    let first = together().start().await;
+    let second = together().beside(&first).start().await;
+    for nodes in [vec![&alone], vec![&first, &second]] {
+        let asks = async |number: usize| {
+            nodes[number % nodes.len()].stranger().at("127.98.0.1").get("/auth/v1/settings").await
+        };
+        let wait = |seconds| nodes.iter().for_each(|node| node.clock.advance(Duration::from_secs(seconds)));
+        for number in 0..6 {
+            let passed = asks(number).await.expect(200);
+            let told_of =
+                ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"].map(|name| told(&passed, name));
+            assert_eq!(told_of, [6, 5 - number as u64, 10 * (number as u64 + 1)]);
+        }
+        // Who hammers loses nothing by it, and gains nothing.
+        for number in 0..10 {
+            let refused = asks(number).await.expect(429);
+            assert_eq!((told(&refused, "retry-after"), told(&refused, "ratelimit-reset")), (10, 10));
+        }
+        wait(9);
+        assert_eq!(told(&asks(0).await.expect(429), "retry-after"), 1);
+        for round in 0..4 {
+            wait(if round == 0 { 1 } else { 10 });
+            asks(round).await.expect(200);
+            assert_eq!(told(&asks(round + 1).await.expect(429), "retry-after"), 10);
+        }
+    }
+    // The budgets of the guide's table for single endpoints are counted the same way; guesses are not.
+    let one = alone.stranger().at("127.98.0.2");
+    let mut seen = Vec::new();
+    for number in 0..4 {
+        seen.push(asks_to_reset(&one, number).await);
+    }
+    alone.clock.advance(Duration::from_secs(30));
+    seen.push(asks_to_reset(&one, 4).await);
+    assert_eq!(seen, [200, 200, 429, 429, 200], "two a minute: both at once, then one each 30 s");
+}
+
+async fn asks_to_reset(one: &Client, number: u64) -> u16 {
+    asks(one, "/auth/v1/recover", number).await.status.as_u16()
+}
+
 /// How many of `count` requests that race on both nodes pass.
 async fn race(nodes: [&Client; 2], count: usize, body: Option<&Value>) -> usize {
     let mut racing = JoinSet::new();

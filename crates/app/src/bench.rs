@@ -97,7 +97,7 @@ fn hashes(_: Arc<Variants>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let length = std::time::Duration::from_millis(ask.params.get("milliseconds").parse().unwrap_or(1000));
         let permits = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
-        let hasher = seal::Hasher::new(permits, &cx.rng).map_err(odd)?;
+        let hasher = seal::Hasher::new(permits, &cx.rng, Secret::new(cx.rng.bytes())).map_err(odd)?;
         let password = Secret::from("Bench-Password-1");
         let stored = hasher.hash(&password).await.map_err(odd)?;
         let began = std::time::Instant::now();

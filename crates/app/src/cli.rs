@@ -434,6 +434,15 @@ pub enum Keys {
         #[command(flatten)]
         at: At,
     },
+    /// Sign tokens with the next key from now on, which is published already. Nobody is signed out.
+    Rotate {
+        /// The last key is in a stranger's hands: refuse at once what it and those before it signed. Clients refresh by themselves.
+        #[arg(long)]
+        compromised: bool,
+        /// Where the server is.
+        #[command(flatten)]
+        at: At,
+    },
     /// End a key at once, everywhere.
     Revoke {
         /// Its id, as `keys list` prints it.

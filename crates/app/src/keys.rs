@@ -30,6 +30,15 @@ pub async fn run(what: &Keys) -> Result<Exit, Error> {
             }
             Ok(Exit::Success)
         }
+        Keys::Rotate { compromised, at } => {
+            let wanted = json!({ "compromised": compromised });
+            let done = control::ask(&at.data, Method::POST, "/keys/rotate", Some(&wanted)).await?;
+            say("another key signs from now on");
+            for kid in done["refused"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                say(&format!("what {kid} signed is refused"));
+            }
+            Ok(Exit::Success)
+        }
         Keys::Revoke { id, at } => {
             control::ask(&at.data, Method::DELETE, &format!("/keys/{id}"), None).await?;
             say(&format!("{id} is refused from now on"));

@@ -172,7 +172,7 @@ impl Auth {
         }
         // Each is good for one request, on whichever node.
         let length = Duration::from_secs(2 * bounds::CAPTCHA_SECONDS_MAX.value);
-        let once = Budget { name: "captcha", windows: vec![Window { tries_max: 1, length }] };
+        let once = Budget::sliding("captcha", vec![Window { tries_max: 1, length }]);
         match self.0.limiter.hit(&once, &solved.challenge).await.allowed {
             true => Ok(()),
             false => refused("timeout-or-duplicate"),

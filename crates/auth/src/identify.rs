@@ -84,7 +84,10 @@ impl Auth {
             }
             (Some(one), None) => self.genuine(one, address).await?,
             (None, Some(one)) => self.genuine(one, address).await?,
-            (Some(key), Some(token)) if key.matches(token.expose()) => self.genuine(token, address).await?,
+            // Both came with this request: the time of comparing them tells its sender nothing new.
+            (Some(key), Some(token)) if key.expose() == token.expose() => {
+                self.genuine(token, address).await?
+            }
             (Some(key), Some(token)) => {
                 let key = self.genuine(key, address).await.map_err(as_key)?;
                 let token = self.genuine(token, address).await?;

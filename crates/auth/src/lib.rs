@@ -183,6 +183,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "foreign_hashes",
         sql: include_str!("../migrations/0072_foreign_hashes.sql"),
     },
+    pg::Migration {
+        owner: "auth",
+        version: 73,
+        name: "wallets",
+        sql: include_str!("../migrations/0073_wallets.sql"),
+    },
 ];
 
 /// Reconcilers of this crate.
@@ -283,7 +289,10 @@ impl Auth {
         let outside = oauth::Outside::open(&settings, outbound.clone())?;
         let server = server::Server::from_settings(&settings)?;
         let mut rules = Rules::from_settings(&settings, profile, &public_url, can_mail)?;
-        let hasher = Hasher::new(hashing_permits(&settings), &rng)?;
+        let hasher = {
+            let nobodys = root.derive("auth: salts of unknown accounts");
+            Hasher::new(hashing_permits(&settings), &rng, nobodys)?
+        };
         let captcha = captcha::Captcha::from_settings(&settings)?;
         let (lockout, breached) = (Lockout::from_settings(&settings), passwords::open_list(&settings)?);
         rules.issuers = know_issuer(&pg, &rules.issuer, &clock).await?;
@@ -401,6 +410,33 @@ impl Auth {
         tx.execute(sql::CHANGE_SIGNING_KEYS, params).await?;
         events::record(&mut tx, self, visit, events::Happening::SigningKeyRetired { kid }).await?;
         self.commit_keys(tx).await
+    }
+
+    /// The next signing key signs from now on. Where the last ones are in a stranger's hands, what they signed is refused at once,
+    /// also by nodes that knew it; nobody is signed out by that, because refresh tokens are not signed by them. Says which.
+    pub async fn replace_signing_keys(
+        &self,
+        compromised: bool,
+        visit: &Visit,
+    ) -> Result<pg::Reply<Vec<String>>, Error> {
+        self.require_admin_step_up(visit)?;
+        let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
+        keys::rotate(&mut tx, &self.0.root, &self.0.clock).await?;
+        events::record(&mut tx, self, visit, events::Happening::SigningKeysRotated).await?;
+        let mut refused = Vec::new();
+        if compromised {
+            for row in tx.query(sql::LOAD_SIGNING_KEYS, []).await?.iter() {
+                if row.get::<String>("state")? == "verify_only" {
+                    refused.push(row.get::<String>("kid")?);
+                }
+            }
+            for kid in &refused {
+                let params = ["verify_only".into(), "retired".into(), self.0.clock.now().into(), kid.into()];
+                tx.execute(sql::CHANGE_SIGNING_KEYS, params).await?;
+                events::record(&mut tx, self, visit, events::Happening::SigningKeyRetired { kid }).await?;
+            }
+        }
+        Ok(self.commit_keys(tx).await?.map(|()| refused))
     }
 
     /// An API key is refused from now on, in both its forms.

@@ -154,6 +154,10 @@ pub const CAPTCHA_TOKEN_BYTES_MAX: Limit =
 pub const CREDENTIAL_BYTES_MAX: Limit =
     Limit::new("credential_bytes_max", 16 * 1024, "tokens of ours are a tenth of it");
 
+/// Longest text that a wallet signed.
+pub const WALLET_TEXT_BYTES_MAX: Limit =
+    Limit::new("auth_wallet_text_bytes_max", 20 * 1024, "what upstream takes; the usual one has 300 bytes");
+
 /// How far another machine's clock may be ahead of ours, in seconds.
 pub const CLOCK_SKEW_SECONDS_MAX: Limit = Limit::new("clock_skew_seconds_max", 30, "tokens minted elsewhere");
 

@@ -60,7 +60,7 @@ impl Lockout {
         };
         let budget = |name, first: bool, factor: &base::Limit| {
             let factor = if first { 1 } else { u32::try_from(factor.value).unwrap_or(u32::MAX) };
-            Budget { name, windows: vec![Window { tries_max: tries.saturating_mul(factor), length }] }
+            Budget::sliding(name, vec![Window { tries_max: tries.saturating_mul(factor), length }])
         };
         Lockout {
             by,

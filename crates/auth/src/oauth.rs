@@ -22,6 +22,7 @@ mod profile;
 mod provider;
 pub mod settings;
 pub mod sql;
+mod wallet;
 
 pub use begin::Start;
 pub use callback::{Landing, Returned};
@@ -30,6 +31,7 @@ pub use error::OauthError;
 pub use id_grant::IdTokenGrant;
 pub use linking::Question;
 pub(crate) use sql::SET_PROVIDERS;
+pub use wallet::WalletGrant;
 
 use base::Settings;
 use outbound::Outbound;
@@ -44,6 +46,7 @@ pub(crate) struct Outside {
     manual_linking: bool,
     custom_enabled: bool,
     custom_max: u32,
+    wallets: wallet::Wallets,
 }
 
 impl Outside {
@@ -56,6 +59,7 @@ impl Outside {
             documents: documents::Documents::default(),
             manual_linking: given.get(&settings::MANUAL_LINKING),
             custom_enabled: given.get(&settings::CUSTOM_ENABLED),
+            wallets: wallet::Wallets::from_settings(given),
             custom_max: if most == 0 { 1_000 } else { most },
         })
     }

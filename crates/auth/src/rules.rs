@@ -40,6 +40,8 @@ pub struct Rules {
     pub signup: bool,
     /// Whether accounts may be made without an address.
     pub anonymous: bool,
+    /// Whether the documents of SCIM are there.
+    pub scim: bool,
     /// Whether people sign up and in with an e-mail address.
     pub email: bool,
     /// Whether they sign in with a mailed link or code.
@@ -139,6 +141,7 @@ impl Rules {
             grace_seconds: seconds(&settings::REFRESH_TOKEN_GRACE),
             single_session: given.get(&settings::SINGLE_SESSION),
             anonymous: given.get(&settings::ANONYMOUS_USERS),
+            scim: given.get(&settings::SCIM),
             email: given.get(&settings::EMAIL_ENABLED),
             magic_links: given.get(&settings::EMAIL_ENABLED) && given.get(&settings::MAGIC_LINKS),
             phone: given.get(&settings::PHONE_ENABLED),

@@ -141,6 +141,11 @@ pub static EXTERNAL_URL: Setting<Option<String>> = Setting::unset("auth.external
     .also(&[Alias::same("API_EXTERNAL_URL", Guide::Other)])
     .changes("the public address that links and the token issuer are made of; never taken from a request");
 
+/// Documents of SCIM.
+pub static SCIM: Setting<bool> = Setting::new("auth.scim.enabled", "false")
+    .also(&[Alias::same("GOTRUE_EXPERIMENTAL_SCIM_ENABLED", Guide::Other)])
+    .changes("whether /scim/v2 says what can be provisioned here: as upstream's, nothing yet");
+
 /// Where people land.
 pub static SITE_URL: Setting<Option<String>> = Setting::unset("auth.site_url")
     .also(&[Alias::same("GOTRUE_SITE_URL", Guide::Other)])
@@ -214,6 +219,7 @@ pub const SETTINGS: &[&Definition] = &[
     &AUTOCONFIRM.definition,
     &SECOND_PREFIX.definition,
     &EXTERNAL_URL.definition,
+    &SCIM.definition,
     &SITE_URL.definition,
     &URI_ALLOW_LIST.definition,
     &OTP_EXPIRY.definition,

@@ -110,6 +110,7 @@ pub const OPERATOR: &[Route<State>] = &[
     operator::FACTORS_RESET,
     operator::KEYS_LIST,
     operator::KEYS_CREATE,
+    operator::KEYS_ROTATE,
     operator::KEYS_REVOKE,
     operator::GATE,
     tls::STATUS,

@@ -59,6 +59,9 @@ pub const KEYS_LIST: Route<State> =
 /// A key for one program.
 pub const KEYS_CREATE: Route<State> =
     route(Method::POST, "/keys", keys_create, "Makes a secret key with limits: `palisade keys create`");
+/// Another key that signs.
+pub const KEYS_ROTATE: Route<State> =
+    route(Method::POST, "/keys/rotate", keys_rotate, "The next signing key signs: `palisade keys rotate`");
 /// The end of one.
 pub const KEYS_REVOKE: Route<State> =
     route(Method::DELETE, "/keys/{id}", keys_revoke, "Ends a key at once: `palisade keys revoke`");
@@ -233,6 +236,21 @@ fn keys_create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let areas = web::Area::NAMED.map(web::Area::name);
         let made = state.auth.make_key(&new, &areas, &visit(&cx)).await?;
         Ok(made.map(|made| Answer::json(&json!({ "id": made.id, "key": made.text.expose() }))))
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    #[serde(default)]
+    compromised: bool,
+}
+
+fn keys_rotate(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let Rotation { compromised } = ask.json()?;
+        let refused = state.auth.replace_signing_keys(compromised, &visit(&cx)).await?;
+        Ok(refused.map(|refused| Answer::json(&json!({ "refused": refused }))))
     })
 }
 

@@ -12,6 +12,7 @@ mod password;
 mod root;
 mod signing;
 mod token;
+pub mod wallet;
 
 pub use error::Error;
 pub use mac::{keyed_mac, left_half, random_token, same, sha1_for_lookup, sha256};

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Error, limits};
 use threads::Threads;
-use work::{Done, Other, Tally};
+use work::{Done, Nobodys, Other, Tally};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane. About 12 ms of one core.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -56,6 +56,7 @@ pub struct Hasher {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     rng: Rng,
+    nobodys: Nobodys,
     /// How many were computed.
     computed: Arc<AtomicU64>,
     /// How much work they were.
@@ -66,14 +67,16 @@ pub struct Hasher {
 const OURS: Other = Other::Argon2 { is_id: true, memory: MEMORY_KIB, passes: PASSES, lanes: LANES };
 
 impl Hasher {
-    /// At most `at_once` hashes run at the same time, each of 19 MiB.
-    pub fn new(at_once: usize, rng: &Rng) -> Result<Self, Error> {
+    /// At most `at_once` hashes run at the same time, each of 19 MiB. `nobodys` is what names without a hash are given another
+    /// salt each by: keep it, a name's must not change.
+    pub fn new(at_once: usize, rng: &Rng, nobodys: Secret<[u8; 32]>) -> Result<Self, Error> {
         let at_once = at_once.max(1);
         Ok(Hasher {
             threads: Threads::start(at_once)?,
             permits: Arc::new(Semaphore::new(at_once)),
             queue: Arc::new(Semaphore::new(limits::HASH_QUEUE_MAX.size())),
             rng: rng.clone(),
+            nobodys: Nobodys::new(nobodys),
             computed: Arc::default(),
             tally: Arc::default(),
         })
@@ -97,22 +100,27 @@ impl Hasher {
         self.run(move || (make(salt, password.expose().as_bytes()), vec![Done::Other(OURS)])).await?
     }
 
-    /// Compares a password with a stored hash. Without one (no such user, no password set, a kind nobody
-    /// accepts) it does the same work and says [`Verdict::Wrong`].
+    /// Compares a password with a stored hash. Without one (no password set, a kind nobody accepts) it does the same work and
+    /// says [`Verdict::Wrong`].
     pub async fn verify(&self, password: &Secret<String>, stored: Option<&str>) -> Result<Verdict, Error> {
-        self.verify_alike(password, stored, &Work::default()).await
+        self.verify_alike(password, stored, "", &Work::default()).await
     }
 
-    /// The same, and it costs `work` whatever is stored: nobody's password tells by its time what its hash is made of.
+    /// The same for whoever calls themselves `name`, also when nobody does, and it costs `work` whatever is stored: a
+    /// password does not tell by its time whether there is an account, nor what its hash is made of.
     pub async fn verify_alike(
         &self,
         password: &Secret<String>,
         stored: Option<&str>,
+        name: &str,
         work: &Work,
     ) -> Result<Verdict, Error> {
         require_length(password)?;
-        let (password, work) = (password.clone(), work.clone());
+        let (password, work, name) = (password.clone(), work.clone(), name.to_owned());
         let stored = stored.filter(|stored| Self::accepts(stored)).map(str::to_owned);
+        // Made for everybody. Whoever has no hash is compared with this one, by the same steps.
+        let (is_somebody, nobodys) = (stored.is_some(), self.nobodys.clone());
+        let stored = stored.or(nobodys.hash(&name));
         self.run(move || {
             let password = password.expose();
             let tried = stored.as_deref().and_then(|stored| {
@@ -123,7 +131,8 @@ impl Hasher {
                 tried.map_or((Verdict::Wrong, None), |(verdict, done)| (verdict, Some(done)));
             // The answer is known; the time it takes is the point.
             let left = work.rest(done, OURS);
-            left.iter().for_each(|left| work::spend(password, *left));
+            left.iter().for_each(|left| work::spend(password, *left, &nobodys, &name));
+            let verdict = if is_somebody { verdict } else { Verdict::Wrong };
             (verdict, done.into_iter().chain(left).collect())
         })
         .await
@@ -172,13 +181,20 @@ fn require_length(password: &Secret<String>) -> Result<(), Error> {
 }
 
 fn make(salt: [u8; 16], password: &[u8]) -> Result<String, Error> {
-    let params =
-        Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| Error::Library("argon2 parameters"))?;
-    let text = ParamsString::try_from(&params).map_err(|_| Error::Library("argon2 parameters"))?;
-    let encoded = SaltString::encode_b64(&salt).map_err(|_| Error::Library("salt"))?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, ours()?);
     let output =
         apart(&argon2, password, &salt, Params::DEFAULT_OUTPUT_LEN).ok_or(Error::Library("argon2"))?;
+    phc(&salt, output)
+}
+
+fn ours() -> Result<Params, Error> {
+    Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| Error::Library("argon2 parameters"))
+}
+
+/// A hash of ours as it is stored.
+fn phc(salt: &[u8], output: Output) -> Result<String, Error> {
+    let text = ParamsString::try_from(&ours()?).map_err(|_| Error::Library("argon2 parameters"))?;
+    let encoded = SaltString::encode_b64(salt).map_err(|_| Error::Library("salt"))?;
     let hash = PasswordHash {
         algorithm: Ident::from(Algorithm::Argon2id),
         version: Some(Version::V0x13.into()),

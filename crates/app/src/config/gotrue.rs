@@ -68,7 +68,6 @@ const THEIRS: &[Theirs] = &[
         "an address that a provider vouches for leads to the account that has it; only SAML providers are apart",
     ),
     refused("GOTRUE_EXPERIMENTAL_CURSOR_PAGINATION_ENABLED", OFF, "/admin/users has pages by number"),
-    refused("GOTRUE_EXPERIMENTAL_SCIM_ENABLED", OFF, "SCIM is not built"),
     listed(
         "GOTRUE_EXPERIMENTAL_CREATE_EMAIL_IDENTITY_ON_PASSWORD_SET_ENABLED",
         "identities follow what was proven",
@@ -202,9 +201,6 @@ const THEIRS: &[Theirs] = &[
     refused("GOTRUE_EXTERNAL_REDIRECTURL", NONE, "auth.external.<provider>.redirect_uri says it for each"),
     refused("GOTRUE_EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS", NONE, "auth.oidc_providers lists further issuers"),
     listed("GOTRUE_EXTERNAL_OIDC_PROVIDER_CACHE_TTL", "what a provider publishes is kept for an hour"),
-    refused("GOTRUE_EXTERNAL_WEB3_SOLANA_ENABLED", OFF, "signing in with a wallet is not built"),
-    refused("GOTRUE_EXTERNAL_WEB3_ETHEREUM_ENABLED", OFF, "signing in with a wallet is not built"),
-    listed("GOTRUE_EXTERNAL_WEB3_*", "signing in with a wallet is not built"),
     refused(
         "GOTRUE_CUSTOM_OAUTH_EXTERNAL_URL",
         NONE,

@@ -23,6 +23,13 @@ enum Name<'a> {
     Phone(&'a str),
 }
 
+/// What a password costs here: whoever was imported must not tell it by the time theirs takes.
+pub(super) async fn foreign_work(tx: &mut pg::SystemTx) -> Result<Work, Error> {
+    let makes = tx.query(sql::FOREIGN_HASHES, []).await?;
+    let makes = makes.iter().map(|row| row.get("make")).collect::<Result<Vec<String>, _>>()?;
+    Ok(Work::of(makes.iter().map(String::as_str)))
+}
+
 impl<'a> Name<'a> {
     fn text(self) -> &'a str {
         match self {
@@ -98,16 +105,14 @@ impl Auth {
         };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let rows = tx.query(by, [(&account).into(), (&self.0.rules.audience).into()]).await?;
-        let makes = tx.query(sql::FOREIGN_HASHES, []).await?;
+        let work = foreign_work(&mut tx).await?;
         tx.commit(()).await?.into_inner();
         let row = rows.first();
         let user = row.as_ref().map(|row| row.get::<Option<Uuid>>("id")).transpose()?.flatten();
         let stored =
             row.as_ref().map(|row| row.get::<Option<String>>("encrypted_password")).transpose()?.flatten();
-        // Whoever was imported must not tell it by the time their password takes.
-        let makes = makes.iter().map(|row| row.get("make")).collect::<Result<Vec<String>, _>>()?;
-        let work = Work::of(makes.iter().map(String::as_str));
-        let verdict = match self.0.hasher.verify_alike(password, stored.as_deref(), &work).await {
+        let named = if account.is_empty() { name.text() } else { &account };
+        let verdict = match self.0.hasher.verify_alike(password, stored.as_deref(), named, &work).await {
             Err(seal::Error::PasswordTooLong) => Verdict::Wrong,
             other => other?,
         };

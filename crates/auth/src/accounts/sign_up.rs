@@ -6,8 +6,10 @@
 use audit::Event;
 use base::Secret;
 use pg::{Param, Reason, Reply};
+use seal::Work;
 use serde_json::{Map, Value, json};
 
+use super::sign_in::foreign_work;
 use super::{NewUser, email_provider, read_email, read_phone, require_small, trigger};
 use crate::events::{self, ChosenFor, Happening, LinkHappening};
 use crate::hooks::{Asked, NewPerson};
@@ -156,10 +158,10 @@ impl Auth {
             Name::Phone(_) => Why::SignUpText { whatsapp },
         };
         self.require_pause(&why, name.text()).await?;
-        let known = self.find_for_sign_up(&name).await?;
+        let (known, work) = self.find_for_sign_up(&name).await?;
         // Both for everybody: what is stored is compared, what is given is hashed.
         let stored = known.as_ref().and_then(|user| user.password_hash.as_deref());
-        let same = self.0.hasher.verify(password, stored).await?.is_right();
+        let same = self.0.hasher.verify_alike(password, stored, name.text(), &work).await?.is_right();
         let hash = self.0.hasher.hash(password).await?;
         let announced = self.announced(&name, data);
         let said = Value::Object(announced.user_metadata.clone());
@@ -207,15 +209,16 @@ impl Auth {
         Ok(tx.commit(announced).await?)
     }
 
-    async fn find_for_sign_up(&self, name: &Name) -> Result<Option<User>, Error> {
+    async fn find_for_sign_up(&self, name: &Name) -> Result<(Option<User>, Work), Error> {
         let by = match name {
             Name::Email(_) => sql::USER_BY_EMAIL,
             Name::Phone(_) => sql::links::USER_BY_PHONE,
         };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let rows = tx.query(by, [name.text().into(), (&self.0.rules.audience).into()]).await?;
+        let work = foreign_work(&mut tx).await?;
         tx.commit(()).await?.into_inner();
-        rows.first().map(User::read).transpose()
+        Ok((rows.first().map(User::read).transpose()?, work))
     }
 
     /// The account as a new one would be: what everybody is told, whoever had the address before.

@@ -189,7 +189,7 @@ impl Auth {
         if length.is_zero() {
             return Ok(());
         }
-        let budget = Budget { name, windows: vec![Window { tries_max: 1, length }] };
+        let budget = Budget::sliding(name, vec![Window { tries_max: 1, length }]);
         let subject = format!("{}:{to}", why.group());
         // A refused request does not make the pause longer.
         let seen = self.0.limiter.peek(&budget, &subject).await;

@@ -48,7 +48,7 @@ fn read(
     if length < Duration::from_secs(1) {
         return Err(refuse());
     }
-    Ok(Some(Budget { name, windows: vec![Window { tries_max, length }] }))
+    Ok(Some(Budget::sliding(name, vec![Window { tries_max, length }])))
 }
 
 const EVERYBODY: &str = "everybody";

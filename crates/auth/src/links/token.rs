@@ -309,7 +309,7 @@ const CANDIDATES: usize = 4;
 fn guesses() -> Budget {
     let tries_max = u32::try_from(limits::CODE_GUESSES_MAX.value).unwrap_or(u32::MAX);
     let length = Duration::from_secs(limits::CODE_GUESS_SECONDS.value);
-    Budget { name: "code_guesses", windows: vec![Window { tries_max, length }] }
+    Budget::sliding("code_guesses", vec![Window { tries_max, length }])
 }
 
 fn token_hash(token: &str) -> String {

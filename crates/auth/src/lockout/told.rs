@@ -23,7 +23,7 @@ impl Auth {
     pub(super) async fn tell_of_lockout(&self, account: &str, visit: &Visit) {
         let Ok(email) = read_email(account) else { return };
         let length = Duration::from_secs(limits::LOCKOUT_MAIL_SECONDS.value);
-        let budget = Budget { name: "lockout_mail", windows: vec![Window { tries_max: 1, length }] };
+        let budget = Budget::sliding("lockout_mail", vec![Window { tries_max: 1, length }]);
         let subject = account_name(account);
         // A pause that is not told does not make the silence longer.
         if !self.0.rules.can_mail || self.0.limiter.peek(&budget, &subject).await.remaining == 0 {

@@ -40,6 +40,12 @@ pub enum OauthError {
     /// The issuer of an ID token is not one that is on.
     #[error("Provider (issuer {0:?}) is not enabled")]
     Issuer(String),
+    /// A text of a wallet that is not believed.
+    #[error("{0}")]
+    Wallet(&'static str),
+    /// The address of what is left is somebody else's.
+    #[error("Unable to unlink identity due to email conflict")]
+    EmailConflict,
     /// The nonce of an ID token.
     #[error("{0}")]
     Nonce(&'static str),
@@ -90,6 +96,7 @@ impl Fault for OauthError {
             | OauthError::IdToken(_)
             | OauthError::Issuer(_)
             | OauthError::Nonce(_)
+            | OauthError::Wallet(_)
             | OauthError::NoEmail
             | OauthError::Unverified(_)
             | OauthError::LastIdentity
@@ -99,7 +106,7 @@ impl Fault for OauthError {
             | OauthError::CustomOff
             | OauthError::NoCustom
             | OauthError::LinkGone => Kind::NotFound,
-            OauthError::Taken => Kind::Conflict,
+            OauthError::Taken | OauthError::EmailConflict => Kind::Conflict,
         }
     }
 
@@ -117,6 +124,8 @@ impl Fault for OauthError {
             OauthError::IdToken(_) => "auth.oauth.id_token",
             OauthError::Issuer(_) => "auth.oauth.issuer",
             OauthError::Nonce(_) => "auth.oauth.nonce",
+            OauthError::Wallet(_) => "auth.oauth.wallet",
+            OauthError::EmailConflict => "auth.oauth.email_conflict",
             OauthError::NoEmail => "auth.oauth.no_email",
             OauthError::Unverified(_) => "auth.oauth.unverified",
             OauthError::LinkingOff => "auth.oauth.linking_off",

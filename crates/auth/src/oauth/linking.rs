@@ -31,6 +31,14 @@ pub struct Question {
     pub account: String,
 }
 
+/// What is left would be known by an address that somebody else has.
+fn conflict(error: pg::Error) -> Error {
+    match error.database().map(|database| &*database.sqlstate) {
+        Some("23505") => OauthError::EmailConflict.into(),
+        Some(_) | None => error.into(),
+    }
+}
+
 impl Auth {
     /// Removes a way into one's own account; every other session ends, since it may have come that way.
     pub async fn unlink_identity(
@@ -67,7 +75,7 @@ impl Auth {
             let confirmed = next.as_ref().map(|_| now);
             let row: [Param; 5] =
                 [user.id.into(), next.into(), confirmed.into(), is_password.into(), now.into()];
-            tx.execute(own::SET_EMAIL, row).await.map_err(|_| Error::EmailExists)?;
+            tx.execute(own::SET_EMAIL, row).await.map_err(conflict)?;
         }
         tx.execute(own::SET_PROVIDERS, [user.id.into(), now.into()]).await?;
         let happening =

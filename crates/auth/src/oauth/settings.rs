@@ -87,6 +87,9 @@ macro_rules! providers {
             &OIDC_PROVIDERS.definition,
             &CUSTOM_ENABLED.definition,
             &CUSTOM_MAX.definition,
+            &ETHEREUM.definition,
+            &SOLANA.definition,
+            &WALLET_VALIDITY.definition,
             &MANUAL_LINKING.definition,
         ];
     };
@@ -135,6 +138,25 @@ pub static APPLE_PRIVATE_KEY: Setting<Option<Secret<String>>> =
 pub static OIDC_PROVIDERS: Setting<Vec<OidcProvider>> = Setting::new("auth.oidc_providers", "").changes(
     "further OpenID Connect providers: a list of id, issuer, client_id, client_secret, scopes, enabled",
 );
+
+/// Signing in with an Ethereum wallet.
+pub static ETHEREUM: Setting<bool> = Setting::new("auth.external.web3.ethereum", "false")
+    .also(&[Alias::same("GOTRUE_EXTERNAL_WEB3_ETHEREUM_ENABLED", Guide::Other)])
+    .changes("whether people can sign in with a text that their Ethereum wallet signed; accounts made that way have no address");
+
+/// Signing in with a Solana wallet.
+pub static SOLANA: Setting<bool> = Setting::new("auth.external.web3.solana", "false")
+    .also(&[Alias::same("GOTRUE_EXTERNAL_WEB3_SOLANA_ENABLED", Guide::Other)])
+    .changes("whether people can sign in with a text that their Solana wallet signed; accounts made that way have no address");
+
+/// How old such a text may be.
+pub static WALLET_VALIDITY: Setting<std::time::Duration> = Setting::new("auth.external.web3.validity", "10m")
+    .also(&[
+        Alias::same("GOTRUE_EXTERNAL_WEB3_ETHEREUM_MAXIMUM_VALIDITY_DURATION", Guide::Other),
+        Alias::same("GOTRUE_EXTERNAL_WEB3_SOLANA_MAXIMUM_VALIDITY_DURATION", Guide::Other),
+    ])
+    .range("30s", "1h")
+    .changes("how long a text that a wallet signed is taken after it was made; each is taken once");
 
 /// Whether administrators may add providers.
 pub static CUSTOM_ENABLED: Setting<bool> = Setting::new("auth.custom_providers.enabled", "true")

@@ -61,6 +61,12 @@ pub(crate) const DELETE_IDENTITY: &str = "delete from auth.identities where id =
 pub(crate) const SET_EMAIL: &str = "update auth.users set email = $2, email_confirmed_at = $3, \
      encrypted_password = case when $4 then '' else encrypted_password end, updated_at = $5 where id = $1";
 
+pub(crate) const FORGET_WALLET_MESSAGES: &str = "delete from palisade.wallet_messages where digest in \
+     (select digest from palisade.wallet_messages where expires_at < $1 limit 100)";
+
+pub(crate) const TAKE_WALLET_MESSAGE: &str =
+    "insert into palisade.wallet_messages (digest, expires_at) values ($1, $2) on conflict do nothing";
+
 pub(crate) const SESSION_OF_USER: &str = "select id from auth.sessions where id = $1 and user_id = $2";
 
 macro_rules! custom_columns {
@@ -123,6 +129,8 @@ pub const ALL: &[&str] = &[
     DELETE_IDENTITY,
     SET_EMAIL,
     SESSION_OF_USER,
+    FORGET_WALLET_MESSAGES,
+    TAKE_WALLET_MESSAGE,
     CUSTOM_PROVIDER,
     CUSTOM_PROVIDERS,
     CUSTOM_OFFERED,

@@ -42,6 +42,8 @@ pub enum Way {
     Passkey,
     /// Nothing: an account without an address.
     Anonymous,
+    /// A text that a wallet signed.
+    Wallet,
     /// Our own OAuth server, for one of its clients.
     OauthServer,
     /// A code of an authenticator.
@@ -56,7 +58,7 @@ pub enum Way {
 
 impl Way {
     /// Every one.
-    const ALL: [Way; 16] = [
+    const ALL: [Way; 17] = [
         Way::Password,
         Way::Otp,
         Way::MagicLink,
@@ -68,6 +70,7 @@ impl Way {
         Way::Saml,
         Way::Passkey,
         Way::Anonymous,
+        Way::Wallet,
         Way::OauthServer,
         Way::Totp,
         Way::PhoneFactor,
@@ -94,6 +97,7 @@ impl Way {
             Way::Saml => "sso/saml",
             Way::Passkey => "passkey",
             Way::Anonymous => "anonymous",
+            Way::Wallet => "web3",
             Way::OauthServer => "oauth_provider/authorization_code",
             Way::Totp => "totp",
             Way::PhoneFactor => "mfa/phone",
@@ -117,6 +121,7 @@ impl Way {
             | Way::Saml
             | Way::Passkey
             | Way::Anonymous
+            | Way::Wallet
             | Way::OauthServer => Level::Aal1,
         }
     }

@@ -7,7 +7,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use super::*;
 
 fn hasher() -> Hasher {
-    Hasher::new(2, &Rng::seeded(1)).unwrap()
+    Hasher::new(2, &Rng::seeded(1), Secret::new([7; 32])).unwrap()
 }
 
 fn secret(text: &str) -> Secret<String> {
@@ -179,7 +179,7 @@ async fn whatever_a_hash_is_made_of_a_password_costs_the_same() {
         Work::of(beginnings.into_iter().chain(["$6$rounds=5000", "$2b$31", "$argon2id$v=19$m=1", "", "$"]));
     let cost = async |password: &str, stored: Option<&str>, work: &Work| {
         let before = hasher.work_done();
-        hasher.verify_alike(&secret(password), stored, work).await.unwrap();
+        hasher.verify_alike(&secret(password), stored, "ann@example.com", work).await.unwrap();
         std::array::from_fn::<u64, 3, _>(|at| hasher.work_done()[at] - before[at])
     };
     let expected = [u64::from(MEMORY_KIB * PASSES) + 64 * 3, 1 << 6, 8 << 4];
@@ -201,6 +201,29 @@ async fn whatever_a_hash_is_made_of_a_password_costs_the_same() {
     let alone = Work::of([]);
     for stored in [Some(ours.as_str()), None] {
         assert_eq!(cost("two", stored, &alone).await, [u64::from(MEMORY_KIB * PASSES), 0, 0]);
+    }
+}
+
+/// Attack row 19. Which memory argon2id reads depends on the salt.
+#[tokio::test]
+async fn names_without_a_hash_have_a_salt_each_and_it_stays_theirs() {
+    let nobodys = Nobodys::new(Secret::new([7; 32]));
+    let hash = nobodys.hash("nobody@example.com").unwrap();
+    assert_eq!(nobodys.hash("nobody@example.com").unwrap(), hash);
+    let made = hasher().hash(&secret("one")).await.unwrap();
+    assert_eq!(hash.len(), made.len(), "it is read as one of ours is: {hash} {made}");
+    let salt_of = |hash: &str| hash.split('$').nth(4).unwrap().to_owned();
+    let mut salts = std::collections::BTreeSet::from([salt_of(&hash), salt_of(&made)]);
+    for at in 0..100 {
+        salts.insert(salt_of(&nobodys.hash(&format!("nobody-{at}@example.com")).unwrap()));
+    }
+    salts.insert(salt_of(&Nobodys::new(Secret::new([8; 32])).hash("nobody@example.com").unwrap()));
+    assert_eq!(salts.len(), 103);
+    // Whoever guesses what it says is not let in by it either.
+    for password in ["", "nobody@example.com", &hash] {
+        let verdict =
+            hasher().verify_alike(&secret(password), None, "nobody@example.com", &Work::default()).await;
+        assert_eq!(verdict.unwrap(), Verdict::Wrong);
     }
 }
 

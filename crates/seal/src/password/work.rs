@@ -1,12 +1,16 @@
 //! What a password costs while hashes of other makes are stored: each of them, for everybody, so that the time of a refusal
 //! does not say whose password is an imported one (attack row 19).
 //!
-//! Invariant: of two passwords that are judged by the same [`Work`], both cost the same, whatever they are compared with.
+//! Invariant: of two passwords that are judged by the same [`Work`], both cost the same, whatever they are compared with. Which
+//! memory argon2id reads depends on the salt, and so does its time, a little: nobody's salts differ from name to name, and
+//! stay what they are for each, as those of accounts do.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use argon2::password_hash::Output;
 use argon2::{Algorithm, Argon2, Params, Version};
+use base::Secret;
 
 use super::{Kind, firebase, within_bounds};
 use crate::limits;
@@ -120,27 +124,52 @@ pub(super) fn of_kind(kind: &Kind, stored: &str) -> Option<Done> {
     }
 }
 
+/// What names have in place of what is not stored for them.
+#[derive(Clone)]
+pub(super) struct Nobodys(Secret<[u8; 32]>);
+
+impl Nobodys {
+    pub(super) fn new(key: Secret<[u8; 32]>) -> Self {
+        Nobodys(key)
+    }
+
+    /// A hash as one of ours would be. It is no password's: it was not made by hashing.
+    pub(super) fn hash(&self, name: &str) -> Option<String> {
+        super::phc(&self.salt(name, "hash"), Output::new(&self.mac(name, "output")).ok()?).ok()
+    }
+
+    fn salt(&self, name: &str, of: &str) -> [u8; 16] {
+        let mut salt = [0; 16];
+        salt.iter_mut().zip(self.mac(name, of)).for_each(|(to, from)| *to = from);
+        salt
+    }
+
+    fn mac(&self, name: &str, of: &str) -> [u8; 32] {
+        crate::keyed_mac(self.0.expose(), format!("{of}\0{name}").as_bytes())
+    }
+}
+
 /// Does the work and forgets what it gave: the time it takes is the point.
-pub(super) fn spend(password: &str, what: Done) {
-    const SALT: [u8; 16] = *b"nobody's salt...";
+pub(super) fn spend(password: &str, what: Done, nobodys: &Nobodys, name: &str) {
+    let salt = nobodys.salt(name, &format!("{what:?}"));
     let bytes = password.as_bytes();
     match what {
         Done::Bcrypt(cost) => {
             let bytes = if bytes.is_empty() { b"x" } else { bytes };
             let most = bytes.get(..bytes.len().min(72)).unwrap_or(b"x");
-            std::hint::black_box(bcrypt::bcrypt(cost, SALT, most));
+            std::hint::black_box(bcrypt::bcrypt(cost, salt, most));
         }
         Done::Other(Other::Argon2 { is_id, memory, passes, lanes }) => {
             let algorithm = if is_id { Algorithm::Argon2id } else { Algorithm::Argon2i };
             if let Ok(params) = Params::new(memory, passes, lanes, None) {
                 let argon2 = Argon2::new(algorithm, Version::V0x13, params);
-                std::hint::black_box(super::apart(&argon2, bytes, &SALT, Params::DEFAULT_OUTPUT_LEN));
+                std::hint::black_box(super::apart(&argon2, bytes, &salt, Params::DEFAULT_OUTPUT_LEN));
             }
         }
         Done::Other(Other::Scrypt { memory_bits, rounds, lanes }) => {
             if let Ok(params) = scrypt::Params::new(memory_bits, rounds, lanes) {
                 let mut derived = [0; 64];
-                let _nobody_looks = scrypt::scrypt(bytes, &SALT, &params, &mut derived);
+                let _nobody_looks = scrypt::scrypt(bytes, &salt, &params, &mut derived);
                 std::hint::black_box(derived);
             }
         }

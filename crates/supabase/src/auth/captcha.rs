@@ -54,9 +54,10 @@ pub(super) fn protect(mut mount: Mount, state: &Arc<State>) -> Mount {
     mount
 }
 
-/// Of the grants only a password is a guess.
+/// Of the grants a password is a guess, and a wallet costs nothing to make.
 fn is_asked_of(ask: &Ask) -> bool {
-    !ask.path.ends_with("/token") || ask.query_param("grant_type").as_deref() == Some("password")
+    !ask.path.ends_with("/token")
+        || ask.query_param("grant_type").is_some_and(|grant| ["password", "web3"].contains(&&*grant))
 }
 
 fn token(ask: &Ask) -> Option<String> {

@@ -26,6 +26,10 @@ pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
         let body = json!({ "error": "invalid request", "error_description": error.to_string() });
         return Answer::json_with(StatusCode::BAD_REQUEST, &body);
     }
+    if let Some(Error::Oauth(error @ OauthError::Wallet(_))) = failure.downcast_ref::<Error>() {
+        let body = json!({ "error": "invalid_grant", "error_description": error.to_string() });
+        return Answer::json_with(StatusCode::BAD_REQUEST, &body);
+    }
     let (status, code) = match (failure.downcast_ref::<Error>(), failure.downcast_ref::<web::Error>()) {
         (Some(error), _) => of_auth(error),
         (None, Some(error)) => of_web(error),
@@ -133,6 +137,8 @@ fn of_oauth(error: &OauthError) -> (StatusCode, &'static str) {
         OauthError::Denied(_) => (S::FORBIDDEN, "access_denied"),
         OauthError::Outside(_) | OauthError::Answer(_) => (S::BAD_REQUEST, "unexpected_failure"),
         OauthError::IdToken(_) | OauthError::Nonce(_) => (S::BAD_REQUEST, "invalid_request"),
+        OauthError::Wallet(_) => (S::BAD_REQUEST, "invalid_grant"),
+        OauthError::EmailConflict => (UNPROCESSABLE, "email_conflict_identity_not_deletable"),
         OauthError::Issuer(_) => (S::BAD_REQUEST, "provider_disabled"),
         OauthError::NoEmail => (S::BAD_REQUEST, "email_address_not_provided"),
         OauthError::Unverified(_) => (S::FORBIDDEN, "provider_email_needs_verification"),
@@ -333,7 +339,9 @@ fn status_of_disabled(code: &str) -> StatusCode {
         | "mfa_factor_not_found"
         | "identity_not_found" => StatusCode::NOT_FOUND,
         "otp_expired" => StatusCode::FORBIDDEN,
-        "provider_disabled" | "validation_failed" | "invalid_credentials" => StatusCode::BAD_REQUEST,
+        "provider_disabled" | "validation_failed" | "invalid_credentials" | "web3_unsupported_chain" => {
+            StatusCode::BAD_REQUEST
+        }
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

@@ -33,6 +33,17 @@ pub struct Refresh {
     pub refresh_token: Option<String>,
 }
 
+/// What a wallet signed, at `POST /token`.
+#[derive(Deserialize)]
+pub struct Wallet {
+    #[serde(default)]
+    pub chain: Option<String>,
+    #[serde(default)]
+    pub message: Option<String>,
+    #[serde(default, deserialize_with = "filled_secret")]
+    pub signature: Option<Secret<String>>,
+}
+
 /// The end of a flow, at `POST /token`.
 #[derive(Deserialize)]
 pub struct Exchange {

@@ -20,6 +20,7 @@ mod links;
 mod mfa;
 mod oauth;
 mod page;
+mod scim;
 mod server;
 mod service;
 mod sessions;
@@ -95,6 +96,7 @@ fn routes() -> Vec<Route<State>> {
         .chain(identities::ROUTES)
         .chain(custom_providers::ROUTES)
         .chain(server::ROUTES)
+        .chain(scim::ROUTES)
         .collect()
 }
 

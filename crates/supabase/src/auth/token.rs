@@ -1,7 +1,8 @@
-//! `POST /token?grant_type=…`: a password, a refresh token or a flow's code for a session.
+//! `POST /token?grant_type=…`: a password, a refresh token, a flow's code or a wallet's signature for a session.
 
 use std::sync::Arc;
 
+use ::auth::oauth::WalletGrant;
 use ::auth::{Error, Grant};
 use base::Secret;
 use web::{Answer, Ask, Cx, Handled, Rate, Reply};
@@ -39,9 +40,7 @@ pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
                 state.auth.exchange_code(&code, &verifier, &visit(&cx, &ask)).await?
             }
             Some("id_token") => super::id_token::grant(&state, &cx, &ask).await?,
-            Some("web3") => {
-                return Err(Error::disabled("web3_provider_disabled", "Web3 provider is disabled").into());
-            }
+            Some("web3") => by_wallet(&state, &cx, &ask).await?,
             _ => return Err(Error::disabled("invalid_credentials", "unsupported_grant_type").into()),
         };
         Ok(granted.map(|grant| shape::signed_in(&grant, &state.auth.rules().public_url)))
@@ -64,6 +63,16 @@ async fn by_password(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, 
         }
     };
     Ok(state.auth.sign_in(&email, &password, &visit(cx, ask)).await?)
+}
+
+async fn by_wallet(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, base::Failure> {
+    let asked: fields::Wallet = ask.json()?;
+    let asked = WalletGrant {
+        chain: asked.chain.unwrap_or_default(),
+        message: asked.message.unwrap_or_default(),
+        signature: asked.signature.unwrap_or_else(|| Secret::from("")),
+    };
+    Ok(state.auth.sign_in_with_wallet(asked, &visit(cx, ask)).await?)
 }
 
 /// Upstream's OAuth shape, whatever the version header says.

@@ -63,6 +63,7 @@ const WITHOUT_CONTROL: &[&str] = &[
     "auth.otp_length",
     "auth.password_breached_api_url",
     "auth.phone_enabled",
+    "auth.scim.enabled",
     "auth.second_prefix",
     "auth.secure_email_change",
     "auth.single_session",

@@ -169,6 +169,68 @@ async fn a_signed_in_person_links_another_identity_and_unlinks_it() {
     assert!(app.audited("auth.identity_linked").await && app.audited("auth.identity_unlinked").await);
 }
 
+/// An account may be known by an address that another account is known by too, as an identity of it. Only while it is that.
+#[tokio::test]
+async fn an_identity_whose_end_would_give_an_account_somebody_elses_address_stays() {
+    let idp = Idp::start().await;
+    let app = today(with_idp(&idp)).await;
+    let ann = app.person("ann").await;
+    let path = format!(
+        "/auth/v1/user/identities/authorize?provider=keycloak&redirect_to={BACK}&skip_http_redirect=true\
+         &code_challenge={CHALLENGE}&code_challenge_method=s256&login_hint=s-9~bob%40example.com~true~Ann"
+    );
+    let url = ann.client.get(&path).await.expect(200).field("url");
+    let back = browser(&app).follow(&url, BACK).await;
+    exchange(&app, &back).await.expect(200);
+    let bob = app.person("bob").await;
+    let of_ann = async || ann.client.get("/auth/v1/user").await.expect(200).value();
+    let before = of_ann().await;
+    let all = before["identities"].as_array().unwrap().clone();
+    let own = all.iter().find(|one| one["provider"] == "email").unwrap()["identity_id"].as_str().unwrap();
+    let unlink = format!("/auth/v1/user/identities/{own}");
+    let refused = ann.client.send(http::Method::DELETE, &unlink, &[], "".into()).await.expect(422).value();
+    assert_eq!(refused["error_code"], "email_conflict_identity_not_deletable");
+    let after = of_ann().await;
+    assert_eq!(
+        (&after["email"], after["identities"].as_array().unwrap().len()),
+        (&json!("ann@example.com"), 2)
+    );
+    // The neighbour: once the address is nobody else's, the same is done.
+    let path = format!("/auth/v1/admin/users/{}", bob.id);
+    app.service().send(http::Method::DELETE, &path, &[], "".into()).await.expect(200);
+    ann.client.send(http::Method::DELETE, &unlink, &[], "".into()).await.expect(200);
+    assert_eq!(of_ann().await["email"], "bob@example.com");
+}
+
+/// What provisioning services ask first, where it is on.
+#[tokio::test]
+async fn the_documents_of_scim_say_that_nothing_is_provisioned_and_are_off_unless_set() {
+    let doors =
+        ["ServiceProviderConfig", "ResourceTypes", "Schemas"].map(|name| format!("/auth/v1/scim/v2/{name}"));
+    let off = TestApp::start().await;
+    for door in &doors {
+        assert_eq!(off.stranger().get(door).await.expect(404).field("error_code"), "feature_disabled");
+    }
+    let app = TestApp::builder().with("auth.scim.enabled", "true").start().await;
+    for (at, door) in doors.iter().enumerate() {
+        let seen = app.stranger().get(door).await.expect(200);
+        assert_eq!(seen.header("content-type"), "application/scim+json");
+        let said = seen.value();
+        match at {
+            0 => {
+                assert_eq!(said["schemas"][0], "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig");
+                for feature in ["patch", "bulk", "filter", "changePassword", "sort", "etag"] {
+                    assert_eq!(said[feature]["supported"], false, "{feature}");
+                }
+                assert_eq!(said["authenticationSchemes"], json!([]));
+            }
+            _ => assert_eq!((&said["totalResults"], &said["Resources"]), (&json!(0), &json!([]))),
+        }
+    }
+    // Nothing else of it is there.
+    app.service().get("/auth/v1/scim/v2/Users").await.expect(404);
+}
+
 #[tokio::test]
 async fn linking_without_a_challenge_asks_on_a_page_that_works_without_a_script() {
     let idp = Idp::start().await;

@@ -60,7 +60,9 @@ async fn get(data: &Path, path: &str) -> Result<Value, Error> {
 }
 
 async fn types(zod: bool, at: &At) -> Done {
-    let answer = get(&at.data, if zod { "/admin/v1/types?as=zod" } else { "/admin/v1/types" }).await?;
+    let answer =
+        get(&at.data, if zod { "/admin/v1/types?probes=no&as=zod" } else { "/admin/v1/types?probes=no" })
+            .await?;
     say(answer["types"].as_str().unwrap_or_default().trim_end());
     Ok(Exit::Success)
 }

@@ -59,10 +59,10 @@ impl Field {
         Field { name: name.into(), path: Vec::new() }
     }
 
-    /// The name a selected field gets when none was asked for: the last key, or the column's name.
+    /// The name a selected field gets when none was asked for: the last key that is a name, or the column's name.
     pub fn default_alias(&self) -> &str {
         let last_key = self.path.iter().rev().find_map(|step| match &step.to {
-            JsonKey::Key(key) => Some(key.as_str()),
+            JsonKey::Key(key) => Some(key.as_str()).filter(|key| !key.is_empty()),
             JsonKey::Index(_) => None,
         });
         last_key.unwrap_or(&self.name)
@@ -526,6 +526,8 @@ pub struct Outcome {
     pub response_status: Option<String>,
     /// Whether it is what came of the same write before; nothing was done this time.
     pub replayed: bool,
+    /// The names of honey rows that were read for it, with commas between them.
+    pub touched: Option<String>,
 }
 
 /// What the operator allows of any ask.

@@ -25,7 +25,7 @@ pub mod typings;
 
 pub use catalog::Scope;
 pub use error::{Called, Candidate, Error};
-pub use pipe::{Data, Prepared};
+pub use pipe::{Data, OnBait, Prepared};
 pub use repeat::ForgetAnswers;
 pub use run::{Begun, Stream};
 pub use settings::SETTINGS;

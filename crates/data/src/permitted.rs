@@ -37,7 +37,7 @@ pub async fn read(
     schema: &str,
     mut setup: Setup,
 ) -> Result<Permitted, Error> {
-    catalog.surround(&mut setup, pg, caller)?;
+    catalog.surround(&mut setup, caller)?;
     let statement = Statement::new(PERMITTED, [Param::from(schema)]);
     let rows = pg.once(caller, Once { setup, ..Once::read(statement) }).await?.into_inner();
     let mut permitted = Permitted::default();

@@ -18,6 +18,9 @@ use crate::plan::{self, Plan};
 use crate::run;
 use crate::sql::{self, Compiled};
 
+/// Told of a caller and of the honey row that they read.
+pub type OnBait = Arc<dyn Fn(&Caller, &str) + Send + Sync>;
+
 /// The data API's state. Cheap to clone.
 #[derive(Clone)]
 pub struct Data(Arc<Inner>);
@@ -31,6 +34,8 @@ struct Inner {
     retention: Duration,
     /// Large answers that are being sent.
     held: Held,
+    /// Told of whoever reads a row that nobody has a reason to read, and of its name.
+    on_bait: OnBait,
     /// Held while a snapshot is taken, so that an older one never replaces a newer.
     taking: tokio::sync::Mutex<()>,
 }
@@ -48,13 +53,13 @@ pub struct Prepared {
 impl Data {
     /// Without a snapshot yet: the first [`Data::reload`] takes it. `pg` is for the catalog; asks bring their own.
     pub fn new(pg: Pg, scope: Scope) -> Self {
-        Data::keeping(pg, scope, RETENTION)
+        Data::keeping(pg, scope, RETENTION, Arc::new(|_, _| ()))
     }
 
-    /// The same, with how long answers to writes that may come again are kept.
-    pub fn keeping(pg: Pg, scope: Scope, retention: Duration) -> Self {
+    fn keeping(pg: Pg, scope: Scope, retention: Duration, on_bait: OnBait) -> Self {
         Data(Arc::new(Inner {
             retention,
+            on_bait,
             pg,
             scope,
             catalog: ArcSwap::default(),
@@ -66,12 +71,17 @@ impl Data {
 
     /// With its first snapshot.
     pub async fn open(pg: Pg, scope: Scope) -> Result<Self, Error> {
-        Data::open_keeping(pg, scope, RETENTION).await
+        Data::open_keeping(pg, scope, RETENTION, Arc::new(|_, _| ())).await
     }
 
-    /// The same, with how long answers to writes that may come again are kept.
-    pub async fn open_keeping(pg: Pg, scope: Scope, retention: Duration) -> Result<Self, Error> {
-        let data = Data::keeping(pg, scope, retention);
+    /// The same, with how long answers to writes that may come again are kept, and who is told of baits that are read.
+    pub async fn open_keeping(
+        pg: Pg,
+        scope: Scope,
+        retention: Duration,
+        on_bait: OnBait,
+    ) -> Result<Self, Error> {
+        let data = Data::keeping(pg, scope, retention, on_bait);
         data.reload().await?;
         Ok(data)
     }
@@ -156,7 +166,7 @@ impl Data {
         if !run::flows(&plan, &compiled, catalog.functions_answer) {
             return Ok(None);
         }
-        let mut setup = self.fitted((pg, caller), setup, &ask.relation.schema, &plan, &catalog)?;
+        let mut setup = self.fitted(caller, setup, &ask.relation.schema, &plan, &catalog)?;
         run::surround(&mut setup, &plan);
         Ok(Some(match run::flow(pg, caller, setup, &plan, compiled).await? {
             run::Begun::Whole(reply) => run::Begun::Whole(self.counted(reply, true)?),
@@ -251,12 +261,23 @@ impl Data {
         (plan, compiled): (&Plan, Compiled),
         catalog: &Catalog,
     ) -> Result<Reply<Outcome>, Error> {
-        let setup = self.fitted((pg, caller), setup, schema, plan, catalog)?;
+        let setup = self.fitted(caller, setup, schema, plan, catalog)?;
         let answers = catalog.functions_answer;
         let around =
             run::Around { answers, retention: self.0.retention, watched: catalog.writes_are_watched };
-        let reply = run::run(pg, caller, setup, plan, compiled, around).await?;
+        let reply = run::run(pg, caller, setup, plan, compiled, around).await?.try_map(|outcome| {
+            self.tell_of_reads(caller, outcome.touched.as_deref());
+            Ok::<_, Error>(outcome)
+        })?;
         self.counted(reply, !plan.writes)
+    }
+
+    /// Tells of honey rows whose names a read left.
+    pub(crate) fn tell_of_reads(&self, caller: &Caller, names: Option<&str>) {
+        let mut names: Vec<&str> = names.into_iter().flat_map(|names| names.split(',')).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().for_each(|name| (self.0.on_bait)(caller, name));
     }
 
     /// A large answer counts until it is sent; one that would be too much is refused, where nothing was written.
@@ -287,16 +308,25 @@ impl Data {
         self.0.retention
     }
 
+    /// What surrounds any read of a caller's in a schema, for whoever asks PostgreSQL as them without a plan: the settings of their
+    /// role, the path of names, the function that is called first.
+    pub fn surroundings(&self, caller: &Caller, schema: &str) -> Result<Setup, Error> {
+        let mut setup = Setup::default();
+        self.taken()?.surround(&mut setup, caller)?;
+        setup.search_path = Some(self.search_path(schema));
+        Ok(setup)
+    }
+
     /// What surrounds a plan, without what nobody there looks at.
     fn fitted(
         &self,
-        (pg, caller): (&Pg, &Caller),
+        caller: &Caller,
         mut setup: Setup,
         schema: &str,
         plan: &Plan,
         catalog: &Catalog,
     ) -> Result<Setup, Error> {
-        catalog.surround(&mut setup, pg, caller)?;
+        catalog.surround(&mut setup, caller)?;
         if setup.search_path.is_none() {
             setup.search_path = Some(self.search_path(schema));
         }

@@ -148,6 +148,7 @@ pub(crate) fn read(kept: Vec<u8>) -> Result<Outcome, Error> {
         response_headers: facts.headers,
         response_status: facts.status,
         replayed: true,
+        touched: None,
     })
 }
 

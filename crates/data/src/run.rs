@@ -18,10 +18,11 @@ use crate::plan::{Act, BodyShape, Change, Plan};
 use crate::repeat::{self, Known};
 use crate::sql::{Compiled, Form};
 
-/// What user code may have set, and how many rows an insert updated.
+/// What user code may have set, how many rows an insert updated, and which honey rows were read.
 pub const TAIL: &str = "select nullif(pg_catalog.current_setting('response.headers', true), ''), \
     nullif(pg_catalog.current_setting('response.status', true), ''), \
-    nullif(pg_catalog.current_setting('palisade.updated', true), '')";
+    nullif(pg_catalog.current_setting('palisade.updated', true), ''), \
+    nullif(pg_catalog.current_setting('palisade.touched', true), '')";
 
 /// Makes a rolled back answer tell of violations that only a commit would have found.
 pub const CHECK_DEFERRED: &str = "set constraints all immediate";
@@ -56,7 +57,7 @@ pub async fn run(
         say_who(&mut setup, caller);
     }
     let explained = plan.terms.explain.is_some();
-    let tail = !explained && (answers || compiled.counts_updates);
+    let tail = !explained && (answers || compiled.counts_updates || compiled.baited);
     let terms = &plan.terms;
     let repeat = terms.repeat.as_ref().filter(|_| plan.writes && !explained && !terms.roll_back);
     // A read that is refused after its transaction has ended has changed as little as one refused before.
@@ -149,6 +150,7 @@ fn told(mut outcome: Outcome, tail: Option<&Rows>) -> Result<Outcome, Error> {
     outcome.response_status = row.at(1)?;
     let updated: Option<i64> = row.at(2)?;
     outcome.inserted = outcome.inserted.map(|inserted| inserted - updated.unwrap_or(0));
+    outcome.touched = row.at(3)?;
     Ok(outcome)
 }
 
@@ -181,6 +183,7 @@ pub fn flows(plan: &Plan, compiled: &Compiled, answers: bool) -> bool {
         && free
         && terms.count.is_none()
         && !answers
+        && !compiled.baited
         && Growing::of(&plan.body).is_some()
 }
 

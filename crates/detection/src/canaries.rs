@@ -156,6 +156,12 @@ impl Detection {
         self.0.audit.refused(if elsewhere { entry.detail("asked_by", "another site") } else { entry });
     }
 
+    /// Tells of a row that was read without being shown: counted, summed up, or without the column that the mark stands in.
+    pub fn read_row(&self, caller: &Caller, name: &str) {
+        let entry = Entry::by(caller, Event::CanaryTouched).about(format!("canary:{name}"));
+        self.0.audit.refused(entry.because("canary.row").detail("act", "read"));
+    }
+
     /// Every path that nobody has a reason to ask for.
     pub fn canary_paths(&self) -> Vec<String> {
         PATHS.iter().map(|path| (*path).to_owned()).chain(self.0.own_paths.iter().cloned()).collect()

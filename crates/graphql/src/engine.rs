@@ -267,7 +267,7 @@ impl Engine {
             let repeat = place.repeat.as_ref().map(|repeat| (repeat, self.data.retention()));
             graph::run_write(place.pg, place.caller, &role.catalog, setup, &changes, repeat).await
         } else if let Some(read) = &plan.read {
-            graph::run_read(place.pg, place.caller, &role.catalog, setup, read, &slots).await
+            graph::run_read(&self.data, place.pg, place.caller, &role.catalog, setup, read, &slots).await
         } else {
             Ok(Reply::untouched(Vec::new(), "everything was known"))
         };

@@ -167,6 +167,8 @@ SELECT 16, 'trigger', format('%s %I', r.name, tgname), pg_get_triggerdef(t.oid) 
   FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal AND t.tgparentid = 0
    -- Canaries are the operator's, not the application's.
    AND t.tgfoid IS DISTINCT FROM to_regprocedure('detection.touched()')
+   -- Follows from the publication.
+   AND t.tgfoid IS DISTINCT FROM to_regprocedure('realtime.capture()')
 UNION ALL
 SELECT 17, 'row level security', name, '', format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name), NULL,
        format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY', name)

@@ -22,7 +22,7 @@ fn types(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
             Some("zod") => Language::Zod,
             _ => Language::TypeScript,
         };
-        let text = typings::write(&state.data.catalog(), language);
+        let text = typings::write(&state.data.catalog(), language, ask.query_param("probes").is_none());
         Ok(Reply::untouched(Answer::json(&json!({ "types": text })), "the snapshot of the catalog"))
     })
 }

@@ -89,6 +89,12 @@ struct Lanes {
     reasons: [Count; Reason::ALL.len()],
 }
 
+/// Whether an object is one that a probe of a control makes and removes again: no part of the application.
+pub fn is_of_a_probe(name: &str) -> bool {
+    let rest = name.strip_prefix("palisade_probe_").and_then(|rest| rest.split_at_checked(16));
+    rest.is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 impl Pg {
     /// Opens the lanes. Connections are made when they are first needed, and again whenever they break; only what may
     /// never be tried (plaintext to another machine) is refused here. Must be called in a tokio runtime.

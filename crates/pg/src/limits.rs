@@ -45,11 +45,18 @@ pub const SETTINGS_MORE: Limit =
 
 /// Bytes of one result held in memory.
 pub const RESULT_BYTES: Limit =
-    Limit::new("result_bytes_max", 256 << 20, "a result is held whole; larger ones are drained and refused");
+    Limit::new("result_bytes_max", 64 << 20, "a result is held whole; larger ones are drained and refused");
 
 /// Chunks of a streamed result that wait for their reader.
 pub const FLOW_CHUNKS: Limit =
-    Limit::new("flow_chunks_max", 4, "each is what one read of the socket gave, 32 KiB or one larger row");
+    Limit::new("flow_chunks_max", 4, "each is of `flow_chunk_bytes` or one larger row");
+
+/// Bytes of rows of a streamed result that go to their reader together, once the first have gone.
+pub const FLOW_CHUNK_BYTES: Limit = Limit::new(
+    "flow_chunk_bytes",
+    32 << 10,
+    "PostgreSQL writes 8 KiB at a time, and handing each on would cost a wake-up and a write of its own",
+);
 
 /// Bytes written to a socket in one go.
 pub const WRITE_BYTES: Limit =

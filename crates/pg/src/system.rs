@@ -34,13 +34,15 @@ pub enum Reason {
     Hook,
     /// Forgetting kept answers to writes whose time is over.
     Repeats,
+    /// Rows that changed, on their way to whoever may see them: written down by triggers, judged as each caller, and forgotten.
+    Changes,
     /// The demo application's schema and data, in `dev` only.
     Demo,
 }
 
 impl Reason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Reason; 16] = [
+    pub const ALL: [Reason; 17] = [
         Reason::Identify,
         Reason::OwnAccount,
         Reason::Administer,
@@ -56,6 +58,7 @@ impl Reason {
         Reason::Shipping,
         Reason::Hook,
         Reason::Repeats,
+        Reason::Changes,
         Reason::Demo,
     ];
 }

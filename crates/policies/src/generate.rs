@@ -30,6 +30,8 @@ pub(crate) enum Belongs {
     Members { column: String, table: String, tenant: String, user: String },
     /// Rows belong to whoever owns what a foreign key points at.
     Through { column: String, table: String, key: String, condition: String },
+    /// The same with a key of several columns.
+    ThroughMany { columns: Vec<String>, table: String, keys: Vec<String>, condition: String },
 }
 
 /// Names that say who a row belongs to, the likeliest first.
@@ -109,8 +111,18 @@ pub(crate) fn belongs(facts: &Facts, table: &Relation, deep: usize) -> Option<Be
 
 fn through(facts: &Facts, table: &Relation, key: &Constraint, deep: usize) -> Option<Belongs> {
     let parent = facts.relation(key.target).filter(|one| one.oid != table.oid && one.schema != "auth")?;
-    let here = column(facts, table.oid, &key.columns)?.name.clone();
-    let there = column(facts, parent.oid, &key.target_columns)?.name.clone();
+    let names = |relation: u32, numbers: &[i16]| {
+        let name = |number: &i16| facts.column(relation, *number).map(|one| one.name.clone());
+        numbers.iter().map(name).collect::<Option<Vec<String>>>()
+    };
+    let (columns, keys) = (names(table.oid, &key.columns)?, names(parent.oid, &key.target_columns)?);
+    let ([here], [there]) = (columns.as_slice(), keys.as_slice()) else {
+        let above = belongs(facts, parent, deep + 1)?;
+        let open = !matches!(above, Belongs::Membership { .. });
+        let condition = condition(&above);
+        return open.then(|| Belongs::ThroughMany { columns, table: parent.quoted(), keys, condition });
+    };
+    let (here, there) = (here.clone(), there.clone());
     Some(match belongs(facts, parent, deep + 1)? {
         Belongs::Members { column, table, tenant, user } if column == there => {
             Belongs::Members { column: here, table, tenant, user }
@@ -172,6 +184,32 @@ fn condition(belongs: &Belongs) -> String {
         Belongs::Through { column, table, key, condition } => {
             format!("{} IN (SELECT {} FROM {table} WHERE {condition})", name(column), name(key))
         }
+        Belongs::ThroughMany { columns, table, keys, condition } => {
+            format!("({}) IN (SELECT {} FROM {table} WHERE {condition})", listed(columns), listed(keys))
+        }
+    }
+}
+
+fn listed(columns: &[String]) -> String {
+    columns.iter().map(|one| pg::admin::quote_name(one)).collect::<Vec<_>>().join(", ")
+}
+
+/// Other columns that lead where this one does: whose rows those are nobody but the operator can say.
+fn others(facts: &Facts, table: &Relation, columns: &[String]) -> String {
+    let names = |key: &Constraint| -> Vec<String> {
+        let name = |number: &i16| facts.column(table.oid, *number).map(|one| one.name.clone());
+        key.columns.iter().filter_map(name).collect()
+    };
+    let keys: Vec<&Constraint> = facts.constraints_of(table.oid, "f").collect();
+    let Some(chosen) = keys.iter().find(|key| names(key) == columns) else { return String::new() };
+    let alike = keys.iter().filter(|key| key.target == chosen.target && names(key) != columns);
+    let alike: Vec<String> = alike.map(|key| names(key).join(", ")).collect();
+    match alike.as_slice() {
+        [] => String::new(),
+        some => format!(
+            "; so does {}, whom this policy does not know: give --using and --check where they may see it too",
+            some.join(" and ")
+        ),
     }
 }
 
@@ -190,10 +228,10 @@ fn secured(table: &Relation) -> Vec<String> {
 
 fn word(facts: &Facts, table: &Relation, belongs: &Belongs) -> Proposal {
     let condition = condition(belongs);
-    let (column, why, everything) = match belongs {
-        Belongs::Owner(owner) => (owner, format!("{owner} references auth.users"), true),
+    let (columns, why, everything) = match belongs {
+        Belongs::Owner(owner) => (vec![owner.clone()], format!("{owner} references auth.users"), true),
         Belongs::Membership { user } => (
-            user,
+            vec![user.clone()],
             "it says who belongs to what, so people read their own rows and write none".to_owned(),
             false,
         ),
@@ -201,27 +239,31 @@ fn word(facts: &Facts, table: &Relation, belongs: &Belongs) -> Proposal {
             let whole = facts.constraints_of(table.oid, "p").any(|key| {
                 self::column(facts, table.oid, &key.columns).is_some_and(|own| own.name == *column)
             });
-            (column, format!("{members} says who belongs to it"), !whole)
+            (vec![column.clone()], format!("{members} says who belongs to it"), !whole)
         }
         Belongs::Through { column, table: parent, .. } => {
-            (column, format!("{column} leads to {parent}"), true)
+            (vec![column.clone()], format!("{column} leads to {parent}"), true)
+        }
+        Belongs::ThroughMany { columns, table: parent, .. } => {
+            (columns.clone(), format!("{} lead to {parent}", columns.join(" and ")), true)
         }
     };
+    let why = why + &others(facts, table, &columns);
     let mut statements = secured(table);
     statements.push(if everything {
         policy("user_isolation", table, "ALL", Some(&condition), Some(&condition))
     } else {
         policy("user_isolation", table, "SELECT", Some(&condition), None)
     });
-    let number = facts.columns_of(table.oid).find(|one| one.name == *column).map(|one| one.number);
+    let first = columns.first().and_then(|first| facts.columns_of(table.oid).find(|one| one.name == *first));
     let leads = |number: i16| {
         facts
             .indexes
             .iter()
             .any(|index| index.relation == table.oid && index.columns.first() == Some(&number))
     };
-    if number.is_some_and(|number| !leads(number)) {
-        statements.push(format!("CREATE INDEX ON {} ({})", table.quoted(), pg::admin::quote_name(column)));
+    if first.is_some_and(|first| !leads(first.number)) {
+        statements.push(format!("CREATE INDEX ON {} ({})", table.quoted(), listed(&columns)));
     }
     Proposal { table: table.title(), why, statements }
 }

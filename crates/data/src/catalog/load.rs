@@ -11,7 +11,7 @@ use super::before::{self, Before};
 use super::bounds::{self, Bound};
 use super::check::{self, Asked};
 use super::function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
-use super::relation::{Column, Relation, RelationId, RelationKind, Served};
+use super::relation::{Bait, Column, Relation, RelationId, RelationKind, Served};
 use super::ruled::{self, Ruling};
 use super::types::{Type, TypeKind, Types, oid};
 use super::view::{self, Source};
@@ -264,6 +264,7 @@ fn read_relation(row: Row<'_>, raw: &mut Raw) -> Result<(), Error> {
         comment,
         policies: row.at(13)?,
         of_extension: flag(row, 14)?,
+        baits: row.at::<Option<String>>(15)?.map(|text| Bait::read(&text)).unwrap_or_default(),
         served: if partition { Served::Partition } else { Served::NotExposed },
         ..Relation::default()
     });
@@ -444,6 +445,13 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
             ..raw.function
         })
         .collect();
+    // Relations took theirs: what is left are those of composite types.
+    let composites = columns
+        .into_iter()
+        .map(|(oid, columns)| {
+            (oid, columns.into_iter().map(|column| (column.name, column.type_oid)).collect())
+        })
+        .collect();
     let (functions, closed) = gate::decide_functions(functions, scope);
     let handlers = raw
         .handlers
@@ -477,6 +485,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         links,
         functions: by_function_name,
         types,
+        composites,
         representations: raw.representations,
         handlers,
         closed,

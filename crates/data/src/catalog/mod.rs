@@ -22,7 +22,7 @@ pub use bounds::Bound;
 pub use function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
 pub use links::{Columns, Link, LinkKind};
 pub use load::{Raw, build, fingerprint, read, roles};
-pub use relation::{Column, Relation, RelationId, RelationKind, Served};
+pub use relation::{Bait, Column, Relation, RelationId, RelationKind, Served};
 pub use roles::{RoleSettings, Roles};
 pub use types::{Type, TypeKind, Types};
 
@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use base::Caller;
-use pg::{Pg, Setup};
+use pg::Setup;
 
 use crate::ask::Name;
 
@@ -86,6 +86,8 @@ pub struct Catalog {
     pub functions: BTreeMap<(Arc<str>, Arc<str>), Vec<Function>>,
     /// Types by oid and name.
     pub types: Types,
+    /// Fields of composite types, in order, with their types: by `pg_class.oid`.
+    pub composites: HashMap<u32, Vec<(Arc<str>, u32)>>,
     /// Functions that show or read a domain's values, by source and target type.
     pub representations: HashMap<(u32, u32), (Arc<str>, Arc<str>)>,
     /// Functions that make a media type.
@@ -127,9 +129,9 @@ pub struct Catalog {
 
 impl Catalog {
     /// What every request of a role begins with: its settings, and the function that is called first.
-    pub(crate) fn surround(&self, setup: &mut Setup, pg: &Pg, caller: &Caller) -> Result<(), crate::Error> {
+    pub(crate) fn surround(&self, setup: &mut Setup, caller: &Caller) -> Result<(), crate::Error> {
         if let Some(settings) = self.roles.get(caller.role.name()) {
-            settings.surround(setup, pg.statement_timeout(&caller.role));
+            settings.surround(setup);
         }
         self.before.surround(setup)
     }

@@ -101,6 +101,26 @@ pub struct Column {
     pub bounds: Vec<Bound>,
 }
 
+/// A honey row, as the trigger on its table knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bait {
+    /// What the canary is called.
+    pub name: Arc<str>,
+    /// What stands in the row and nowhere else.
+    pub mark: Arc<str>,
+}
+
+impl Bait {
+    /// From the arguments of triggers, each ended by a NUL as PostgreSQL escapes it.
+    pub(super) fn read(arguments: &str) -> Arc<[Bait]> {
+        let one = |text: &str| {
+            let mut parts = text.split("\\000").filter(|part| !part.is_empty());
+            Some(Bait { name: parts.next()?.into(), mark: parts.next()?.into() })
+        };
+        arguments.split(' ').filter_map(one).collect()
+    }
+}
+
 /// A table, view or foreign table.
 #[derive(Clone, Debug, Default)]
 pub struct Relation {
@@ -146,6 +166,9 @@ pub struct Relation {
     pub acknowledged: Option<Arc<str>>,
     /// What its comment says.
     pub comment: Option<Arc<str>>,
+    /// Rows in it that nobody has a reason to read. None are known where some caller may read some columns only: to look for
+    /// the mark, all of a row is read.
+    pub baits: Arc<[Bait]>,
     /// Whether it is served.
     pub served: Served,
 }

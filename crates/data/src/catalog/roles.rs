@@ -1,8 +1,8 @@
 //! Settings of the roles that callers become (`ALTER ROLE … SET`): a session of theirs would begin with them, so their
 //! transactions do.
 //!
-//! Invariants: a role's time for a statement only shortens what our settings allow it; what decides whose request it is, where
-//! names are looked for and how answers are read stays ours.
+//! Invariants: a time for statements that an administrator gave a role comes before that of our settings, but some time there
+//! always is; what decides whose request it is, where names are looked for and how answers are read stays ours.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub(super) fn read(rows: &Rows) -> Result<Roles, Error> {
         }
         let settings = roles.entry(role.as_str().into()).or_default();
         match &*known {
+            // What we gave the role is what our settings say, and they may say otherwise by now.
+            "statement_timeout" if pg::bootstrap::is_our_time(&value) => {}
             "statement_timeout" => settings.timeout = duration(&value).filter(|time| !time.is_zero()),
             "default_transaction_isolation" => settings.isolation = Isolation::named(&value),
             _ => {
@@ -72,12 +74,9 @@ pub(super) fn read(rows: &Rows) -> Result<Roles, Error> {
 }
 
 impl RoleSettings {
-    /// In front of everything else, so that what a request or a function says comes later and holds. `most`: what our settings
-    /// allow a statement of the role.
-    pub(crate) fn surround(&self, setup: &mut Setup, most: Duration) {
-        if let Some(timeout) = self.timeout.filter(|timeout| *timeout < most) {
-            setup.statement_timeout.get_or_insert(timeout);
-        }
+    /// In front of everything else, so that what a request or a function says comes later and holds.
+    pub(crate) fn surround(&self, setup: &mut Setup) {
+        setup.statement_timeout = setup.statement_timeout.or(self.timeout);
         setup.isolation = setup.isolation.or(self.isolation);
         let more = self.more.iter().map(|(name, value)| (name.to_string().into(), Arc::clone(value)));
         setup.more.splice(0..0, more);
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_shortens_and_never_lengthens_and_what_a_request_says_comes_later() {
+    fn what_a_role_begins_with_comes_before_ours_and_what_a_request_says_comes_later() {
         let settings = RoleSettings {
             timeout: Some(Duration::from_secs(5)),
             isolation: Some(Isolation::Serializable),
@@ -135,13 +134,18 @@ mod tests {
         };
         let asked = || Setup { more: vec![("TimeZone".into(), "UTC".into())], ..Setup::default() };
         let mut setup = asked();
-        settings.surround(&mut setup, Duration::from_secs(8));
+        settings.surround(&mut setup);
         assert_eq!(setup.statement_timeout, Some(Duration::from_secs(5)));
         let values: Vec<&str> = setup.more.iter().map(|(_, value)| &**value).collect();
         assert_eq!(values, ["Asia/Tokyo", "UTC"]);
         assert_eq!(setup.isolation, Some(Isolation::Serializable));
-        let mut setup = Setup { isolation: Some(Isolation::RepeatableRead), ..asked() };
-        settings.surround(&mut setup, Duration::from_secs(3));
-        assert_eq!((setup.statement_timeout, setup.isolation), (None, Some(Isolation::RepeatableRead)));
+        let asked = Setup {
+            isolation: Some(Isolation::RepeatableRead),
+            statement_timeout: Some(Duration::from_secs(9)),
+            ..asked()
+        };
+        let mut setup = asked.clone();
+        settings.surround(&mut setup);
+        assert_eq!((setup.statement_timeout, setup.isolation), (asked.statement_timeout, asked.isolation));
     }
 }

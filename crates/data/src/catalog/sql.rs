@@ -19,7 +19,16 @@ select c.oid, n.nspname, c.relname, c.relkind, c.reltype, c.relispartition, c.re
        pg_catalog.obj_description(c.oid, 'pg_class') as comment,
        (select pg_catalog.count(*) from pg_catalog.pg_policy p where p.polrelid = c.oid) as policies,
        exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-               and d.objid = c.oid and d.deptype = 'e') as of_extension
+               and d.objid = c.oid and d.deptype = 'e') as of_extension,
+       case when exists (select 1 from pg_catalog.pg_trigger t
+                         where t.tgrelid = c.oid and t.tgfoid = pg_catalog.to_regprocedure('detection.touched()'))
+             and not exists (select 1 from pg_catalog.pg_roles a, pg_catalog.pg_roles login
+                             where login.rolname = 'authenticator' and pg_catalog.pg_has_role(login.oid, a.oid, 'MEMBER')
+                               and pg_catalog.has_any_column_privilege(a.oid, c.oid, 'SELECT')
+                               and not pg_catalog.has_table_privilege(a.oid, c.oid, 'SELECT'))
+            then (select pg_catalog.string_agg(pg_catalog.encode(t.tgargs, 'escape'), ' ') from pg_catalog.pg_trigger t
+                  where t.tgrelid = c.oid and t.tgparentid = 0 and t.tgtype & 1 = 1
+                    and t.tgfoid = pg_catalog.to_regprocedure('detection.touched()')) end as baits
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_roles r on r.oid = c.relowner

@@ -34,8 +34,8 @@ pub fn rows(rows: &Rows, lead: usize, shape: &BodyShape) -> Result<Bytes, Error>
         },
         BodyShape::Csv { .. } => csv::table(&mut out, page(), lead, columns),
         BodyShape::Raw => {
-            if let Some(row) = page().next() {
-                let field = row.field(lead).unwrap_or_default();
+            // Nothing said, as NULL or as no row, is an empty body.
+            if let Some(field) = page().next().and_then(|row| row.field(lead)) {
                 out = raw(field, columns.first())?;
             }
         }

@@ -19,7 +19,7 @@ use crate::catalog::check::Check;
 use crate::catalog::{Catalog, Function, Relation};
 use crate::error::Error;
 use crate::plan;
-use crate::sql::ident;
+use crate::sql::{bait, ident};
 
 /// The longest name PostgreSQL does not cut.
 const NAME_BYTES: usize = 63;
@@ -70,6 +70,8 @@ pub struct Compiled {
     pub params: Vec<Part>,
     /// Whether it calls functions at its root, which may take long.
     pub calls: bool,
+    /// Whether honey rows that it reads leave their names.
+    pub baited: bool,
 }
 
 impl Compiled {
@@ -93,7 +95,8 @@ pub fn read(roots: &[Value], catalog: &Catalog) -> Result<Compiled, Error> {
         Value::Rows(rows) => matches!(rows.source, Source::Call(_)),
         _ => false,
     });
-    Ok(Compiled { sql: format!("SELECT {}", list.join(", ")).into(), params: build.params, calls })
+    let sql = format!("SELECT {}", list.join(", ")).into();
+    Ok(Compiled { sql, params: build.params, calls, baited: build.baited })
 }
 
 /// One level while it is written: what its page must hold, and what is joined to it.
@@ -148,12 +151,13 @@ impl Listed {
 pub(super) struct Build<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) params: Vec<Part>,
+    pub(super) baited: bool,
     aliases: u32,
 }
 
 impl<'a> Build<'a> {
     pub(super) fn new(catalog: &'a Catalog) -> Self {
-        Build { catalog, params: Vec::new(), aliases: 0 }
+        Build { catalog, params: Vec::new(), baited: false, aliases: 0 }
     }
 
     pub(super) fn alias(&mut self, kind: &str) -> String {
@@ -391,6 +395,10 @@ impl<'a> Build<'a> {
         }
         for filter in &rows.filters {
             all.push(self.logic(filter, level)?);
+        }
+        if matches!(rows.source, Source::Relation | Source::Link(_)) {
+            self.baited |= !level.relation.baits.is_empty();
+            all.extend(level.relation.baits.iter().map(|one| bait(&level.alias, one)));
         }
         Ok(all)
     }

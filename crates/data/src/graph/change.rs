@@ -133,7 +133,7 @@ pub fn change(change: &Change, catalog: &Catalog) -> Result<CompiledChange, Erro
         ident(WRITTEN),
         returned.join(", ")
     );
-    let statement = Compiled { sql: sql.into(), params: build.params, calls: false };
+    let statement = Compiled { sql: sql.into(), params: build.params, calls: false, baited: false };
     Ok(CompiledChange { statement, at_most: change.at_most, relation: Some(change.relation.clone()), sent })
 }
 

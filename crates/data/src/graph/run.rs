@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use base::{Caller, Repeat};
 use bytes::Bytes;
-use pg::{Claims, Lane, Mode, Once, Param, Pg, Reply, Rows, Setup};
+use pg::{Claims, Lane, Mode, Once, Param, Pg, Reply, Rows, Setup, Statement};
 
 use super::{Compiled, CompiledChange};
+use crate::Data;
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::repeat::{self, Known};
 
-/// Reads: the JSON of each root field.
+/// Reads: the JSON of each root field. Honey rows among what is read are told of.
 pub async fn read(
+    data: &Data,
     pg: &Pg,
     caller: &Caller,
     catalog: &Catalog,
@@ -23,15 +25,19 @@ pub async fn read(
     compiled: &Compiled,
     slots: &[Param],
 ) -> Result<Reply<Vec<Bytes>>, Error> {
-    catalog.surround(&mut setup, pg, caller)?;
+    catalog.surround(&mut setup, caller)?;
     setup.leaves_nothing = setup.before.is_none() && !catalog.reads_leave && !compiled.calls;
     if setup.leaves_nothing && !catalog.claims_are_read {
         setup.claims = Claims::Subject;
     }
     let lane = if compiled.calls { Lane::Own } else { Lane::Short };
     let ask = Once { statement: compiled.statement(slots)?, mode: Mode::Read, lane, setup };
-    pg.once(caller, ask).await?.try_map(|rows| {
-        let row = rows.first().ok_or(Error::Bug("a statement without a row"))?;
+    let behind = compiled.baited.then(|| Statement::new(crate::run::TAIL, []));
+    pg.once_with(caller, ask, behind.into_iter().collect()).await?.try_map(|answers| {
+        if let Some(tail) = answers.get(1).and_then(Rows::first) {
+            data.tell_of_reads(caller, tail.at::<Option<String>>(3)?.as_deref());
+        }
+        let row = answers.first().and_then(Rows::first).ok_or(Error::Bug("a statement without a row"))?;
         Ok(row.fields().map(json).collect())
     })
 }
@@ -45,7 +51,7 @@ pub async fn write(
     changes: &[(CompiledChange, Vec<Param>)],
     repeat: Option<(&Repeat, Duration)>,
 ) -> Result<Reply<Vec<Bytes>>, Error> {
-    catalog.surround(&mut setup, pg, caller)?;
+    catalog.surround(&mut setup, caller)?;
     if catalog.writes_are_watched {
         crate::run::say_who(&mut setup, caller);
     }

@@ -135,6 +135,10 @@ impl<'a> Planner<'a> {
             .iter()
             .map(|term| self.order(columns, &labels, &embeds, term))
             .collect::<Result<Vec<_>, _>>()?;
+        let baits = match (&source, columns.relation) {
+            (Source::Relation(_), Some(relation)) => relation.baits.clone(),
+            _ => Arc::default(),
+        };
         Ok(Node {
             source,
             alias,
@@ -145,6 +149,7 @@ impl<'a> Planner<'a> {
             limit: level.limit,
             offset: level.offset.max(0),
             is_one_row: false,
+            baits,
         })
     }
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::ask::{
     Aggregate, CallAsk, Connective, Direction, JsonStep, MutateAsk, Nulls, ReadAsk, Rules, Shape, Terms, Test,
 };
-use crate::catalog::{Catalog, Function, Relation};
+use crate::catalog::{Bait, Catalog, Function, Relation};
 use crate::error::Error;
 
 pub(crate) use call::SCALAR;
@@ -122,6 +122,8 @@ pub struct Node {
     pub offset: i64,
     /// Whether the conditions leave one row at most.
     pub is_one_row: bool,
+    /// Rows among them that nobody has a reason to read.
+    pub baits: Arc<[Bait]>,
 }
 
 /// Where the rows of a node come from.

@@ -34,11 +34,16 @@ pub(super) fn delimiter(scan: &mut Scan) -> Scanned<()> {
 pub(super) fn name(scan: &mut Scan) -> Scanned<String> {
     if let Some(rest) = scan.quiet_rest().filter(|rest| rest.first() != Some(&'"')) {
         return match quick_name(rest) {
+            Ok((name, _)) if name.is_empty() => scan.quit(true),
             Ok((name, length)) => scan.take(name, length),
             Err(consumed) => scan.quit(consumed),
         };
     }
-    scan.named("field name (* or [a..z0..9_$])", |scan| scan.either(quoted, |scan| dashed(scan, identifier)))
+    let name = scan.named("field name (* or [a..z0..9_$])", |scan| {
+        scan.either(quoted, |scan| dashed(scan, identifier))
+    })?;
+    // Nothing is called nothing, or blanks: PostgreSQL would take it for a mistake of syntax.
+    if name.is_empty() { scan.quit(true) } else { Ok(name) }
 }
 
 fn is_name(c: char) -> bool {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use pg::{Param, Statement};
 
 use crate::ask::{Count, Explain};
+use crate::catalog::Bait;
 use crate::plan::{Act, BodyShape, Plan, Qualified, Returned};
 
 /// The name of what an act gave back.
@@ -28,6 +29,8 @@ pub struct Compiled {
     pub guess: Option<Statement>,
     /// Whether the setting that counts updated rows must be read afterwards.
     pub counts_updates: bool,
+    /// Whether the setting that names honey rows which were read must be read afterwards.
+    pub baited: bool,
 }
 
 /// What a result looks like.
@@ -61,6 +64,7 @@ enum Outer {
 struct Writer {
     text: String,
     params: Vec<Param>,
+    baited: bool,
 }
 
 impl Writer {
@@ -116,7 +120,9 @@ pub fn compile(plan: &Plan) -> Compiled {
     }
     let form = write(&mut w, plan);
     let counts_updates = matches!(&plan.act, Act::Mutate(mutation) if mutation.merges());
+    let baited = w.baited;
     Compiled {
+        baited,
         main: w.into_statement(),
         form: if plan.terms.explain.is_some() { Form::Lines } else { form },
         guess: guess(plan),
@@ -262,6 +268,25 @@ fn write_explain(w: &mut Writer, explain: &Explain) {
         w.push(option);
     }
     w.push(") ");
+}
+
+/// A condition that every row fulfils, and by which a honey row leaves its name in the transaction. It costs more than other
+/// conditions, so that PostgreSQL asks it of the rows that are left by those; a row that policies hide never gets there.
+pub fn bait(alias: &str, bait: &Bait) -> String {
+    let (name, mark) = (text(&bait.name), text(&bait.mark));
+    format!(
+        "(pg_catalog.strpos(({}.*)::text, {mark}) = 0 OR (SELECT pg_catalog.set_config('{TOUCHED}', pg_catalog.concat_ws(',', \
+         nullif(pg_catalog.current_setting('{TOUCHED}', true), ''), {name}), true)) IS NOT NULL)",
+        ident(alias)
+    )
+}
+
+/// Where honey rows leave their names; read by [`crate::run::TAIL`].
+const TOUCHED: &str = "palisade.touched";
+
+/// A text, quoted.
+fn text(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''").replace('\\', ""))
 }
 
 /// A name, quoted.

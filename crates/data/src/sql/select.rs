@@ -271,6 +271,14 @@ fn where_(w: &mut Writer, node: &Node, pairs: &[Pair]) {
             related(w, embed, present);
         });
     }
+    baits(w, node, and);
+}
+
+fn baits(w: &mut Writer, node: &Node, mut and: impl FnMut(&mut Writer)) {
+    for one in node.baits.iter() {
+        and(w);
+        w.push(&super::bait(&node.alias, one)).baited = true;
+    }
 }
 
 fn related(w: &mut Writer, embed: &Embedded, present: bool) {
@@ -341,4 +349,5 @@ pub(super) fn count(
         and(w);
         exists(w, embed);
     }
+    baits(w, node, and);
 }

@@ -17,6 +17,7 @@ mod step;
 
 pub use gate::{CATALOG_CHANNEL, GATE_CHANNEL};
 pub use logins::Logins;
+pub use roles::is_our_time;
 pub use schemas::entry_sql;
 pub use step::{Change, Degraded, Plan, Scope};
 

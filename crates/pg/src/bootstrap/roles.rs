@@ -211,15 +211,29 @@ fn timeouts(wanted: &Wanted) -> Vec<Step> {
     statement.into_iter().chain(idle).collect()
 }
 
+/// A time as only we write it, so that ours is told from an administrator's. PostgreSQL reads every unit.
+fn ours(bound: Duration) -> String {
+    format!("{}us", bound.as_micros())
+}
+
+/// Whether a time that was set to a role is one that we set.
+pub fn is_our_time(value: &str) -> bool {
+    value.strip_suffix("us").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Ours, where an administrator set none.
 fn role_setting(role: &str, setting: &str, bound: Duration) -> Step {
-    let value = format!("{}ms", bound.as_millis());
+    let value = ours(bound);
     Step {
         scope: Scope::Cluster,
-        what: format!("Set {setting} of `{role}` to {value}"),
+        what: format!("Set {setting} of `{role}` to {}ms", bound.as_millis()),
         check: format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
-              WHERE s.setdatabase = 0 AND r.rolname = {} AND {} = ANY (s.setconfig))",
+              CROSS JOIN pg_catalog.unnest(s.setconfig) said
+              WHERE s.setdatabase = 0 AND r.rolname = {} AND pg_catalog.split_part(said, '=', 1) = {}
+                AND (said = {} OR said !~ '^[^=]*=[0-9]+us$'))",
             quote_text(role),
+            quote_text(setting),
             quote_text(&format!("{setting}={value}"))
         ),
         sql: format!("ALTER ROLE {} SET {setting} = {}", quote_name(role), quote_text(&value)),

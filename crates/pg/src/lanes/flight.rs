@@ -97,14 +97,18 @@ impl Flight {
         self.error.is_some()
     }
 
-    /// Hands the rows that are there to whoever takes them as they come; pending while they have no room for more. Rows
-    /// nobody wants any longer are dropped: their owner has gone, and a cancel is on its way.
+    /// Hands the rows that are there to whoever takes them as they come: the first at once, then so many together that
+    /// the way costs little. Pending while there is no room for more. Rows nobody wants any longer are dropped: their
+    /// owner has gone, and a cancel is on its way.
     pub(crate) fn pour(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(columns) = self.current().and_then(|prepared| prepared.columns.get()).map(Arc::clone) else {
             return Poll::Ready(());
         };
         let Some(sink) = &mut self.batch.sink else { return Poll::Ready(()) };
         if self.rows.is_empty() || self.error.is_some() {
+            return Poll::Ready(());
+        }
+        if self.poured && self.bytes < limits::FLOW_CHUNK_BYTES.size() {
             return Poll::Ready(());
         }
         match sink.poll_reserve(cx) {

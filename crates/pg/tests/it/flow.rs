@@ -63,6 +63,26 @@ async fn whoever_reads_slowly_holds_postgresql_up() {
 }
 
 #[tokio::test]
+async fn the_first_rows_come_at_once_and_the_others_many_together() {
+    let (db, pg) = own_connection().await;
+    let last_waits = "select n, repeat('x', 1000), case when n = 3000 then pg_advisory_xact_lock(47) end \
+        from generate_series(1, 3000) n";
+    db.admin().execute("select pg_advisory_lock(47)", &[]).await.unwrap();
+    let mut flow = pg.flow(&person(1), ask(last_waits)).await.unwrap();
+    let mut chunks = vec![flow.next().await.unwrap().unwrap().len()];
+    db.admin().execute("select pg_advisory_unlock(47)", &[]).await.unwrap();
+    while let Some(rows) = flow.next().await.unwrap() {
+        chunks.push(rows.len());
+    }
+    assert_eq!(chunks.iter().sum::<usize>(), 3000);
+    let (first, rest) = chunks.split_first().unwrap();
+    let (_last, middle) = rest.split_last().unwrap();
+    let together = pg::limits::FLOW_CHUNK_BYTES.size() / 1_024;
+    assert!(*first < together, "the first waited for company: {chunks:?}");
+    assert!(middle.len() > 10 && middle.iter().all(|rows| *rows >= together), "{chunks:?}");
+}
+
+#[tokio::test]
 async fn whoever_goes_stops_the_statement_and_leaves_nothing() {
     let (_db, pg) = own_connection().await;
     for n in 1..4 {

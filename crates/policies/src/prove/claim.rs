@@ -138,7 +138,8 @@ fn inferred(facts: &Facts, table: &Relation) -> Vec<Owner> {
         Some(Belongs::Through { column, table, key, .. }) => {
             oid(&table).map(|parent| Owner::Through { column, parent, key })
         }
-        None => None,
+        // Links of small databases are of one column.
+        Some(Belongs::ThroughMany { .. }) | None => None,
     };
     found.into_iter().collect()
 }

@@ -85,3 +85,39 @@ async fn using_without_check_is_refused() {
         admin.batch_execute(statement).await.unwrap();
     }
 }
+
+/// Keys of several columns are followed, and a second person of a row is named, not forgotten.
+#[tokio::test]
+async fn keys_of_two_columns_lead_to_an_owner_and_a_second_one_is_named() {
+    let (_database, admin) = cases::administrator().await;
+    let schema = "
+        CREATE TABLE \"Order\" (\"year\" int, no int, \"Buyer\" uuid NOT NULL REFERENCES auth.users, seller uuid REFERENCES auth.users,
+            PRIMARY KEY (\"year\", no));
+        CREATE TABLE \"order-lines\" (id int PRIMARY KEY, \"y\"\"r\" int, nr int, FOREIGN KEY (\"y\"\"r\", nr) REFERENCES \"Order\");
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO authenticated;
+        INSERT INTO auth.users (id) VALUES ('00000000-0000-0000-0000-00000000000a'), ('00000000-0000-0000-0000-00000000000b');
+        INSERT INTO \"Order\" VALUES (1, 1, '00000000-0000-0000-0000-00000000000a'), (1, 2, '00000000-0000-0000-0000-00000000000b');
+        INSERT INTO \"order-lines\" VALUES (1, 1, 1), (2, 1, 2)";
+    admin.batch_execute(schema).await.unwrap();
+    let facts = Facts::read_as(&admin, &["public".to_owned()]).await.unwrap();
+    let proposals = generate::propose(&facts, None).unwrap();
+    let whys: Vec<&str> = proposals.iter().map(|one| one.why.as_str()).collect();
+    assert!(
+        whys.iter().any(|why| why.starts_with("Buyer references auth.users; so does seller")),
+        "{whys:?}"
+    );
+    assert!(whys.contains(&"y\"r and nr lead to \"public\".\"Order\""), "{whys:?}");
+    for statement in proposals.iter().flat_map(|one| &one.statements) {
+        admin.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    }
+    for table in ["\"Order\"", "\"order-lines\""] {
+        admin.batch_execute(&format!("BEGIN; {ANN}")).await.unwrap();
+        let seen: i64 = admin.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0);
+        assert_eq!(seen, 1, "{table}");
+        admin.batch_execute("ROLLBACK").await.unwrap();
+    }
+    admin.batch_execute(&format!("BEGIN; {ANN}")).await.unwrap();
+    let hop = admin.batch_execute("UPDATE \"order-lines\" SET nr = 2").await;
+    assert!(hop.is_err(), "a line cannot be handed to somebody else's order");
+    admin.batch_execute("ROLLBACK").await.unwrap();
+}

@@ -40,7 +40,7 @@ await claim('the types compile, and supabase-js with them knows columns, nulls, 
   writeFileSync(
     join(place, 'use.ts'),
     `import { createClient } from '@supabase/supabase-js'
-     import type { Database } from './database.js'
+     import { Constants, type Database, type Tables, type TablesInsert, type TablesUpdate } from './database.js'
      const client = createClient<Database>('http://localhost', 'key')
      export async function use() {
        const { data } = await client.from('projects').select('id, name').single()
@@ -49,6 +49,13 @@ await claim('the types compile, and supabase-js with them knows columns, nulls, 
        const title: string = embedded.data![0]!.title
        await client.from('projects').insert({ team_id: 1, name: 'x' })
        await client.rpc('create_team', { name: 'x', slug: 'y' })
+       const row: Tables<'projects'> = { ...data!, ...(await client.from('projects').select().single()).data! }
+       const insert: TablesInsert<{ schema: 'public' }, 'projects'> = { team_id: 1, name: row.name }
+       const update: TablesUpdate<'projects'> = { name: 'z' }
+       await client.from('projects').update(update).eq('id', 1).maxAffected(1)
+       const schemas: string[] = Object.keys(Constants)
+       // @ts-expect-error no such table has a name
+       const none: Tables<'nothing'> = 1
        // @ts-expect-error there is no such column
        await client.from('projects').insert({ team_id: 1, name: 'x', nothing: 1 })
        // @ts-expect-error a column that must be there is missing
@@ -59,7 +66,7 @@ await claim('the types compile, and supabase-js with them knows columns, nulls, 
        await client.from('nothing').select()
        // @ts-expect-error there is no such function
        await client.rpc('no_such_function', {})
-       return [name, title]
+       return [name, title, insert, schemas, none]
      }`,
   )
   assert.equal(compile('use.ts', '--noEmit'), '')

@@ -15,6 +15,8 @@ pub(super) fn words(error: &pg::Error, voice: Voice) -> Words {
         pg::Error::Busy { .. } => {
             Words::of(504, "PGRST003", "Timed out acquiring connection from connection pool.")
         }
+        pg::Error::TooLarge { .. } => Words::of(413, "54000", "The answer is too large")
+            .hint("Ask for fewer rows, columns or embedded rows (result_bytes_max)".to_owned()),
         pg::Error::Unreachable(_) => Words::of(503, "PGRST000", "Database connection error."),
         pg::Error::Broken(_) => Words::of(503, "PGRST001", "Database client error. Retrying the connection."),
         _ => Words::of(500, "PGRSTX00", "An unexpected error occurred"),

@@ -43,7 +43,7 @@ impl Words {
         self
     }
 
-    fn hint(mut self, hint: impl Into<Value>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<Value>) -> Self {
         self.hint = hint.into();
         self
     }

@@ -284,6 +284,90 @@ async fn a_honey_row_that_is_changed_without_being_shown_is_told_of_whoever_does
     }
 }
 
+/// Asks in one of the dialects: `HEAD /path`, `/path`, or `/path { a document }`.
+async fn reads(client: &Client, what: &str) -> spec::Seen {
+    match (what.split_once(" {"), what.strip_prefix("HEAD ")) {
+        (Some((path, query)), _) => client.post(path, json!({ "query": format!("{{{query}") })).await,
+        (None, Some(path)) => {
+            client.send(Method::HEAD, path, &[("prefer", "count=exact")], Default::default()).await
+        }
+        (None, None) => client.get(what).await,
+    }
+}
+
+#[tokio::test]
+async fn reads_that_show_nothing_of_a_honey_row_are_told_of_where_its_table_is_known() {
+    let app = TestApp::builder().unlimited().with("data.aggregates", "true").start().await;
+    let mark = watched(&app).await;
+    app.owner(
+        "comment on table customers is '@graphql({\"totalCount\": {\"enabled\": true}, \"aggregate\": {\"enabled\": true}})';
+         create table visits (id int primary key, who uuid references customers);
+         create policy everybody on visits to authenticated using (true);
+         grant select on visits to service_role, authenticated",
+    )
+    .await;
+    app.owner(&format!(
+        "INSERT INTO visits VALUES (1, '{mark}'), (2, (select id from customers where email like 'ann%'))"
+    ))
+    .await;
+    let ann = app.person("ann").await;
+    let (service, ann) = (app.service(), ann.client);
+    for quiet in [
+        "/rest/v1/customers?select=email&email=eq.ann@example.com",
+        "HEAD /rest/v1/customers?email=like.ann*&limit=1",
+        "/rest/v1/visits?id=eq.2&select=customers(email)",
+        "/rest/v1/visits?select=id",
+        "/api/v1/tables/customers?select=email&email=eq.ann@example.com",
+        "/graphql/v1 { customersCollection(filter: {email: {eq: \"ann@example.com\"}}) { totalCount edges { node { email } } } }",
+    ] {
+        for client in [&service, &ann] {
+            let seen = reads(client, quiet).await;
+            assert!(seen.status.is_success(), "{quiet}: {}", seen.text());
+        }
+    }
+    assert!(touches(&app).await.is_empty(), "its neighbours are nobody's trap");
+    for loud in [
+        "/rest/v1/customers?select=email",
+        "/rest/v1/customers?select=email&limit=2000",
+        "/rest/v1/customers?select=email&email=like.nobody*",
+        "/rest/v1/customers?select=count()",
+        "HEAD /rest/v1/customers?limit=1&order=email",
+        "/rest/v1/visits?select=customers(email)",
+        "/rest/v1/visits?select=id,customers!inner()&customers.email=like.nobody*",
+        "/api/v1/tables/customers?select=email",
+        "/graphql/v1 { customersCollection { totalCount } }",
+        "/graphql/v1 { customersCollection { edges { node { email } } } }",
+        "/graphql/v1 { visitsCollection { edges { node { customers { email } } } } }",
+        "/api/v1/graphql { customers { email } }",
+    ] {
+        for client in [&service, &ann] {
+            let before = touches(&app).await.len();
+            let seen = reads(client, loud).await;
+            assert!(seen.status.is_success() && !seen.text().contains(&mark), "{loud}: {}", seen.text());
+            let touched = touches(&app).await;
+            assert_eq!(touched.len(), before + 1, "{loud}");
+            let (subject, details) = (&touched[0]["subject"], &touched[0]["details"]);
+            assert_eq!((subject, &details["act"]), (&json!("canary:customers"), &json!("read")), "{loud}");
+            assert_eq!(touched[0]["address"], json!(client.from), "{loud}");
+        }
+    }
+
+    // Whom policies do not show the row has not read it, and whoever may read some columns only still may.
+    app.owner(&format!(
+        "create policy not_it on customers as restrictive for select to authenticated using (id <> '{mark}')"
+    ))
+    .await;
+    let before = touches(&app).await.len();
+    ann.get("/rest/v1/customers?select=email").await.expect(200);
+    app.owner(
+        "revoke select on customers from authenticated; grant select (email) on customers to authenticated",
+    )
+    .await;
+    app.eventually(async || ann.get("/rest/v1/customers?select=email").await.status == 200).await;
+    ann.get("/rest/v1/customers?select=id").await.expect(403);
+    assert_eq!(touches(&app).await.len(), before);
+}
+
 #[tokio::test]
 async fn reading_a_honey_row_keeps_its_reader_out_where_that_is_set() {
     let app = TestApp::builder().with("detection.canaries.ban", "row").start().await;

@@ -111,3 +111,22 @@ async fn plans_are_answered_only_where_allowed() {
     );
     assert!(plan.json()[0]["Plan"]["Total Cost"].is_number());
 }
+
+#[tokio::test]
+async fn bytes_are_answered_as_they_are_and_none_as_an_empty_body() {
+    let house = House::new().await;
+    house
+        .change(
+            "CREATE DOMAIN \"image/x-tiny\" AS bytea;
+             CREATE FUNCTION tiny(id int) RETURNS \"image/x-tiny\" LANGUAGE sql STABLE AS
+                 $$ SELECT '\\x00017f'::\"image/x-tiny\" WHERE id = 1 $$;
+             GRANT EXECUTE ON FUNCTION tiny TO authenticated",
+        )
+        .await;
+    for (id, bytes) in [(1, "\u{0}\u{1}\u{7f}"), (2, "")] {
+        let line = format!("GET /rpc/tiny?id={id}");
+        let got = house.send(&member(), &line, &[("accept", "image/x-tiny")], "").await;
+        assert_eq!((got.status.as_u16(), got.header("content-type")), (200, "image/x-tiny"), "{}", got.text);
+        assert_eq!(got.text, bytes, "{line}");
+    }
+}

@@ -203,8 +203,13 @@ async fn settings_of_a_role_hold_for_its_requests_and_nobody_elses() {
         let others = shown(&house, &visitor, "shown", setting).await;
         assert!(others != expected || setting == "transaction_isolation", "{setting} is another role's");
     }
-    // Ours is the most that a role may have.
-    assert_eq!(shown(&house, &visitor, "shown", "statement_timeout").await, before);
+    // Theirs comes before ours, longer or shorter, but none at all is not to be had.
+    assert_eq!(shown(&house, &visitor, "shown", "statement_timeout").await, "1h");
+    for none in ["0", "'0s'"] {
+        house.set(&[&format!("anon SET statement_timeout = {none}")]).await;
+        house.data().look().await.unwrap();
+        assert_eq!(shown(&house, &visitor, "shown", "statement_timeout").await, before, "{none}");
+    }
     // What a request or a function says comes later.
     let body = json!({ "setting": "TimeZone" }).to_string();
     let prefer = [("prefer", "timezone=Europe/Berlin")];

@@ -147,6 +147,10 @@ pub async fn open(
         pg.clone(),
         data::Scope::from_settings(&basics.settings),
         basics.settings.get(&data::settings::IDEMPOTENCY_RETENTION),
+        {
+            let detection = detection.clone();
+            Arc::new(move |caller: &base::Caller, name: &str| detection.read_row(caller, name))
+        },
     )
     .await?;
     let documents = graphql::Persisted::from_settings(&basics.settings)?;
@@ -165,7 +169,8 @@ pub async fn open(
              of one channel to the same one"
         );
     }
-    let realtime = realtime::Realtime::open(pg.clone(), audit.clone(), &basics.settings);
+    let realtime =
+        realtime::Realtime::open(pg.clone(), audit.clone(), &basics.settings, around(basics, &auth, &data));
     let (alerts, keeper) = alerts(basics, &pg, &audit, &outbox, &jobs).await?;
     Ok(Opened {
         services: Services {
@@ -192,6 +197,22 @@ pub async fn open(
         keys,
         alerts: keeper,
     })
+}
+
+/// What is known elsewhere of those who want to know what changes.
+fn around(basics: &Basics, auth: &Auth, data: &data::Data) -> realtime::Surroundings {
+    let (surrounds, auth, clock) = (data.clone(), auth.clone(), basics.clock.clone());
+    realtime::Surroundings {
+        surround: Arc::new(move |caller, schema| Ok(surrounds.surroundings(caller, schema)?)),
+        stands: Arc::new(move |caller| {
+            let session = caller.signed_in().and_then(|person| person.session);
+            session.is_none_or(|session| !auth.revocations().has(&session))
+        }),
+        unix_seconds: Arc::new(move || clock.unix_seconds()),
+        schemas: data.scope().exposed.clone(),
+        gate: data.scope().gate,
+        node: basics.rng.uuid().to_string(),
+    }
 }
 
 /// Alerting, which slows nobody down where limits are switched off.

@@ -26,7 +26,15 @@ pub fn spawn(
 ) -> Listener {
     let listener = Listener::start(
         target.clone(),
-        &[auth::CHANNEL, jobs::CHANNEL, detection::CHANNEL, alerts::CHANNEL, CATALOG[0], CATALOG[1]],
+        &[
+            auth::CHANNEL,
+            jobs::CHANNEL,
+            detection::CHANNEL,
+            alerts::CHANNEL,
+            realtime::changes::CHANNEL,
+            CATALOG[0],
+            CATALOG[1],
+        ],
     );
     let (services, stop) = (services.clone(), stop.clone());
     tracker.spawn(close_ended(services.clone(), stop.clone()));
@@ -36,6 +44,7 @@ pub fn spawn(
     tracker.spawn(async move { until.run_until_cancelled(follow).await });
     let (look, until) = (look(services.clone()), stop.clone());
     tracker.spawn(async move { until.run_until_cancelled(look).await });
+    tracker.spawn(services.realtime.clone().run(listener.clone(), stop.clone()));
     let follow = listener.clone();
     tracker.spawn(async move { stop.run_until_cancelled(reload(follow, services)).await });
     listener

@@ -76,6 +76,29 @@ pub enum Error {
         /// What to do instead.
         instead: &'static str,
     },
+    /// Changes of a table are not told to this caller, or to anybody.
+    #[error(
+        "Unable to subscribe to changes of {table}: it is not in the publication supabase_realtime, is not served, or cannot be read"
+    )]
+    NotTold {
+        /// Of which.
+        table: String,
+    },
+    /// A filter on a column that is not there, or cannot be read.
+    #[error("Unable to filter changes by {column}: there is no such column, or it cannot be read")]
+    NoColumn {
+        /// Which.
+        column: String,
+    },
+    /// A filter that PostgreSQL cannot carry out.
+    #[error("Unable to filter changes: {what}")]
+    Filter {
+        /// Why.
+        what: String,
+    },
+    /// More changes are wanted than one socket may want.
+    #[error("Too many postgres_changes for one connection")]
+    TooManyWanted,
     /// A policy failed.
     #[error("The policies on realtime.messages could not decide")]
     Policy(#[source] pg::Error),
@@ -93,11 +116,17 @@ impl Fault for Error {
             | Error::TooManyJoins
             | Error::TooManyMessages
             | Error::TooManyTracks
+            | Error::TooManyWanted
             | Error::TooManyPresences => Kind::TooMany,
-            Error::NoName | Error::NameTooLong { .. } | Error::Malformed { .. } => Kind::Invalid,
-            Error::PrivateOnly | Error::NoEntry { .. } | Error::NoVoice { .. } | Error::Policy(_) => {
-                Kind::Forbidden
+            Error::NoName | Error::NameTooLong { .. } | Error::Malformed { .. } | Error::Filter { .. } => {
+                Kind::Invalid
             }
+            Error::PrivateOnly
+            | Error::NoEntry { .. }
+            | Error::NoVoice { .. }
+            | Error::NotTold { .. }
+            | Error::NoColumn { .. }
+            | Error::Policy(_) => Kind::Forbidden,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::NotHere { .. } => Kind::Unsupported,
             Error::Database(_) => Kind::Unavailable,
@@ -121,6 +150,10 @@ impl Fault for Error {
             Error::TooManyPresences => "realtime.too_many_presences",
             Error::TooLarge { .. } => "realtime.too_large",
             Error::NotHere { .. } => "realtime.not_here",
+            Error::NotTold { .. } => "realtime.not_told",
+            Error::NoColumn { .. } => "realtime.no_column",
+            Error::Filter { .. } => "realtime.filter",
+            Error::TooManyWanted => "realtime.too_many_wanted",
             Error::Policy(_) => "realtime.policy",
             Error::Database(_) => "realtime.database",
         }
@@ -134,6 +167,9 @@ impl Fault for Error {
             Error::NoEntry { .. } => {
                 Some("a select policy on realtime.messages lets people in: docs/how-to/use-channels.md".into())
             }
+            Error::NotTold { .. } => Some(
+                "alter publication supabase_realtime add table …; grant select on it; a select policy says which rows: docs/how-to/use-channels.md".into(),
+            ),
             Error::NotHere { instead, .. } => Some((*instead).into()),
             _ => None,
         }

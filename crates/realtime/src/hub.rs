@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bytes::Bytes;
 
 use crate::Error;
+use crate::changes::Change;
 use crate::limits::PRESENCE_KEYS_MAX;
 use crate::queue::Outbox;
 
@@ -80,6 +81,22 @@ pub enum What {
         /// Who is no more.
         left: Option<Meta>,
     },
+    /// A row changed that this listener could read.
+    Row {
+        /// For which feed.
+        feed: u64,
+        /// Under which of its names.
+        ids: Vec<u64>,
+        /// What happened.
+        change: Arc<Change>,
+    },
+    /// A feed ended that missed something.
+    Lost {
+        /// Which.
+        feed: u64,
+        /// Why.
+        why: &'static str,
+    },
 }
 
 /// Something that happened, for everybody in the channel.
@@ -99,6 +116,8 @@ impl Event {
         let what = match &self.what {
             What::Said { payload, .. } => payload.bytes().len(),
             What::Changed { joined, left, .. } => meta(joined) + meta(left),
+            What::Row { change, .. } => change.bytes(),
+            What::Lost { .. } => 0,
         };
         what + 256
     }
@@ -322,6 +341,7 @@ mod tests {
                 What::Changed { key, joined, left } => {
                     format!("{key} +{} -{}", u8::from(joined.is_some()), u8::from(left.is_some()))
                 }
+                What::Row { .. } | What::Lost { .. } => unreachable!("nobody wants changes here"),
             })
             .collect()
     }

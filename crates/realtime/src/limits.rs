@@ -77,3 +77,72 @@ pub const PRESENCE_CALLS_MAX: Limit = Limit::new(
     30,
     "presence is who is there, not where their pointer is; that is what broadcast is for",
 );
+/// Changes of tables that one socket may want, each a `postgres_changes` of one of its channels.
+pub const WANTED_MAX: Limit =
+    Limit::new("realtime_changes_wanted_max", 200, "two for each channel; every row is compared with each");
+/// Conditions of one of them.
+pub const CONDITIONS_MAX: Limit =
+    Limit::new("realtime_changes_conditions_max", 10, "a filter names a row or a few columns of it");
+/// Bytes of a filter, and of a name in it.
+pub const FILTER_BYTES_MAX: Limit =
+    Limit::new("realtime_changes_filter_bytes_max", 8 * 1024, "a hundred values of `in`, and their names");
+/// Values of an `in`.
+pub const FILTER_VALUES_MAX: Limit =
+    Limit::new("realtime_changes_filter_values_max", 100, "what Supabase takes as well");
+/// Conditions that PostgreSQL looks at in one statement.
+pub const CONDITIONS_AT_ONCE: Limit = Limit::new(
+    "realtime_changes_conditions_at_once",
+    100,
+    "a longer statement takes longer to plan than two take to run",
+);
+/// Changes read at once.
+pub const CHANGES_AT_ONCE: Limit =
+    Limit::new("realtime_changes_at_once", 500, "each caller who listens is asked once for all of them");
+/// Bytes of the changes read at once; one that is larger comes alone.
+pub const CHANGES_BYTES_AT_ONCE: Limit = Limit::new(
+    "realtime_changes_bytes_at_once",
+    8 * 1024 * 1024,
+    "they go back to the database once for each caller who listens",
+);
+/// Changes that wait in the database for the slowest node.
+pub const CHANGES_WAITING_MAX: Limit = Limit::new(
+    "realtime_changes_waiting_max",
+    100_000,
+    "what comes then is not written down, and whoever listens is told to come back and read again",
+);
+/// Bytes of a row, before and after, that is written down at all.
+pub const CHANGE_BYTES_MAX: Limit = Limit::new(
+    "realtime_change_bytes_max",
+    8 * 1024 * 1024,
+    "policies look at all of a row; a larger one is told to nobody",
+);
+/// Bytes of a row as it is sent; of a larger one only the short values are.
+pub const RECORD_BYTES_MAX: Limit =
+    Limit::new("realtime_record_bytes_max", 1024 * 1024, "what Supabase sends as well");
+/// Bytes of a value that is sent of a row that is too large.
+pub const SHORT_VALUE_BYTES_MAX: Limit =
+    Limit::new("realtime_short_value_bytes_max", 64, "a key has less, and it says which row to read");
+/// Milliseconds that the policies may take for one caller and the changes read at once.
+pub const JUDGE_MS_MAX: Limit = Limit::new(
+    "realtime_judge_ms_max",
+    2_000,
+    "everybody waits for the slowest; who takes longer is told to come back",
+);
+/// Callers whose policies are asked at the same time.
+pub const JUDGES_MAX: Limit =
+    Limit::new("realtime_judges_max", 4, "requests find connections whatever many listen to");
+/// Milliseconds after which a node that did not come for its changes is not waited for.
+pub const READER_MS_MAX: Limit =
+    Limit::new("realtime_reader_ms_max", 30_000, "a node that was killed leaves no more than this behind");
+/// Milliseconds between two looks where nothing is heard.
+pub const LOOK_MS: Limit = Limit::new(
+    "realtime_changes_look_ms",
+    1_000,
+    "changes are announced; this is for when the announcement is lost",
+);
+/// Channels about which policies are asked again at the same time, when they changed.
+pub const ASKED_AGAIN_MAX: Limit = Limit::new(
+    "realtime_asked_again_max",
+    8,
+    "everybody is asked about at once; requests find connections meanwhile",
+);

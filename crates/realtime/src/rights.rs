@@ -22,6 +22,8 @@ pub struct Rights {
 impl Rights {
     /// Everything.
     pub const ALL: Rights = Rights { hears: true, sees: true, speaks: true, appears: true };
+    /// Nothing.
+    pub const NONE: Rights = Rights { hears: false, sees: false, speaks: false, appears: false };
 }
 
 /// Tries all of it, in one transaction that is rolled back.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use web::{Answer, Ask, Cx, Guard, Limits, Reply, Route};
 
-use super::{State, handled, talk};
+use super::{State, channel, handled};
 
 const LIMITS: Limits = Limits { body_bytes_max: limits::MESSAGE_BYTES_MAX.value, duration_ms_max: 10_000 };
 
@@ -96,7 +96,7 @@ async fn send(
         if topic.name.is_empty() {
             return Err(Error::NoName.into());
         }
-        talk::fits(event, payload)?;
+        channel::fits(event, payload)?;
         // The whole topic is a field of the wire, with `realtime:` before it.
         if topic.name.len() + 9 > limits::NAME_BYTES_MAX.size() {
             return Err(

@@ -5,6 +5,8 @@ use realtime::{Error, limits};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::changes::Asked;
+
 /// A wish to be in a channel.
 pub struct Wish {
     /// Whether policies are to say who may be in it.
@@ -19,6 +21,8 @@ pub struct Wish {
     pub key: Option<String>,
     /// Whose channel it is, if not whose the socket is.
     pub token: Option<Secret<String>>,
+    /// Which changes of tables it wants to know.
+    pub changes: Vec<Asked>,
 }
 
 #[derive(Deserialize, Default)]
@@ -104,13 +108,14 @@ pub fn wish(payload: &str) -> Result<Wish, Error> {
         serde_json::from_str(payload).map_err(|error| Error::Malformed { what: error.to_string() })?;
     let config = config.unwrap_or_default();
     let (broadcast, presence) = (config.broadcast.unwrap_or_default(), config.presence.unwrap_or_default());
-    let wants_changes = config.postgres_changes.is_some_and(|all| all.iter().any(|one| !one.is_null()));
-    if wants_changes || is(broadcast.replication_ready) {
+    if is(broadcast.replication_ready) {
         return Err(Error::NotHere {
-            what: "postgres_changes",
-            instead: "join without it, and broadcast what changed from the program that changed it",
+            what: "broadcast.replication_ready",
+            instead: "join without it: the database does not broadcast by itself",
         });
     }
+    let given = config.postgres_changes.unwrap_or_default().into_iter().filter(|one| !one.is_null());
+    let changes: Vec<Asked> = given.map(Asked::read).collect::<Result<_, _>>()?;
     if broadcast.replay.is_some_and(|replay| !replay.is_null()) {
         return Err(Error::NotHere {
             what: "broadcast.replay",
@@ -129,6 +134,7 @@ pub fn wish(payload: &str) -> Result<Wish, Error> {
         presence: presence.enabled.is_none_or(|flag| flag.0),
         key,
         token: token(access_token.or(user_token)),
+        changes,
     })
 }
 
@@ -146,6 +152,7 @@ mod tests {
         assert!(wish.private && wish.ack && wish.own && wish.presence);
         assert_eq!(wish.key.as_deref(), Some("ann"));
         assert!(wish.token.is_none(), "a key is no token");
+        assert!(wish.changes.is_empty());
         let empty = super::wish("{}").unwrap();
         assert!(!empty.private && !empty.ack && !empty.own && empty.presence && empty.key.is_none());
         assert!(super::wish(r#"{"user_token":"t"}"#).unwrap().token.is_some());
@@ -154,8 +161,8 @@ mod tests {
     #[test]
     fn what_cannot_be_had_is_refused_by_name_and_what_cannot_be_read_too() {
         for (payload, words) in [
-            (r#"{"config":{"postgres_changes":[{"event":"*","schema":"public"}]}}"#, "postgres_changes"),
-            (r#"{"config":{"broadcast":{"replication_ready":true}}}"#, "postgres_changes"),
+            (r#"{"config":{"postgres_changes":[{"event":"upsert","schema":"public"}]}}"#, "INSERT"),
+            (r#"{"config":{"broadcast":{"replication_ready":true}}}"#, "replication_ready"),
             (r#"{"config":{"broadcast":{"replay":{"since":1}}}}"#, "broadcast.replay"),
             (r#"{"config":{"private":"perhaps"}}"#, "true or false"),
             (r#"{"config":7}"#, "config"),

@@ -1,8 +1,10 @@
-//! Channels as realtime-js and its siblings speak of them (`/realtime/v1`): broadcast and presence.
+//! Channels as realtime-js and its siblings speak of them (`/realtime/v1`): broadcast, presence and changes of tables.
 //!
-//! Changes of tables (`postgres_changes`) are refused by name: a join that asks for them must not look as if it had worked.
+//! What is not here is refused by name: a join that asks for it must not look as if it had worked.
 
 mod broadcast;
+mod changes;
+mod channel;
 mod join;
 mod talk;
 mod wire;
@@ -33,7 +35,7 @@ const SOCKET: Route<State> = Route::new(Method::GET, "/websocket", Guard::Key, |
 })
 .limits(Limits::NO_BODY)
 .upgrades()
-.summary("Channels: broadcast and presence");
+.summary("Channels: broadcast, presence and changes of tables");
 
 const ROUTES: &[Route<State>] = &[SOCKET, broadcast::MESSAGES, broadcast::MESSAGE];
 
@@ -96,6 +98,9 @@ fn code(error: &Error) -> &'static str {
         Error::TooManyTracks | Error::TooManyPresences => "PresenceRateLimitReached",
         Error::TooLarge { .. } => "PayloadTooLarge",
         Error::NotHere { .. } => "NotAvailable",
+        Error::NotTold { .. } | Error::NoColumn { .. } => "Unauthorized",
+        Error::Filter { .. } => "InvalidJoinPayload",
+        Error::TooManyWanted => "ChannelRateLimitReached",
         Error::Policy(_) => "RlsPolicyError",
         Error::Database(pg::Error::Busy { .. }) => "DatabaseLackOfConnections",
         Error::Database(_) => "UnableToConnectToProject",

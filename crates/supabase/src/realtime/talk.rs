@@ -6,15 +6,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use base::{Caller, Failure, Kind, Secret};
+use realtime::changes::Wanted;
 use realtime::{
-    Error, Hears, Inbox, Outbox, Payload, Place, Rate, Realtime, Rights, Seat, State, Topic, limits, queue,
+    Error, Event, Feed, Hears, Inbox, Outbox, Place, Rate, Realtime, Rights, State, Topic, What, limits,
+    queue,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use web::{Cx, Ending, Message, Shown, Socket};
 
+use super::channel::{Channel, read_broadcast};
 use super::join::{self, Wish};
 use super::wire::{self, Body, Said, Version};
 use super::{code, reason};
@@ -39,22 +43,6 @@ impl End {
     }
 }
 
-/// A channel that this socket is in.
-struct Channel {
-    join_ref: Value,
-    topic: Topic,
-    seat: Seat,
-    hears: Hears,
-    rights: Rights,
-    ack: bool,
-    caller: Arc<Caller>,
-    /// What was shown for it, where that is not what the socket itself was opened with.
-    shown: Option<(Arc<Secret<String>>, Arc<Shown>)>,
-    tracks: Rate,
-    /// A refusal to speak is recorded once.
-    recorded: bool,
-}
-
 struct Talk {
     realtime: Realtime,
     cx: Cx,
@@ -66,6 +54,8 @@ struct Talk {
     joins: Rate,
     messages: Rate,
     bytes: Rate,
+    /// Says when policies about channels are others.
+    doubts: watch::Receiver<u64>,
 }
 
 /// Talks until one side has enough. `_place` is held meanwhile.
@@ -75,6 +65,7 @@ pub async fn talk(realtime: Realtime, cx: Cx, version: Version, socket: Socket, 
     let per_second_joins = limits::JOINS_PER_SECOND_MAX.value as f64;
     let bytes = limits::BYTES_PER_SECOND_MAX.value as f64;
     let mut talk = Talk {
+        doubts: realtime.doubts(),
         realtime,
         cx,
         version,
@@ -106,13 +97,12 @@ impl Talk {
                     let heard = heard.map_err(End::Socket)?;
                     self.hear(heard).await?;
                 }
+                Ok(()) = self.doubts.changed() => self.ask_again().await?,
                 event = inbox.next() => {
                     let mut next = event;
                     let mut sent = 0;
                     while let Some(event) = next {
-                        if let Some(message) = wire::event(self.version, &event) {
-                            self.feed(message).await?;
-                        }
+                        self.pass_on(&event).await?;
                         sent += 1;
                         next = if sent < AT_ONCE { inbox.at_hand() } else { None };
                     }
@@ -120,6 +110,32 @@ impl Talk {
                 }
             }
         }
+    }
+
+    /// Sends what happened, unless it is for somebody this channel was before.
+    async fn pass_on(&mut self, event: &Event) -> Result<(), End> {
+        if let What::Row { feed, .. } | What::Lost { feed, .. } = &event.what {
+            let topic = format!("realtime:{}", event.topic);
+            let of = self.channels.get(&topic).and_then(|channel| channel.feed.as_ref());
+            if of.is_none_or(|of| of.number != *feed) {
+                return Ok(());
+            }
+            if let What::Lost { why, .. } = &event.what {
+                return self.lose_channel(&topic, why).await;
+            }
+        }
+        match wire::event(self.version, event) {
+            Some(message) => self.feed(message).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a channel that missed something. Clients join again by themselves, and their program reads again what it shows.
+    async fn lose_channel(&mut self, topic: &str, why: &str) -> Result<(), End> {
+        let Some(channel) = self.channels.remove(topic) else { return Ok(()) };
+        let told = of_changes("error", why, &channel.topic.name);
+        self.feed(wire::push(self.version, &channel.join_ref, topic, "system", &told)).await?;
+        self.say(wire::push(self.version, &channel.join_ref, topic, "phx_error", &json!({}))).await
     }
 
     async fn feed(&mut self, message: Message) -> Result<(), End> {
@@ -225,12 +241,18 @@ impl Talk {
             Err(refused) => return self.reply(said, "error", json!({ "reason": of_token(&refused) })).await,
         };
         match self.take_seat(said, wish, caller.clone(), shown).await {
-            Ok(state) => {
-                self.reply(said, "ok", json!({ "postgres_changes": [] })).await?;
-                match state {
-                    Some(state) => self.tell_state(said, &state).await,
-                    None => Ok(()),
+            Ok((state, echo)) => {
+                let wants = !echo.is_empty();
+                self.reply(said, "ok", json!({ "postgres_changes": echo })).await?;
+                if let Some(state) = state {
+                    self.tell_state(said, &state).await?;
                 }
+                if !wants {
+                    return Ok(());
+                }
+                let told =
+                    of_changes("ok", "Subscribed to PostgreSQL", join::name(&said.topic).unwrap_or_default());
+                self.say(wire::push(self.version, &said.join_ref, &said.topic, "system", &told)).await
             }
             Err(error) => {
                 self.realtime.refused(&caller, &said.topic, &error);
@@ -271,10 +293,24 @@ impl Talk {
         wish: Wish,
         caller: Arc<Caller>,
         shown: Option<(Arc<Secret<String>>, Arc<Shown>)>,
-    ) -> Result<Option<State>, Error> {
+    ) -> Result<(Option<State>, Vec<Value>), Error> {
         let name = join::name(&said.topic)?;
         let topic = Topic { name: name.into(), private: wish.private };
-        let rights = self.realtime.rights(&caller, &topic).await?;
+        let wants: Vec<Wanted> = wish.changes.iter().map(|asked| asked.wanted.clone()).collect();
+        let held: usize = self.channels.values().map(|channel| channel.wants.len()).sum();
+        if held + wants.len() > limits::WANTED_MAX.size() {
+            return Err(Error::TooManyWanted);
+        }
+        let (rights, feed) = Self::decide(
+            self.realtime.clone(),
+            self.outbox.clone(),
+            caller.clone(),
+            topic.clone(),
+            (wants.clone(), None),
+        )
+        .await?;
+        let ids = feed.as_ref().map_or(&[][..], |feed| &feed.ids);
+        let echo = wish.changes.iter().zip(ids).map(|(asked, id)| asked.echo(*id)).collect();
         let hears = Hears { broadcast: rights.hears, presence: rights.sees && wish.presence, own: wish.own };
         let key = wish.key.unwrap_or_else(|| wire::new_key(&self.cx.rng));
         let (seat, state) = self.realtime.hub.join(topic.clone(), key.into(), hears, self.outbox.clone());
@@ -289,10 +325,29 @@ impl Talk {
             caller,
             shown,
             tracks: Rate::new(calls / 30.0, calls),
+            wants,
+            feed,
             recorded: false,
         };
         self.channels.insert(said.topic.clone(), channel);
-        Ok(hears.presence.then_some(state))
+        Ok((hears.presence.then_some(state), echo))
+    }
+
+    /// What somebody may in a channel, and what they are told of tables there.
+    async fn decide(
+        realtime: Realtime,
+        outbox: Outbox,
+        caller: Arc<Caller>,
+        topic: Topic,
+        (wants, before): (Vec<Wanted>, Option<Vec<u64>>),
+    ) -> Result<(Rights, Option<Feed>), Error> {
+        if wants.is_empty() {
+            return Ok((realtime.rights(&caller, &topic).await?, None));
+        }
+        let rights = realtime.rights_beside_changes(&caller, &topic).await?;
+        let feed =
+            realtime.changes.feed(&caller, &wants, before.as_deref(), topic.name.clone(), outbox).await?;
+        Ok((rights, Some(feed)))
     }
 
     async fn tell_state(&mut self, said: &Said, state: &State) -> Result<(), End> {
@@ -327,6 +382,8 @@ impl Talk {
             return Ok(());
         }
         let topic = channel.topic.clone();
+        // Changes keep the numbers that the client knows them by.
+        let wants = (channel.wants.clone(), channel.feed.as_ref().map(|feed| feed.ids.clone()));
         // It asks the database as a join does.
         if !self.joins.takes(1.0) {
             return self.end_channel(&said.topic, &Error::TooManyJoins).await;
@@ -338,19 +395,48 @@ impl Talk {
                 return self.close_channel(&said.topic, &channel, &of_token(&refused)).await;
             }
         };
-        let rights = match self.realtime.rights(&caller, &topic).await {
-            Ok(rights) => rights,
+        let decided =
+            Self::decide(self.realtime.clone(), self.outbox.clone(), caller.clone(), topic, wants).await;
+        let (rights, feed) = match decided {
+            Ok(decided) => decided,
             Err(error) => return self.end_channel(&said.topic, &error).await,
         };
-        if let Some(channel) = self.channels.get_mut(&said.topic) {
-            channel.hears.broadcast = rights.hears;
-            channel.hears.presence &= rights.sees;
-            channel.seat.hears(channel.hears);
-            if !rights.appears {
-                channel.seat.untrack();
+        self.become_another(said, (rights, feed), caller, shown).await
+    }
+
+    /// Policies are others: who is in a private channel, and what they may do there, is decided again.
+    async fn ask_again(&mut self) -> Result<(), End> {
+        let private = self.channels.iter().filter(|(_, channel)| channel.topic.private);
+        let asked: Vec<_> = private
+            .map(|(name, channel)| (name.clone(), channel.caller.clone(), channel.topic.clone()))
+            .collect();
+        for (name, caller, topic) in asked {
+            match self.realtime.rights_again(&caller, &topic).await {
+                Ok(rights) => {
+                    if let Some(channel) = self.channels.get_mut(&name) {
+                        channel.may(rights);
+                    }
+                }
+                // Whoever cannot be judged now comes back and is judged then.
+                Err(Error::Database(_)) => {
+                    self.lose_channel(&name, "it could not be decided whether you may be here").await?;
+                }
+                Err(error) => self.end_channel(&name, &error).await?,
             }
-            (channel.rights, channel.caller, channel.shown) = (rights, caller, shown);
         }
+        Ok(())
+    }
+
+    async fn become_another(
+        &mut self,
+        said: &Said,
+        (rights, feed): (Rights, Option<Feed>),
+        caller: Arc<Caller>,
+        shown: Option<(Arc<Secret<String>>, Arc<Shown>)>,
+    ) -> Result<(), End> {
+        let Some(channel) = self.channels.get_mut(&said.topic) else { return Ok(()) };
+        channel.may(rights);
+        (channel.caller, channel.shown, channel.feed) = (caller, shown, feed);
         Ok(())
     }
 
@@ -403,91 +489,9 @@ impl Talk {
     }
 }
 
-impl Channel {
-    fn require(&self, may: bool, verb: &'static str) -> Result<(), Error> {
-        if may { Ok(()) } else { Err(Error::NoVoice { topic: self.topic.name.to_string(), verb }) }
-    }
-
-    fn speak(&self, event: String, payload: Payload) -> Result<(), Error> {
-        self.require(self.rights.speaks, "broadcast")?;
-        fits(&event, &payload)?;
-        self.seat.say(event, payload);
-        Ok(())
-    }
-
-    /// `track` or `untrack`. Who tracks without having asked who is there is told so from then on.
-    fn appear(&mut self, said: &Said) -> Result<Option<State>, Error> {
-        #[derive(Deserialize)]
-        struct Wanted {
-            event: String,
-            payload: Option<Box<RawValue>>,
-        }
-        let malformed = |what: String| Error::Malformed { what };
-        let Body::Json(payload) = &said.body else { return Err(malformed("Presence is JSON".to_owned())) };
-        let wanted: Wanted =
-            serde_json::from_str(payload.get()).map_err(|error| malformed(error.to_string()))?;
-        if !self.tracks.takes(1.0) {
-            return Err(Error::TooManyTracks);
-        }
-        match &*wanted.event {
-            "untrack" => {
-                self.seat.untrack();
-                Ok(None)
-            }
-            "track" => {
-                self.require(self.rights.appears, "track presence")?;
-                let payload = wanted.payload.as_deref().map_or("{}", RawValue::get);
-                if payload.len() > limits::PRESENCE_BYTES_MAX.size() {
-                    return Err(Error::TooLarge { bytes_max: limits::PRESENCE_BYTES_MAX.value });
-                }
-                if serde_json::from_str::<HashMap<String, &RawValue>>(payload).is_err() {
-                    return Err(malformed("What is tracked is an object".to_owned()));
-                }
-                let state = (self.rights.sees && !self.hears.presence).then(|| {
-                    self.hears.presence = true;
-                    self.seat.hears(self.hears)
-                });
-                self.seat.track(payload)?;
-                Ok(state)
-            }
-            _ => Err(malformed("Presence has track and untrack".to_owned())),
-        }
-    }
-}
-
-/// Whether it can be sent to everybody.
-pub fn fits(event: &str, payload: &Payload) -> Result<(), Error> {
-    if event.len() > limits::NAME_BYTES_MAX.size() {
-        return Err(Error::NameTooLong { what: "event", bytes_max: limits::NAME_BYTES_MAX.value });
-    }
-    if payload.bytes().len() > limits::PAYLOAD_BYTES_MAX.size() {
-        return Err(Error::TooLarge { bytes_max: limits::PAYLOAD_BYTES_MAX.value });
-    }
-    Ok(())
-}
-
-/// What is to be said, and whether an answer is waited for in any case.
-fn read_broadcast(body: Body) -> Result<(String, Payload, bool), Error> {
-    #[derive(Deserialize)]
-    struct Given {
-        event: String,
-        payload: Option<Box<RawValue>>,
-    }
-    match body {
-        Body::Broadcast { metadata, .. } if !metadata.is_empty() && *metadata != *b"{}" => {
-            Err(Error::NotHere {
-                what: "broadcast with `persist`",
-                instead: "send it without: messages are not kept",
-            })
-        }
-        Body::Broadcast { event, payload, .. } => Ok((event, payload, false)),
-        Body::Json(given) => {
-            let Given { event, payload } = serde_json::from_str(given.get())
-                .map_err(|error| Error::Malformed { what: error.to_string() })?;
-            let payload = payload.map_or_else(|| "{}".to_owned(), |payload| payload.get().to_owned());
-            Ok((event, Payload::Json(payload.into()), false))
-        }
-    }
+/// What is said of changes of tables.
+fn of_changes(status: &str, message: &str, channel: &str) -> Value {
+    json!({ "extension": "postgres_changes", "status": status, "message": message, "channel": channel })
 }
 
 /// What is said of a token that is refused.

@@ -5,11 +5,13 @@
 
 use base64::Engine as _;
 use bytes::{BufMut, Bytes, BytesMut};
-use realtime::{Error, Event, Meta, Payload, What, limits};
+use realtime::{Change, Error, Event, Meta, Payload, What, limits};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use web::Message;
+
+use super::changes;
 
 /// Which format a client speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -215,7 +217,31 @@ pub fn event(version: Version, event: &Event) -> Option<Message> {
             })?;
             text(bytes)
         }
+        (What::Row { ids, change, .. }, version) => row(version, &topic(), ids, change),
+        // Not said as it is: the channel ends with it.
+        (What::Lost { .. }, _) => None,
     }
+}
+
+/// A row that changed, under the numbers that this listener knows.
+fn row(version: Version, topic: &str, ids: &[u64], change: &Change) -> Option<Message> {
+    let data = changes::data(change)?;
+    let data: &RawValue = serde_json::from_slice(&data).ok()?;
+    let payload = Row { ids, data };
+    let bytes = match version {
+        Version::One => {
+            let whole = Whole { topic, event: "postgres_changes", payload, reference: (), join_ref: () };
+            serde_json::to_vec(&whole)
+        }
+        Version::Two => serde_json::to_vec(&((), (), topic, "postgres_changes", payload)),
+    };
+    text(bytes.ok()?.into())
+}
+
+#[derive(serde::Serialize)]
+struct Row<'a> {
+    ids: &'a [u64],
+    data: &'a RawValue,
 }
 
 #[derive(serde::Serialize)]
@@ -227,10 +253,10 @@ struct Told<'a> {
 }
 
 #[derive(serde::Serialize)]
-struct Whole<'a> {
+struct Whole<'a, T> {
     topic: &'a str,
     event: &'a str,
-    payload: Told<'a>,
+    payload: T,
     #[serde(rename = "ref")]
     reference: (),
     join_ref: (),

@@ -201,3 +201,99 @@ async fn row_100_who_asks_for_too_much_is_told_and_who_does_not_read_is_left() {
     drop(silent);
     assert_eq!(reads.beat().await["status"], "ok");
 }
+
+/// Row 68, afterwards: a policy that is taken away, or that lets somebody hear and speak no more, counts in channels that are open.
+#[tokio::test]
+async fn row_68_a_policy_that_changes_puts_people_out_of_open_channels_within_a_second() {
+    let app = app().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let (mut to_ann, mut to_bob) = (Talk::open(&app).await, Talk::open(&app).await);
+    for (talk, person) in [(&mut to_ann, &ann), (&mut to_bob, &bob)] {
+        for topic in ["realtime:room", "realtime:wall"] {
+            assert_eq!(talk.join(topic, private(), Some(&person.access_token)).await["status"], "ok");
+        }
+    }
+    let said = json!({ "type": "broadcast", "event": "x", "payload": {} });
+    // One may not speak any more, and stays.
+    let admin = app.database.admin().await;
+    let only_bob = format!(
+        "alter policy room_speak on realtime.messages with check (realtime.topic() = 'room' and auth.uid() = '{}')",
+        bob.id
+    );
+    admin.batch_execute(&only_bob).await.unwrap();
+    app.eventually(async || {
+        to_ann.ask("realtime:room", "broadcast", said.clone()).await["status"] == "error"
+    })
+    .await;
+    assert_eq!(to_bob.ask("realtime:room", "broadcast", said.clone()).await["status"], "ok");
+    assert_eq!(to_ann.wait("broadcast").await[2], "realtime:room");
+    // One may not be there any more; the other may, and both are still in the other channel.
+    let began = Instant::now();
+    let only_bob = format!(
+        "alter policy room_in on realtime.messages using (realtime.topic() = 'room' and auth.uid() = '{}')",
+        bob.id
+    );
+    admin.batch_execute(&only_bob).await.unwrap();
+    assert_eq!(to_ann.wait("phx_close").await[2], "realtime:room");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(to_bob.ask("realtime:room", "broadcast", said.clone()).await["status"], "ok");
+    assert_eq!(to_ann.beat().await["status"], "ok");
+    assert!(to_ann.heard.iter().all(|said| said[3] != "broadcast"), "{:?}", to_ann.heard);
+    refused(&to_ann.ask("realtime:wall", "broadcast", said).await, "Unauthorized");
+    assert!(app.audited("realtime.refused").await);
+}
+
+/// Row 100: sockets of one address, and changes of presence.
+#[tokio::test]
+async fn row_100_one_address_has_so_many_sockets_and_one_channel_so_many_changes_of_presence() {
+    let app = app().await;
+    let ann = app.person("ann").await;
+    let mut talk = Talk::open(&app).await;
+    assert_eq!(talk.join("realtime:room", private(), Some(&ann.access_token)).await["status"], "ok");
+    let policy = "create policy room_shown on realtime.messages for insert to authenticated with check (extension = 'presence')";
+    app.owner(policy).await;
+    app.eventually(async || {
+        let track = json!({ "type": "presence", "event": "untrack" });
+        talk.ask("realtime:room", "presence", track).await["status"] == "ok"
+    })
+    .await;
+    let mut over = None;
+    for number in 0..=realtime::limits::PRESENCE_CALLS_MAX.value {
+        let track = json!({ "type": "presence", "event": "track", "payload": { "number": number } });
+        let answer = talk.ask("realtime:room", "presence", track).await;
+        if answer["status"] != "ok" {
+            over = Some(answer);
+            break;
+        }
+    }
+    refused(&over.expect("a bound"), "PresenceRateLimitReached");
+    assert_eq!(talk.beat().await["status"], "ok", "the socket goes on");
+
+    let realtime = &app.running.services.realtime;
+    let (near, far) = (Some("192.0.2.7".parse().unwrap()), Some("192.0.2.8".parse().unwrap()));
+    let mut places = Vec::new();
+    for _ in 0..realtime::limits::ADDRESS_SOCKETS_MAX.value {
+        places.push(realtime.enter(near).expect("a place"));
+    }
+    assert!(realtime.enter(near).is_err(), "an address has so many");
+    drop(realtime.enter(far).expect("another address has its own"));
+    places.pop();
+    places.push(realtime.enter(near).expect("one that left makes room"));
+    // Networks of the other kind are somebody's as a whole.
+    let of_network = |last: u64| Some(format!("2001:db8::{last:x}").parse().unwrap());
+    for last in 0..realtime::limits::ADDRESS_SOCKETS_MAX.value {
+        places.push(realtime.enter(of_network(last)).expect("a place"));
+    }
+    assert!(realtime.enter(of_network(9_999)).is_err());
+    // And so has the server, whoever they are.
+    let mut next = 0_u32;
+    while realtime.sockets() < realtime::limits::SOCKETS_MAX.value {
+        next += 1;
+        let address = std::net::Ipv4Addr::from(0x0A00_0000 + next);
+        places.push(realtime.enter(Some(address.into())).expect("a place"));
+    }
+    assert!(realtime.enter(far).is_err(), "the server has so many");
+    drop(places);
+    app.eventually(async || realtime.sockets() == 1).await;
+    drop(realtime.enter(far).expect("room again"));
+}

@@ -1,14 +1,15 @@
 //! Channels as an operator and old clients see them: what is not here is said to be not here, and what is set has an effect.
 
 use serde_json::json;
-use spec::{Talk, TestApp};
+use spec::{Palisade, Talk, TestApp};
 
 #[tokio::test]
 async fn what_is_not_built_is_refused_by_name() {
     let app = TestApp::start().await;
     let mut talk = Talk::with(&app, app.running.keys.secret.expose()).await;
     for config in [
-        json!({ "private": true, "postgres_changes": [{ "event": "*", "schema": "public" }] }),
+        json!({ "private": true, "postgres_changes": [{ "event": "*", "schema": "public", "table": "t", "select": "a" }] }),
+        json!({ "private": true, "broadcast": { "replication_ready": true } }),
         json!({ "private": true, "broadcast": { "replay": { "since": 1 } } }),
     ] {
         let answer = talk.join("realtime:x", config, None).await;
@@ -51,4 +52,53 @@ async fn switched_off_nothing_is_there() {
     app.stranger().get("/realtime/v1/websocket").await.expect(404);
     let app = TestApp::start().await;
     app.stranger().get("/realtime/v1/websocket").await.expect(426);
+}
+
+/// Killed and started again: what changed meanwhile is told to nobody, nothing that was on its way goes to whoever comes first, and what
+/// changes from then on is told.
+#[tokio::test]
+async fn a_killed_server_tells_nobody_later_what_it_owed_somebody_before() {
+    let palisade = Palisade::start("dev", &[]).await;
+    let admin = async |palisade: &Palisade| {
+        let (admin, connection) =
+            tokio_postgres::connect(&palisade.ready.database_url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        admin
+    };
+    let listens = async |palisade: &Palisade| {
+        let at = palisade.ready.url.replacen("http", "ws", 1);
+        let stream = tokio::net::TcpStream::connect(at.trim_start_matches("ws://")).await.unwrap();
+        let mut talk = Talk::over(stream, &at, &palisade.ready.publishable_key).await;
+        let config = json!({ "postgres_changes": [{ "event": "*", "schema": "public", "table": "wares" }] });
+        let answer = talk.join("realtime:wares", config, None).await;
+        assert_eq!(answer["status"], "ok", "{answer}");
+        talk
+    };
+    let before = admin(&palisade).await;
+    let table = "create table public.wares (id int primary key, shown boolean);
+        create policy shown on public.wares for select to anon using (shown);
+        alter publication supabase_realtime add table public.wares";
+    before.batch_execute(table).await.unwrap();
+    let mut talk = listens(&palisade).await;
+    before.batch_execute("insert into public.wares values (1, true)").await.unwrap();
+    assert_eq!(talk.wait("postgres_changes").await[4]["data"]["record"]["id"], 1);
+    // Written down for a node that is killed, or that was about to tell it.
+    before
+        .batch_execute("insert into public.wares select g, true from generate_series(2, 2000) g")
+        .await
+        .unwrap();
+    let palisade = palisade.kill_and_start_again("dev", &[]).await;
+    let after = admin(&palisade).await;
+    after.batch_execute("insert into public.wares values (3000, true), (3001, false)").await.unwrap();
+    let mut talk = listens(&palisade).await;
+    after.batch_execute("insert into public.wares values (3002, false), (3003, true)").await.unwrap();
+    let told = talk.wait("postgres_changes").await;
+    assert_eq!(told[4]["data"]["record"]["id"], 3003, "{told}");
+    let left =
+        "select count(*) from realtime.changes where number < (select max(number) from realtime.changes)";
+    // The node that was killed is waited for, and then forgotten.
+    testkit::eventually_within(std::time::Duration::from_secs(60), async || {
+        (after.query_one(left, &[]).await.unwrap().get::<_, i64>(0) == 0).then_some(())
+    })
+    .await;
 }

@@ -115,11 +115,11 @@ fn bodies([outer, scope, inner]: [&str; 3], items: impl Iterator<Item = Value>) 
 }
 
 fn resource() -> Value {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = crate::host_name();
     json!({ "attributes": [
         attribute("service.name", &"palisade".into()),
         attribute("service.version", &env!("CARGO_PKG_VERSION").into()),
-        attribute("host.name", &host.trim().into()),
+        attribute("host.name", &host.into()),
     ] })
 }
 

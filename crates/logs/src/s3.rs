@@ -52,9 +52,10 @@ impl S3 {
             Some(port) => format!("{}:{port}", target.host()),
             None => target.host().to_owned(),
         };
-        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let node: String =
-            machine.trim().chars().filter(|letter| letter.is_ascii() && is_plain(*letter as u8)).collect();
+        let node: String = crate::host_name()
+            .chars()
+            .filter(|letter| letter.is_ascii() && is_plain(*letter as u8))
+            .collect();
         Ok(Some(S3 {
             origin: format!("{}://{host}", target.url().scheme()),
             host,

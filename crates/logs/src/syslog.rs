@@ -145,8 +145,7 @@ fn name(text: &str, chars_max: usize) -> String {
 }
 
 fn this_host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    self::name(name.trim(), 255)
+    name(&crate::host_name(), 255)
 }
 
 /// Writes everything, ends our side, and waits until the receiver has ended its own.

@@ -26,6 +26,7 @@ pub mod person;
 pub mod program;
 pub mod redis;
 pub mod renewal;
+pub mod s3;
 pub mod syslog;
 pub mod talk;
 

@@ -127,7 +127,17 @@ impl Palisade {
     }
 
     /// Kills it outright, then starts it again on the same data.
-    pub async fn kill_and_start_again(mut self, mode: &str, flags: &[&str]) -> Self {
+    pub async fn kill_and_start_again(self, mode: &str, flags: &[&str]) -> Self {
+        self.kill_and_start_again_told(mode, flags, &[]).await
+    }
+
+    /// The same, with these variables.
+    pub async fn kill_and_start_again_told(
+        mut self,
+        mode: &str,
+        flags: &[&str],
+        told: &[(String, String)],
+    ) -> Self {
         signal(&self.child, Signal::SIGKILL);
         self.wait().await;
         let kept = tempfile::tempdir().expect("a directory");
@@ -135,7 +145,7 @@ impl Palisade {
         drop(self);
         // The old file would be taken for the new one's.
         let _ = std::fs::remove_file(home.path().join("ready.json"));
-        Self::start_in(home, mode, flags, &[]).await
+        Self::start_in(home, mode, flags, told).await
     }
 
     async fn wait(&mut self) -> ExitStatus {

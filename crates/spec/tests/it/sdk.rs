@@ -115,3 +115,21 @@ async fn supabase_js_broadcasts_and_sees_who_is_there_in_a_private_channel_and_s
     let (held, printed) = clients::node(&palisade, "channels.mjs").await;
     check(held, &printed, 10);
 }
+
+/// Tasks belong to people; everything of a row that changes may be told.
+const TASKS: &str = "
+    create table public.watched_tasks (id bigint primary key, owner uuid not null default auth.uid(), list int, title text, tags text[], at timestamptz);
+    alter table public.watched_tasks replica identity full;
+    create policy own on public.watched_tasks to authenticated using (owner = (select auth.uid())) with check (owner = (select auth.uid()));
+    alter publication supabase_realtime add table public.watched_tasks";
+
+#[tokio::test]
+async fn supabase_js_hears_of_rows_that_are_inserted_updated_and_deleted_and_strangers_do_not() {
+    let palisade = Palisade::start("dev", RAISED).await;
+    let (admin, connection) =
+        tokio_postgres::connect(&palisade.ready.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    admin.batch_execute(TASKS).await.unwrap();
+    let (held, printed) = clients::node(&palisade, "changes.mjs").await;
+    check(held, &printed, 8);
+}

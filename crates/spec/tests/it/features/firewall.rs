@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 /// Two hosts; gone when dropped. Only root makes them.
 struct Hosts {
     name: String,
+    _listening: tokio::sync::RwLockReadGuard<'static, ()>,
 }
 
 const HERE: &str = "198.18.77.1";
@@ -22,7 +23,8 @@ impl Hosts {
         }
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let hosts = Hosts { name: format!("pt{}{count}", std::process::id()) };
+        let name = format!("pt{}{count}", std::process::id());
+        let hosts = Hosts { name, _listening: crate::LISTENING_CHILDREN.read().await };
         let (machine, stranger) = (hosts.machine(), hosts.stranger());
         for words in [
             format!("netns add {machine}"),
@@ -119,15 +121,18 @@ impl Drop for Hosts {
     }
 }
 
+/// Whoever may make hosts may install: what is missing then is no reason to look away.
+async fn require(program: &str) {
+    let is_there = Command::new(program).arg("--version").output().await.is_ok();
+    assert!(is_there, "{program} is not installed: `cargo xtask test` installs it");
+}
+
 const PORTS: [u16; 5] = [80, 443, 2222, 5432, 6379];
 
 /// With each tool that this machine has.
 async fn keeps_all_but_what_is_meant(tool: &str, program: &str) {
     let Some(hosts) = Hosts::make().await else { return };
-    if Command::new(program).arg("--version").output().await.is_err() {
-        println!("skipped: {program} is not installed");
-        return;
-    }
+    require(program).await;
     let folder = tempfile::TempDir::new().unwrap();
     // SSH has moved, and nobody says where.
     let _ssh = hosts.listener(folder.path(), "sshd", &[2222]).await;
@@ -217,10 +222,7 @@ fn serving(hosts: &Hosts, home: &std::path::Path, nftables: &str) -> Child {
 #[tokio::test]
 async fn whoever_is_kept_out_meets_the_kernel_first_at_our_ports_and_at_no_others() {
     let Some(hosts) = Hosts::make().await else { return };
-    if Command::new("nft").arg("--version").output().await.is_err() {
-        println!("skipped: nft is not installed");
-        return;
-    }
+    require("nft").await;
     let for_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     let home = tempfile::Builder::new().prefix("palisade-nft-").permissions(for_all).tempdir().unwrap();
     let (data, ready) = (home.path().join("data"), home.path().join("ready.json"));

@@ -6,20 +6,20 @@ use serde_json::Value;
 use spec::syslog::{Heard, Rsyslog, Wire};
 use spec::{Client, Double, Palisade};
 
-fn client(palisade: &Palisade) -> Client {
+pub(super) fn client(palisade: &Palisade) -> Client {
     let address = palisade.ready.url.strip_prefix("http://").unwrap().parse().unwrap();
     Client::new(address, std::net::Ipv4Addr::LOCALHOST.into()).with("apikey", &palisade.ready.publishable_key)
 }
 
 /// Somebody signs up and is known by the request's id, in both logs.
-async fn sign_up(palisade: &Palisade, name: &str) -> String {
+pub(super) async fn sign_up(palisade: &Palisade, name: &str) -> String {
     let body =
         serde_json::json!({ "email": format!("{name}@example.com"), "password": spec::person::PASSWORD });
     let answer = client(palisade).post("/auth/v1/signup", body).await.expect(200);
     answer.header("x-request-id").to_owned()
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 0..800 {
         if is_so().await {
             return;
@@ -147,12 +147,12 @@ async fn datagrams_arrive_too_and_clear_text_goes_nowhere_that_is_not_named() {
 }
 
 /// A secret is no flag.
-fn secret(name: &str, value: &str) -> [(String, String); 1] {
+pub(super) fn secret(name: &str, value: &str) -> [(String, String); 1] {
     [(name.to_owned(), value.to_owned())]
 }
 
 /// Everything that was posted to a path, in order.
-fn posted(collector: &Double, path: &str) -> Vec<(String, Value)> {
+pub(super) fn posted(collector: &Double, path: &str) -> Vec<(String, Value)> {
     let asked = collector.asked().into_iter().filter(|asked| asked.line == format!("POST {path}"));
     let parts = asked.map(|asked| {
         let (head, body) = asked.whole.split_once("\r\n\r\n").unwrap();

@@ -17,3 +17,7 @@ mod sdk_factors;
 mod sdk_links;
 mod sdk_oauth;
 mod sdk_snippets;
+
+/// Children of this process that listen off loopback, in networks of their own: who starts some reads, who looks whether there
+/// are any writes.
+static LISTENING_CHILDREN: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());

@@ -1,6 +1,8 @@
 //! Attacks that fail.
 
+mod burdens;
 mod canaries;
+mod changes;
 mod channels;
 mod csrf;
 mod downgrade;
@@ -11,6 +13,7 @@ mod full_disk;
 mod guards;
 mod guessing;
 mod hijack;
+mod ids;
 mod links;
 mod machine;
 pub mod oauth;
@@ -27,3 +30,4 @@ mod sign_in;
 mod step_up;
 mod streams;
 mod tokens;
+mod wallets;

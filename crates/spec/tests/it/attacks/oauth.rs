@@ -266,15 +266,23 @@ async fn row_28_a_return_in_another_browser_without_state_or_of_another_issuer_i
     assert!(back.contains("access_token="));
 }
 
+/// Who comes back, to where, and with what: the tokens are for the page that the flow ends at.
 #[tokio::test]
 async fn row_28_the_end_of_a_flow_is_only_where_the_operator_allows() {
     let idp = Idp::start().await;
-    let app = today(with_idp(&idp)).await;
+    let app = today(with_idp(&idp).with("auth.uri_allow_list", "https://app.example.com/**")).await;
     for evil in [
         "https://evil.example/",
         "http://localhost:3000@evil.example/",
+        "http://localhost:3000.evil.example/",
+        "https://app.example.com.evil.example/",
+        "https://app.example.com@evil.example/",
+        "https://evil.example/?https://app.example.com/",
+        "http://app.example.com/",
         "//evil.example",
+        "http://2130706433/",
         "javascript:alert(1)",
+        "data:text/html,x",
     ] {
         let url = format!(
             "{}/auth/v1/authorize?provider=keycloak&redirect_to={evil}&login_hint=s~a%40b.example~true~A",
@@ -283,6 +291,73 @@ async fn row_28_the_end_of_a_flow_is_only_where_the_operator_allows() {
         let back = browser(&app).follow(&url, "http://localhost:3000").await;
         assert!(back.starts_with("http://localhost:3000#access_token="), "{evil}: {back}");
     }
+    // The neighbours: the site and what is on the list are gone back to, and the tokens there are those of who signed in.
+    for end in [BACK, "https://app.example.com/a/b?c=d"] {
+        let url = format!(
+            "{}/auth/v1/authorize?provider=keycloak&redirect_to={}&login_hint=s~a%40b.example~true~A",
+            app.running.url,
+            end.replace('?', "%3F").replace('=', "%3D")
+        );
+        let back = browser(&app).follow(&url, end).await;
+        let fragment = back.strip_prefix(end).unwrap().strip_prefix('#').unwrap_or_else(|| panic!("{back}"));
+        let token = fragment.split('&').find_map(|pair| pair.strip_prefix("access_token=")).unwrap();
+        let signed_in = app.stranger().with("authorization", &format!("Bearer {token}"));
+        assert_eq!(signed_in.get("/auth/v1/user").await.expect(200).field("email"), "a@b.example");
+    }
+    // A flow that fails ends there too, without any of it; also when it was to end elsewhere.
+    for (asked, end) in [(BACK, BACK), ("https://evil.example/", "http://localhost:3000")] {
+        let url = format!(
+            "{}/auth/v1/authorize?provider=keycloak&redirect_to={asked}&login_hint=s",
+            app.running.url
+        );
+        let mut browser = browser(&app);
+        let callback = browser.follow(&url, &format!("{}/auth/v1/callback", app.running.url)).await;
+        let denied = callback.replace("code=", "error=access_denied&x=");
+        let back = browser.open(&denied).await.expect(302).header("location").to_owned();
+        assert!(back.starts_with(end) && !back.contains("evil.example"), "{back}");
+        assert_eq!(parameter(&back, "error").as_deref(), Some("access_denied"), "{back}");
+        assert!(!back.contains("access_token") && parameter(&back, "code").is_none(), "{back}");
+    }
+}
+
+/// What a thief of the code has is the challenge that went through the browser, and never its verifier.
+#[tokio::test]
+async fn row_28_a_flows_code_is_worth_nothing_without_its_verifier_nor_by_a_weaker_method() {
+    let idp = Idp::start().await;
+    let app = today(with_idp(&idp)).await;
+    let exchange_with = async |code: &str, verifier: &str| {
+        let body = json!({ "auth_code": code, "code_verifier": verifier });
+        app.stranger().post("/auth/v1/token?grant_type=pkce", body).await
+    };
+    let code_of = async || {
+        let back = sign_in(&app, &mut browser(&app), "s~ann@example.com~true~Ann").await;
+        assert!(back.starts_with(BACK) && !back.contains("access_token"), "{back}");
+        parameter(&back, "code").unwrap()
+    };
+    for verifier in ["", CHALLENGE, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl"] {
+        let code = code_of().await;
+        let seen = exchange_with(&code, verifier).await.expect(400);
+        assert!(!seen.text().contains("access_token"), "{}", seen.text());
+    }
+    for downgraded in [
+        "code_challenge=&code_challenge_method=s256",
+        "code_challenge_method=plain",
+        "code_challenge=abc&code_challenge_method=plain",
+        "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=none",
+    ] {
+        let url = begin(&app, "keycloak", "s", &format!("&{downgraded}"));
+        let seen = browser(&app).open(&url).await;
+        let location = seen.header("location").to_owned();
+        assert!(
+            seen.status == 400 || location.contains("error="),
+            "{downgraded}: {} {location}",
+            seen.status
+        );
+    }
+    // The neighbour.
+    let code = code_of().await;
+    let session = exchange_with(&code, crate::features::oauth::VERIFIER).await.expect(200).value();
+    assert_eq!(session["user"]["email"], "ann@example.com");
 }
 
 #[tokio::test]

@@ -162,6 +162,38 @@ async fn row_28_requests_without_state_or_proof_or_with_a_weaker_one_are_refused
     program.sign_in(&app, &ann, &[]).await;
 }
 
+/// Yes and no both lead back to the program, byte by byte where it said, with its own state and our name; nothing else leads there.
+#[tokio::test]
+async fn row_28_the_end_of_a_flow_is_the_programs_own_address_with_its_own_state() {
+    let app = with_server().start().await;
+    let ann = app.person("ann").await;
+    let program = Program::made(&app, json!({})).await;
+    let issuer = app.stranger().get("/auth/v1/.well-known/openid-configuration").await.expect(200);
+    let issuer = issuer.field("issuer");
+    for (action, state) in [("approve", "st &=?#/ä"), ("deny", "st-2")] {
+        let id = program.waiting(&app, &[("state", state), ("prompt", "consent")]).await;
+        let back = answer(&ann, &id, action).await.expect(200).field("redirect_url");
+        let (end, query) = back.split_once('?').unwrap();
+        assert_eq!(end, PROGRAM);
+        assert!(!query.contains('#') && !query.contains("access_token"), "{back}");
+        assert_eq!(parameter(&back, "state").as_deref(), Some(state), "{back}");
+        assert_eq!(parameter(&back, "iss"), Some(issuer.clone()), "{back}");
+        match action {
+            "approve" => {
+                let code = parameter(&back, "code").unwrap();
+                let granted = program.exchange(&app.stranger(), &code).await.expect(200).value();
+                let user = bearer(&app, &granted["access_token"]).get("/auth/v1/user").await.expect(200);
+                assert_eq!(user.field("email"), "ann@example.com", "and it is who agreed");
+            }
+            _ => {
+                assert_eq!(parameter(&back, "error").as_deref(), Some("access_denied"), "{back}");
+                assert!(parameter(&back, "code").is_none(), "{back}");
+            }
+        }
+        answer(&ann, &id, "approve").await.expect(404);
+    }
+}
+
 #[tokio::test]
 async fn row_28_a_code_is_worth_nothing_to_another_program_session_or_without_its_verifier() {
     let app = with_server().start().await;

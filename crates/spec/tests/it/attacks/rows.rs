@@ -206,6 +206,35 @@ async fn row_73_an_expensive_pattern_is_stopped_and_others_go_on() {
     assert!([500, 504, 408].contains(&stopped.status.as_u16()), "{} {}", stopped.status, stopped.text());
 }
 
+#[tokio::test]
+async fn row_72_a_name_that_is_nothing_is_refused_wherever_a_name_may_stand() {
+    let app = TestApp::builder().unlimited().start().await;
+    let (ann, _) = notes(&app).await;
+    for path in [
+        "notes?%22%22=eq.1",
+        "notes?select=%22%22",
+        "notes?select=%22%22:body",
+        "notes?select=body&order=%22%22",
+        "notes?or=(%22%22.eq.1)",
+        "notes?columns=%22%22",
+        "notes?on_conflict=%22%22",
+        "notes?select=%22%22(id)",
+        "notes?%22%22.id=eq.1",
+        "notes?select=body-%3E%22%22",
+        "rpc/find?%22%22=1",
+    ] {
+        for method in [http::Method::GET, http::Method::POST] {
+            let seen = ann.client.json(method, &format!("/rest/v1/{path}"), json!([{ "": 1 }])).await;
+            assert!(
+                !seen.text().contains("42601") && !seen.status.is_server_error(),
+                "{path}: {}",
+                seen.text()
+            );
+        }
+    }
+    ann.client.get("/rest/v1/notes?select=body&order=id").await.expect(200);
+}
+
 /// Pieces that scanners put together.
 const PIECES: [&str; 24] = [
     "'",
@@ -255,7 +284,10 @@ async fn row_72_five_thousand_made_up_injections_reach_no_parser() {
         let payload: String = (0..=next(5)).map(|_| PIECES[next(PIECES.len())]).collect();
         let p = enc(&payload);
         let client = ann.client.clone();
-        let (path, body) = match next(14) {
+        // Headers take no other letters.
+        let plain: String = payload.chars().filter(char::is_ascii).collect();
+        let mut headers = vec![("content-type", "application/json")];
+        let (path, body) = match next(22) {
             0 => (format!("/rest/v1/notes?body=eq.{p}"), None),
             1 => (format!("/rest/v1/notes?body=in.({p})"), None),
             2 => (format!("/rest/v1/notes?{p}=eq.1"), None),
@@ -269,6 +301,38 @@ async fn row_72_five_thousand_made_up_injections_reach_no_parser() {
             10 => ("/rest/v1/rpc/find".to_owned(), Some(json!({ "wanted": payload }))),
             11 => ("/rest/v1/rpc/find".to_owned(), Some(json!({ payload.clone(): 1 }))),
             12 => (format!("/rest/v1/notes?columns={p}"), Some(json!([{ payload.clone(): 1 }]))),
+            13 => {
+                headers.push(("accept-profile", &plain));
+                ("/rest/v1/notes".to_owned(), None)
+            }
+            14 => {
+                headers.push(("content-profile", &plain));
+                ("/rest/v1/rpc/find".to_owned(), Some(json!({ "wanted": payload })))
+            }
+            15 => {
+                headers.push(("range", &plain));
+                headers.push(("range-unit", "items"));
+                ("/rest/v1/notes?select=id".to_owned(), None)
+            }
+            16 => {
+                headers.push(("prefer", &plain));
+                ("/rest/v1/notes?select=id".to_owned(), None)
+            }
+            17 => {
+                let filter = json!({ "column": "body", "operator": "eq", "value": payload });
+                (
+                    "/api/v1/tables/notes/query".to_owned(),
+                    Some(json!({ "filters": [filter], "order": [{ "column": payload }] })),
+                )
+            }
+            18 => (format!("/api/v1/tables/notes?select={p}&order={p}"), None),
+            19 => (format!("/api/v1/rpc/default/{p}"), Some(json!({ "params": { "wanted": payload } }))),
+            20 => (
+                "/api/v1/graphql".to_owned(),
+                Some(
+                    json!({ "query": format!("{{ notes(filter: {{ body_eq: {} }}) {{ id }} }}", json!(payload)) }),
+                ),
+            ),
             _ => (
                 "/graphql/v1".to_owned(),
                 Some(
@@ -276,10 +340,9 @@ async fn row_72_five_thousand_made_up_injections_reach_no_parser() {
                 ),
             ),
         };
-        let seen = match body {
-            Some(body) => client.post(&path, body).await,
-            None => client.get(&path).await,
-        };
+        let method = if body.is_some() { http::Method::POST } else { http::Method::GET };
+        let body = body.map_or_else(String::new, |body| body.to_string());
+        let seen = client.send(method, &path, &headers, body.into()).await;
         sent += 1;
         let text = seen.text();
         assert!(

@@ -127,6 +127,30 @@ async fn row_19_an_imported_account_costs_exactly_what_an_unknown_one_does() {
     assert_eq!(cost("nobody@example.com", "wrong-Password-1!", 400).await, alone);
 }
 
+/// To who asks for an account with the address of an imported one.
+#[tokio::test]
+async fn row_19_signing_up_with_an_imported_accounts_address_costs_what_an_unknown_one_does() {
+    let app = TestApp::builder().serving().start().await;
+    let cost = async |email: &str| {
+        let work = || app.running.services.auth.hash_work();
+        let before = work();
+        let asked = json!({ "email": email, "password": spec::person::PASSWORD });
+        app.stranger().post("/auth/v1/signup", asked).await.expect(200);
+        std::array::from_fn::<u64, 3, _>(|at| work()[at] - before[at])
+    };
+    let alone = cost("first@example.com").await;
+    assert!(alone[0] > 0 && alone[1..] == [0, 0], "{alone:?}");
+    let hash = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    for (email, confirmed) in [("five@example.com", true), ("waiting@example.com", false)] {
+        let made = json!({ "email": email, "password_hash": hash, "email_confirm": confirmed });
+        app.service().post("/auth/v1/admin/users", made).await.expect(200);
+    }
+    let expected = [alone[0], 1 << 5, 0];
+    for email in ["five@example.com", "waiting@example.com", "first@example.com", "nobody@example.com"] {
+        assert_eq!(cost(email).await, expected, "{email}");
+    }
+}
+
 #[tokio::test]
 async fn row_23_one_account_has_one_budget_however_its_address_is_written_and_wherever_it_is_tried() {
     let app = TestApp::start().await;

@@ -67,7 +67,8 @@ pub async fn pool_is_capped(bench: &Bench) -> Result<Finding, Trouble> {
         let mut most = 0_u64;
         for _ in 0..20 {
             let now = sql.value(
-                "SELECT count(*) FROM pg_stat_activity WHERE usename IN ('authenticator', 'palisade_system') AND backend_type = 'client backend'",
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND usename IN ('authenticator', 'palisade_system') AND backend_type = 'client backend'",
             );
             most = most.max(now.await?.parse().unwrap_or(u64::MAX));
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -82,8 +83,8 @@ pub async fn pool_is_capped(bench: &Bench) -> Result<Finding, Trouble> {
     let timeout = timeout.pointer("/statement_timeout").and_then(serde_json::Value::as_u64).unwrap_or(0);
     let endless = sql.value(ENDLESS).await?;
     let idle = sql.value(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'authenticator' AND state LIKE 'idle in transaction%' \
-         AND state_change < now() - interval '1 minute'",
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'authenticator' \
+         AND state LIKE 'idle in transaction%' AND state_change < now() - interval '1 minute'",
     );
     let idle = idle.await?;
     Ok(Finding::all([

@@ -1,10 +1,10 @@
 //! Digests, keyed MACs, comparison and random tokens: the small words everything else is spelled with.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{digest, hmac};
 use base::{Rng, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use subtle::ConstantTimeEq;
 
 /// SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -43,7 +43,7 @@ pub fn keyed_mac(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 /// Whether two values are equal, in a time that says nothing of where they differ.
 pub fn same(left: &[u8], right: &[u8]) -> bool {
-    left.ct_eq(right).into()
+    verify_slices_are_equal(left, right).is_ok()
 }
 
 /// 256 random bits as 43 characters that survive a URL.

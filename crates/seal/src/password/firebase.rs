@@ -5,7 +5,6 @@
 use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use subtle::ConstantTimeEq;
 
 use super::work::Other;
 use crate::limits;
@@ -73,7 +72,7 @@ impl Imported {
 
     /// Whether it was made of `password`; nothing, where that cannot be said.
     pub(super) fn is_of(&self, password: &[u8]) -> Option<bool> {
-        self.made_of(password).map(|made| made.ct_eq(&self.hash).into())
+        self.made_of(password).map(|made| crate::same(&made, &self.hash))
     }
 
     /// What comparing with it costs.

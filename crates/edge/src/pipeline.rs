@@ -258,11 +258,11 @@ impl Edge {
             Found::Nothing => return Box::pin(self.nothing(way)).await,
         };
         way.route = Some(route);
-        if route.guard == Guard::Admin && !way.for_admins {
+        if route.terms.guard == Guard::Admin && !way.for_admins {
             self.count(way, &Caller::anonymous().at(way.address)).await?;
             return Err(WebError::AdminElsewhere.into());
         }
-        if !route.from_elsewhere && self.config.profile != Profile::Conformance {
+        if !route.terms.from_elsewhere && self.config.profile != Profile::Conformance {
             web::csrf::require_asked(parts)?;
         }
         let identified = self.identify(way, route, parts).await?;
@@ -271,11 +271,11 @@ impl Edge {
         if matches!(caller.who, Who::Service { .. }) {
             way.believe();
         }
-        if route.rate != Rate::Exempt {
+        if route.terms.rate != Rate::Exempt {
             self.count(way, &caller).await?;
         }
         route.admit(&caller, identified.has_credential, &self.config.clock)?;
-        if route.upgrades {
+        if route.terms.upgrades {
             standing::require_complete(parts)?;
         }
         let caller = route.narrow(caller);
@@ -286,17 +286,17 @@ impl Edge {
         // What is rare is kept on the heap, so that a request without it is smaller: it is moved a few times.
         let has_body = !hyper::body::Body::is_end_stream(&body);
         let body = if has_body { Box::pin(read(body, &parts.headers, route)).await? } else { Bytes::new() };
-        if route.credentials == Credentials::Browser {
+        if route.terms.credentials == Credentials::Browser {
             web::csrf::require_ours(parts, &body)?;
         }
         let path = asked.strip_prefix(&*route.prefix).unwrap_or(asked).to_owned();
         let ask = Ask { path, params, body, parts: parts.clone() };
         let parts_of_it =
-            route.counts_as.filter(|_| route.rate != Rate::Exempt).map_or(1, |count| count(&ask));
+            route.terms.counts_as.filter(|_| route.terms.rate != Rate::Exempt).map_or(1, |count| count(&ask));
         let more = self.rates.more(&caller, parts_of_it.saturating_sub(1)).await;
         check(way, more)?;
-        let account = route.account.and_then(|account| account(&ask));
-        let rate = route.budgeted.map_or(route.rate, |read| read(&ask));
+        let account = route.terms.account.and_then(|account| account(&ask));
+        let rate = route.terms.budgeted.map_or(route.terms.rate, |read| read(&ask));
         let verdict = match self.rates.endpoint(rate, &caller, account.clone()).await {
             Some(over) if !over.allowed => {
                 Some(Box::pin(self.own_budget(rate, account, parts, way, over)).await)
@@ -315,9 +315,9 @@ impl Edge {
         };
         let trace = Trace { request: way.request_id.0.clone(), given: way.given.clone() };
         let handled = trace::Within { trace, handled: (route.run)(cx, ask) };
-        let answer = within(route.limits.duration_ms_max, handled).await?;
+        let answer = within(route.terms.limits.duration_ms_max, handled).await?;
         let answer = crate::stream::shown(&self.config.sentry.on_answer, &caller, &route.path, answer);
-        if route.upgrades && answer.0.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if route.terms.upgrades && answer.0.status() == StatusCode::SWITCHING_PROTOCOLS {
             let of = (route.clone(), way.request_id.clone(), way.address);
             return standing::begin(&self.config, of, parts, &identified, answer);
         }
@@ -359,10 +359,10 @@ impl Edge {
 
     /// A refused credential counts against the address it came from.
     async fn identify(&self, way: &mut Way<'_>, route: &Bound, parts: &Parts) -> Result<Identified, Failure> {
-        if route.credentials == Credentials::None {
+        if route.terms.credentials == Credentials::None {
             return Ok(Identified::nobody(way.address));
         }
-        if route.credentials == Credentials::Browser {
+        if route.terms.credentials == Credentials::Browser {
             return Ok(self.browser(way, parts).await);
         }
         let presented = match self.config.profile {
@@ -518,17 +518,17 @@ fn check(way: &mut Way<'_>, verdict: Option<Verdict>) -> Result<(), WebError> {
 
 /// Reads a body within the route's limit; a peer that declares too much is refused before it sends.
 async fn read(mut body: Incoming, headers: &HeaderMap, route: &Bound) -> Result<Bytes, Failure> {
-    let limit_bytes = route.limits.body_bytes_max;
+    let limit_bytes = route.terms.limits.body_bytes_max;
     let declared = headers
         .get(http::header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let too_large = |beginning: &[u8]| {
-        let better = route.oversize.and_then(|oversize| oversize(beginning));
+        let better = route.terms.oversize.and_then(|oversize| oversize(beginning));
         better.unwrap_or_else(|| WebError::TooLarge { limit_bytes }.into())
     };
     if declared.is_some_and(|length| length > limit_bytes) {
         let look = Duration::from_millis(OVERSIZE_LOOK_MS_MAX.value);
-        let first = match route.oversize {
+        let first = match route.terms.oversize {
             Some(_) => tokio::time::timeout(look, body.frame()).await.ok().flatten(),
             None => None,
         };

@@ -32,8 +32,8 @@ pub use guard::Guard;
 pub use info::RouteInfo;
 pub use oversize::long_password;
 pub use route::{
-    Account, Area, Bound, Budgeted, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate, Refused,
-    Route,
+    Account, Area, Asked, Bound, Budgeted, Credentials, Envelope, Handled, Handler, Limits, Mount, Rate,
+    Refused, Route, Terms,
 };
 pub use socket::{Begin, Bounds, Converse, Ending, Message, Show, Shown, Socket, Wire};
 pub use status::status_of;

@@ -99,12 +99,10 @@ pub enum Rate {
     Exempt,
 }
 
-/// One endpoint. Its path is relative to where its dialect is mounted; `{name}` is a parameter.
-pub struct Route<S: 'static> {
-    /// The method; `HEAD` is not implied by `GET`.
-    pub method: Method,
-    /// The path below the mount.
-    pub path: &'static str,
+/// What a route holds a request to, and what it says of itself: the same for the route, for what the edge matches and for
+/// the reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
     /// Who may pass.
     pub guard: Guard,
     /// Which credentials are looked at.
@@ -131,6 +129,16 @@ pub struct Route<S: 'static> {
     pub upgrades: bool,
     /// What it does, for the generated reference.
     pub summary: &'static str,
+}
+
+/// One endpoint. Its path is relative to where its dialect is mounted; `{name}` is a parameter.
+pub struct Route<S: 'static> {
+    /// The method; `HEAD` is not implied by `GET`.
+    pub method: Method,
+    /// The path below the mount.
+    pub path: &'static str,
+    /// What it holds a request to.
+    pub terms: Terms,
     /// The code.
     pub handler: Handler<S>,
 }
@@ -138,9 +146,7 @@ pub struct Route<S: 'static> {
 impl<S> Route<S> {
     /// An endpoint. There is no default guard.
     pub const fn new(method: Method, path: &'static str, guard: Guard, handler: Handler<S>) -> Self {
-        Route {
-            method,
-            path,
+        let terms = Terms {
             guard,
             credentials: Credentials::KeyAndBearer,
             limits: Limits::SMALL,
@@ -154,67 +160,67 @@ impl<S> Route<S> {
             for_clients: false,
             upgrades: false,
             summary: "",
-            handler,
-        }
+        };
+        Route { method, path, terms, handler }
     }
     /// Looks at these credentials only.
     pub const fn credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = credentials;
+        self.terms.credentials = credentials;
         self
     }
     /// Within these bounds.
     pub const fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.terms.limits = limits;
         self
     }
     /// Out of this budget.
     pub const fn rate(mut self, rate: Rate) -> Self {
-        self.rate = rate;
+        self.terms.rate = rate;
         self
     }
     /// Out of the budget that `budgeted` reads from the request.
     pub const fn budgeted(mut self, budgeted: Budgeted) -> Self {
-        self.budgeted = Some(budgeted);
+        self.terms.budgeted = Some(budgeted);
         self
     }
     /// Counts one request as so many as `counts_as` reads from it.
     pub const fn counts_as(mut self, counts_as: CountsAs) -> Self {
-        self.counts_as = Some(counts_as);
+        self.terms.counts_as = Some(counts_as);
         self
     }
     /// Counts its budget per account too: `account` reads the address or number a sign-in form names.
     pub const fn account(mut self, account: Account) -> Self {
-        self.account = Some(account);
+        self.terms.account = Some(account);
         self
     }
     /// Says of a body over the limit what `oversize` makes of its beginning, if anything.
     pub const fn oversize(mut self, oversize: Oversize) -> Self {
-        self.oversize = Some(oversize);
+        self.terms.oversize = Some(oversize);
         self
     }
     /// Open to sessions that still owe one of `debts`, since it is how they settle it.
     pub const fn settles(mut self, debts: &'static [Owed]) -> Self {
-        self.settles = debts;
+        self.terms.settles = debts;
         self
     }
     /// Open to another site's form: only for answers of identity providers, which prove themselves by what they say.
     pub const fn from_elsewhere(mut self) -> Self {
-        self.from_elsewhere = true;
+        self.terms.from_elsewhere = true;
         self
     }
     /// Open to the tokens of OAuth clients: what else is behind a guard and is no data is their person's own.
     pub const fn for_clients(mut self) -> Self {
-        self.for_clients = true;
+        self.terms.for_clients = true;
         self
     }
     /// Answers with a connection that becomes a WebSocket ([`Answer::socket`]). Whoever asks for anything else is told so.
     pub const fn upgrades(mut self) -> Self {
-        self.upgrades = true;
+        self.terms.upgrades = true;
         self
     }
     /// One line for the reference.
     pub const fn summary(mut self, summary: &'static str) -> Self {
-        self.summary = summary;
+        self.terms.summary = summary;
         self
     }
 }
@@ -243,32 +249,8 @@ pub struct Bound {
     pub path: Arc<str>,
     /// The mount's prefix.
     pub prefix: Arc<str>,
-    /// Who may pass.
-    pub guard: Guard,
-    /// Which credentials are looked at.
-    pub credentials: Credentials,
-    /// Its bounds.
-    pub limits: Limits,
-    /// Its budget.
-    pub rate: Rate,
-    /// Its budget by what is asked, in place of `rate`.
-    pub budgeted: Option<Budgeted>,
-    /// As how many requests one is counted.
-    pub counts_as: Option<CountsAs>,
-    /// The account the request is about.
-    pub account: Option<Account>,
-    /// What is said of a body over the limit that begins in some way.
-    pub oversize: Option<Oversize>,
-    /// What a session may still owe and use it.
-    pub settles: &'static [Owed],
-    /// Whether another site's form may post here.
-    pub from_elsewhere: bool,
-    /// Whether a program that a person let in may come here in their name.
-    pub for_clients: bool,
-    /// Whether it answers with a connection that becomes a WebSocket.
-    pub upgrades: bool,
-    /// One line for the reference.
-    pub summary: &'static str,
+    /// What it holds a request to.
+    pub terms: Terms,
     /// What it gives access to.
     pub area: Area,
     /// How its faults are worded.
@@ -282,11 +264,11 @@ impl Bound {
     /// session owes something that this route does not settle, then what the guard asks.
     pub fn admit(&self, caller: &Caller, has_credential: bool, clock: &Clock) -> Result<(), Error> {
         match caller.owes {
-            Some(owed) if !self.settles.contains(&owed) => Err(Error::owed(owed)),
+            Some(owed) if !self.terms.settles.contains(&owed) => Err(Error::owed(owed)),
             Some(_) | None => {
                 self.in_scope(caller)?;
                 self.require_own(caller)?;
-                self.guard.admit(caller, has_credential, clock)
+                self.terms.guard.admit(caller, has_credential, clock)
             }
         }
     }
@@ -294,8 +276,8 @@ impl Bound {
     /// A program that a person let in opens what they may see, and not their account.
     fn require_own(&self, caller: &Caller) -> Result<(), Error> {
         let through_client = caller.client.is_some() && caller.signed_in().is_some();
-        let is_data = self.area == Area::Data && matches!(self.guard, Guard::SignedIn);
-        let open = is_data || self.for_clients || matches!(self.guard, Guard::Open | Guard::Key);
+        let is_data = self.area == Area::Data && matches!(self.terms.guard, Guard::SignedIn);
+        let open = is_data || self.terms.for_clients || matches!(self.terms.guard, Guard::Open | Guard::Key);
         if through_client && !open { Err(Error::ThroughClient) } else { Ok(()) }
     }
 
@@ -303,7 +285,7 @@ impl Bound {
     /// rows PostgreSQL knows better what writes than a method does, see [`Bound::narrow`].
     fn in_scope(&self, caller: &Caller) -> Result<(), Error> {
         let reads = self.method.is_safe() || self.area == Area::Data;
-        let open = matches!(self.guard, Guard::Open | Guard::Operator);
+        let open = matches!(self.terms.guard, Guard::Open | Guard::Operator);
         if open || caller.scope.allows(self.area.name(), !reads) {
             return Ok(());
         }
@@ -319,6 +301,9 @@ impl Bound {
         Arc::new(Caller { read_only: true, ..Caller::clone(&caller) })
     }
 }
+
+/// What came of asking something of a request before its handler sees it.
+pub type Asked = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// A dialect's routes at a prefix. What matches no route below the prefix is refused in the same dialect.
 #[derive(Clone)]
@@ -346,25 +331,37 @@ impl Mount {
                 method: route.method.clone(),
                 path: format!("{prefix}{}", route.path).into(),
                 prefix: prefix.clone(),
-                guard: route.guard,
-                credentials: route.credentials,
-                limits: route.limits,
-                rate: route.rate,
-                budgeted: route.budgeted,
-                counts_as: route.counts_as,
-                account: route.account,
-                oversize: route.oversize,
-                settles: route.settles,
-                from_elsewhere: route.from_elsewhere,
-                for_clients: route.for_clients,
-                upgrades: route.upgrades,
-                summary: route.summary,
+                terms: route.terms,
                 area: Area::Other,
                 envelope,
                 run: Arc::new(move |cx, ask| handler(state.clone(), cx, ask)),
             }
         };
         Mount { envelope, routes: routes.iter().map(bind).collect(), prefix: prefix.clone() }
+    }
+
+    /// The same routes, `first` asked of a request before those that `which` picks by method and path below the prefix.
+    #[must_use]
+    pub fn behind(
+        mut self,
+        which: impl Fn(&Method, &str) -> bool,
+        first: impl Fn(&Cx, &Ask) -> Asked + Send + Sync + 'static,
+    ) -> Self {
+        let first = Arc::new(first);
+        for route in &mut self.routes {
+            if !which(&route.method, route.path.strip_prefix(&*self.prefix).unwrap_or_default()) {
+                continue;
+            }
+            let (inner, first) = (route.run.clone(), first.clone());
+            route.run = Arc::new(move |cx, ask| {
+                let (inner, asked) = (inner.clone(), first(&cx, &ask));
+                Box::pin(async move {
+                    asked.await?;
+                    inner(cx, ask).await
+                })
+            });
+        }
+        self
     }
 
     /// Says what all of it gives access to.

@@ -45,10 +45,10 @@ fn section(page: &mut String, table: &Table) {
 }
 
 fn row(page: &mut String, route: &RouteInfo) {
-    let credentials = match route.credentials {
+    let credentials = match route.terms.credentials {
         Credentials::None => "not read",
         Credentials::Browser => "cookie of our pages",
-        Credentials::KeyAndBearer if route.guard == Guard::Operator => "the socket",
+        Credentials::KeyAndBearer if route.terms.guard == Guard::Operator => "the socket",
         Credentials::KeyAndBearer => "key, bearer",
     };
     let _ = writeln!(
@@ -57,22 +57,22 @@ fn row(page: &mut String, route: &RouteInfo) {
         route.method,
         route.path,
         admits(route),
-        bytes(route.limits.body_bytes_max),
-        route.limits.duration_ms_max / 1_000,
-        route.rate.map_or("by what is asked", rate),
-        if route.per_account { ", per account too" } else { "" },
-        cell(&if route.upgrades {
-            format!("{} (a WebSocket)", route.summary)
+        bytes(route.terms.limits.body_bytes_max),
+        route.terms.limits.duration_ms_max / 1_000,
+        route.rate().map_or("by what is asked", rate),
+        if route.terms.account.is_some() { ", per account too" } else { "" },
+        cell(&if route.terms.upgrades {
+            format!("{} (a WebSocket)", route.terms.summary)
         } else {
-            route.summary.to_owned()
+            route.terms.summary.to_owned()
         }),
     );
 }
 
 /// The guard, and whether a session that still owes something is let in too.
 fn admits(route: &RouteInfo) -> String {
-    let guard = guard(route.guard);
-    if route.settles.is_empty() { guard } else { format!("{guard}, owing too") }
+    let guard = guard(route.terms.guard);
+    if route.terms.settles.is_empty() { guard } else { format!("{guard}, owing too") }
 }
 
 fn guard(guard: Guard) -> String {
@@ -113,7 +113,7 @@ mod tests {
     fn every_route_says_what_it_does() {
         let tables = mounts::tables(Profile::Dev).into_iter().chain([mounts::operator_table()]);
         for route in tables.flat_map(|table| table.routes) {
-            assert!(!route.summary.is_empty(), "{} {} has no summary", route.method, route.path);
+            assert!(!route.terms.summary.is_empty(), "{} {} has no summary", route.method, route.path);
         }
     }
 

@@ -124,26 +124,19 @@ fn csrf(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 }
 
 /// The same routes, with the CAPTCHA asked for first.
-pub(crate) fn protect(mut mount: Mount, state: &Arc<State>) -> Mount {
+pub(crate) fn protect(mount: Mount, state: &Arc<State>) -> Mount {
     if !state.auth.has_captcha() {
         return mount;
     }
-    let prefix = mount.prefix.clone();
-    for route in mount.routes.iter_mut().filter(|route| route.method == Method::POST) {
-        let path = route.path.strip_prefix(&*prefix).unwrap_or_default();
-        if !PROTECTED.iter().any(|(_, paths)| paths.contains(&path)) {
-            continue;
-        }
-        let (inner, state) = (route.run.clone(), state.clone());
-        route.run = Arc::new(move |cx: Cx, ask: Ask| {
-            let (inner, state) = (inner.clone(), state.clone());
-            Box::pin(async move {
-                let body: Option<Value> = ask.json().ok();
-                let token = body.as_ref().and_then(|body| body.get("captcha_token")?.as_str());
-                state.auth.require_captcha(token, cx.caller.address).await?;
-                inner(cx, ask).await
-            })
-        });
-    }
-    mount
+    let state = state.clone();
+    let first = move |cx: &Cx, ask: &Ask| -> web::Asked {
+        let body: Option<Value> = ask.json().ok();
+        let token = body.and_then(|body| Some(body.get("captcha_token")?.as_str()?.to_owned()));
+        let (state, address) = (state.clone(), cx.caller.address);
+        Box::pin(async move { Ok(state.auth.require_captcha(token.as_deref(), address).await?) })
+    };
+    let which = |method: &Method, path: &str| {
+        *method == Method::POST && PROTECTED.iter().any(|(_, paths)| paths.contains(&path))
+    };
+    mount.behind(which, first)
 }

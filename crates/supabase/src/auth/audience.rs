@@ -5,25 +5,18 @@ use std::sync::Arc;
 
 use ::auth::{Auth, Error};
 use http::HeaderName;
-use web::Mount;
+use web::{Ask, Asked, Cx, Mount};
 
 static HEADER: HeaderName = HeaderName::from_static("x-jwt-aud");
 
 /// The same routes, for our audience alone.
-pub fn only_ours(mut mount: Mount, auth: &Auth) -> Mount {
+pub fn only_ours(mount: Mount, auth: &Auth) -> Mount {
     let ours: Arc<str> = auth.rules().audience.as_str().into();
-    for route in &mut mount.routes {
-        let (run, ours) = (route.run.clone(), ours.clone());
-        route.run = Arc::new(move |cx, ask| {
-            let asked = ask.parts.headers.get(&HEADER).and_then(|asked| asked.to_str().ok());
-            let asked = asked.filter(|asked| !asked.is_empty());
-            if asked.is_some_and(|asked| *asked != *ours) {
-                return Box::pin(async {
-                    Err(Error::invalid("Token audience doesn't match request audience").into())
-                });
-            }
-            run(cx, ask)
-        });
-    }
-    mount
+    let first = move |_: &Cx, ask: &Ask| -> Asked {
+        let asked = ask.parts.headers.get(&HEADER).and_then(|asked| asked.to_str().ok());
+        let another = asked.is_some_and(|asked| !asked.is_empty() && *asked != *ours);
+        let refusal = another.then(|| Error::invalid("Token audience doesn't match request audience").into());
+        Box::pin(async move { refusal.map_or(Ok(()), Err) })
+    };
+    mount.behind(|_, _| true, first)
 }

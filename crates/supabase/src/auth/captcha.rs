@@ -30,28 +30,22 @@ fn challenge(state: Arc<State>, _: Cx, _: Ask) -> Handled {
 }
 
 /// The same routes, with the CAPTCHA asked for first.
-pub(super) fn protect(mut mount: Mount, state: &Arc<State>) -> Mount {
+pub(super) fn protect(mount: Mount, state: &Arc<State>) -> Mount {
     if !state.auth.has_captcha() {
         return mount;
     }
-    let prefix = mount.prefix.clone();
-    for route in mount.routes.iter_mut().filter(|route| route.method == Method::POST) {
-        let path = route.path.strip_prefix(&*prefix).unwrap_or_default();
-        if !PROTECTED.contains(&path) && path != "/sso" {
-            continue;
+    let state = state.clone();
+    let first = move |cx: &Cx, ask: &Ask| -> web::Asked {
+        if !is_asked_of(ask) {
+            return Box::pin(async { Ok(()) });
         }
-        let (inner, state) = (route.run.clone(), state.clone());
-        route.run = Arc::new(move |cx: Cx, ask: Ask| {
-            let (inner, state) = (inner.clone(), state.clone());
-            Box::pin(async move {
-                if is_asked_of(&ask) {
-                    state.auth.require_captcha(token(&ask).as_deref(), cx.caller.address).await?;
-                }
-                inner(cx, ask).await
-            })
-        });
-    }
-    mount
+        let (state, token, address) = (state.clone(), token(ask), cx.caller.address);
+        Box::pin(async move { Ok(state.auth.require_captcha(token.as_deref(), address).await?) })
+    };
+    let which = |method: &Method, path: &str| {
+        *method == Method::POST && (PROTECTED.contains(&path) || path == "/sso")
+    };
+    mount.behind(which, first)
 }
 
 /// Of the grants a password is a guess, and a wallet costs nothing to make.

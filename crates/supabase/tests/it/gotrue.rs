@@ -196,7 +196,8 @@ impl GoTrue {
         bearer: Option<&str>,
         request_id: &RequestId,
     ) -> Result<web::Answer, Failure> {
-        let bearer = bearer.filter(|_| route.credentials == web::Credentials::KeyAndBearer).map(Secret::from);
+        let bearer =
+            bearer.filter(|_| route.terms.credentials == web::Credentials::KeyAndBearer).map(Secret::from);
         let credentials = Credentials { bearer, ..Credentials::default() };
         let known = self.auth.identify(&credentials, Some([192, 0, 2, 7].into())).await?;
         route.admit(&known.caller, known.has_credential, &self.clock.clock())?;

@@ -56,7 +56,9 @@ async fn row_88_every_route_that_a_cookie_opens_wants_the_double_submit_from_our
     let cookie = format!("palisade_browser={value}");
     let token = web::csrf::csrf_token(&value);
     let mut walked = 0;
-    for route in app.running.routes.iter().filter(|route| route.credentials == web::Credentials::Browser) {
+    for route in
+        app.running.routes.iter().filter(|route| route.terms.credentials == web::Credentials::Browser)
+    {
         if route.method == Method::GET {
             continue;
         }

@@ -3,7 +3,7 @@
 
 use http::Method;
 use spec::{Client, Seen, TestApp};
-use web::{Bound, Guard};
+use web::{Bound, Guard, RouteInfo};
 
 /// A path that could be asked for: parameters become something that is nobody's.
 fn path(route: &Bound) -> String {
@@ -37,7 +37,7 @@ async fn every_route_lets_in_whom_its_guard_says_and_nobody_else() {
     for route in &app.running.routes {
         let who = format!("{} {}", route.method, route.path);
         let (bare, keyed) = (ask(&nobody, route).await, ask(&app.stranger(), route).await);
-        match route.guard {
+        match route.terms.guard {
             Guard::Open => {}
             Guard::Key => assert!(is_refused(&bare), "{who} without a key: {}", bare.status),
             Guard::SignedIn | Guard::StepUp { .. } => {
@@ -72,10 +72,10 @@ async fn every_route_refuses_a_body_over_its_limit_before_reading_it() {
     for route in
         app.running.routes.iter().filter(|route| route.method == Method::POST || route.method == Method::PUT)
     {
-        let client = if route.guard == Guard::SignedIn { &ann.client } else { &app.service() };
+        let client = if route.terms.guard == Guard::SignedIn { &ann.client } else { &app.service() };
         let keys: String =
             client.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let length = route.limits.body_bytes_max + 1;
+        let length = route.terms.limits.body_bytes_max + 1;
         let head = format!(
             "{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{keys}Content-Length: {length}\r\n\r\n",
             route.method,
@@ -93,11 +93,22 @@ async fn every_route_refuses_a_body_over_its_limit_before_reading_it() {
     }
 }
 
+/// All that the reference prints of routes.
+fn told(routes: &[RouteInfo]) -> Vec<String> {
+    let one = |route: &RouteInfo| {
+        let terms = &route.terms;
+        let who = (&terms.guard, terms.credentials, terms.settles, terms.upgrades);
+        let how_much = (terms.limits, route.rate(), terms.account.is_some());
+        format!("{} {} {who:?} {how_much:?} {}", route.method, route.path, terms.summary)
+    };
+    routes.iter().map(one).collect()
+}
+
 #[tokio::test]
 async fn the_reference_lists_exactly_the_routes_that_are_served() {
     let app = TestApp::builder().start().await;
     let served: Vec<_> = app.running.routes.iter().map(Bound::info).collect();
     let listed: Vec<_> =
         app::mounts::tables(base::Profile::Dev).into_iter().flat_map(|table| table.routes).collect();
-    assert_eq!(served, listed);
+    assert_eq!(told(&served), told(&listed));
 }

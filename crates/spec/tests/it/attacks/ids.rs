@@ -152,12 +152,12 @@ async fn row_70_ids_of_every_kind_at_every_route_give_others_nothing() {
                 let echoed = id.contains(MARK);
                 assert!(echoed || !text.contains(MARK), "{said}");
                 assert!(!seen.status.is_server_error(), "{said}");
-                if route.guard == Guard::Admin {
+                if route.terms.guard == Guard::Admin {
                     assert!([401, 403].contains(&seen.status.as_u16()), "{said}");
                 }
                 asked += 1;
             }
-            if takes_one && route.method == Method::GET && route.guard == Guard::Admin {
+            if takes_one && route.method == Method::GET && route.terms.guard == Guard::Admin {
                 let seen = ask(&app.service(), route, &path, id).await;
                 assert!(![401, 403].contains(&seen.status.as_u16()) || route.path.contains("canaries"));
                 given += usize::from(seen.status == 200);

@@ -64,7 +64,7 @@ async fn an_administrators_old_session_changes_nothing_on_any_route() {
     for route in &app.running.routes {
         let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&route.method);
         let exempt = EXEMPT.iter().any(|(path, _)| route.path.starts_with(path));
-        if route.guard != Guard::Admin || reads || exempt {
+        if route.terms.guard != Guard::Admin || reads || exempt {
             continue;
         }
         let seen = root.client.json(route.method.clone(), &path(route), body(route)).await;

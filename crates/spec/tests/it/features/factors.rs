@@ -68,10 +68,10 @@ async fn a_session_that_owes_a_second_factor_can_enrol_and_verify_and_nothing_el
         let body = if route.method == Method::GET || route.method == Method::HEAD { "" } else { "{}" };
         let who = format!("{} {}", route.method, route.path);
         // A browser's page knows a cookie only: a session's token opens nothing there, whatever it owes.
-        if route.credentials != web::Credentials::KeyAndBearer {
+        if route.terms.credentials != web::Credentials::KeyAndBearer {
             continue;
         }
-        if route.settles.contains(&Owed::SecondFactor) {
+        if route.terms.settles.contains(&Owed::SecondFactor) {
             open.push(who);
             continue;
         }

@@ -47,7 +47,7 @@ pub static AUTOCONFIRM: Setting<bool> = Setting::new("sms.autoconfirm", "false")
 pub static TEST_OTP: Setting<Option<Secret<String>>> = Setting::unset("sms.test_otp")
     .also(&[Alias::same("GOTRUE_SMS_TEST_OTP", Guide::Other)])
     .changes(
-        "numbers that are sent no text and whose code is the one here, for tests and the reviewers of app shops: 4915550100:123456,…;          good until sms.test_otp_valid_until. Never a second factor",
+        "numbers that are sent no text and whose code is the one here, for tests and the reviewers of app shops: 4915550100:123456,…; good until sms.test_otp_valid_until. Never a second factor",
     )
     .proven_by(&[115]);
 

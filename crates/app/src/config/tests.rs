@@ -1,6 +1,7 @@
 //! Precedence, references, secrets from files, and every refusal with its words.
 
 mod dotenv;
+mod how_to;
 mod registry;
 mod snippets;
 

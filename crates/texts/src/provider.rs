@@ -169,13 +169,13 @@ impl Provider {
                     ("api_key", key),
                     ("api_secret", secret.expose()),
                 ];
-                if !text.is_ascii() {
+                if !is_plain(text) {
                     fields.push(("type", "unicode"));
                 }
                 Request::post("sms", format!("{api}/sms/json")).form(&fields)
             }
             Provider::MessageBird { key, from, api } => {
-                let coding = if text.is_ascii() { "plain" } else { "auto" };
+                let coding = if is_plain(text) { "plain" } else { "auto" };
                 Request::post("sms", format!("{api}/messages"))
                     .header("authorization", &format!("AccessKey {}", key.expose()))
                     .form(&[
@@ -193,7 +193,7 @@ impl Provider {
                     ("message", text),
                     ("numbers", to),
                 ];
-                if !text.is_ascii() {
+                if !is_plain(text) {
                     fields.push(("unicode", "true"));
                 }
                 Request::post("sms", format!("{api}/send")).form(&fields)
@@ -222,22 +222,32 @@ impl Provider {
         let refused = |why: String, permanent| Err(Error::Refused { provider, why, permanent });
         let permanent = status.is_client_error() && status.as_u16() != 429;
         match self {
-            Provider::Twilio { .. } => match status.is_success() {
-                true => Ok(said["sid"].as_str().map(str::to_owned)),
-                false => refused(format!("status {status}, code {}", said["code"]), permanent),
+            // It can take a text and give it up in the same answer.
+            Provider::Twilio { .. } => match (status.is_success(), said["status"].as_str()) {
+                (true, Some(gave_up @ ("failed" | "undelivered"))) => {
+                    refused(format!("{gave_up}, code {}", said["error_code"]), true)
+                }
+                (true, _) => Ok(said["sid"].as_str().map(str::to_owned)),
+                (false, _) => refused(format!("status {status}, code {}", said["code"]), permanent),
             },
-            // Vonage says no with a status of 200.
+            // Vonage says no with a status of 200, about each part of a text.
             Provider::Vonage { .. } => {
-                let message = &said["messages"][0];
-                match message["status"].as_str() {
-                    Some("0") => Ok(message["message-id"].as_str().map(str::to_owned)),
+                let parts = said["messages"].as_array().map_or(&[][..], Vec::as_slice);
+                let refusal = parts.iter().find(|part| part["status"].as_str() != Some("0"));
+                let first = parts.first();
+                match refusal.or(first).and_then(|part| part["status"].as_str()) {
+                    Some("0") => Ok(first.and_then(|part| part["message-id"].as_str()).map(str::to_owned)),
                     // Throttled, and their own trouble.
                     Some(code @ ("1" | "5")) => refused(format!("code {code}"), false),
                     Some(code) => refused(format!("code {code}"), true),
                     None => refused(format!("status {status}"), permanent),
                 }
             }
+            // What it took for nobody is not sent.
             Provider::MessageBird { .. } => match status.is_success() {
+                true if said["recipients"]["totalSentCount"].as_u64() == Some(0) => {
+                    refused("nothing was sent".to_owned(), true)
+                }
                 true => Ok(said["id"].as_str().map(str::to_owned)),
                 false => refused(format!("status {status}, code {}", said["errors"][0]["code"]), permanent),
             },
@@ -264,6 +274,12 @@ impl Provider {
 
 fn need<T>(given: Option<T>, provider: &'static str, missing: &'static str) -> Result<T, Error> {
     given.ok_or(Error::Missing { provider, missing })
+}
+
+/// Whether the alphabet of telephones (GSM 03.38) has every letter of it; of ASCII it lacks the back tick.
+fn is_plain(text: &str) -> bool {
+    text.chars()
+        .all(|letter| letter.is_ascii_graphic() && letter != '`' || matches!(letter, ' ' | '\n' | '\r'))
 }
 
 /// `v1,whsec_` and base64, with or without its padding.

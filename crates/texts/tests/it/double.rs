@@ -1,9 +1,12 @@
-//! A provider on loopback: takes one request after another, remembers the last, and answers what it was told to.
+//! A provider on loopback: takes one request after another, remembers the last, and answers as the provider does with such a
+//! request, or what it was told to.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::providers::Api;
 
 /// A request as it came.
 #[derive(Clone, Default)]
@@ -17,18 +20,48 @@ impl Asked {
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
+
+    /// The fields of its form, as they were sent.
+    pub fn form(&self) -> Vec<(String, String)> {
+        let decode = |text: &str| {
+            percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+        };
+        let pairs = self.body.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, value)| (decode(name), decode(value))).collect()
+    }
+
+    pub fn field(&self, name: &str) -> Option<String> {
+        self.form().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+}
+
+#[derive(Clone)]
+enum Says {
+    /// What this provider says.
+    As(Api),
+    /// This.
+    This(u16, String),
 }
 
 pub struct Double {
     pub port: u16,
-    state: Arc<Mutex<(u16, String, Asked)>>,
+    state: Arc<Mutex<(Says, Asked)>>,
 }
 
 impl Double {
+    /// A provider that refuses what its API does not take.
+    pub async fn of(api: Api) -> Self {
+        Self::saying(Says::As(api)).await
+    }
+
     pub async fn start(status: u16, body: &str) -> Self {
+        Self::saying(Says::This(status, body.to_owned())).await
+    }
+
+    async fn saying(says: Says) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(Mutex::new((status, body.to_owned(), Asked::default())));
+        let state = Arc::new(Mutex::new((says, Asked::default())));
         let told = state.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -45,17 +78,16 @@ impl Double {
 
     /// From now on.
     pub fn answer(&self, status: u16, body: &str) {
-        let mut state = self.state.lock().unwrap();
-        (state.0, state.1) = (status, body.to_owned());
+        self.state.lock().unwrap().0 = Says::This(status, body.to_owned());
     }
 
     /// The last request.
     pub fn asked(&self) -> Asked {
-        self.state.lock().unwrap().2.clone()
+        self.state.lock().unwrap().1.clone()
     }
 }
 
-async fn serve(socket: TcpStream, state: &Mutex<(u16, String, Asked)>) -> Option<()> {
+async fn serve(socket: TcpStream, state: &Mutex<(Says, Asked)>) -> Option<()> {
     let mut socket = BufReader::new(socket);
     let mut asked = Asked::default();
     socket.read_line(&mut asked.line).await.ok()?;
@@ -71,8 +103,11 @@ async fn serve(socket: TcpStream, state: &Mutex<(u16, String, Asked)>) -> Option
     asked.body = String::from_utf8(body).ok()?;
     let (status, text) = {
         let mut state = state.lock().ok()?;
-        state.2 = asked;
-        (state.0, state.1.clone())
+        state.1 = asked;
+        match &state.0 {
+            Says::As(api) => api.answer(&state.1),
+            Says::This(status, text) => (*status, text.clone()),
+        }
     };
     let length = text.len();
     let answer = format!(

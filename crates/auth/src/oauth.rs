@@ -17,6 +17,7 @@ mod exchange;
 mod fuzz;
 mod id_grant;
 mod id_token;
+mod invited;
 mod linking;
 mod profile;
 mod provider;

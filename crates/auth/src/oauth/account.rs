@@ -141,7 +141,7 @@ impl Auth {
     }
 
     /// What the provider says today.
-    async fn renew(
+    pub(super) async fn renew(
         &self,
         tx: &mut SystemTx,
         provider: &str,
@@ -160,7 +160,7 @@ impl Auth {
     }
 
     /// Adds an identity to an account.
-    async fn attach(
+    pub(super) async fn attach(
         &self,
         tx: &mut SystemTx,
         user: User,

@@ -28,6 +28,8 @@ pub struct Start {
     pub back_to: Redirect,
     /// What the application showed.
     pub challenge: Option<Challenge>,
+    /// The token of the invitation that is accepted so.
+    pub invite: Option<Secret<String>>,
     /// Handed on to the provider.
     pub extra: Vec<(String, String)>,
 }
@@ -43,6 +45,9 @@ pub(super) struct Pending {
     pub link: Option<(Uuid, Option<Uuid>)>,
     /// Where the browser goes, for a flow that an application began.
     pub location: Option<String>,
+    /// The token of an invitation.
+    #[serde(default)]
+    pub invite: Option<String>,
 }
 
 /// Parameters that are ours to set: an application's own are not handed on.
@@ -124,6 +129,9 @@ impl Auth {
         link: Option<(Uuid, Option<Uuid>)>,
     ) -> Result<(Uuid, Pending, String), Error> {
         let provider = self.provider(&start.provider).await?;
+        if let Some(token) = &start.invite {
+            self.require_invited(token).await?;
+        }
         let endpoint = match provider.shape {
             Shape::Oidc => {
                 let now = self.0.clock.unix_seconds();
@@ -142,6 +150,7 @@ impl Auth {
             redirect_uri: self.callback_of(&provider),
             link,
             location: None,
+            invite: start.invite.as_ref().map(|token| token.expose().clone()),
         };
         let flow = rng.uuid();
         let location = location(&endpoint, &provider, flow, &pending, start)?;

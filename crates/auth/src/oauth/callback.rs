@@ -67,6 +67,13 @@ pub enum Landing {
     },
 }
 
+/// Who came back to sign in, and the invitation they brought.
+struct Arrived<'a> {
+    provider: &'a Provider,
+    profile: &'a Profile,
+    invite: Option<Secret<String>>,
+}
+
 /// What waits for the exchange of a code, or for a yes on the page that asks.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Outcome {
@@ -229,7 +236,11 @@ impl Auth {
             Some((user, session)) => {
                 self.land_link(id, flow, &provider, &profile, tokens, (user, session)).await
             }
-            None => self.land_sign_in(id, flow, &provider, &profile, tokens, visit).await,
+            None => {
+                let invite = pending.invite.clone().map(Secret::new);
+                let arrived = Arrived { provider: &provider, profile: &profile, invite };
+                self.land_sign_in(id, flow, arrived, tokens, visit).await
+            }
         }
     }
 
@@ -256,15 +267,23 @@ impl Auth {
         &self,
         id: Uuid,
         flow: &Flow,
-        provider: &Provider,
-        profile: &Profile,
+        arrived: Arrived<'_>,
         tokens: Tokens,
         visit: &Visit,
     ) -> Result<Reply<Landing>, Error> {
-        let asked = self.ask_about_profile(provider, profile, visit).await?;
+        let Arrived { provider, profile, invite } = arrived;
+        // Whoever was invited has an account already.
+        let asked = match &invite {
+            Some(_) => None,
+            None => self.ask_about_profile(provider, profile, visit).await?,
+        };
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
         let back_to = self.back_to(flow.back_to.as_deref());
-        let (user, ended) = match self.settle(&mut tx, provider, profile, asked, visit).await? {
+        let settled = match &invite {
+            Some(token) => self.settle_invited(&mut tx, provider, profile, token, visit).await?,
+            None => self.settle(&mut tx, provider, profile, asked, visit).await?,
+        };
+        let (user, ended) = match settled {
             Settled::In { user, ended } => (*user, ended),
             Settled::Unverified => {
                 let error = OauthError::Unverified(provider.id.clone()).into();

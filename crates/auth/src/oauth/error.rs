@@ -49,6 +49,15 @@ pub enum OauthError {
     /// The nonce of an ID token.
     #[error("{0}")]
     Nonce(&'static str),
+    /// A token that is no invitation's.
+    #[error("User identified by token not found")]
+    Uninvited,
+    /// The invitation was accepted, withdrawn or grew old in the meantime.
+    #[error("Invite not found")]
+    InviteGone,
+    /// Somebody else was invited.
+    #[error("Invited email does not match emails from external provider")]
+    OtherInvited,
     /// The provider gave no address.
     #[error("Error getting user email from external provider")]
     NoEmail,
@@ -98,10 +107,13 @@ impl Fault for OauthError {
             | OauthError::Nonce(_)
             | OauthError::Wallet(_)
             | OauthError::NoEmail
+            | OauthError::OtherInvited
             | OauthError::Unverified(_)
             | OauthError::LastIdentity
             | OauthError::TooManyCustom => Kind::Invalid,
             OauthError::LinkingOff
+            | OauthError::Uninvited
+            | OauthError::InviteGone
             | OauthError::NoIdentity
             | OauthError::CustomOff
             | OauthError::NoCustom
@@ -126,6 +138,9 @@ impl Fault for OauthError {
             OauthError::Nonce(_) => "auth.oauth.nonce",
             OauthError::Wallet(_) => "auth.oauth.wallet",
             OauthError::EmailConflict => "auth.oauth.email_conflict",
+            OauthError::Uninvited => "auth.oauth.uninvited",
+            OauthError::InviteGone => "auth.oauth.invite_gone",
+            OauthError::OtherInvited => "auth.oauth.other_invited",
             OauthError::NoEmail => "auth.oauth.no_email",
             OauthError::Unverified(_) => "auth.oauth.unverified",
             OauthError::LinkingOff => "auth.oauth.linking_off",

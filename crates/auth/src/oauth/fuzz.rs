@@ -90,12 +90,14 @@ proptest! {
             redirect_uri: "https://ours.example/auth/v1/callback".to_owned(),
             link: None,
             location: None,
+            invite: None,
         };
         let start = super::Start {
             provider: "custom:x".to_owned(),
             scopes,
             back_to: Redirects::new(SITE, &[]).site().clone(),
             challenge: None,
+            invite: None,
             extra,
         };
         let flow = uuid::Uuid::from_u128(7);

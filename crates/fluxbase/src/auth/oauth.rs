@@ -78,6 +78,7 @@ fn authorize(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
                 .back_to
                 .and_query(&[("state", &verifier)]),
             challenge: Some(Challenge::of(&Secret::new(verifier))),
+            invite: None,
             extra: ask.query_pairs().filter(|(name, _)| !READ.contains(&name.as_str())).collect(),
         };
         let flow = state.auth.oauth_begin_apart(start).await?;
@@ -191,6 +192,7 @@ fn link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             scopes: String::new(),
             back_to: along(&state, &ask, &[asked.redirect_to.as_deref()]).back_to,
             challenge: None,
+            invite: None,
             extra: Vec::new(),
         };
         let flow = state.auth.oauth_begin_link(start, &person, &visit(&cx, &ask)).await?;

@@ -150,6 +150,9 @@ fn of_oauth(error: &OauthError) -> (StatusCode, &'static str) {
         OauthError::NoCustom => (S::NOT_FOUND, "custom_provider_not_found"),
         OauthError::TooManyCustom => (S::BAD_REQUEST, "over_custom_provider_quota"),
         OauthError::LinkGone => (S::FORBIDDEN, "otp_expired"),
+        OauthError::Uninvited => (S::NOT_FOUND, "user_not_found"),
+        OauthError::InviteGone => (S::NOT_FOUND, "invite_not_found"),
+        OauthError::OtherInvited => (S::BAD_REQUEST, "validation_failed"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::auth::oauth::{Landing, Returned, Start};
 use ::auth::{Challenge, Error, OauthError, Redirect, Visit};
-use base::{Failure, Fault};
+use base::{Failure, Fault, Secret};
 use http::{Method, StatusCode};
 use uuid::Uuid;
 use web::csrf::form_field;
@@ -54,6 +54,7 @@ pub(super) fn start(state: &State, ask: &Ask) -> Result<Start, Error> {
             ask.query_param("code_challenge").as_deref(),
             ask.query_param("code_challenge_method").as_deref(),
         )?,
+        invite: ask.query_param("invite_token").filter(|token| !token.is_empty()).map(Secret::new),
         extra: ask.query_pairs().filter(|(name, _)| !READ.contains(&name.as_str())).collect(),
     })
 }

@@ -32,6 +32,7 @@ mod mutual;
 mod notices;
 pub mod oauth;
 mod oauth_described;
+mod oauth_invited;
 mod oauth_rules;
 pub mod oauth_server;
 mod oauth_told;

@@ -15,6 +15,7 @@ mod cors;
 mod counts;
 mod credentials;
 mod error;
+mod framing;
 mod front;
 mod headers;
 pub mod limits;

@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use web::Body;
 
+use crate::framing::Framing;
 use crate::limits::{HEAD_MS_MAX, IDLE_MS_MAX, READY_MS_MAX, WRITE_STALL_MS_MAX};
 use crate::standing::Became;
 
@@ -141,6 +142,8 @@ pub(crate) struct Paced<S> {
     timer: Option<Pin<Box<Sleep>>>,
     /// Bytes that came behind the last empty line: of a request that is whole, its body.
     behind: u64,
+    /// Where the requests of HTTP/1.1 end.
+    framing: Framing,
     /// Runs while what we send is not taken.
     stall: Option<Pin<Box<Sleep>>>,
 }
@@ -159,6 +162,7 @@ impl<S> Paced<S> {
             busy: None,
             timer: None,
             behind: 0,
+            framing: Framing::default(),
             stall: None,
         }
     }
@@ -185,6 +189,16 @@ impl<S> Paced<S> {
             Some(end) => (bytes.len() - end) as u64,
             None => self.behind + bytes.len() as u64,
         };
+    }
+
+    /// A request that two could read two ways is read by nobody: the parser refuses a zero wherever a head has it.
+    fn spoil_what_is_unclear(&mut self, bytes: &mut [u8]) {
+        if self.pace.is_released() {
+            return;
+        }
+        if let Some(byte) = self.framing.unclear(bytes).and_then(|at| bytes.get_mut(at)) {
+            *byte = 0;
+        }
     }
 
     fn wait_for(&mut self, what: For) {
@@ -291,7 +305,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         };
         match read {
             Poll::Ready(read) => {
-                if let Some(bytes) = into.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+                if let Some(bytes) = into.filled_mut().get_mut(before..).filter(|bytes| !bytes.is_empty()) {
+                    this.spoil_what_is_unclear(bytes);
                     this.heard(bytes);
                 }
                 Poll::Ready(read)

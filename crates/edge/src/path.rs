@@ -13,12 +13,15 @@ pub(crate) fn is_plain(path: &str) -> bool {
         return !path.contains("//");
     }
     let lower = path.to_ascii_lowercase();
-    let suspicious = ["//", "\\", "%2f", "%5c", "%00", "%2e%2e", "%2e/", "/%2e"];
+    let suspicious = ["//", "\\", "%2f", "%5c", "%00"];
     let decodes = percent_decode_str(path).decode_utf8();
+    // However its dots are written, also as the last.
+    let is_plain = |text: &str| {
+        !text.chars().any(char::is_control) && !text.split('/').any(|segment| matches!(segment, "." | ".."))
+    };
     path.starts_with('/')
         && !suspicious.iter().any(|pattern| lower.contains(pattern))
-        && !path.split('/').any(|segment| segment == "." || segment == "..")
-        && decodes.is_ok_and(|text| !text.chars().any(char::is_control))
+        && decodes.is_ok_and(|text| is_plain(&text))
 }
 
 /// One path parameter, decoded.
@@ -43,6 +46,10 @@ mod tests {
             "/a%5Cb",
             "/a\\b",
             "/%2e%2e/b",
+            "/a/.%2e",
+            "/a/%2E.",
+            "/a/%2e",
+            "/a/.",
             "/a%00",
             "/a%ff",
             "a",

@@ -116,6 +116,92 @@ async fn row_91_bombs_stay_packed() {
     app.stranger().get("/auth/v1/health").await.expect(200);
 }
 
+/// What is answered to bytes that come in pieces of a length, until the server closes: within seconds, it must.
+async fn answered_and_closed(app: &TestApp, bytes: &[u8], piece: usize) -> String {
+    let mut stream = TcpStream::connect(app.running.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for piece in bytes.chunks(piece) {
+        if stream.write_all(piece).await.is_err() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "still open after {:?}", String::from_utf8_lossy(bytes));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Whichever of two readings a proxy in front has, nothing that it holds for a body is a request here.
+#[tokio::test]
+async fn row_84_a_request_that_ends_in_two_places_is_refused_and_its_connection_closed() {
+    let app = TestApp::builder().unlimited().start().await;
+    let smuggled = "GET /auth/v1/settings HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let post = "POST /auth/v1/token?grant_type=password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    let unclear = [
+        // CL.TE, TE.CL and TE.TE.
+        format!("{post}Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"),
+        format!("{post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n{smuggled}"),
+        format!("{post}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n{smuggled}"),
+        format!("{post}Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n{smuggled}"),
+        format!("{post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n{smuggled}"),
+        // Two lengths, agreeing or not, in two lines or one.
+        format!("{post}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{{}}{smuggled}"),
+        format!("{post}Content-Length: 2\r\nContent-Length: 0\r\n\r\n{{}}{smuggled}"),
+        format!("{post}Content-Length: 2, 2\r\n\r\n{{}}{smuggled}"),
+        format!("{post}Content-Length: +2\r\n\r\n{{}}{smuggled}"),
+        format!("{post}Content-Length: 0x2\r\n\r\n{{}}{smuggled}"),
+        format!("{post}Content-Length : 2\r\n\r\n{{}}{smuggled}"),
+        // Lines that end without their carriage return.
+        format!("GET /auth/v1/health HTTP/1.1\nHost: localhost\r\n\r\n{smuggled}"),
+        format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\n\r\n{smuggled}"),
+        format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n{smuggled}"),
+        format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\n\n{smuggled}"),
+        format!("GET /auth/v1/health HTTP/1.1\nHost: localhost\n\n{smuggled}"),
+        // Lines that go on in the next, and what stands where no name may.
+        format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n{smuggled}"),
+        format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\nX: a\rY: b\r\n\r\n{smuggled}"),
+        format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\n X: a\r\n\r\n{smuggled}"),
+        format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n{smuggled}"),
+        format!("{post}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n{smuggled}"),
+        // Chunks.
+        format!("{post}Transfer-Encoding: chunked\r\n\r\n2\n{{}}\r\n0\r\n\r\n{smuggled}"),
+        format!("{post}Transfer-Encoding: chunked\r\n\r\n0x2\r\n{{}}\r\n0\r\n\r\n{smuggled}"),
+        format!("{post}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}x\r\n0\r\n\r\n{smuggled}"),
+    ];
+    let clear = "GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for bad in &unclear {
+        for piece in [bad.len(), 11] {
+            let answer = answered_and_closed(&app, bad.as_bytes(), piece).await;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{bad:?} in pieces of {piece}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{bad:?}: {answer}");
+        }
+        // Behind one that is answered, on the same connection.
+        let answer = answered_and_closed(&app, [clear, bad].concat().as_bytes(), usize::MAX).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 2, "{bad:?}: {answer}");
+        assert!(answer.contains("HTTP/1.1 400"), "{bad:?}: {answer}");
+    }
+    // Their neighbours: a length, chunks, and several requests at once, in pieces or not.
+    let body = r#"{"email":"nobody@example.com","password":"not this one"}"#;
+    let good = [
+        format!("{post}Content-Length: {}\r\n\r\n{body}", body.len()),
+        format!(
+            "{post}Transfer-Encoding: chunked\r\n\r\n{:x};a=b\r\n{body}\r\n0\r\nX-Sum: 1\r\n\r\n",
+            body.len()
+        ),
+        clear.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"),
+    ]
+    .concat();
+    for piece in [usize::MAX, 7] {
+        let answer = answered_and_closed(&app, good.as_bytes(), piece).await;
+        let statuses: Vec<&str> = answer.split("HTTP/1.1 ").skip(1).filter_map(|one| one.get(..3)).collect();
+        assert_eq!(statuses, ["400", "400", "200"], "{answer}");
+        let refused = answer.matches("\"error_code\":\"invalid_credentials\"").count();
+        assert_eq!(refused, 2, "both were read: {answer}");
+    }
+}
+
 /// A path that a proxy and we could read differently is refused before anything is matched or guarded.
 #[tokio::test]
 async fn row_84_paths_that_two_could_read_differently_reach_nothing() {
@@ -125,6 +211,8 @@ async fn row_84_paths_that_two_could_read_differently_reach_nothing() {
         "/auth/v1/health/..;/admin/users",
         "/auth/v1/%2e%2e%2fadmin/users",
         "/auth/v1/.%2e/admin/users",
+        "/auth/v1/admin/users/.%2e",
+        "/auth/v1/admin/users/%2e",
         "/auth/v1/%252e%252e/admin/users",
         "/auth/v1\\admin\\users",
         "/auth/v1/admin%5cusers",

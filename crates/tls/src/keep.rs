@@ -2,7 +2,10 @@
 
 mod complete;
 mod rehearse;
+mod source;
 mod staple;
+
+pub use source::Source;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,36 +28,7 @@ use crate::names::{can_be_public, this_machine};
 use crate::server::{self, Shown};
 use crate::store::Store;
 use crate::{Error, Facts, Material, limits, settings};
-
-/// Where the certificate comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// An authority, by ACME.
-    Acme,
-    /// Files that somebody else looks after.
-    Files {
-        /// The chain.
-        cert: PathBuf,
-        /// Its key.
-        key: PathBuf,
-    },
-    /// An authority of our own, for this machine.
-    Local,
-    /// The probes' own certificate, on a socket of theirs.
-    Probes,
-}
-
-impl Source {
-    /// As reports name it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Source::Acme => "acme",
-            Source::Files { .. } => "files",
-            Source::Local => "local",
-            Source::Probes => "probes",
-        }
-    }
-}
+use source::source;
 
 /// What it is built from.
 pub struct Parts {
@@ -125,32 +99,6 @@ struct State {
     to_complete: bool,
 }
 
-/// Which source the settings name; `None` for none.
-fn source(given: &Settings) -> Result<Option<Source>, Error> {
-    let wrong = |setting: &'static str, why: &str| Err(Error::Setting { setting, why: why.to_owned() });
-    let (cert, key) = (given.get(&settings::CERT_FILE), given.get(&settings::KEY_FILE));
-    let domains = given.get(&settings::DOMAINS);
-    let local = given.get(&settings::LOCAL_CA);
-    let found = match (cert, key) {
-        (Some(cert), Some(key)) => Some(Source::Files { cert, key }),
-        (Some(_), None) => return wrong("server.tls.key_file", "a certificate needs its key"),
-        (None, Some(_)) => return wrong("server.tls.cert_file", "a key needs its certificate"),
-        (None, None) if !domains.is_empty() && !local => Some(Source::Acme),
-        (None, None) => local.then_some(Source::Local),
-    };
-    if domains.len() > limits::NAMES_MAX.size() {
-        return wrong("server.tls.domains", "more names than a certificate can have (tls_names_max)");
-    }
-    match (given.get(&settings::ENABLED), &found) {
-        (Some(false), _) => Ok(None),
-        (Some(true), None) => wrong(
-            "server.tls.enabled",
-            "name a certificate: server.tls.cert_file and key_file, server.tls.domains (by ACME), or server.tls.local_ca on your own machine",
-        ),
-        (Some(true) | None, _) => Ok(found),
-    }
-}
-
 impl Tls {
     /// From the settings; `None` where no certificate is configured. What can be known to be wrong is refused here.
     pub fn open(parts: Parts) -> Result<Option<Tls>, Error> {
@@ -176,7 +124,9 @@ impl Tls {
         let config = Arc::new(server::config(shown.clone(), &parts.settings.get(&settings::MIN_VERSION))?);
         let own = match source {
             Source::Probes => Own::for_probes(&store.folder),
-            Source::Acme | Source::Files { .. } | Source::Local => Own::for_this_machine(&store.folder),
+            Source::Acme | Source::Files { .. } | Source::Secret | Source::Local => {
+                Own::for_this_machine(&store.folder)
+            }
         };
         let inner = Inner {
             source,
@@ -208,6 +158,7 @@ impl Tls {
         complete::check_trusted(given)?;
         match source(given)? {
             Some(Source::Files { cert, key }) => Material::from_files_as_they_are(&cert, &key).map(drop),
+            Some(Source::Secret) => source::from_secret(given).map(drop),
             Some(Source::Acme | Source::Local | Source::Probes) | None => Ok(()),
         }
     }
@@ -220,17 +171,12 @@ impl Tls {
     fn read_what_is_there(&self) -> Result<(), Error> {
         match &self.0.source {
             Source::Files { cert, key } => {
-                let material = Material::from_files_as_they_are(cert, key)?;
-                match self.completed_from_here(material) {
-                    Some(material) => {
-                        self.show(material, None);
-                        self.state().files_seen = seen(cert, key);
-                    }
-                    // Nothing is shown until it was fetched, which a start does not wait for.
-                    None => {
-                        tracing::info!("the certificate's chain is incomplete: what is missing is fetched")
-                    }
+                if self.show_if_complete(Material::from_files_as_they_are(cert, key)?) {
+                    self.state().files_seen = seen(cert, key);
                 }
+            }
+            Source::Secret => {
+                self.show_if_complete(source::from_secret(&self.0.parts.settings)?);
             }
             Source::Local | Source::Probes => {
                 let (own, now) = (&self.0.own, self.0.parts.clock.now());
@@ -252,6 +198,21 @@ impl Tls {
         }
         self.staple_what_was_kept();
         Ok(())
+    }
+
+    /// Nothing is shown until what is missing was fetched, which a start does not wait for.
+    fn show_if_complete(&self, material: Material) -> bool {
+        let complete = self.completed_from_here(material);
+        match complete {
+            Some(material) => {
+                self.show(material, None);
+                true
+            }
+            None => {
+                tracing::info!("the certificate's chain is incomplete: what is missing is fetched");
+                false
+            }
+        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -314,8 +275,8 @@ impl Tls {
     /// How things stand.
     pub fn status(&self) -> Status {
         let certificate = self.facts();
-        // Who looks after files renews them.
-        let is_ours = !matches!(self.0.source, Source::Files { .. });
+        // Who looks after files or secrets renews them.
+        let is_ours = !matches!(self.0.source, Source::Files { .. } | Source::Secret);
         let renews_at = certificate.as_ref().filter(|_| is_ours).map(|facts| self.due_at(facts));
         let state = self.state();
         Status {
@@ -369,6 +330,7 @@ impl Tls {
         let now = self.0.parts.clock.now();
         match &self.0.source {
             Source::Files { cert, key } => self.read_again(cert, key).await,
+            Source::Secret => self.complete_secret().await,
             Source::Local | Source::Probes => {
                 let own = &self.0.own;
                 own.close_to_others();
@@ -432,6 +394,7 @@ impl Tls {
     async fn renew_in_turn(&self) -> Result<(), Error> {
         let renewed = match &self.0.source {
             Source::Files { cert, key } => self.whole(cert, key).await.map(|material| (material, None)),
+            Source::Secret => self.whole_secret().await.map(|material| (material, None)),
             Source::Local | Source::Probes => {
                 let issued = self.0.own.issue(&self.0.names, self.0.parts.clock.now());
                 self.state().files_seen = seen(&self.0.own.cert(), &self.0.own.key());
@@ -566,30 +529,5 @@ impl jobs::Reconciler for KeepCertificate {
             tls.rehearse_when_due().await;
         }
         Ok(kept?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn half_a_certificate_is_refused_by_name() {
-        let with = |pairs: &[(&'static str, &str)]| {
-            pairs.iter().fold(Settings::default(), |settings, (name, value)| settings.with(name, value))
-        };
-        assert_eq!(source(&with(&[])).unwrap(), None);
-        assert!(source(&with(&[("server.tls.cert_file", "/a")])).is_err());
-        assert!(source(&with(&[("server.tls.key_file", "/a")])).is_err());
-        assert!(source(&with(&[("server.tls.enabled", "true")])).is_err());
-        assert_eq!(source(&with(&[("server.tls.domains", "a.example")])).unwrap(), Some(Source::Acme));
-        assert_eq!(
-            source(&with(&[("server.tls.domains", "a.example"), ("server.tls.enabled", "false")])).unwrap(),
-            None
-        );
-        assert_eq!(
-            source(&with(&[("server.tls.local_ca", "true"), ("server.tls.domains", "a.example")])).unwrap(),
-            Some(Source::Local)
-        );
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use base::setting::{Definition, Refused};
-use base::{Setting, setting};
+use base::{Secret, Setting, setting};
 
 use setting::{Alias, Guide};
 
@@ -22,6 +22,16 @@ pub static CERT_FILE: Setting<Option<PathBuf>> = Setting::unset("server.tls.cert
 /// Its key.
 pub static KEY_FILE: Setting<Option<PathBuf>> = Setting::unset("server.tls.key_file")
     .changes("a PEM file with the certificate's private key; refused if others than its owner can read it")
+    .proven_by(&[7, 8]);
+
+/// The certificate chain itself.
+pub static CERT_PEM: Setting<Option<String>> = Setting::unset("server.tls.cert_pem")
+    .changes("the certificate and what completes its chain as PEM, where a store of secrets gives it and no file; with server.tls.key_pem")
+    .proven_by(&[7]);
+
+/// Its key itself.
+pub static KEY_PEM: Setting<Option<Secret<String>>> = Setting::unset("server.tls.key_pem")
+    .changes("the private key of server.tls.cert_pem as PEM; read at the start, and written to no file")
     .proven_by(&[7, 8]);
 
 /// The oldest version.
@@ -98,6 +108,8 @@ pub const SETTINGS: &[&Definition] = &[
     &ENABLED.definition,
     &CERT_FILE.definition,
     &KEY_FILE.definition,
+    &CERT_PEM.definition,
+    &KEY_PEM.definition,
     &MIN_VERSION.definition,
     &DOMAINS.definition,
     &EMAIL.definition,

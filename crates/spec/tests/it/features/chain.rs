@@ -149,6 +149,78 @@ async fn a_start_with_a_chain_that_cannot_be_completed_is_refused_and_a_file_of_
     assert!(palisade.stop().await.success());
 }
 
+/// Whether `text` is in any file below a folder.
+fn lies_below(folder: &Path, text: &str) -> bool {
+    let entries =
+        std::fs::read_dir(folder).map(|entries| entries.flatten().collect()).unwrap_or_else(|_| Vec::new());
+    entries.iter().map(|entry| entry.path()).any(|path| match path.is_dir() {
+        true => lies_below(&path, text),
+        // A socket or what is gone again holds nothing.
+        false => {
+            std::fs::read(&path).is_ok_and(|held| held.windows(text.len()).any(|at| at == text.as_bytes()))
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_certificate_that_a_store_of_secrets_gives_is_shown_and_its_key_lies_in_no_file() {
+    let authority = Authority::start().await;
+    let (cert, key) = authority.give(None, false);
+    let (_, another) = authority.give(None, false);
+    let mounted = tempfile::tempdir().unwrap();
+    let key_file = mounted.path().join("tls-key");
+    // As orchestrators mount them: readable for everybody who is in there.
+    std::fs::write(&key_file, &key).unwrap();
+    std::fs::set_permissions(&key_file, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+    let told = |name: &str, value: String| (format!("PALISADE_SERVER_TLS_{name}"), value);
+    let given = [
+        told("CERT_PEM", cert.clone() + &authority.between),
+        told("KEY_PEM_FILE", key_file.display().to_string()),
+    ];
+    let palisade = Palisade::start_told("serve", &["--server.http_port", "0"], &given).await;
+    let port = palisade.ready.url.rsplit_once(':').unwrap().1.parse().unwrap();
+    https::get(([127, 0, 0, 1], port).into(), "localhost", authority.root.as_bytes(), "/health")
+        .await
+        .expect(200);
+    let status = palisade.command(&["tls", "status"]).await;
+    assert!(String::from_utf8_lossy(&status.stdout).contains("localhost"), "{status:?}");
+    let secret = key.lines().nth(1).unwrap();
+    assert!(lies_below(mounted.path(), secret), "the test would find it");
+    assert!(!lies_below(&palisade.data(), secret) && !palisade.output().contains(secret));
+    assert!(palisade.stop().await.success());
+
+    // Half of it, somebody else's key, and both ways at once stop the start, which repeats no key.
+    let files = files(mounted.path(), &(cert.clone(), key.clone()));
+    let files =
+        files.map(|(name, path)| (name.to_uppercase().replace("SERVER.TLS.", "PALISADE_SERVER_TLS_"), path));
+    let whole = told("CERT_PEM", cert + &authority.between);
+    for (given, why) in [
+        (vec![whole.clone()], "a certificate needs its key"),
+        (vec![whole.clone(), told("KEY_PEM", another.clone())], "the key is not the certificate's"),
+        (vec![whole.clone(), told("KEY_PEM", "-----BEGIN".to_owned() + secret)], "the key is not PEM"),
+        ([vec![whole, told("KEY_PEM", key.clone())], files.to_vec()].concat(), "not for us to guess"),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let refused = tokio::process::Command::new(spec::program::binary())
+            .args(["serve", "--data", "data", "--listen", "127.0.0.1:0", "--server.http_port", "0"])
+            .envs(given)
+            .current_dir(place.path())
+            .kill_on_drop(true)
+            .output();
+        let refused =
+            tokio::time::timeout(Duration::from_secs(60), refused).await.expect("it is refused").unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(78) && said.contains(why), "{why}: {said}");
+        assert!(!said.contains(secret) && !said.contains(another.lines().nth(1).unwrap()), "{said}");
+    }
+
+    // What leads to the root is fetched for it as well.
+    let (cert, key) = authority.give(Some("ridge.der"), false);
+    let given = [("server.tls.cert_pem", cert), ("server.tls.key_pem", key)];
+    let app = started(&given, &[ALLOWED]).await;
+    app.eventually(async || can_be_verified(&app, &authority).await).await;
+}
+
 /// What OpenSSL's client sees stapled.
 async fn seen_by_openssl(app: &TestApp, authority: &Authority) -> String {
     std::fs::write(authority.path("root.pem"), &authority.root).unwrap();

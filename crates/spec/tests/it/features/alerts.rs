@@ -169,9 +169,10 @@ async fn a_webhook_gets_it_signed_as_standard_webhooks_are_and_a_chat_as_text() 
 
 #[tokio::test]
 async fn a_thousand_requests_a_minute_slow_down_whoever_sent_them_and_nobody_else() {
-    let app = TestApp::builder().with("alerts.unusual_api_activity.threshold", "100").start().await;
+    // As the guide has it, with nothing set: most of them are over another limit by then, and count all the same.
+    let app = TestApp::start().await;
     let (busy, other) = (local(&app), app.stranger());
-    for _ in 0..99 {
+    for _ in 0..999 {
         assert!(!busy.get("/rest/v1/").await.text().contains("far more than anybody"));
     }
     let seen = busy.get("/rest/v1/").await.expect(429);

@@ -262,6 +262,9 @@ async fn whoever_is_kept_out_meets_the_kernel_first_at_our_ports_and_at_no_other
         assert_eq!(code, 0, "{said}");
     }
     assert!(check(106).await.1.contains("stands in the set of nftables"));
+    // What is let in is what really listens: nobody says a port.
+    let (code, said) = hosts.palisade(&format!("firewall print --nftables --data {}", data.display())).await;
+    assert!(code == 0 && said.contains("tcp dport { 443, 2222 } accept"), "{said}");
     mood("silent");
     let (code, said) = check(106).await;
     assert!(

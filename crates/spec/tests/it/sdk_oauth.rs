@@ -58,6 +58,19 @@ async fn auth_js_signs_in_through_a_provider_in_a_real_browser() {
 }
 
 #[tokio::test]
+async fn auth_js_signs_in_with_wallets_of_both_chains() {
+    let on = [
+        "--auth.external.web3.ethereum=true",
+        "--auth.external.web3.solana=true",
+        "--auth.site_url=http://localhost:3000",
+    ];
+    let flags: Vec<&str> = RAISED.iter().copied().chain(on).collect();
+    let palisade = Palisade::start("dev", &flags).await;
+    let (held, printed) = clients::node(&palisade, "wallets.mjs").await;
+    check(held, &printed, 5);
+}
+
+#[tokio::test]
 async fn every_way_to_sign_in_on_our_own_page_works_in_a_real_browser() {
     let idp = Idp::start().await;
     let url = format!("--auth.external.keycloak.url={}", idp.issuer);

@@ -144,9 +144,13 @@ impl<'a> Text<'a> {
     }
 }
 
-/// What stands after the name of a line.
+/// What stands after the name of a line. auth-js writes `Resources` for Solana without its colon.
 fn of<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    let value = line.strip_prefix(name)?.strip_prefix(':')?;
+    let rest = line.strip_prefix(name)?;
+    if rest.is_empty() && name == "Resources" {
+        return Some(rest);
+    }
+    let value = rest.strip_prefix(':')?;
     if value.is_empty() { Some(value) } else { value.strip_prefix(' ') }
 }
 
@@ -194,6 +198,9 @@ mod tests {
         let solana = "localhost:3000 wants you to sign in with your Solana account:\nabc\n\nHi\n\nVersion: 1\nURI: http://localhost:3000/\nIssued At: 2026-11-22T12:00:00.000Z";
         assert!(Text::read(Chain::Solana, solana).unwrap().require_secure().is_ok());
         assert!(Text::read(Chain::Ethereum, solana).is_err());
+        let more = format!("{solana}\nResources\n- https://a");
+        assert!(Text::read(Chain::Solana, &more).is_ok());
+        assert!(Text::read(Chain::Solana, &format!("{more}\nResources:\n- https://b")).is_err());
     }
 
     #[test]

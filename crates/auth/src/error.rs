@@ -221,6 +221,13 @@ pub enum Error {
     #[error(transparent)]
     Server(#[from] crate::server::ServerError),
 
+    /// Keys are to be changed of which none signs.
+    #[error(
+        "Tokens are signed with a shared secret here (jwt.signing is hs256), so no key was changed: give auth.jwt_secret another \
+         value and start again; what the last one signed is refused then, and clients refresh by themselves"
+    )]
+    SharedSigning,
+
     // Start.
     /// A setting that must not be started with.
     #[error("{what}: {fix}")]
@@ -341,6 +348,7 @@ impl Fault for Error {
             | Error::RefreshUsed
             | Error::RefreshMalformed
             | Error::SessionExpired(_)
+            | Error::SharedSigning
             | Error::RefreshBanned => Kind::Invalid,
             Error::Hook(crate::hooks::HookError::Refused { status, .. }) if *status < 500 => Kind::Invalid,
             Error::Hook(_) => Kind::Unavailable,
@@ -425,6 +433,7 @@ impl Fault for Error {
             Error::SetupLink => "auth.setup_link",
             Error::Oauth(error) => error.code(),
             Error::Server(error) => error.code(),
+            Error::SharedSigning => "auth.key.shared_signing",
             Error::Unsafe { .. } => "auth.unsafe",
             Error::Setting { .. } => "auth.setting",
             Error::Sso(error) => error.code(),

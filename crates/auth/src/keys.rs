@@ -284,8 +284,17 @@ pub(crate) async fn load(pg: &Pg, root: &RootKey, signing: &Signing, clock: &Clo
     Ok(Keys { ring, signer, application, api, live_ids })
 }
 
-/// Active keys become verify-only, the next one signs, and a new next one is published.
-pub(crate) async fn rotate(tx: &mut pg::SystemTx, root: &RootKey, clock: &Clock) -> Result<(), Error> {
+/// Active keys become verify-only, the next one signs, and a new next one is published. Where a shared secret signs, none of
+/// them would: whoever lost it must not be told that all is well.
+pub(crate) async fn rotate(
+    tx: &mut pg::SystemTx,
+    signing: &Signing,
+    root: &RootKey,
+    clock: &Clock,
+) -> Result<(), Error> {
+    if !signing.es256 {
+        return Err(Error::SharedSigning);
+    }
     for (from, to) in [("active", "verify_only"), ("next", "active")] {
         tx.execute(sql::CHANGE_SIGNING_KEYS, [from.into(), to.into(), clock.now().into(), pg::Param::NULL])
             .await?;

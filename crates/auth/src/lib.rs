@@ -397,7 +397,7 @@ impl Auth {
     pub async fn rotate_signing_keys(&self, visit: &Visit) -> Result<pg::Reply<()>, Error> {
         self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
-        keys::rotate(&mut tx, &self.0.root, &self.0.clock).await?;
+        keys::rotate(&mut tx, &self.0.signing, &self.0.root, &self.0.clock).await?;
         events::record(&mut tx, self, visit, events::Happening::SigningKeysRotated).await?;
         self.commit_keys(tx).await
     }
@@ -421,7 +421,7 @@ impl Auth {
     ) -> Result<pg::Reply<Vec<String>>, Error> {
         self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
-        keys::rotate(&mut tx, &self.0.root, &self.0.clock).await?;
+        keys::rotate(&mut tx, &self.0.signing, &self.0.root, &self.0.clock).await?;
         events::record(&mut tx, self, visit, events::Happening::SigningKeysRotated).await?;
         let mut refused = Vec::new();
         if compromised {

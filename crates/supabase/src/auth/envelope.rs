@@ -173,6 +173,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::EmailNotConfirmed => (S::BAD_REQUEST, "email_not_confirmed"),
         Error::PhoneNotConfirmed => (S::BAD_REQUEST, "phone_not_confirmed"),
         Error::Banned | Error::RefreshBanned => (S::BAD_REQUEST, "user_banned"),
+        Error::SharedSigning => (S::BAD_REQUEST, "validation_failed"),
         Error::SignupDisabled => (UNPROCESSABLE, "signup_disabled"),
         Error::NoMail | Error::EmailOff => (S::BAD_REQUEST, "email_provider_disabled"),
         Error::PhoneOff(_) => (S::BAD_REQUEST, "phone_provider_disabled"),

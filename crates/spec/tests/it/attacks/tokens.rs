@@ -388,6 +388,21 @@ async fn row_42_what_a_lost_key_signed_is_refused_within_a_second_everywhere() {
     assert!(app.audited("key.signing_rotated").await && app.audited("key.signing_revoked").await);
 }
 
+/// Where no key of ours signs, nobody is told that another one does: the lost secret would go on opening everything.
+#[tokio::test]
+async fn row_42_a_shared_secret_that_signs_is_not_said_to_be_changed() {
+    let app = with_notes(TestApp::builder().with("jwt.signing", "hs256")).await;
+    let ann = app.person("ann").await;
+    for compromised in [false, true] {
+        let wanted = json!({ "compromised": compromised });
+        let asked = app::control::ask(app.data(), http::Method::POST, "/keys/rotate", Some(&wanted)).await;
+        let said = asked.expect_err("no key was changed").to_string();
+        assert!(said.contains("auth.jwt_secret") && said.contains("jwt.signing"), "{said}");
+    }
+    assert!(!app.audited("key.signing_rotated").await && !app.audited("key.signing_revoked").await);
+    assert_let_in(&app, "as before", &ann.access_token).await;
+}
+
 #[tokio::test]
 async fn row_42_an_expired_token_is_refused_and_its_successor_is_not() {
     let app = app_with_notes().await;

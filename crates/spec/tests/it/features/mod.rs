@@ -33,6 +33,7 @@ mod notices;
 pub mod oauth;
 mod oauth_described;
 mod oauth_invited;
+mod oauth_openid;
 mod oauth_rules;
 pub mod oauth_server;
 mod oauth_told;

@@ -67,7 +67,7 @@ pub struct Asked {
 pub struct Double {
     /// Where it is.
     pub url: String,
-    answers: Arc<Mutex<BTreeMap<String, Value>>>,
+    answers: Arc<Mutex<BTreeMap<String, String>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -100,7 +100,7 @@ impl Double {
                     serving.asked.lock().unwrap().push(Asked { line, whole });
                     let known = serving.known(&path);
                     let (status, body) = match known {
-                        Some(body) => ("200 OK", body.to_string()),
+                        Some(body) => ("200 OK", body),
                         None => ("404 Not Found", "{}".to_owned()),
                     };
                     let answer = format!(
@@ -114,7 +114,7 @@ impl Double {
         double
     }
 
-    fn known(&self, path: &str) -> Option<Value> {
+    fn known(&self, path: &str) -> Option<String> {
         let answers = self.answers.lock().unwrap();
         let below =
             || answers.iter().find(|(known, _)| known.ends_with('/') && path.starts_with(known.as_str()));
@@ -123,7 +123,12 @@ impl Double {
 
     /// Answers a path from now on; one that ends in a slash, everything below it.
     pub fn answer(&self, path: &str, body: Value) {
-        self.answers.lock().unwrap().insert(path.to_owned(), body);
+        self.show(path, &body.to_string());
+    }
+
+    /// As [`Double::answer`], with something else than JSON.
+    pub fn show(&self, path: &str, body: &str) {
+        self.answers.lock().unwrap().insert(path.to_owned(), body.to_owned());
     }
 
     /// Everything it was asked.

@@ -16,12 +16,12 @@ use corpus::{all_wrappings, element, in_signature, inside, pieces};
 type Change = fn(&mut Says);
 
 /// An instance with one identity provider, and what it says.
-struct World {
-    app: TestApp,
-    idp: Pretender,
-    attacker: Pretender,
-    sp: ServiceProvider,
-    provider: String,
+pub struct World {
+    pub app: TestApp,
+    pub idp: Pretender,
+    pub attacker: Pretender,
+    pub sp: ServiceProvider,
+    pub provider: String,
 }
 
 /// What an identity provider knows of us.
@@ -40,37 +40,34 @@ impl World {
         Self::on(TestApp::builder().unlimited().start().await).await
     }
 
-    async fn on(app: TestApp) -> World {
+    pub async fn on(app: TestApp) -> World {
+        Self::given(app, |xml| json!({ "type": "saml", "metadata_xml": xml })).await
+    }
+
+    /// With what an administrator writes, who has the provider's metadata.
+    pub async fn given(app: TestApp, how: impl FnOnce(String) -> Value) -> World {
         let clock = app.clock.clock();
         let idp = Pretender::new("https://idp.example/metadata", &clock).unwrap();
         let attacker = Pretender { keys: KeyPair::make("x", &clock).unwrap(), ..idp.clone() };
-        let body =
-            json!({ "type": "saml", "metadata_xml": idp.peer("https://idp.example").unwrap().to_metadata() });
+        let body = how(idp.peer("https://idp.example").unwrap().to_metadata());
         let made = app.service().post("/auth/v1/admin/sso/providers", body).await.expect(201);
         let sp = us(&app, &idp);
         World { provider: made.field("id"), app, idp, attacker, sp }
     }
 
     /// Begins a sign-in and makes what the provider would say to it.
-    async fn asked(&self) -> (Says, String) {
+    pub async fn asked(&self) -> (Says, String) {
         let body = json!({ "provider_id": self.provider, "skip_http_redirect": true });
         let url = self.app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url");
-        let param = |name: &str| {
-            let (_, rest) = url.split_once(&format!("{name}=")).unwrap();
-            web::decode_form(rest.split('&').next().unwrap())
-        };
-        let bytes = saml::text::decode(&param("SAMLRequest"), &saml::limits::MESSAGE_BYTES_MAX).unwrap();
-        let xml = String::from_utf8(saml::text::inflate(&bytes).unwrap()).unwrap();
-        let id = xml.split_once(" ID=\"").unwrap().1.split('"').next().unwrap().to_owned();
-        (self.says(Some(&id)), param("RelayState"))
+        (self.says(Some(&id_of(&request_in(&url)))), param(&url, "RelayState"))
     }
 
-    fn says(&self, request: Option<&str>) -> Says {
+    pub fn says(&self, request: Option<&str>) -> Says {
         let (clock, rng) = (self.app.clock.clock(), base::Rng::system());
         self.idp.honest(&self.sp, request, "ann@example.com", &clock, &rng)
     }
 
-    async fn post(&self, encoded: &str, relay: &str) -> Seen {
+    pub async fn post(&self, encoded: &str, relay: &str) -> Seen {
         post_to(&self.app.stranger(), encoded, relay).await
     }
 
@@ -84,7 +81,7 @@ impl World {
     }
 
     /// And the legitimate neighbour does.
-    async fn honest_comes_in(&self) {
+    pub async fn honest_comes_in(&self) {
         let (says, relay) = self.asked().await;
         let seen = self.post(&self.idp.encoded(&says, Signed::Assertion).unwrap(), &relay).await.expect(302);
         let token = fragment(&seen, "access_token").unwrap();
@@ -101,6 +98,23 @@ impl World {
     }
 }
 
+/// A parameter of an address.
+pub fn param(url: &str, name: &str) -> String {
+    let pair = url.split(['?', '&']).find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+    web::decode_form(pair.unwrap_or_else(|| panic!("no {name} in {url}")))
+}
+
+/// The request that a redirect carries.
+pub fn request_in(url: &str) -> String {
+    let bytes = saml::text::decode(&param(url, "SAMLRequest"), &saml::limits::MESSAGE_BYTES_MAX).unwrap();
+    String::from_utf8(saml::text::inflate(&bytes).unwrap()).unwrap()
+}
+
+/// A message's ID.
+pub fn id_of(xml: &str) -> String {
+    xml.split_once(" ID=\"").unwrap().1.split('"').next().unwrap().to_owned()
+}
+
 async fn post_to(client: &Client, encoded: &str, relay: &str) -> Seen {
     let escape = |text: &str| text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     let body = format!("SAMLResponse={}&RelayState={}", escape(encoded), escape(relay));
@@ -108,13 +122,13 @@ async fn post_to(client: &Client, encoded: &str, relay: &str) -> Seen {
     client.send(Method::POST, "/auth/v1/sso/saml/acs", &headers, body.into()).await
 }
 
-fn fragment(seen: &Seen, name: &str) -> Option<String> {
+pub fn fragment(seen: &Seen, name: &str) -> Option<String> {
     let (_, fragment) = seen.header("location").split_once('#')?;
     fragment.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned)
 }
 
 #[track_caller]
-fn not_in(name: &str, seen: &Seen) {
+pub fn not_in(name: &str, seen: &Seen) {
     assert!([303, 400, 413].contains(&seen.status.as_u16()), "{name}: {} {}", seen.status, seen.text());
     assert!(fragment(seen, "access_token").is_none(), "{name} came in");
     assert!(!seen.header("location").contains("code=ey"), "{name} came in");

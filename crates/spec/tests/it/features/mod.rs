@@ -48,6 +48,7 @@ mod renewal;
 mod repeats;
 mod role_settings;
 mod roles;
+mod saml;
 mod shipping;
 mod tls;
 mod traces;

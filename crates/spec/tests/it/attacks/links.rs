@@ -103,6 +103,20 @@ async fn row_5_a_link_is_built_from_the_configured_address_whatever_the_headers_
     assert!([200, 403].contains(&sent.status.as_u16()), "{}", sent.text());
     forged.headers.retain(|(name, _)| name != "origin");
     forged.post(path, json!({ "email": "ann@example.com" })).await;
+    // The name that the request itself is for, in both its places.
+    let body = "{\"email\":\"ann@example.com\"}";
+    for (target, host) in
+        [("", "evil.org"), ("http://evil.org", "evil.org"), ("http://evil.org", "palisade.example.com")]
+    {
+        let whole = format!(
+            "POST {target}/auth/v1/recover HTTP/1.1\r\nhost: {host}\r\napikey: {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            app.running.keys.publishable,
+            body.len()
+        );
+        let answer = String::from_utf8(app.stranger().raw(whole.as_bytes()).await).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 4"), "{target} {host}: {answer}");
+    }
     app.eventually(async || spec::mail::read_all(&app.data().join("mails"), "ann@example.com").len() > 1)
         .await;
     for mail in spec::mail::read_all(&app.data().join("mails"), "ann@example.com") {

@@ -29,6 +29,80 @@ async fn row_6_nobody_raises_themselves_by_a_field_in_the_body() {
     assert!([401, 403].contains(&seen.status.as_u16()));
 }
 
+/// What only administrators or a mail decide, under every name it has anywhere.
+fn raised(mut body: Value) -> Value {
+    let fields = json!({
+        "id": "00000000-0000-4000-8000-000000000001", "role": "service_role", "aud": "admin", "is_super_admin": true,
+        "email_confirmed_at": "2020-01-01T00:00:00Z", "confirmed_at": "2020-01-01T00:00:00Z", "email_confirm": true,
+        "email_verified": true, "verified": true, "phone_confirmed_at": "2020-01-01T00:00:00Z", "is_sso_user": true,
+        "app_metadata": { "role": "service_role", "provider": "sso:x" }, "raw_app_meta_data": { "role": "service_role" },
+        "user_role": "service_role", "banned_until": "2020-01-01T00:00:00Z", "is_anonymous": true,
+    });
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    body
+}
+
+#[tokio::test]
+async fn row_6_no_field_confirms_an_address_or_raises_anybody_in_either_dialect() {
+    let app = TestApp::builder().serving().start().await;
+    let stands = async |email: &str| -> Value {
+        let sql = app.database.admin().await;
+        let found = sql
+            .query_one(
+                "select jsonb_build_array(role, aud, coalesce(is_super_admin, false), is_sso_user, is_anonymous, \
+                 email_confirmed_at is not null, phone_confirmed_at is not null, banned_until is not null, \
+                 raw_app_meta_data ->> 'role', raw_app_meta_data ->> 'provider', left(id::text, 8) = '00000000')::text \
+                 from auth.users where email = $1",
+                &[&email],
+            )
+            .await
+            .unwrap();
+        serde_json::from_str(found.get(0)).unwrap()
+    };
+    let plain = |confirmed: bool| {
+        json!([
+            "authenticated",
+            "authenticated",
+            false,
+            false,
+            false,
+            confirmed,
+            false,
+            false,
+            null,
+            "email",
+            false
+        ])
+    };
+    for (at, (sign_up, sign_in)) in [
+        ("/auth/v1/signup", "/auth/v1/token?grant_type=password"),
+        ("/api/v1/auth/signup", "/api/v1/auth/signin"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let email = format!("mallory{at}@example.com");
+        let credentials = json!({ "email": email, "password": spec::person::PASSWORD });
+        // Refused, or taken without what is not theirs to say.
+        app.stranger().post(sign_up, raised(credentials.clone())).await;
+        if app.stranger().post(sign_up, credentials.clone()).await.status.is_success() {
+            assert_eq!(stands(&email).await, plain(false), "{sign_up}");
+        }
+        let entered = app.stranger().post(sign_in, credentials).await;
+        assert!(entered.status.is_client_error(), "nobody confirmed it: {}", entered.text());
+    }
+    let ann = crate::features::links::confirmed(&app, "ann@example.com").await;
+    for (method, path) in [
+        (http::Method::PUT, "/auth/v1/user"),
+        (http::Method::PATCH, "/api/v1/auth/user"),
+        (http::Method::POST, "/auth/v1/user"),
+    ] {
+        let body = raised(json!({ "data": { "name": "Ann" }, "user_metadata": { "name": "Ann" } }));
+        ann.client.json(method.clone(), path, body).await;
+        assert_eq!(stands("ann@example.com").await, plain(true), "{method} {path}");
+    }
+}
+
 #[tokio::test]
 async fn row_10_a_hundred_refreshes_at_once_make_exactly_one_child() {
     let app = TestApp::builder().unlimited().start().await;
@@ -64,6 +138,35 @@ async fn row_11_a_lost_answer_logs_nobody_out_and_a_stolen_token_ends_the_family
     app.clock.advance(std::time::Duration::from_secs(3600));
     refresh(&ann.refresh_token).await.expect(400);
     refresh(&grandchild).await.expect(400);
+    assert!(app.audited("auth.token_reuse_detected").await);
+}
+
+/// Three tabs and a server that renders pages share one cookie; one of them hears nothing, one was off-line for twenty seconds.
+/// Whoever comes after that with an old token has stolen it, and the owner is told.
+#[tokio::test]
+async fn row_11_tabs_a_server_and_a_tunnel_stay_signed_in_and_the_owner_hears_of_a_thief() {
+    let app = TestApp::builder().serving().start().await;
+    let ann = crate::features::links::confirmed(&app, "ann@example.com").await;
+    let mails = spec::mail::read_all(&app.data().join("mails"), "ann@example.com").len();
+    let first = ann.refresh_token;
+    let refresh = |token: &str| {
+        let (client, body) = (app.stranger(), json!({ "refresh_token": token }));
+        async move { client.post("/auth/v1/token?grant_type=refresh_token", body).await }
+    };
+    let together = tokio::join!(refresh(&first), refresh(&first), refresh(&first), refresh(&first));
+    let second = together.0.expect(200).field("refresh_token");
+    for seen in [together.1, together.2, together.3] {
+        assert_eq!(seen.expect(200).field("refresh_token"), second);
+    }
+    let third = refresh(&second).await.expect(200).field("refresh_token");
+    app.clock.advance(std::time::Duration::from_secs(20));
+    assert_eq!(refresh(&first).await.expect(200).field("refresh_token"), third, "who was off-line");
+    assert_eq!(refresh(&second).await.expect(200).field("refresh_token"), third, "whose answer was lost");
+    app.clock.advance(std::time::Duration::from_secs(11));
+    refresh(&first).await.expect(400);
+    refresh(&third).await.expect(400);
+    let told = app.mail("ann@example.com", mails + 1).await;
+    assert_eq!(told.subject, "A session of yours was ended");
     assert!(app.audited("auth.token_reuse_detected").await);
 }
 

@@ -56,6 +56,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "changes",
         sql: include_str!("../migrations/0002_changes.sql"),
     },
+    pg::Migration {
+        owner: "realtime",
+        version: 3,
+        name: "snapshots",
+        sql: include_str!("../migrations/0003_snapshots.sql"),
+    },
 ];
 
 /// Everything about channels. Cheap to clone.

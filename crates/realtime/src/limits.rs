@@ -140,9 +140,36 @@ pub const LOOK_MS: Limit = Limit::new(
     1_000,
     "changes are announced; this is for when the announcement is lost",
 );
+/// Milliseconds for which somebody who begins to listen is kept waiting for those who were writing already.
+pub const SETTLE_MS_MAX: Limit = Limit::new(
+    "realtime_settle_ms_max",
+    1_000,
+    "what those write is not told; for whom this is too short, is told to read again when they are done",
+);
 /// Channels about which policies are asked again at the same time, when they changed.
 pub const ASKED_AGAIN_MAX: Limit = Limit::new(
     "realtime_asked_again_max",
     8,
     "everybody is asked about at once; requests find connections meanwhile",
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trigger_that_writes_changes_down_has_the_bounds_that_are_said_here() {
+        let capture =
+            crate::MIGRATIONS.iter().rev().find(|one| one.sql.contains("function realtime.capture()"));
+        let text = capture.map_or("", |one| one.sql);
+        for bound in [
+            format!("if number - behind > {} then", CHANGES_WAITING_MAX.value),
+            format!(
+                "fits := coalesce(pg_column_size(old), 0) + coalesce(pg_column_size(new), 0) <= {};",
+                CHANGE_BYTES_MAX.value
+            ),
+        ] {
+            assert!(text.contains(&bound), "{bound}");
+        }
+    }
+}

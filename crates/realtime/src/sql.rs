@@ -65,6 +65,27 @@ pub const FORGET_CHANGES: &str = "
 DELETE FROM realtime.changes c
  WHERE NOT EXISTS (SELECT FROM realtime.readers r WHERE NOT pg_catalog.pg_visible_in_snapshot(c.xid, r.seen))";
 
+/// Those who come and go take turns, so that the last word about who is there is of one who saw all of them.
+pub const TURN: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7954882367117325172)";
+
+/// Says it, too, to transactions whose snapshots are older.
+pub const SAY: &str = "
+SELECT pg_catalog.setval('realtime.heard_until', coalesce(pg_catalog.max(pg_catalog.ceil(extract(epoch FROM r.until) * 1000))::int8, 0)),
+       pg_catalog.setval('realtime.heard_upto', coalesce(pg_catalog.min(r.upto), 0))
+  FROM realtime.readers r WHERE r.until > pg_catalog.clock_timestamp()";
+
+/// Transactions that have written to the tables `$1`, or to their partitions, and are not over.
+pub const WRITERS: &str = "
+SELECT DISTINCT l.virtualtransaction FROM pg_catalog.pg_locks l
+ WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
+   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+   AND l.relation IN (SELECT t FROM pg_catalog.unnest($1::oid[]) t
+                      UNION ALL SELECT p.relid FROM pg_catalog.unnest($1::oid[]) t, pg_catalog.pg_partition_tree(t) p)";
+
+/// Which of the transactions `$1` are not over.
+pub const OPEN: &str = "
+SELECT DISTINCT l.virtualtransaction FROM pg_catalog.pg_locks l WHERE l.virtualtransaction = ANY ($1::text[])";
+
 /// What was committed since the snapshot `$1`: up to the snapshot `$2` where one is given, and behind number `$3`.
 pub const READ: &str = "
 WITH now AS MATERIALIZED (SELECT pg_catalog.pg_current_snapshot()::text AS seen)

@@ -78,6 +78,10 @@ impl Feeds {
         self.lock().is_empty()
     }
 
+    pub(super) fn has(&self, feed: u64) -> bool {
+        self.lock().contains_key(&feed)
+    }
+
     /// Whether anybody wants changes of a table.
     pub(super) fn want(&self, schema: &str, table: &str) -> bool {
         self.lock().values().any(|entry| entry.wants.iter().any(|(_, wanted)| wanted.means(schema, table)))

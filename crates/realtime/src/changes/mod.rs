@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 use crate::Error;
 use crate::hub::Made;
 use crate::limits::{
-    CONDITIONS_AT_ONCE, JUDGE_MS_MAX, JUDGES_MAX, LOOK_MS, RECORD_BYTES_MAX, SHORT_VALUE_BYTES_MAX,
+    CONDITIONS_AT_ONCE, JUDGE_MS_MAX, JUDGES_MAX, LOOK_MS, RECORD_BYTES_MAX, SETTLE_MS_MAX,
+    SHORT_VALUE_BYTES_MAX,
 };
 use crate::queue::Outbox;
 use feeds::{Entry, Feeds, Group, Wants};
@@ -110,12 +111,17 @@ pub struct Changes {
     around: Arc<Surroundings>,
     feeds: Arc<Feeds>,
     reader: Arc<Mutex<Reader>>,
+    /// Feeds, each with the transactions that were writing when it began.
+    unsettled: Arc<Mutex<Vec<(u64, Vec<String>)>>>,
 }
+
+/// Milliseconds between two looks whether a writer is done.
+const SETTLE_MS: u64 = 20;
 
 impl Changes {
     pub(crate) fn new(pg: Pg, around: Surroundings) -> Self {
         let reader = Arc::new(Mutex::new(Reader::new(around.node.clone())));
-        Changes { pg, around: Arc::new(around), feeds: Arc::default(), reader }
+        Changes { pg, around: Arc::new(around), feeds: Arc::default(), reader, unsettled: Arc::default() }
     }
 
     /// From now on `caller` is told of what they want and may know. Refuses what could never be told. `before`: what the wishes are
@@ -139,8 +145,42 @@ impl Changes {
         // First, so that whoever looks who wants what from here on finds it.
         self.feeds.enter(number, entry);
         let feed = Feed { feeds: self.feeds.clone(), number, ids };
-        self.reader.lock().await.wants(&self.pg, tables, false).await?;
+        self.reader.lock().await.wants(&self.pg, tables.clone(), false).await?;
+        self.settle(number, &tables).await?;
         Ok(feed)
+    }
+
+    /// Waits a moment for those who were writing to these tables already: nothing of theirs was written down. Who takes longer is
+    /// remembered: whoever listens is told when they are done.
+    async fn settle(&self, feed: u64, tables: &BTreeSet<u32>) -> Result<(), Error> {
+        let mut writers = reader::writers(&self.pg, tables).await?;
+        let mut waited = 0;
+        while !writers.is_empty() && waited < SETTLE_MS_MAX.value {
+            tokio::time::sleep(Duration::from_millis(SETTLE_MS)).await;
+            waited += SETTLE_MS;
+            writers = reader::open(&self.pg, writers).await?;
+        }
+        if !writers.is_empty() {
+            self.unsettled.lock().await.push((feed, writers));
+        }
+        Ok(())
+    }
+
+    /// Tells those who listened while somebody wrote whose changes were not written down, as soon as these are done.
+    async fn settled(&self) -> Result<(), Error> {
+        let mut unsettled = self.unsettled.lock().await;
+        unsettled.retain(|(feed, _)| self.feeds.has(*feed));
+        let all: BTreeSet<String> =
+            unsettled.iter().flat_map(|(_, writers)| writers.iter().cloned()).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let open = reader::open(&self.pg, all.into_iter().collect()).await?;
+        let is_over = |writers: &Vec<String>| writers.iter().any(|writer| !open.contains(writer));
+        let lost: Vec<u64> =
+            unsettled.iter().filter(|(_, writers)| is_over(writers)).map(|(feed, _)| *feed).collect();
+        self.feeds.lose(Some(lost), "changes were missed: read again what you show");
+        Ok(())
     }
 
     /// The tables that are meant, each of which tells of its changes and may be read by the caller.
@@ -297,6 +337,7 @@ impl Changes {
             self.feeds.lose(None, "changes were missed: read again what you show");
             return Ok(more);
         }
+        self.settled().await?;
         self.tell(read).await;
         Ok(more)
     }

@@ -98,7 +98,7 @@ impl Reader {
         self.seen = row.at(0).map_err(Error::Database)?;
         self.upto = row.at(1).map_err(Error::Database)?;
         self.target = None;
-        Ok(())
+        say(tx).await
     }
 
     /// Nothing is written down for this node any more.
@@ -108,6 +108,7 @@ impl Reader {
         }
         let mut tx = pg.begin_system(Reason::Changes).await.map_err(Error::Database)?;
         tx.execute(sql::LEAVE, [Param::from(&self.node)]).await.map_err(Error::Database)?;
+        say(&mut tx).await?;
         forget(&mut tx).await?;
         tx.commit(()).await.map_err(Error::Database)?.into_inner();
         Ok(())
@@ -200,9 +201,34 @@ fn changed_row(row: Row<'_>) -> Result<Option<(String, Changed)>, pg::Error> {
 }
 
 async fn forget(tx: &mut SystemTx) -> Result<(), Error> {
-    let statements = [sql::FORGET_READERS, sql::FORGET_CHANGES].map(|text| Statement::new(text, []));
+    let statements =
+        [sql::FORGET_READERS, sql::FORGET_CHANGES, sql::SAY].map(|text| Statement::new(text, []));
     tx.run_all(statements.into()).await.map_err(Error::Database)?;
     Ok(())
+}
+
+/// Says who is there, behind everybody else who says it.
+async fn say(tx: &mut SystemTx) -> Result<(), Error> {
+    let statements = [sql::TURN, sql::SAY].map(|text| Statement::new(text, []));
+    tx.run_all(statements.into()).await.map_err(Error::Database)?;
+    Ok(())
+}
+
+/// Transactions that wrote to these tables when nobody may have wanted to know, and are not over.
+pub(super) async fn writers(pg: &Pg, tables: &BTreeSet<u32>) -> Result<Vec<String>, Error> {
+    transactions(pg, sql::WRITERS, oids(tables)).await
+}
+
+/// Which of these transactions are not over.
+pub(super) async fn open(pg: &Pg, writers: Vec<String>) -> Result<Vec<String>, Error> {
+    transactions(pg, sql::OPEN, Param::from(writers)).await
+}
+
+async fn transactions(pg: &Pg, text: &'static str, of: Param) -> Result<Vec<String>, Error> {
+    let mut tx = pg.begin_system(Reason::Changes).await.map_err(Error::Database)?;
+    let rows = tx.query(text, [of]).await.map_err(Error::Database)?;
+    tx.commit(()).await.map_err(Error::Database)?.into_inner();
+    rows.iter().map(|row| row.at(0)).collect::<Result<_, _>>().map_err(Error::Database)
 }
 
 /// What is published in these schemas.

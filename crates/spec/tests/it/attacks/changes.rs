@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use spec::{Person, Talk, TestApp};
 
 /// Notes belong to people; `secret` is granted to nobody. The publication has them, and a table that is open to all who signed in.
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
     create table public.notes (id bigint primary key, owner uuid not null, body text, secret text default 's3cret');
     create policy own on public.notes for select to authenticated using (owner = (select auth.uid()));
     revoke all on public.notes from anon, authenticated;
@@ -15,7 +15,7 @@ const TABLES: &str = "
     create policy all_read on public.apart for select to authenticated using (true);
     alter publication supabase_realtime add table public.notes, public.news";
 
-const TOPIC: &str = "realtime:any";
+pub(super) const TOPIC: &str = "realtime:any";
 
 async fn app() -> TestApp {
     let app = TestApp::builder().unlimited().start().await;
@@ -23,7 +23,7 @@ async fn app() -> TestApp {
     app
 }
 
-fn wants(changes: Value) -> Value {
+pub(super) fn wants(changes: Value) -> Value {
     json!({ "postgres_changes": changes })
 }
 
@@ -32,7 +32,7 @@ fn all_of(table: &str) -> Value {
 }
 
 /// Somebody who listens.
-async fn listens(app: &TestApp, person: &Person, config: Value) -> Talk {
+pub(super) async fn listens(app: &TestApp, person: &Person, config: Value) -> Talk {
     let mut talk = Talk::open(app).await;
     let answer = talk.join(TOPIC, config, Some(&person.access_token)).await;
     assert_eq!(answer["status"], "ok", "{answer}");
@@ -40,12 +40,12 @@ async fn listens(app: &TestApp, person: &Person, config: Value) -> Talk {
 }
 
 /// What is told of the next change.
-async fn told(talk: &mut Talk) -> Value {
+pub(super) async fn told(talk: &mut Talk) -> Value {
     talk.wait("postgres_changes").await[4]["data"].clone()
 }
 
 /// Everything that was told up to a row that everybody hears of, and that nobody mentions otherwise.
-async fn told_until(talk: &mut Talk, mark: &str) -> Vec<Value> {
+pub(super) async fn told_until(talk: &mut Talk, mark: &str) -> Vec<Value> {
     let mut all = Vec::new();
     loop {
         let next = told(talk).await;
@@ -56,18 +56,18 @@ async fn told_until(talk: &mut Talk, mark: &str) -> Vec<Value> {
     }
 }
 
-async fn sql(app: &TestApp, text: &str) {
+pub(super) async fn sql(app: &TestApp, text: &str) {
     app.database.admin().await.batch_execute(text).await.unwrap();
 }
 
 /// A row of `news`, which ends what was said before it.
-async fn mark(app: &TestApp, id: u32) -> String {
+pub(super) async fn mark(app: &TestApp, id: u32) -> String {
     let body = format!("mark {id}");
     sql(app, &format!("insert into public.news values ({id}, '{body}')")).await;
     body
 }
 
-fn both() -> Value {
+pub(super) fn both() -> Value {
     wants(json!([
         { "event": "*", "schema": "public", "table": "notes" },
         { "event": "*", "schema": "public", "table": "news" },

@@ -3,6 +3,7 @@
 mod burdens;
 mod canaries;
 mod changes;
+mod changes_late;
 mod channels;
 mod csrf;
 mod downgrade;

@@ -111,6 +111,9 @@ impl Served {
                 "the view runs with its owner's rights, and row level security does not bind that owner"
             }
             Served::UnprotectedSource => "the view stands on a relation without forced row level security",
+            Served::UnsafeFunction => {
+                "the view calls a function that runs with the rights of an owner whom row level security does not bind, and neither's comment says `@palisade serve: why`"
+            }
             Served::Materialized => "a materialised view has no row level security",
             Served::Foreign => "a foreign table has no row level security",
             Served::Extension => "an extension's view shows what the server knows, which no policy binds",
@@ -199,21 +202,38 @@ fn word(line: &str) -> Option<&str> {
 }
 
 /// Takes out the functions that are not served, wherever they are: a relationship may be a function of any schema.
-pub(crate) fn decide_functions(all: Vec<Function>, scope: &Scope) -> (Vec<Function>, Vec<Refusal>) {
-    let (mut served, mut closed) = (Vec::with_capacity(all.len()), Vec::new());
+pub(crate) fn decide_functions(all: Vec<Function>, scope: &Scope) -> Decided {
+    let mut decided =
+        Decided { served: Vec::with_capacity(all.len()), closed: Vec::new(), fields: HashSet::new() };
     for function in all {
-        match unsafe_to_serve(&function).filter(|_| scope.gate) {
-            None => served.push(function),
-            Some(why) if scope.exposes(&function.schema) => closed.push(Refusal {
-                schema: function.schema.clone(),
-                name: function.name.clone(),
+        let Some(why) = unsafe_to_serve(&function).filter(|_| scope.gate) else {
+            decided.served.push(function);
+            continue;
+        };
+        // PostgreSQL takes `notes.total` for `total(notes)`, of a parent's row type and of `anyelement` too.
+        if !function.parameters.is_empty() {
+            decided.fields.insert(function.name.clone());
+        }
+        if scope.exposes(&function.schema) {
+            decided.closed.push(Refusal {
+                schema: function.schema,
+                name: function.name,
                 why: Why::Function(why),
                 fix: None,
-            }),
-            Some(_) => {}
+            });
         }
     }
-    (served, closed)
+    decided
+}
+
+/// Functions, judged.
+pub(crate) struct Decided {
+    /// Those that are served.
+    pub served: Vec<Function>,
+    /// Those of exposed schemas that are not.
+    pub closed: Vec<Refusal>,
+    /// Names under which those that are not would be fields of a row.
+    pub fields: HashSet<Arc<str>>,
 }
 
 fn unsafe_to_serve(function: &Function) -> Option<Unsafe> {
@@ -253,10 +273,19 @@ fn unbound(relation: &Relation) -> Option<Served> {
     }
 }
 
-/// Marks each relation. `sources` is what each view stands on.
-pub(crate) fn decide(relations: &mut [Relation], sources: &HashMap<u32, Vec<u32>>, scope: &Scope) {
+/// What views are made of.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// The relations that each stands on.
+    pub sources: HashMap<u32, Vec<u32>>,
+    /// Those that call a function past the policies.
+    pub calls_past: HashSet<u32>,
+}
+
+/// Marks each relation.
+pub(crate) fn decide(relations: &mut [Relation], made: &Made, scope: &Scope) {
     let by_oid: HashMap<u32, usize> = relations.iter().enumerate().map(|(at, one)| (one.oid, at)).collect();
-    let judge = Judge { relations, by_oid: &by_oid, sources };
+    let judge = Judge { relations, by_oid: &by_oid, made };
     let decided: Vec<Served> = relations
         .iter()
         .map(|relation| match relation.served {
@@ -275,7 +304,7 @@ pub(crate) fn decide(relations: &mut [Relation], sources: &HashMap<u32, Vec<u32>
 struct Judge<'a> {
     relations: &'a [Relation],
     by_oid: &'a HashMap<u32, usize>,
-    sources: &'a HashMap<u32, Vec<u32>>,
+    made: &'a Made,
 }
 
 impl Judge<'_> {
@@ -304,7 +333,10 @@ impl Judge<'_> {
         if !seen.insert(view.oid) {
             return Served::Yes;
         }
-        let sources = self.sources.get(&view.oid).into_iter().flatten();
+        if self.made.calls_past.contains(&view.oid) {
+            return Served::UnsafeFunction;
+        }
+        let sources = self.made.sources.get(&view.oid).into_iter().flatten();
         let known = sources.filter_map(|oid| self.by_oid.get(oid)).filter_map(|at| self.relations.get(*at));
         for source in known {
             if self.relation(source, seen) != Served::Yes {
@@ -339,7 +371,7 @@ mod tests {
     fn decided(mut relations: Vec<Relation>, sources: &[(u32, &[u32])], gate: bool) -> Vec<Served> {
         let scope = Scope { exposed: vec!["api".into()], extra: vec![], gate, pre_request: None };
         let sources = sources.iter().map(|(view, on)| (*view, on.to_vec())).collect();
-        decide(&mut relations, &sources, &scope);
+        decide(&mut relations, &Made { sources, calls_past: [6].into() }, &scope);
         relations.iter().map(|relation| relation.served).collect()
     }
 
@@ -370,10 +402,19 @@ mod tests {
             relation(3, RelationKind::View, |view| view.owner_bypasses = true),
             relation(4, RelationKind::View, |view| view.security_invoker = true),
             relation(5, RelationKind::View, |_| {}),
+            relation(6, RelationKind::View, |view| view.security_invoker = true),
+            relation(7, RelationKind::View, |view| view.security_invoker = true),
         ];
-        let sources: &[(u32, &[u32])] = &[(2, &[1]), (3, &[1]), (4, &[3]), (5, &[1])];
-        let expected =
-            [Served::Yes, Served::Yes, Served::DefinerView, Served::UnprotectedSource, Served::Yes];
+        let sources: &[(u32, &[u32])] = &[(2, &[1]), (3, &[1]), (4, &[3]), (5, &[1]), (7, &[6])];
+        let expected = [
+            Served::Yes,
+            Served::Yes,
+            Served::DefinerView,
+            Served::UnprotectedSource,
+            Served::Yes,
+            Served::UnsafeFunction,
+            Served::UnprotectedSource,
+        ];
         assert_eq!(decided(relations, sources, true), expected);
     }
 

@@ -76,8 +76,8 @@ pub struct Raw {
     pub asked: HashMap<(u32, i16), Asked>,
     /// CHECKs.
     pub checks: Vec<RawCheck>,
-    /// What views stand on.
-    pub view_sources: HashMap<u32, Vec<u32>>,
+    /// What views stand on, and call.
+    pub made: gate::Made,
     /// Types.
     pub types: Vec<Type>,
     /// Functions.
@@ -189,7 +189,12 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
         raw.checks.push(read_check(row)?);
     }
     for row in ask_all(open, sql::VIEW_SOURCES).await?.iter() {
-        raw.view_sources.entry(row.at(0)?).or_default().push(row.at(1)?);
+        raw.made.sources.entry(row.at(0)?).or_default().push(row.at(1)?);
+    }
+    for row in ask_all(open, sql::VIEW_CALLS).await?.iter() {
+        if gate::read_comment(maybe_name(row, 1)?).0.is_none() {
+            raw.made.calls_past.insert(row.at(0)?);
+        }
     }
     for row in ask(open, sql::TYPES, &schemas).await?.iter() {
         raw.types.push(read_type(row)?);
@@ -414,7 +419,7 @@ fn read_handler(row: Row<'_>) -> Result<Option<(Handler, u32)>, Error> {
 
 /// Builds the snapshot.
 pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
-    let Raw { mut relations, mut columns, keys, views, view_sources, types, functions, .. } = raw;
+    let Raw { mut relations, mut columns, keys, views, made, types, functions, .. } = raw;
     let types = Types::new(types);
     for (at, relation) in relations.iter_mut().enumerate() {
         relation.id = RelationId(at);
@@ -435,7 +440,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         &Ruling { views: &views, asked: &raw.asked, checks: &raw.checks },
     );
     let constraints = ruled::constraints(&keys, &raw.checks);
-    gate::decide(&mut relations, &view_sources, scope);
+    gate::decide(&mut relations, &made, scope);
     let by_row_type: HashMap<u32, RelationId> =
         relations.iter().filter(|one| one.row_type != 0).map(|one| (one.row_type, one.id)).collect();
     let functions: Vec<Function> = functions
@@ -452,7 +457,8 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
             (oid, columns.into_iter().map(|column| (column.name, column.type_oid)).collect())
         })
         .collect();
-    let (functions, closed) = gate::decide_functions(functions, scope);
+    let gate::Decided { served: functions, closed, fields: closed_fields } =
+        gate::decide_functions(functions, scope);
     let handlers = raw
         .handlers
         .into_iter()
@@ -489,6 +495,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         representations: raw.representations,
         handlers,
         closed,
+        closed_fields,
         constraints,
         domain_checks,
         comments: raw.comments,

@@ -26,7 +26,7 @@ pub use relation::{Bait, Column, Relation, RelationId, RelationKind, Served};
 pub use roles::{RoleSettings, Roles};
 pub use types::{Type, TypeKind, Types};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use base::Caller;
@@ -98,6 +98,8 @@ pub struct Catalog {
     pub roles: Roles,
     /// Functions that are not served.
     pub closed: Vec<crate::gate::Refusal>,
+    /// Names under which PostgreSQL would call such a function as a field of a row.
+    pub(crate) closed_fields: HashSet<Arc<str>>,
     /// CHECK, unique and foreign keys, by `pg_class.oid` and name.
     pub constraints: HashMap<(u32, Arc<str>), Constraint>,
     /// CHECKs of domains, by type.
@@ -184,6 +186,12 @@ impl Catalog {
             .filter(|((_, found), _)| &**found == name)
             .flat_map(|(_, all)| all)
             .find(takes_row)
+    }
+
+    /// Whether a name that is no column would call a function that is not served.
+    pub(crate) fn is_closed_field(&self, relation: Option<&Relation>, name: &str) -> bool {
+        self.closed_fields.contains(name)
+            && relation.is_none_or(|relation| self.computed_field(relation, name).is_none())
     }
 
     /// The schemas that are served, the default one first.

@@ -64,6 +64,8 @@ pub enum Served {
     DefinerView,
     /// The view stands on a relation that is not protected itself.
     UnprotectedSource,
+    /// The view calls a function that runs with the rights of an owner whom row level security does not bind.
+    UnsafeFunction,
     /// Materialised views have no row level security.
     Materialized,
     /// Foreign tables have no row level security.

@@ -88,6 +88,18 @@ join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.r
 where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
 order by 1, 2";
 
+/// Views that call a function past the policies, with the function's comment. Not through another function: what those call, nobody
+/// can say.
+pub const VIEW_CALLS: &str = "
+select distinct r.ev_class, pg_catalog.obj_description(p.oid, 'pg_proc') as comment
+from pg_catalog.pg_rewrite r
+join pg_catalog.pg_class c on c.oid = r.ev_class
+join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = r.oid
+     and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+join pg_catalog.pg_proc p on p.oid = d.refobjid
+join pg_catalog.pg_roles o on o.oid = p.proowner
+where c.relkind in ('v', 'm') and p.prosecdef and (o.rolsuper or o.rolbypassrls) and p.oid >= 16384";
+
 /// Types: all but the row types nobody in those schemas mentions.
 pub const TYPES: &str = "
 select t.oid, n.nspname, t.typname, t.typtype, t.typbasetype, t.typrelid, t.typnotnull,

@@ -179,7 +179,8 @@ impl<'a> Planner<'a> {
         columns.type_of(name).or_else(|| columns.relation.and_then(computed))
     }
 
-    fn column(&self, columns: &Columns<'a>, field: &Field) -> (ColumnValue, Option<u32>) {
+    fn column(&self, columns: &Columns<'a>, field: &Field) -> Result<(ColumnValue, Option<u32>), Error> {
+        self.require_open(columns, &field.name)?;
         let found = self.type_of(columns, &field.name);
         let is_json =
             found.is_some_and(|found| matches!(self.catalog.types.base(found), oid::JSON | oid::JSONB));
@@ -190,7 +191,28 @@ impl<'a> Planner<'a> {
             Some(JsonStep { as_text: true, .. }) => Some(oid::TEXT),
             Some(JsonStep { as_text: false, .. }) => Some(oid::JSONB),
         };
-        (value, type_oid)
+        Ok((value, type_oid))
+    }
+
+    /// PostgreSQL would take a name that is no column for a call with the row. Of a function that is not served it is told what
+    /// PostgreSQL says of a name that is nothing.
+    fn require_open(&self, columns: &Columns<'a>, name: &str) -> Result<(), Error> {
+        if columns.type_of(name).is_some() || !self.catalog.is_closed_field(columns.relation, name) {
+            return Ok(());
+        }
+        let said = pg::DbError {
+            sqlstate: "42703".to_owned(),
+            severity: "ERROR".to_owned(),
+            message: format!("column {}.{name} does not exist", columns.name),
+            detail: None,
+            hint: None,
+            table: None,
+            column: None,
+            constraint: None,
+            schema: None,
+            data_type: None,
+        };
+        Err(Error::Database(pg::Error::Database(Box::new(said))))
     }
 
     fn field(&self, columns: &Columns<'a>, field: &SelectField) -> Result<Item, Error> {
@@ -207,7 +229,7 @@ impl<'a> Planner<'a> {
         let (value, mut type_oid) = match &field.field {
             None => (Value::Row, Some(20)),
             Some(column) => {
-                let (mut value, mut type_oid) = self.column(columns, column);
+                let (mut value, mut type_oid) = self.column(columns, column)?;
                 // A cast is of the value itself, not of how it is shown.
                 if field.aggregate.is_none()
                     && column.path.is_empty()
@@ -351,7 +373,7 @@ impl<'a> Planner<'a> {
                 )?;
                 Ok(Condition::Group { negated: *negated, how: *how, parts })
             }
-            Logic::Filter(filter) => Ok(self.filter(columns, labels, filter)),
+            Logic::Filter(filter) => self.filter(columns, labels, filter),
         }
     }
 
@@ -364,25 +386,25 @@ impl<'a> Planner<'a> {
         filters.iter().map(|logic| self.condition(columns, &[], logic)).collect()
     }
 
-    fn filter(&self, columns: &Columns<'a>, labels: &[&str], filter: &Filter) -> Condition {
+    fn filter(&self, columns: &Columns<'a>, labels: &[&str], filter: &Filter) -> Result<Condition, Error> {
         let word = match filter.test {
             Test::Is(word @ (IsWord::Null | IsWord::NotNull)) if filter.field.path.is_empty() => Some(word),
             _ => None,
         };
         let embed = labels.iter().position(|label| *label == filter.field.name);
         if let (Some(word), Some(embed)) = (word, embed) {
-            return Condition::Related { embed, present: (word == IsWord::NotNull) != filter.negated };
+            return Ok(Condition::Related { embed, present: (word == IsWord::NotNull) != filter.negated });
         }
-        let (value, type_oid) = self.column(columns, &filter.field);
+        let (value, type_oid) = self.column(columns, &filter.field)?;
         let reader = |found: u32| self.catalog.representations.get(&(oid::TEXT, found)).cloned();
         let is_vector = type_oid.is_some_and(|found| self.catalog.types.base(found) == oid::TSVECTOR);
-        Condition::Test {
+        Ok(Condition::Test {
             value,
             negated: filter.negated,
             read_by: type_oid.filter(|_| filter.field.path.is_empty()).and_then(reader),
             to_vector: matches!(filter.test, Test::Search { .. }) && !is_vector,
             test: filter.test.clone(),
-        }
+        })
     }
 
     fn order(
@@ -394,7 +416,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Order, Error> {
         let (direction, nulls) = (term.direction, term.nulls);
         let Some(relation) = &term.relation else {
-            let (value, _) = self.column(columns, &term.field);
+            let (value, _) = self.column(columns, &term.field)?;
             return Ok(Order { embed: None, value, direction, nulls });
         };
         let at = labels.iter().position(|label| label == relation);

@@ -47,7 +47,41 @@ async fn row_57_tables_of_extensions_imports_and_migrations_are_closed_from_thei
     )
     .await;
     app.admin("create schema elsewhere; create table elsewhere.moved as select 1 as id; alter table elsewhere.moved set schema public").await;
-    for name in ["pg_buffercache", "imported", "wide", "moved"] {
+    // Each other way by which a table comes to be, also where triggers are told not to fire.
+    app.admin(
+        "create table public.parted (id int primary key) partition by list (id); create table public.left_behind partition of public.parted for values in (1);
+         insert into public.parted values (1); alter table public.parted detach partition public.left_behind;
+         create type public.shape as (id int); create table public.typed of public.shape; insert into public.typed values (1);
+         create unlogged table public.unlogged as select 1 as id;
+         do $$ begin execute 'create table public.done as select 1 as id'; end $$;
+         create function public.maker() returns void language sql as 'create table public.called as select 1 as id'; select public.maker();
+         create schema other create table born (id int); insert into other.born values (1); alter table other.born set schema public;
+         create table public.draft as select 1 as id; alter table public.draft rename to renamed;
+         create table public.lower as select 1 as id; alter table public.lower set unlogged",
+    )
+    .await;
+    app.admin("begin; set local session_replication_role = replica; create table public.replica as select 1 as id; commit").await;
+    app.admin(
+        "alter event trigger palisade_on_ddl disable; create table public.unseen as select 1 as id; alter event trigger palisade_on_ddl enable;
+         grant select on all tables in schema public to anon, authenticated",
+    )
+    .await;
+    for name in [
+        "pg_buffercache",
+        "imported",
+        "wide",
+        "moved",
+        "left_behind",
+        "typed",
+        "unlogged",
+        "done",
+        "called",
+        "born",
+        "renamed",
+        "lower",
+        "replica",
+        "unseen",
+    ] {
         for client in [app.stranger(), ann.client.clone()] {
             gives_nothing(&client, &format!("/rest/v1/{name}?select=*")).await;
         }
@@ -151,6 +185,75 @@ async fn row_60_copies_foreign_tables_and_partitions_are_no_way_around() {
     assert_eq!(frozen.as_array().unwrap().len(), 2);
     let (_, told) = palisade(&app, &["gate"]).await;
     assert!(told.contains("served on its owner's word (shown on purpose)"), "{told}");
+}
+
+/// A function that is not served is not reached as a field of a row either, nor through a view that calls it.
+#[tokio::test]
+async fn row_60_what_a_function_sees_past_the_policies_comes_out_by_no_view_and_no_field() {
+    let app = TestApp::start().await;
+    let (ann, bob) = notes(&app).await;
+    // As a superuser makes them, whom no policy binds.
+    app.admin(
+        "create function public.all_bodies(public.notes) returns text language sql stable security definer set search_path = '' as
+           'select string_agg(body, '','') from public.notes';
+         create function public.any_bodies(anyelement) returns text language sql stable security definer set search_path = '' as
+           'select string_agg(body, '','') from public.notes';
+         create function public.loud(public.lines) returns text language sql stable as 'select upper($1.word)';
+         create schema private; grant usage on schema private to authenticated;
+         create function private.all_notes() returns setof public.notes language sql stable security definer set search_path = '' as
+           'select * from public.notes';
+         create view public.called with (security_invoker) as select id, body from private.all_notes();
+         create view public.called_above with (security_invoker) as select * from public.called;
+         create view public.counted with (security_invoker) as select id from public.notes where (select count(*) from private.all_notes()) > 0;
+         grant select on public.called, public.called_above, public.counted to authenticated;
+         grant execute on all functions in schema public, private to authenticated",
+    )
+    .await;
+    let told = |seen: &spec::Seen| assert!(!seen.text().contains(&bob.email), "{}", seen.text());
+    for field in ["all_bodies", "any_bodies"] {
+        for query in [
+            format!("select=id,{field}"),
+            format!("select=id,x:{field}::text"),
+            format!("select={field}.count()"),
+            format!("select=id&order={field}"),
+            format!("select=id&{field}=like.*bob*"),
+            format!("select=id&or=(id.eq.0,{field}.like.*bob*)"),
+            format!("select=id&{field}->>x=eq.1"),
+        ] {
+            let seen = ann.client.get(&format!("/rest/v1/notes?{}", query.replace('>', "%3E"))).await;
+            told(&seen);
+            assert_eq!(seen.status, 400, "{query}: {}", seen.text());
+        }
+        // As PostgreSQL says it of a name that is nothing.
+        let nothing = ann.client.get("/rest/v1/notes?select=nosuch").await.text();
+        let seen = ann.client.get(&format!("/rest/v1/notes?select={field}")).await;
+        assert_eq!(seen.text(), nothing.replace("nosuch", field));
+        let seen = ann.client.get(&format!("/rest/v1/lines?select=word,notes({field})")).await;
+        told(&seen);
+        assert_eq!(seen.status, 400, "{}", seen.text());
+        let seen = ann.client.get(&format!("/api/v1/tables/notes?select=id,{field}")).await;
+        told(&seen);
+        assert_eq!(seen.status, 400, "{}", seen.text());
+        let path = format!("/rest/v1/notes?select={field}&id=gt.0");
+        let body = json!({ "body": "x" });
+        let prefer = [("prefer", "return=representation"), ("content-type", "application/json")];
+        let seen = ann.client.send(http::Method::PATCH, &path, &prefer, body.to_string().into()).await;
+        told(&seen);
+        assert_eq!(seen.status, 400, "{}", seen.text());
+    }
+    let loud = ann.client.get("/rest/v1/lines?select=loud&limit=1").await.expect(200).value();
+    assert_eq!(loud, json!([{ "loud": "WORD" }]));
+    for view in ["called", "called_above", "counted"] {
+        gives_nothing(&ann.client, &format!("/rest/v1/{view}?select=id")).await;
+    }
+    let (_, said) = palisade(&app, &["gate"]).await;
+    assert!(said.contains("public.called: not served: the view calls a function"), "{said}");
+    // The owner of the view or of the function may take it on.
+    app.admin("comment on view public.counted is '@palisade serve: a number at most'").await;
+    ann.client.get("/rest/v1/counted?select=id").await.expect(200);
+    app.admin("comment on function private.all_notes() is '@palisade serve: everybody may know'").await;
+    let all = ann.client.get("/rest/v1/called_above?select=id").await.expect(200).value();
+    assert_eq!(all.as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ fn proved(answer: &Value, as_json: bool) -> Result<Exit, Error> {
         say(&answer.to_string());
         return Ok(exit);
     }
-    if proofs.is_empty() {
+    if proofs.iter().all(|proof| proof["verdict"] == "unclaimed") {
         say(
             "nothing says whose rows are whose: no foreign key leads to auth.users, and no comment says `@palisade owner: …`",
         );
@@ -138,6 +138,10 @@ fn proved(answer: &Value, as_json: bool) -> Result<Exit, Error> {
                 "REFUTED {object}: {}. To see it, in a database without rows:\n{}",
                 text(refuted, "what"),
                 text(refuted, "sql")
+            ));
+        } else if verdict == "unclaimed" {
+            say(&format!(
+                "not looked at {object}: nothing says whose its rows are. A comment can: `@palisade owner: column`"
             ));
         } else if verdict == "proven" {
             say(&format!(

@@ -326,6 +326,24 @@ impl Facts {
 
     /// A relation by `schema.name`, or by a name alone in the first exposed schema that has it.
     pub fn named(&self, name: &str) -> Option<&Relation> {
+        self.named_plainly(name).or_else(|| self.named_as_in_sql(name))
+    }
+
+    fn named_as_in_sql(&self, name: &str) -> Option<&Relation> {
+        let plain = |name: &str| crate::text::unquoted(name).unwrap_or_else(|| name.to_owned());
+        let (schema, name) = match crate::text::split_outside_quotes(name, '.') {
+            Some((schema, name)) => (Some(plain(schema)), plain(name)),
+            None => (None, plain(name)),
+        };
+        self.relations.iter().find(|one| {
+            let there = schema
+                .as_ref()
+                .map_or_else(|| self.exposed.contains(&one.schema), |schema| one.schema == *schema);
+            there && one.name == name
+        })
+    }
+
+    fn named_plainly(&self, name: &str) -> Option<&Relation> {
         if let Some((schema, name)) = name.split_once('.') {
             return self.relations.iter().find(|one| one.schema == schema && one.name == name);
         }

@@ -272,3 +272,8 @@ select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
                 from functions f where pg_catalog.has_schema_privilege(r.oid, f.space, 'USAGE')
                  and pg_catalog.has_function_privilege(r.oid, f.oid, 'EXECUTE'))
 ) order by r.rolname), '[]') from callers r";
+
+/// What the checks of a column's type say, when it is a domain: `$1` the relation, `$2` the column.
+pub const CHECKS_OF_TYPE: &str = "
+select pg_catalog.pg_get_constraintdef(k.oid) from pg_catalog.pg_attribute a
+  join pg_catalog.pg_constraint k on k.contypid = a.atttypid where a.attrelid = $1::oid and a.attnum = $2::int2 and k.contypid <> 0";

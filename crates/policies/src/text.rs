@@ -27,6 +27,21 @@ impl Token {
     }
 }
 
+/// Both sides of the first such sign that stands in no double quotes.
+pub fn split_outside_quotes(text: &str, sign: char) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let (at, _) = text.char_indices().find(|(_, one)| {
+        quoted ^= *one == '"';
+        !quoted && *one == sign
+    })?;
+    Some((text.get(..at)?, text.get(at + sign.len_utf8()..)?))
+}
+
+/// What `"a ""b"""` names; nothing where there are no quotes around it.
+pub fn unquoted(text: &str) -> Option<String> {
+    Some(text.strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\""))
+}
+
 /// Cuts `text`. Comments, which only the bodies of functions have, are left out; `$tag$ … $tag$` is read as its inside.
 pub fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();

@@ -8,7 +8,7 @@ use pg::{Mode, Param, Pg, Setup, Statement};
 use serde_json::{Map, Value};
 
 use crate::facts::{Column, Facts, Relation};
-use crate::{Error, sql};
+use crate::{Error, sql, text};
 
 /// A table and the key of a row in it.
 pub struct Target<'a> {
@@ -20,23 +20,29 @@ pub struct Target<'a> {
 impl<'a> Target<'a> {
     /// Reads `public.notes:17`; a key of several columns has its values after each other, with commas.
     pub fn read(facts: &'a Facts, text: &str) -> Result<Self, Error> {
-        let (name, values) = text
-            .split_once(':')
+        let (name, values) = text::split_outside_quotes(text, ':')
             .ok_or_else(|| Error::Asked(format!("{text} is not `table:key`, as in public.notes:17")))?;
         let table = Self::table(facts, name)?;
         let keys: Vec<&Column> = facts
             .constraints_of(table.oid, "p")
             .flat_map(|key| key.columns.iter().filter_map(|number| facts.column(table.oid, *number)))
             .collect();
-        let values: Vec<&str> = if keys.len() == 1 { vec![values] } else { values.split(',').collect() };
-        if keys.is_empty() || keys.len() != values.len() {
+        if keys.is_empty() {
+            let why = match table.partition {
+                true => "is a partition: its rows are named by the table it is a part of",
+                false => "has no primary key, so none of its rows has a name",
+            };
+            return Err(Error::Asked(format!("{} {why}", table.title())));
+        }
+        let values = if keys.len() == 1 { vec![values.to_owned()] } else { key_values(values) };
+        if keys.len() != values.len() {
             let wanted = keys.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(",");
             return Err(Error::Asked(format!(
                 "a row of {} is named by its primary key ({wanted})",
                 table.title()
             )));
         }
-        Ok(Target { table, key: keys.into_iter().zip(values.into_iter().map(str::to_owned)).collect() })
+        Ok(Target { table, key: keys.into_iter().zip(values).collect() })
     }
 
     /// A table alone, to insert into.
@@ -104,8 +110,45 @@ pub(crate) async fn made(pg: &Pg, caller: &Caller, table: &Relation, set: &Set) 
     past(pg, caller, table, set.insert(table, Some(&shown(table)))).await
 }
 
+/// Values of a key: with commas between them, and in quotes where one has a comma of its own.
+fn key_values(text: &str) -> Vec<String> {
+    let mut rest = Some(text);
+    let mut values = Vec::new();
+    while let Some(text) = rest {
+        let (first, more) = match text::split_outside_quotes(text, ',') {
+            Some((first, more)) => (first, Some(more)),
+            None => (text, None),
+        };
+        values.push(text::unquoted(first).unwrap_or_else(|| first.to_owned()));
+        rest = more;
+    }
+    values
+}
+
+/// A value for a column.
+pub(crate) struct Given {
+    name: String,
+    text: Option<String>,
+    /// What makes the column's value of the text: `::` and its type, or the table whose column it is where it comes as JSON.
+    kind: String,
+    as_json: bool,
+}
+
+impl Given {
+    fn sql(&self, number: usize) -> String {
+        match self.as_json {
+            true => format!(
+                "(pg_catalog.jsonb_populate_record(NULL::{}, ${number}::jsonb)).{}",
+                self.kind,
+                quote_name(&self.name)
+            ),
+            false => format!("${number}::{}", self.kind),
+        }
+    }
+}
+
 /// Values for columns.
-pub(crate) struct Set(Vec<(String, String, Option<String>)>);
+pub(crate) struct Set(Vec<Given>);
 
 impl Set {
     /// From a JSON object; every name must be a column.
@@ -115,29 +158,35 @@ impl Set {
                 .columns_of(table.oid)
                 .find(|column| column.name == *name)
                 .ok_or_else(|| Error::Asked(format!("{} has no column {name}", table.title())))?;
+            // An array or a composite as JSON is what the API takes as well.
+            let as_json = (value.is_array() || value.is_object())
+                && !matches!(column.type_name.as_str(), "json" | "jsonb");
             let text = match value {
                 Value::Null => None,
                 Value::String(text) => Some(text.clone()),
+                other if as_json => {
+                    Some(Value::Object([(name.clone(), other.clone())].into_iter().collect()).to_string())
+                }
                 other => Some(other.to_string()),
             };
-            Ok((name.clone(), column.r#type.clone(), text))
+            let kind = if as_json { table.quoted() } else { column.r#type.clone() };
+            Ok(Given { name: name.clone(), text, kind, as_json })
         };
         Ok(Set(values.iter().map(one).collect::<Result<_, Error>>()?))
     }
 
     /// Names of the columns.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _, _)| name.as_str())
+        self.0.iter().map(|given| given.name.as_str())
     }
 
     fn params(&self) -> Vec<Param> {
-        self.0.iter().map(|(_, _, value)| value.clone().into()).collect()
+        self.0.iter().map(|given| given.text.clone().into()).collect()
     }
 
     pub fn update(&self, target: &Target<'_>, returning: Option<&str>) -> Statement {
-        let one = |(at, (name, kind, _)): (usize, &(String, String, Option<String>))| {
-            format!("{} = ${}::{kind}", quote_name(name), at + 1)
-        };
+        let one =
+            |(at, given): (usize, &Given)| format!("{} = {}", quote_name(&given.name), given.sql(at + 1));
         let sets = self.0.iter().enumerate().map(one).collect::<Vec<_>>().join(", ");
         let (condition, keys) = target.condition(self.0.len() + 1);
         let (table, alias) = (target.table.quoted(), quote_name(&target.table.name));
@@ -148,7 +197,7 @@ impl Set {
 
     pub fn insert(&self, table: &Relation, returning: Option<&str>) -> Statement {
         let names: Vec<String> = self.names().map(quote_name).collect();
-        let values = self.0.iter().enumerate().map(|(at, (_, kind, _))| format!("${}::{kind}", at + 1));
+        let values = self.0.iter().enumerate().map(|(at, given)| given.sql(at + 1));
         let values = values.collect::<Vec<_>>().join(", ");
         let (title, alias) = (table.quoted(), quote_name(&table.name));
         let returning = returning.map_or_else(String::new, |shown| format!(" RETURNING {shown}"));

@@ -264,7 +264,7 @@ pub(crate) fn filler(column: &Column, row: usize) -> Option<String> {
     Some(match column.type_name.as_str() {
         "uuid" => format!("00000000-0000-4000-a000-{row:012}"),
         "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => (1000 + row).to_string(),
-        "text" | "varchar" | "bpchar" | "citext" | "name" => format!("x{row}"),
+        "text" | "varchar" | "bpchar" | "citext" | "name" => short(format!("x{row}"), row, &column.r#type),
         "bool" => "false".to_owned(),
         "timestamptz" | "timestamp" | "date" => "2001-01-01".to_owned(),
         "json" | "jsonb" => "{}".to_owned(),
@@ -272,4 +272,20 @@ pub(crate) fn filler(column: &Column, row: usize) -> Option<String> {
         _ if column.type_name.starts_with('_') => "{}".to_owned(),
         _ => column.labels.as_ref()?.first()?.clone(),
     })
+}
+
+/// The text, or a shorter one where a type like `character(2)` has no place for it.
+fn short(text: String, row: usize, r#type: &str) -> String {
+    let places =
+        r#type.split_once('(').and_then(|(_, rest)| rest.trim_end_matches(')').parse::<usize>().ok());
+    match places {
+        Some(places) if text.len() > places => {
+            let digit = |at: usize| {
+                let power = u32::try_from(at).ok().and_then(|at| 36_usize.checked_pow(at));
+                char::from_digit(u32::try_from(row / power? % 36).ok()?, 36)
+            };
+            (0..places).rev().filter_map(digit).collect()
+        }
+        _ => text,
+    }
 }

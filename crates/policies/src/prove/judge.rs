@@ -46,7 +46,7 @@ impl<'a> Court<'a> {
         }
         let mut models: Vec<Model<'a>> =
             tables.iter().map(|one| Model::new(&scope, one, &mut doubts)).collect();
-        stage::build(client, &mut models).await?;
+        doubts.extend(stage::build(client, facts, &mut models).await?);
         let target = models.iter().position(|model| model.table.oid == table.oid).unwrap_or(0);
         // Rows of the table do not depend on each other unless its policies look into it: then each stands for itself.
         let played = if scope.own_content { models.len() } else { models.len() - 1 };

@@ -12,6 +12,7 @@
 mod claim;
 mod domain;
 mod judge;
+mod made_up;
 mod passage;
 mod replay;
 mod scope;
@@ -55,6 +56,8 @@ pub enum Verdict {
     },
     /// Somebody does.
     Refuted(Box<Counterexample>),
+    /// Nothing says whose its rows are: nothing was claimed, and nothing looked at.
+    Unclaimed,
 }
 
 /// Proves or refutes every claim of the served tables, or of one.
@@ -64,7 +67,22 @@ pub async fn prove(client: &Client, facts: &Facts, only: Option<&str>) -> Result
         None => None,
     };
     let mut proofs = Vec::new();
-    for claim in claims(facts).into_iter().filter(|claim| chosen.is_none_or(|oid| claim.table == oid)) {
+    let all = claims(facts);
+    let served = facts
+        .relations
+        .iter()
+        .filter(|one| one.exposed && one.is_table() && !one.partition && !one.extension);
+    let unclaimed = served.filter(|one| {
+        chosen.is_none_or(|oid| one.oid == oid) && !all.iter().any(|claim| claim.table == one.oid)
+    });
+    proofs.extend(unclaimed.map(|table| Proof {
+        object: table.title(),
+        claim: String::new(),
+        verdict: Verdict::Unclaimed,
+        cases: 0,
+        milliseconds: 0,
+    }));
+    for claim in all.into_iter().filter(|claim| chosen.is_none_or(|oid| claim.table == oid)) {
         let Some(table) = facts.relation(claim.table) else { continue };
         proofs.push(table_proof(client, facts, table, &claim).await?);
         for passage in passage::find(facts, table) {

@@ -6,6 +6,7 @@
 
 use tokio_postgres::Client;
 
+use super::made_up;
 use super::world::{Model, Value, Worlds};
 use crate::Error;
 use crate::facts::{Facts, Relation};
@@ -73,8 +74,13 @@ pub(crate) fn literal(value: &Value) -> String {
     value.as_ref().map_or_else(|| "NULL".to_owned(), |text| quote_text(text))
 }
 
-/// Prepares the stage, and keeps of each model the rows its checks allow.
-pub(crate) async fn build(client: &Client, models: &mut [Model<'_>]) -> Result<(), Error> {
+/// Prepares the stage, and keeps of each model the rows its checks allow. Returns what is doubtful about those that it does not.
+pub(crate) async fn build(
+    client: &Client,
+    facts: &Facts,
+    models: &mut [Model<'_>],
+) -> Result<Vec<String>, Error> {
+    let mut doubts = Vec::new();
     client
         .batch_execute(
             "DO $$ DECLARE found record; BEGIN
@@ -86,7 +92,13 @@ pub(crate) async fn build(client: &Client, models: &mut [Model<'_>]) -> Result<(
              DECLARE one text; BEGIN
                FOREACH one IN ARRAY statements LOOP
                  BEGIN EXECUTE one; EXCEPTION WHEN OTHERS THEN NULL; END;
-               END LOOP; END $$",
+               END LOOP; END $$;
+             CREATE FUNCTION palisade_stage.first_of(statements text[]) RETURNS int LANGUAGE plpgsql AS $$
+             BEGIN
+               FOR at IN 1 .. cardinality(statements) LOOP
+                 BEGIN EXECUTE statements[at]; RETURN at; EXCEPTION WHEN OTHERS THEN NULL; END;
+               END LOOP;
+               RETURN 0; END $$",
         )
         .await?;
     for (at, model) in models.iter_mut().enumerate() {
@@ -99,12 +111,14 @@ pub(crate) async fn build(client: &Client, models: &mut [Model<'_>]) -> Result<(
                  GRANT SELECT ON palisade_stage.c{at} TO anon, authenticated"
             ))
             .await?;
+        made_up::fill(client, facts, model).await?;
         let place = format!("palisade_stage.c{at}");
         let inserts: Vec<String> =
             (0..model.rows.len()).map(|row| insert(model, row, &place, Some(row))).collect();
         client.execute("SELECT palisade_stage.try_all($1)", &[&inserts]).await?;
         let kept = client.query(&format!("SELECT palisade_n FROM {place} ORDER BY 1"), &[]).await?;
         let kept: Vec<i32> = kept.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        doubts.extend(made_up::refused(client, facts, model, &kept).await?);
         let rows = std::mem::take(&mut model.rows);
         model.rows = kept.iter().filter_map(|at| rows.get(usize::try_from(*at).ok()?).cloned()).collect();
         client
@@ -115,7 +129,7 @@ pub(crate) async fn build(client: &Client, models: &mut [Model<'_>]) -> Result<(
             ))
             .await?;
     }
-    Ok(())
+    Ok(doubts)
 }
 
 /// The statement that puts a candidate row into a table; `number` marks it on the stage.
@@ -123,9 +137,9 @@ pub(crate) fn insert(model: &Model<'_>, row: usize, into: &str, number: Option<u
     let values = model.rows.get(row).map(Vec::as_slice).unwrap_or_default();
     let mut names: Vec<String> = model.columns.iter().map(|column| quote_name(&column.name)).collect();
     let mut texts: Vec<String> = values.iter().map(literal).collect();
-    for column in &model.fillers {
+    for (column, filled) in model.fillers.iter().zip(&model.filled) {
         names.push(quote_name(&column.name));
-        texts.push(literal(&super::domain::filler(column, row)));
+        texts.push(literal(&filled.clone().or_else(|| super::domain::filler(column, row))));
     }
     if let Some(number) = number {
         names.push("palisade_n".to_owned());

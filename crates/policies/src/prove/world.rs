@@ -20,6 +20,8 @@ pub(crate) struct Model<'a> {
     pub columns: Vec<&'a Column>,
     /// Columns that only need a value.
     pub fillers: Vec<&'a Column>,
+    /// What those have whose usual value the checks refuse.
+    pub filled: Vec<Option<String>>,
     /// Rows that can be told apart.
     pub rows: Vec<Vec<Value>>,
     /// Sets of places of columns that are unique.
@@ -47,7 +49,9 @@ impl<'a> Model<'a> {
             } else if scope.matters(table, column) {
                 doubts.insert(format!("{} is generated", column.name));
             }
-            if column.required && (column.default.is_none() || column.generated) && given {
+            // A domain may refuse NULL by itself.
+            let wants = column.required || column.type_kind == "d";
+            if wants && (column.default.is_none() || column.generated) && given {
                 fillers.push(column);
             }
         }
@@ -74,7 +78,8 @@ impl<'a> Model<'a> {
                 && domains.get(*place).is_some_and(|values| !values.contains(&Some(domain::A.to_owned())))
         });
         let rows = product(&domains, limits::PROOF_CANDIDATES.size(), doubts, table);
-        Model { table, columns, fillers, rows, unique, points, key }
+        let filled = vec![None; fillers.len()];
+        Model { table, columns, fillers, filled, rows, unique, points, key }
     }
 
     /// The value of a column, by its name.

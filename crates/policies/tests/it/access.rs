@@ -186,3 +186,67 @@ async fn all_four_verbs_are_tried_and_nothing_stays() {
         .get(0);
     assert_eq!(before, after);
 }
+
+/// Keys of several columns, names that need quotes, values that are arrays or composites, and a partition.
+#[tokio::test]
+async fn rows_of_an_awkward_schema_are_named_and_tried() {
+    let database = Database::new(cases::AUTH).await;
+    database
+        .owner()
+        .await
+        .batch_execute(
+            "CREATE TYPE addr AS (street text, zip int);
+             CREATE TYPE \"Mood ü\" AS ENUM ('fine', 'so \"so\"');
+             CREATE TABLE \"Päper, 'x'\" (org text, nr int, owner uuid, home addr, tags text[], mood \"Mood ü\", data jsonb, PRIMARY KEY (org, nr));
+             CREATE POLICY \"mine ü\" ON \"Päper, 'x'\" TO authenticated USING (owner = auth.uid())
+               WITH CHECK (owner = auth.uid() AND (home).zip > 5 AND 'b' = ANY (tags));
+             CREATE TABLE logs (id int, day date, owner uuid, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+             CREATE TABLE logs_26 PARTITION OF logs FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+             CREATE POLICY own ON logs TO authenticated USING (owner = auth.uid());
+             GRANT ALL ON ALL TABLES IN SCHEMA public TO anon, authenticated, service_role;",
+        )
+        .await
+        .unwrap();
+    let admin = database.admin().await;
+    admin
+        .batch_execute(&format!(
+            "INSERT INTO \"Päper, 'x'\" VALUES ('a, \"b\":c', 1, '{0}'), ('d', 1, '{1}'); INSERT INTO logs VALUES (1, '2026-02-02', '{0}')",
+            person(1),
+            person(2)
+        ))
+        .await
+        .unwrap();
+    let facts = Facts::read_as(&admin, &["public".to_owned()]).await.unwrap();
+    let pg = database.pg();
+    let ann = caller(1);
+    let ask = async |row: &str, verb: Verb, values: Value| {
+        access::explain(&pg, &ann, &facts, row, verb, values.as_object().unwrap()).await
+    };
+    for row in ["Päper, 'x':\"a, \"\"b\"\":c\",1", "public.\"Päper, 'x'\":\"a, \"\"b\"\":c\",1"] {
+        let said = ask(row, Verb::Select, json!({})).await.unwrap();
+        assert!(said.allowed && said.agrees(), "{row}: {said:?}");
+    }
+    let said = ask("\"Päper, 'x'\":d,1", Verb::Select, json!({})).await.unwrap();
+    assert!(!said.allowed && said.agrees(), "{said:?}");
+    let new = |zip: i32, tags: Value| {
+        json!({ "org": "n", "nr": 1, "owner": person(1), "home": { "street": "x, \"y\"", "zip": zip }, "tags": tags,
+            "mood": "so \"so\"", "data": { "a": [1] } })
+    };
+    for (zip, tags, allowed) in
+        [(6, json!(["a", null, "b"]), true), (5, json!(["b"]), false), (6, json!([]), false)]
+    {
+        let said = ask("Päper, 'x'", Verb::Insert, new(zip, tags.clone())).await.unwrap();
+        assert!(said.allowed == allowed && said.agrees(), "{zip} {tags}: {said:?}");
+    }
+    let change = json!({ "home": { "zip": 9 }, "tags": ["b"] });
+    let said = ask("Päper, 'x':\"a, \"\"b\"\":c\",1", Verb::Update, change).await.unwrap();
+    assert!(said.allowed && said.agrees(), "{said:?}");
+    assert_eq!(said.becomes.unwrap()["home"], json!({ "street": null, "zip": 9 }));
+    let said = ask("logs:1,2026-02-02", Verb::Delete, json!({})).await.unwrap();
+    assert!(said.allowed && said.agrees(), "{said:?}");
+    let refused = ask("logs_26:1,2026-02-02", Verb::Select, json!({})).await.unwrap_err();
+    assert!(refused.to_string().contains("the table it is a part of"), "{refused}");
+    let new = new(6, json!(["b"]));
+    let tried = access::try_all(&pg, &ann, &facts, "\"Päper, 'x'\"", new.as_object().unwrap()).await.unwrap();
+    assert_eq!(tried.attempts[1].outcome, Outcome::Done, "{tried:?}");
+}

@@ -296,3 +296,14 @@ CREATE TABLE members (org_id int, user_id {user}, PRIMARY KEY (org_id, user_id))
 CREATE TABLE docs (id int PRIMARY KEY, org_id int NOT NULL, open boolean NOT NULL); COMMENT ON TABLE docs IS '@palisade tenant: org_id via members(org_id, user_id)
 @palisade shared: open';
 CREATE POLICY s ON docs FOR SELECT USING (open OR org_id IN (SELECT m.org_id FROM members m WHERE m.user_id = {uid})); CREATE POLICY u ON docs FOR UPDATE TO authenticated USING (open) WITH CHECK (true);
+-- case: checks on columns that the policies never look at
+-- flaw: notes sees
+CREATE DOMAIN handle AS text CHECK (VALUE ~ '^[a-z_]{2,20}$'); CREATE DOMAIN cents AS int CHECK (VALUE >= 5) NOT NULL;
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}, land char(2) NOT NULL, state text NOT NULL CHECK (state IN ('draft', 'final')), who handle NOT NULL, amount cents);
+CREATE POLICY p ON notes FOR SELECT USING (user_id = {uid} OR user_id IS NULL OR {uid} IS NOT NULL);
+-- case: a membership with a kind of its own
+-- flaw: docs sees
+CREATE TABLE members (org_id int, user_id {user}, kind text NOT NULL CHECK (kind IN ('a', 'b')), PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (true);
+COMMENT ON TABLE members IS '@palisade shared: true';
+CREATE TABLE docs (id int PRIMARY KEY, org_id int NOT NULL); COMMENT ON TABLE docs IS '@palisade tenant: org_id via members(org_id, user_id)';
+CREATE POLICY p ON docs FOR SELECT TO authenticated USING (org_id IN (SELECT m.org_id FROM members m));

@@ -232,3 +232,13 @@ CREATE TABLE members (org_id int, user_id {user}, PRIMARY KEY (org_id, user_id))
 CREATE VIEW my_orgs WITH (security_invoker = true) AS SELECT org_id FROM members WHERE user_id = auth.uid();
 CREATE TABLE docs (id int PRIMARY KEY, org_id int NOT NULL); COMMENT ON TABLE docs IS '@palisade tenant: org_id via members(org_id, user_id)';
 CREATE POLICY p ON docs FOR SELECT USING (org_id IN (SELECT o.org_id FROM my_orgs o));
+-- case: checks on columns that make no difference
+CREATE DOMAIN handle AS text CHECK (VALUE ~ '^[a-z_]{2,20}$'); CREATE DOMAIN cents AS int CHECK (VALUE >= 5) NOT NULL;
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}, land char(2) NOT NULL, state text NOT NULL CHECK (state IN ('draft', 'final')), who handle NOT NULL, amount cents, of numeric(3,2) NOT NULL);
+CREATE POLICY p ON notes USING (user_id = {uid}) WITH CHECK (user_id = {uid});
+-- case: checks that no made-up value passes
+-- tested: notes
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}, word text NOT NULL CHECK (word ~ '^[0-9]{7}-[a-f]{3}$')); CREATE POLICY p ON notes USING (user_id = {uid}) WITH CHECK (user_id = {uid});
+-- case: a check over what makes a difference and what does not
+-- tested: notes
+CREATE TABLE notes (id int PRIMARY KEY, user_id uuid REFERENCES auth.users, team text, CHECK (num_nonnulls(user_id, team) = 1)); CREATE POLICY p ON notes USING (user_id = {uid}) WITH CHECK (user_id = {uid});

@@ -247,18 +247,13 @@ fn generated(answer: &Value, as_json: bool) -> Result<Exit, Error> {
 
 /// `palisade lint`
 pub async fn lint(report: &Report) -> Result<Exit, Error> {
-    let answer = control::ask(&report.at.data, Method::GET, "/lint", None).await?;
+    let answer = control::ask(&report.at.data, Method::GET, "/lint?probes=no", None).await?;
     let exit = if answer["errors"] == 0 { Exit::Success } else { Exit::Failed };
     if report.json {
         say(&answer.to_string());
         return Ok(exit);
     }
-    // What a probe of a control made is gone in a moment.
-    let lasts = |finding: &&Value| {
-        let object = text(finding, "object");
-        !object.match_indices("palisade_probe_").any(|(at, _)| pg::is_of_a_probe(&object[at..]))
-    };
-    let findings: Vec<&Value> = list(&answer["findings"]).iter().filter(lasts).collect();
+    let findings = list(&answer["findings"]);
     if findings.is_empty() {
         say("nothing found");
     }

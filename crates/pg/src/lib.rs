@@ -95,6 +95,11 @@ pub fn is_of_a_probe(name: &str) -> bool {
     rest.is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
+/// Whether a longer name (`public.notes: policy own`) has such an object in it.
+pub fn names_a_probe(name: &str) -> bool {
+    name.match_indices("palisade_probe_").any(|(at, _)| is_of_a_probe(&name[at..]))
+}
+
 impl Pg {
     /// Opens the lanes. Connections are made when they are first needed, and again whenever they break; only what may
     /// never be tried (plaintext to another machine) is refused here. Must be called in a tokio runtime.

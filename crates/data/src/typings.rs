@@ -408,7 +408,8 @@ fn one_zod(catalog: &Catalog, type_oid: u32) -> String {
     let Some(found) = catalog.types.get(base) else { return "z.unknown()".to_owned() };
     let plain = |what: &str| what.to_owned();
     match (found.kind, found.element) {
-        (TypeKind::Array, Some(element)) => format!("z.array({})", one_zod(catalog, element)),
+        // No constraint keeps NULL out of an array's elements.
+        (TypeKind::Array, Some(element)) => format!("z.array({}.nullable())", one_zod(catalog, element)),
         (TypeKind::Composite, _) => match fields(catalog, found) {
             Some(fields) => {
                 let field = |(name, type_oid): &(Arc<str>, u32)| {

@@ -61,7 +61,7 @@ async fn zod_checks_what_a_column_takes() {
         "id: z.string().uuid().optional(),",
         "name: z.string().refine((value) => [...value].length <= 50, { message: \"must have at most 50 characters\" }),",
         "mood: z.enum([\"fine\", \"so so\"]).nullable().optional(),",
-        "moods: z.array(z.enum([\"fine\", \"so so\"])).nullable().optional(),",
+        "moods: z.array(z.enum([\"fine\", \"so so\"]).nullable()).nullable().optional(),",
         "age: z.number().int().gt(0).nullable().optional(),",
     ] {
         assert!(insert.contains(line), "{line} in {insert}");
@@ -114,6 +114,6 @@ async fn odd_schemas_are_written_down_whole() {
     assert_eq!((all, names.len()), (9, 9), "each has a name of its own: {names:?}");
     assert!(schemas.contains("  [\"__proto__\"]: z.string().nullable(),\n"), "{schemas}");
     assert!(schemas.contains(
-        "homes: z.array(z.object({ street: z.string().nullable(), \"zip code\": z.number().int().nullable() }))"
+        "homes: z.array(z.object({ street: z.string().nullable(), \"zip code\": z.number().int().nullable() }).nullable())"
     ));
 }

@@ -111,9 +111,11 @@ pub struct Changes {
     around: Arc<Surroundings>,
     feeds: Arc<Feeds>,
     reader: Arc<Mutex<Reader>>,
-    /// Feeds, each with the transactions that were writing when it began.
-    unsettled: Arc<Mutex<Vec<(u64, Vec<String>)>>>,
+    unsettled: Arc<Mutex<Vec<Unsettled>>>,
 }
+
+/// A feed, with the transactions that were writing when it began.
+type Unsettled = (u64, Vec<String>);
 
 /// Milliseconds between two looks whether a writer is done.
 const SETTLE_MS: u64 = 20;

@@ -73,7 +73,9 @@ pub async fn prove(client: &Client, facts: &Facts, only: Option<&str>) -> Result
         .iter()
         .filter(|one| one.exposed && one.is_table() && !one.partition && !one.extension);
     let unclaimed = served.filter(|one| {
-        chosen.is_none_or(|oid| one.oid == oid) && !all.iter().any(|claim| claim.table == one.oid)
+        // Without a policy nobody reaches anything.
+        let reached = !one.secured || facts.policies_of(one.oid).next().is_some();
+        chosen.is_none_or(|oid| one.oid == oid) && reached && !all.iter().any(|claim| claim.table == one.oid)
     });
     proofs.extend(unclaimed.map(|table| Proof {
         object: table.title(),

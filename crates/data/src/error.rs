@@ -22,6 +22,8 @@ pub struct Candidate {
     pub relationship: String,
     /// What tells it apart as a hint: a constraint or a junction.
     pub hint: String,
+    /// `pg_class.oid` of everything that this names.
+    pub relations: Vec<u32>,
 }
 
 /// What can go wrong.

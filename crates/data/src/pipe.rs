@@ -14,6 +14,7 @@ use crate::catalog::{self, Before, Catalog, Scope};
 use crate::error::Error;
 use crate::held::Held;
 use crate::limits::FLOW_ROWS_MIN;
+use crate::permitted;
 use crate::plan::{self, Plan};
 use crate::run;
 use crate::sql::{self, Compiled};
@@ -142,7 +143,10 @@ impl Data {
         setup: Setup,
     ) -> Result<Reply<Outcome>, Error> {
         let catalog = self.taken()?;
-        let plan = plan::read(ask, &catalog, rules)?;
+        let plan = match plan::read(ask, &catalog, rules) {
+            Ok(plan) => plan,
+            Err(error) => return Err(self.told(pg, caller, &ask.relation.schema, error).await),
+        };
         self.run(pg, caller, setup, &ask.relation.schema, (&plan, sql::compile(&plan)), &catalog).await
     }
 
@@ -161,7 +165,10 @@ impl Data {
         if most.is_some_and(|most| most <= FLOW_ROWS_MIN.value as i64) {
             return Ok(None);
         }
-        let plan = plan::read(ask, &catalog, rules)?;
+        let plan = match plan::read(ask, &catalog, rules) {
+            Ok(plan) => plan,
+            Err(error) => return Err(self.told(pg, caller, &ask.relation.schema, error).await),
+        };
         let compiled = sql::compile(&plan);
         if !run::flows(&plan, &compiled, catalog.functions_answer) {
             return Ok(None);
@@ -229,7 +236,10 @@ impl Data {
         setup: Setup,
     ) -> Result<Reply<Outcome>, Error> {
         let catalog = self.taken()?;
-        let plan = plan::mutate(ask, &catalog, rules)?;
+        let plan = match plan::mutate(ask, &catalog, rules) {
+            Ok(plan) => plan,
+            Err(error) => return Err(self.told(pg, caller, &ask.relation.schema, error).await),
+        };
         self.run(pg, caller, setup, &ask.relation.schema, (&plan, sql::compile(&plan)), &catalog).await
     }
 
@@ -243,8 +253,23 @@ impl Data {
         setup: Setup,
     ) -> Result<Reply<Outcome>, Error> {
         let catalog = self.taken()?;
-        let plan = plan::call(ask, &catalog, rules)?;
+        let plan = match plan::call(ask, &catalog, rules) {
+            Ok(plan) => plan,
+            Err(error) => return Err(self.told(pg, caller, &ask.function.schema, error).await),
+        };
         self.run(pg, caller, setup, &ask.function.schema, (&plan, sql::compile(&plan)), &catalog).await
+    }
+
+    /// A refusal without names of what its caller may use nothing of. Where everything is served, everything may be named.
+    async fn told(&self, pg: &Pg, caller: &Caller, schema: &str, mut error: Error) -> Error {
+        if let Error::AmbiguousRelationship { candidates, .. } = &mut error
+            && self.0.scope.gate
+        {
+            let setup = Setup { search_path: Some(self.search_path(schema)), ..Setup::default() };
+            let may = permitted::read(pg, caller, &self.catalog(), schema, setup).await.unwrap_or_default();
+            candidates.retain(|one| one.relations.iter().all(|oid| may.relations.contains(oid)));
+        }
+        error
     }
 
     fn taken(&self) -> Result<Arc<Catalog>, Error> {

@@ -140,5 +140,10 @@ fn describe(catalog: &Catalog, origin: &Relation, link: &Link) -> Option<Candida
         target: target.name.to_string(),
         relationship,
         hint: hint.to_string(),
+        relations: [Some(origin), Some(target), junction(catalog, link)]
+            .into_iter()
+            .flatten()
+            .map(|one| one.oid)
+            .collect(),
     })
 }

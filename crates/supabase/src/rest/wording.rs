@@ -349,6 +349,10 @@ fn fault_words(status: u16, error: &data::Error) -> Words {
 /// Candidates are the foreign keys between two relations the caller named; without their names the caller could not
 /// choose. Outside the conformance profile the junctions and columns they run over are left out.
 fn ambiguous(message: String, target: &str, candidates: &[data::Candidate], voice: Voice) -> Words {
+    // Whoever may use none of them is told of none.
+    if candidates.is_empty() {
+        return Words::new(300, "PGRST201", message);
+    }
     let options: Vec<String> =
         candidates.iter().map(|candidate| format!("'{}!{}'", candidate.target, candidate.hint)).collect();
     let details: Vec<Value> = candidates

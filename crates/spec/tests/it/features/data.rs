@@ -294,3 +294,33 @@ async fn large_answers_of_every_dialect_count_until_their_slow_readers_are_done(
     drop(full);
     client.post("/graphql/v1", relay).await.expect(200);
 }
+
+/// Of several relationships those are named that a caller may use, and to whoever may use none, none.
+#[tokio::test]
+async fn an_ambiguous_embed_names_nothing_that_its_caller_may_not_use() {
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    app.owner(
+        "create table public.places (id int primary key); create policy all_ on public.places for select using (true);
+         create table public.trips (id int primary key, from_place int references public.places, to_place int references public.places);
+         create policy all_ on public.trips for select using (true);
+         create table public.informers (place int references public.places, trip int references public.trips, primary key (place, trip));
+         revoke all on public.informers, public.trips from anon, authenticated;
+         grant select on public.trips, public.places to authenticated; grant select on public.places to anon",
+    )
+    .await;
+    let path = "/rest/v1/places?select=id,trips(id)";
+    let seen = ann.client.get(path).await;
+    assert_eq!((seen.status.as_u16(), &seen.value()["code"]), (300, &serde_json::json!("PGRST201")));
+    let text = seen.text();
+    assert!(text.contains("trips_from_place_fkey") && text.contains("trips!trips_to_place_fkey"), "{text}");
+    assert!(!text.contains("informers"), "{text}");
+    let seen = app.stranger().get(path).await;
+    assert_eq!(seen.value()["code"], "PGRST201", "{}", seen.text());
+    assert!(!seen.text().contains("fkey") && !seen.text().contains("informers"), "{}", seen.text());
+    let posted =
+        app.stranger().post("/rest/v1/places?select=id,trips(id)", serde_json::json!({ "id": 1 })).await;
+    assert!(!posted.text().contains("fkey") && !posted.text().contains("informers"), "{}", posted.text());
+    app.owner("grant select on public.informers to authenticated").await;
+    assert!(ann.client.get(path).await.text().contains("trips!informers"));
+}

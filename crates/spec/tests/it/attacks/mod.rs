@@ -15,6 +15,7 @@ mod guards;
 mod guessing;
 mod hijack;
 mod ids;
+mod kills;
 mod links;
 mod machine;
 pub mod oauth;

@@ -189,15 +189,20 @@ async fn logs_that_do_not_leave_are_seen() {
     let aside = combined.with_extension("aside");
     std::fs::rename(&combined, &aside).unwrap();
     std::os::unix::fs::symlink("/dev/null", &combined).unwrap();
-    is(run(&palisade, &check).await, FAILING, "back again it has all 3 of them, from both logs");
+    is(
+        run(&palisade, &check).await,
+        FAILING,
+        "NOT SO: a sign-in arrives from the audit log, and its request from the log",
+    );
     std::fs::rename(&aside, &combined).unwrap();
 
     server.go_away().await;
-    is(run(&palisade, &check).await, FAILING, "syslog has confirmed entry");
+    is(run(&palisade, &check).await, FAILING, "NOT SO: syslog has confirmed entry");
     server.go_on().await;
+    // On a busy machine one check takes half a minute, and the receiver is tried again within as much.
     let again = async || {
         while run(&palisade, &check).await.0 != PROVEN {}
     };
-    tokio::time::timeout(std::time::Duration::from_secs(120), again()).await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(300), again()).await.unwrap();
     assert!(palisade.stop().await.success());
 }

@@ -85,6 +85,32 @@ async fn the_publishable_key_is_no_budget_of_its_own() {
     assert_eq!(seen, [200, 200, 200, 429], "the publishable key names nobody, so the address is counted");
 }
 
+#[tokio::test]
+async fn a_session_and_a_secret_key_have_a_budget_of_their_own_wherever_they_come_from() {
+    let app = TestApp::builder()
+        .with("rate_limiting.per_minute", "4")
+        .with("detection.enabled", "false")
+        .start()
+        .await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    // Sessions that nothing was asked with before; every address is everybody's.
+    let mut somebody = vec![(app.service(), "/auth/v1/admin/users")];
+    for person in [&ann, &ann, &bob] {
+        let session = Person::sign_in(&app.stranger(), &person.email, &person.password).await.expect(200);
+        let client = Person::from(&app.stranger(), &person.email, &session.value()).client;
+        somebody.push((client, "/auth/v1/user"));
+    }
+    for (client, path) in &somebody {
+        let mut seen = Vec::new();
+        for number in 1..=6 {
+            seen.push(client.clone().at(&format!("127.91.0.{number}")).get(path).await.status.as_u16());
+        }
+        assert_eq!(seen, [200, 200, 200, 200, 429, 429], "{path}");
+    }
+    // Who is nobody is counted by address, and had none of it.
+    app.stranger().at("127.91.0.1").get("/auth/v1/settings").await.expect(200);
+}
+
 /// One row of the guide's table (the other guide has no figures of its own): where, how many in any minute, how many in any hour.
 struct Row {
     paths: &'static [&'static str],

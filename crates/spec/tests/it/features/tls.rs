@@ -62,6 +62,16 @@ async fn a_certificate_is_got_by_http_and_renewed_under_a_connection_that_goes_o
     // What is kept of it can be used after a crash, and its key cannot be read from the disk.
     let kept = std::fs::read(palisade.data().join("tls/acme.key.sealed")).unwrap();
     assert!(!String::from_utf8_lossy(&kept).contains("PRIVATE KEY"));
+    // Neither can that of the account at the authority, whose place says nothing either.
+    let mut accounts = 0;
+    for entry in std::fs::read_dir(palisade.data().join("tls")).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("account-") {
+            let kept = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned();
+            assert!(!kept.contains("key_pkcs8") && !kept.contains("http") && kept.len() > 100, "{kept}");
+            accounts += 1;
+        }
+    }
+    assert!(accounts > 0, "the account is kept");
     assert!(palisade.stop().await.success());
 }
 

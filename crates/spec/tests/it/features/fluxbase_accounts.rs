@@ -297,7 +297,7 @@ async fn a_captcha_that_is_on_is_asked_for_in_this_dialect_too_and_told_of() {
 }
 
 /// Finds the number that was hashed, as a browser would.
-async fn solve(client: &Client) -> String {
+pub async fn solve(client: &Client) -> String {
     use base64::Engine;
     let work = client.get("/auth/v1/captcha").await.expect(200).value();
     let (salt, challenge) = (work["salt"].as_str().unwrap(), work["challenge"].as_str().unwrap());

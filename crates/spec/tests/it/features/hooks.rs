@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use spec::browser::parameter;
 use spec::person::PASSWORD;
-use spec::{Double, Idp, Person, TestApp, TestAppBuilder};
+use spec::{Authenticator, Double, Idp, Person, TestApp, TestAppBuilder};
 
 use super::links::{confirmed, sign_up};
 use super::oauth::{BACK, CHALLENGE, begin, browser, exchange, today, with_idp};
@@ -363,4 +363,55 @@ async fn a_failing_hook_sends_the_browser_back_with_the_reason() {
     }
     hook("return jsonb_build_object('claims', event -> 'claims');").await;
     assert!(land().await.contains("access_token="), "the neighbour: a hook that answers");
+}
+
+const MFA: [&str; 2] = ["auth.hooks.mfa_verification_attempt.uri", "auth.hooks.mfa_verification_attempt.secrets"];
+
+/// Right or wrong, the operator's code hears of every try; what it rejects is rejected, and ends what its person has open.
+#[tokio::test]
+async fn the_operators_own_code_judges_second_factors_in_both_dialects() {
+    let double = receiver(json!({ "decision": "continue" })).await;
+    let builder = with_hook(TestApp::builder().unlimited(), MFA, &format!("{}/hook", double.url));
+    let app = builder.start().await;
+    let now = || app.clock.now().as_second();
+    let later = || app.clock.advance(std::time::Duration::from_secs(30));
+    let ann = app.person("ann").await;
+    let (raised, phone) = Authenticator::with(&ann, now()).await;
+    later();
+    let wrong = phone.show(&raised.client, &phone.wrong(now())).await.expect(422);
+    assert_eq!(wrong.field("error_code"), "mfa_verification_failed");
+    let told = asked(&app, &double, 2).await;
+    for (one, valid) in told.iter().zip([true, false]) {
+        let expected = json!({ "user_id": ann.id, "factor_id": phone.id, "factor_type": "totp", "valid": valid });
+        for (name, value) in expected.as_object().unwrap() {
+            assert_eq!(&one[name], value, "{one}");
+        }
+    }
+    // Whatever was right: no.
+    double.answer("/hook", json!({ "decision": "reject", "message": "not from this country" }));
+    let enter = async || {
+        let session = Person::sign_in(&app.stranger(), "ann@example.com", PASSWORD).await.expect(200).value();
+        Person::from(&app.stranger(), "ann@example.com", &session)
+    };
+    let low = enter().await;
+    let seen = phone.show(&low.client, &phone.code(now())).await.expect(403);
+    assert_eq!(seen.field("error_code"), "mfa_verification_rejected");
+    assert!(seen.text().contains("not from this country"), "{}", seen.text());
+    for client in [&low.client, &raised.client] {
+        assert_eq!(client.get("/auth/v1/user").await.status, 403, "every session ended");
+    }
+    // The other dialect asks the same code; and one that does not answer lets nobody pass.
+    for answer in [json!({ "decision": "reject" }), json!({ "decision": "perhaps" }), json!({})] {
+        later();
+        double.answer("/hook", answer.clone());
+        let person = json!({ "email": "ann@example.com", "password": PASSWORD });
+        let halfway = app.stranger().post("/api/v1/auth/signin", person).await.expect(200).value();
+        assert_eq!(halfway["requires_2fa"], true, "{halfway}");
+        let body = json!({ "user_id": halfway["user_id"], "code": phone.code(now()) });
+        let seen = app.stranger().post("/api/v1/auth/2fa/verify", body).await;
+        assert!(!seen.status.is_success() && !seen.text().contains("access_token"), "{answer}: {}", seen.text());
+    }
+    later();
+    double.answer("/hook", json!({ "decision": "continue" }));
+    phone.show(&enter().await.client, &phone.code(now())).await.expect(200);
 }

@@ -12,4 +12,5 @@ mod corpus;
 mod fuzz;
 mod logout;
 mod peers;
+mod placements;
 mod world;

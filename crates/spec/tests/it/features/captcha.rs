@@ -34,7 +34,11 @@ fn with_token(body: &Value, token: &str) -> Value {
 async fn is_asked(client: &Client, path: &str, body: Value) -> bool {
     let seen = client.post(path, body).await;
     let asked = seen.text().contains("captcha_failed");
-    assert!(!asked || (seen.status == 400 && !seen.text().contains("access_token")), "{path}: {}", seen.text());
+    assert!(
+        !asked || (seen.status == 400 && !seen.text().contains("access_token")),
+        "{path}: {}",
+        seen.text()
+    );
     asked
 }
 
@@ -44,11 +48,8 @@ fn unlimited() -> TestAppBuilder {
 
 #[tokio::test]
 async fn a_proof_of_work_stands_before_everything_upstream_protects_and_is_good_once_for_a_while() {
-    let app = unlimited()
-        .with("auth.captcha.work", "1000")
-        .with("auth.second_prefix", "/gotrue")
-        .start()
-        .await;
+    let app =
+        unlimited().with("auth.captcha.work", "1000").with("auth.second_prefix", "/gotrue").start().await;
     let client = app.stranger();
     for (path, body) in protected() {
         assert!(is_asked(&client, path, body.clone()).await, "{path}: without");
@@ -91,7 +92,9 @@ async fn hcaptcha_and_turnstile_are_asked_with_our_secret_and_a_silent_one_lets_
         assert!(double.asked().is_empty(), "nothing to ask about");
         // Nobody there, a no, and something else than a yes.
         assert!(is_asked(&client, path, with_token(&body, "shown")).await, "{provider}: 404");
-        for answer in [json!({ "success": false, "error-codes": ["bad"] }), json!({ "success": "true" }), json!({})] {
+        for answer in
+            [json!({ "success": false, "error-codes": ["bad"] }), json!({ "success": "true" }), json!({})]
+        {
             double.answer("/siteverify", answer.clone());
             assert!(is_asked(&client, path, with_token(&body, "shown")).await, "{provider}: {answer}");
         }

@@ -365,7 +365,8 @@ async fn a_failing_hook_sends_the_browser_back_with_the_reason() {
     assert!(land().await.contains("access_token="), "the neighbour: a hook that answers");
 }
 
-const MFA: [&str; 2] = ["auth.hooks.mfa_verification_attempt.uri", "auth.hooks.mfa_verification_attempt.secrets"];
+const MFA: [&str; 2] =
+    ["auth.hooks.mfa_verification_attempt.uri", "auth.hooks.mfa_verification_attempt.secrets"];
 
 /// Right or wrong, the operator's code hears of every try; what it rejects is rejected, and ends what its person has open.
 #[tokio::test]
@@ -382,7 +383,8 @@ async fn the_operators_own_code_judges_second_factors_in_both_dialects() {
     assert_eq!(wrong.field("error_code"), "mfa_verification_failed");
     let told = asked(&app, &double, 2).await;
     for (one, valid) in told.iter().zip([true, false]) {
-        let expected = json!({ "user_id": ann.id, "factor_id": phone.id, "factor_type": "totp", "valid": valid });
+        let expected =
+            json!({ "user_id": ann.id, "factor_id": phone.id, "factor_type": "totp", "valid": valid });
         for (name, value) in expected.as_object().unwrap() {
             assert_eq!(&one[name], value, "{one}");
         }
@@ -409,7 +411,11 @@ async fn the_operators_own_code_judges_second_factors_in_both_dialects() {
         assert_eq!(halfway["requires_2fa"], true, "{halfway}");
         let body = json!({ "user_id": halfway["user_id"], "code": phone.code(now()) });
         let seen = app.stranger().post("/api/v1/auth/2fa/verify", body).await;
-        assert!(!seen.status.is_success() && !seen.text().contains("access_token"), "{answer}: {}", seen.text());
+        assert!(
+            !seen.status.is_success() && !seen.text().contains("access_token"),
+            "{answer}: {}",
+            seen.text()
+        );
     }
     later();
     double.answer("/hook", json!({ "decision": "continue" }));

@@ -268,6 +268,10 @@ impl Auth {
             return Err(Error::TokenRevoked);
         }
         let user = self.user(tx, link.user).await?;
+        // Whoever reads what comes to an address that was the account's says nothing for it any more (attack row 31).
+        if link.by_mail && link.mailed_to != user.email {
+            return Err(OauthError::LinkGone.into());
+        }
         let owner = self.owner(tx, &link.provider, &profile.subject).await?;
         if owner.is_some_and(|owner| owner != user.id) {
             return Err(OauthError::Taken.into());

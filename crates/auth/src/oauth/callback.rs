@@ -105,6 +105,9 @@ pub(super) struct Link {
     pub session: Option<Uuid>,
     /// Whether it is the account's own mailbox that says yes.
     pub by_mail: bool,
+    /// Where the mail that asks went: what was said there counts while that is the account's address.
+    #[serde(default)]
+    pub mailed_to: Option<String>,
     pub back_to: Option<String>,
 }
 
@@ -120,6 +123,7 @@ impl Link {
             user,
             session: None,
             by_mail: false,
+            mailed_to: None,
             back_to: None,
         }
     }

@@ -140,7 +140,8 @@ impl Auth {
         if !self.0.rules.can_mail {
             return Err(Error::NoMail);
         }
-        let link = Link { by_mail: true, ..Link::new(provider, profile, user.id) };
+        let mailed_to = user.email.clone();
+        let link = Link { by_mail: true, mailed_to, ..Link::new(provider, profile, user.id) };
         let (id, token) = (self.0.rng.uuid(), URL_SAFE_NO_PAD.encode(self.0.rng.bytes::<32>()));
         let outcome =
             Outcome { provider_token: None, provider_refresh_token: None, link: Some(link.clone()) };

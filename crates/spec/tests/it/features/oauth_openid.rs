@@ -168,18 +168,7 @@ async fn row_3_whoever_has_the_address_links_by_mail_what_the_provider_does_not_
     let says = json!({ "sub": "s-1", "iss": format!("{}/{TENANT}/v2.0", it.double.url), "tid": TENANT, "email": "ann@example.com" });
     let back = it.lands("", says.clone()).await;
     assert!(back.contains("provider_email_needs_verification"), "{back}");
-    let outbox = &it.app.running.services.outbox;
-    let link = async || {
-        for mail in outbox.list(None, 20).await.unwrap() {
-            let text = outbox.get(mail.id).await.unwrap().text.unwrap().expose().clone();
-            if let Some(link) = text.split_whitespace().find(|word| word.contains("/callback/confirm?")) {
-                assert_eq!(mail.to, "ann@example.com");
-                return link.to_owned();
-            }
-        }
-        panic!("no mail asks");
-    };
-    let link = link().await;
+    let link = mailed_link(&it.app).await;
     let identities = async || {
         let user = ann.client.get("/auth/v1/user").await.expect(200).value();
         user["identities"].as_array().unwrap().len()
@@ -203,6 +192,43 @@ async fn row_3_whoever_has_the_address_links_by_mail_what_the_provider_does_not_
     assert_ne!(reader.submit(&to, &right).await.status, 302, "once");
     let back = it.lands("", says).await;
     assert_eq!(user_of(&it.app, &back).await["id"], json!(ann.id), "from now on it is a way in");
+}
+
+/// The link of the mail that asks, which went to Ann.
+async fn mailed_link(app: &TestApp) -> String {
+    let outbox = &app.running.services.outbox;
+    for mail in outbox.list(None, 20).await.unwrap() {
+        let text = outbox.get(mail.id).await.unwrap().text.unwrap().expose().clone();
+        if let Some(link) = text.split_whitespace().find(|word| word.contains("/callback/confirm?")) {
+            assert_eq!(mail.to, "ann@example.com");
+            return link.to_owned();
+        }
+    }
+    panic!("no mail asks");
+}
+
+/// What was asked by a mail to an address is nobody's to answer once the account has another.
+#[tokio::test]
+async fn row_31_a_link_that_waits_in_a_mail_dies_with_the_address_it_went_to() {
+    let it = Played::start("azure").await;
+    let ann = it.app.person("ann").await;
+    let says = json!({ "sub": "s-1", "iss": format!("{}/{TENANT}/v2.0", it.double.url), "tid": TENANT, "email": "ann@example.com" });
+    let back = it.lands("", says.clone()).await;
+    assert!(back.contains("provider_email_needs_verification"), "{back}");
+    let link = mailed_link(&it.app).await;
+    let path = format!("/auth/v1/admin/users/{}", ann.id);
+    let moved = json!({ "email": "new@example.com", "email_confirm": true });
+    it.app.service().json(http::Method::PUT, &path, moved).await.expect(200);
+    let mut reader = browser(&it.app);
+    let page = reader.open(&link).await.text();
+    if page.contains("csrf_token") {
+        let fields = ["flow", "token", "csrf_token"].map(|name| (name, hidden(&page, name)));
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let seen = reader.submit(&format!("{}/auth/v1/callback/confirm", it.app.running.url), &fields).await;
+        assert!(seen.status.is_client_error(), "{} {}", seen.status, seen.header("location"));
+    }
+    let user = it.app.service().get(&path).await.expect(200).value();
+    assert_eq!(user["identities"].as_array().unwrap().len(), 1, "{user}");
 }
 
 /// Apple posts from its own site, so without our cookie; the browser then comes by itself, and only the right one.

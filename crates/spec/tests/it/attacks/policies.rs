@@ -194,7 +194,7 @@ async fn row_60_what_a_function_sees_past_the_policies_comes_out_by_no_view_and_
     let (ann, bob) = notes(&app).await;
     // As a superuser makes them, whom no policy binds.
     app.admin(
-        "create function public.all_bodies(public.notes) returns text language sql stable security definer set search_path = '' as
+        "create function public.all_bodies(public.lines) returns text language sql stable security definer set search_path = '' as
            'select string_agg(body, '','') from public.notes';
          create function public.any_bodies(anyelement) returns text language sql stable security definer set search_path = '' as
            'select string_agg(body, '','') from public.notes';
@@ -220,22 +220,22 @@ async fn row_60_what_a_function_sees_past_the_policies_comes_out_by_no_view_and_
             format!("select=id&or=(id.eq.0,{field}.like.*bob*)"),
             format!("select=id&{field}->>x=eq.1"),
         ] {
-            let seen = ann.client.get(&format!("/rest/v1/notes?{}", query.replace('>', "%3E"))).await;
+            let seen = ann.client.get(&format!("/rest/v1/lines?{}", query.replace('>', "%3E"))).await;
             told(&seen);
             assert_eq!(seen.status, 400, "{query}: {}", seen.text());
         }
         // As PostgreSQL says it of a name that is nothing.
-        let nothing = ann.client.get("/rest/v1/notes?select=nosuch").await.text();
-        let seen = ann.client.get(&format!("/rest/v1/notes?select={field}")).await;
+        let nothing = ann.client.get("/rest/v1/lines?select=nosuch").await.text();
+        let seen = ann.client.get(&format!("/rest/v1/lines?select={field}")).await;
         assert_eq!(seen.text(), nothing.replace("nosuch", field));
-        let seen = ann.client.get(&format!("/rest/v1/lines?select=word,notes({field})")).await;
+        let seen = ann.client.get(&format!("/rest/v1/notes?select=body,lines({field})")).await;
         told(&seen);
         assert_eq!(seen.status, 400, "{}", seen.text());
-        let seen = ann.client.get(&format!("/api/v1/tables/notes?select=id,{field}")).await;
+        let seen = ann.client.get(&format!("/api/v1/tables/lines?select=id,{field}")).await;
         told(&seen);
         assert_eq!(seen.status, 400, "{}", seen.text());
-        let path = format!("/rest/v1/notes?select={field}&id=gt.0");
-        let body = json!({ "body": "x" });
+        let path = format!("/rest/v1/lines?select={field}&id=gt.0");
+        let body = json!({ "word": "x" });
         let prefer = [("prefer", "return=representation"), ("content-type", "application/json")];
         let seen = ann.client.send(http::Method::PATCH, &path, &prefer, body.to_string().into()).await;
         told(&seen);

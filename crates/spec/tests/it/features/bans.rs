@@ -7,7 +7,9 @@ use spec::{Client, Palisade};
 
 const RULES: &str = "detection:\n  jails:\n    - { name: door, paths: ['/side-door*'], max_retry: 2, ban_time: 1h }\n    \
                      - { name: crawler, agents: ['*weirdbot*'], max_retry: 2, ban_time: 1h }\n    \
-                     - { name: forger, events: [guard.refused], max_retry: 2, ban_time: 3s }\n";
+                     - { name: forger, events: [guard.refused], max_retry: 2, ban_time: 3s }\n\
+                     alerts:\n  rules:\n    - { name: out, events: [ban.created], action: log_and_notify }\n    \
+                     - { name: in, events: [ban.lifted], action: notify_admin }\n";
 
 fn at(palisade: &Palisade, from: &str) -> Client {
     let address = palisade.ready.url.strip_prefix("http://").unwrap().parse().unwrap();
@@ -91,5 +93,13 @@ async fn rules_of_ones_own_keep_out_by_path_agent_and_event_and_bans_are_made_an
     assert!(said(&palisade, &["list"]).await.contains("127.84.0.0/24"));
     becomes(&palisade, "127.84.0.200", true).await;
     assert!(!said(&palisade, &["list"]).await.contains("127.84.0.0/24"), "what is over is not listed");
+    // A rule that logs and notifies has its line in the program's log, also where there is nobody to notify; one that only
+    // notifies has none. Both are raised.
+    let raised = palisade.command(&["alerts", "list"]).await;
+    let raised = String::from_utf8_lossy(&raised.stdout).into_owned();
+    assert!(raised.contains("ban.created") && raised.contains("ban.lifted"), "{raised}");
+    let log = std::fs::read_to_string(palisade.data().join("logs/combined.log")).unwrap();
+    let of = |rule: &str| log.lines().filter(|line| line.contains(&format!("\"rule\":\"{rule}\""))).count();
+    assert!(of("out") > 0 && of("in") == 0, "{log}");
     assert!(palisade.stop().await.success());
 }

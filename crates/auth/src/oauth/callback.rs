@@ -258,7 +258,7 @@ impl Auth {
             (Some(said), Some(known)) => *said == known.document.issuer,
             (None, Some(known)) => !known.document.authorization_response_iss_parameter_supported,
             // GitHub and others began to name themselves; what they say must be at their own place.
-            (Some(said), None) => provider.endpoints.authorize.starts_with(said.trim_end_matches('/')),
+            (Some(said), None) => is_at(&provider.endpoints.authorize, said),
             (None, None) => true,
         };
         match is_right {
@@ -377,4 +377,29 @@ fn read_state(text: &str) -> Result<Uuid, OauthError> {
 /// A provider's words, as far as they go into an address of ours.
 fn plain(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(300).collect()
+}
+
+/// Whether an address is a place of whoever calls themselves `issuer`: of the same origin, at or below its path.
+fn is_at(address: &str, issuer: &str) -> bool {
+    let (Ok(address), Ok(issuer)) = (url::Url::parse(address), url::Url::parse(issuer)) else { return false };
+    let below = address.path().strip_prefix(issuer.path().trim_end_matches('/'));
+    address.origin() == issuer.origin() && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_at_its_own_place_only() {
+        let github = "https://github.com/login/oauth/authorize";
+        for issuer in ["https://github.com", "https://github.com/", "https://github.com/login/oauth"] {
+            assert!(is_at(github, issuer), "{issuer}");
+        }
+        for issuer in
+            ["", "https:", "https://git", "https://github.co", "https://github.com/log", "http://github.com"]
+        {
+            assert!(!is_at(github, issuer), "{issuer}");
+        }
+    }
 }

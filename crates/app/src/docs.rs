@@ -2,6 +2,7 @@
 //!
 //! Pages that are read from the source instead of from the program's lists (errors, limits) are made by `cargo xtask docs`.
 
+mod codes;
 mod commands;
 mod controls;
 mod routes;
@@ -17,6 +18,7 @@ pub fn pages() -> Vec<(String, String)> {
     let mut pages: Vec<(String, String)> = Vec::new();
     pages.extend(config::docs::pages().into_iter().map(|(path, text)| (path.to_owned(), text)));
     pages.push(("reference/routes.md".to_owned(), routes::page()));
+    pages.push(("reference/gotrue-codes.md".to_owned(), codes::page()));
     pages.push(("reference/commands.md".to_owned(), commands::page()));
     pages.push(("reference/controls.md".to_owned(), controls::page()));
     pages.push(("guides/appflowy.md".to_owned(), posture::guides::appflowy_page()));

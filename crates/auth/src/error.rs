@@ -135,6 +135,9 @@ pub enum Error {
     /// What stands for an id in a path is none.
     #[error("{0}")]
     NotAnId(&'static str),
+    /// Something of one's own is to be removed for another audience than the account's.
+    #[error("Token audience doesn't match request audience")]
+    Audience,
     /// Only an administrator may set this.
     #[error("{0}")]
     NotAdmin(&'static str),
@@ -313,6 +316,7 @@ impl Fault for Error {
             | Error::UserGone => Kind::Unauthenticated,
             Error::SecretKeyInBrowser
             | Error::NotAdmin(_)
+            | Error::Audience
             | Error::SetupLink
             | Error::CodeInvalid
             | Error::LinkInvalid => Kind::Forbidden,
@@ -413,6 +417,7 @@ impl Fault for Error {
             Error::Validation(_) => "auth.invalid",
             Error::NotAnId(_) => "auth.not_an_id",
             Error::NotAdmin(_) => "auth.not_admin",
+            Error::Audience => "auth.audience",
             Error::InsufficientLevel => "auth.level.insufficient",
             Error::UserGone => "auth.user.gone",
             Error::UserNotFound => "auth.user.not_found",

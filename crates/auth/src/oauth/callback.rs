@@ -227,7 +227,11 @@ impl Auth {
         returned: &Returned,
         visit: &Visit,
     ) -> Result<Reply<Landing>, Error> {
-        let provider = self.provider(&pending.provider).await?;
+        let provider = match self.provider(&pending.provider).await {
+            // It was on when the browser left.
+            Err(Error::Oauth(OauthError::Provider(_))) => return Err(OauthError::ProviderGone.into()),
+            found => found?,
+        };
         self.require_same_provider(&provider, returned).await?;
         if let Some(error) = &returned.error {
             let said = returned.error_description.as_deref().unwrap_or(error);

@@ -10,6 +10,9 @@ pub enum OauthError {
     /// No such provider, or it is off.
     #[error("Unsupported provider: {0}")]
     Provider(&'static str),
+    /// The provider was taken away while somebody was there.
+    #[error("Unsupported provider: it is not enabled any more")]
+    ProviderGone,
     /// The callback was called without what it needs.
     #[error("OAuth state parameter missing")]
     NoState,
@@ -94,6 +97,7 @@ impl Fault for OauthError {
     fn kind(&self) -> Kind {
         match self {
             OauthError::Provider(_)
+            | OauthError::ProviderGone
             | OauthError::NoState
             | OauthError::State
             | OauthError::StateUsed
@@ -125,6 +129,7 @@ impl Fault for OauthError {
     fn code(&self) -> &'static str {
         match self {
             OauthError::Provider(_) => "auth.oauth.provider",
+            OauthError::ProviderGone => "auth.oauth.provider_gone",
             OauthError::NoState => "auth.oauth.no_state",
             OauthError::State => "auth.oauth.state",
             OauthError::StateUsed => "auth.oauth.state_used",

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ::auth::{Auth, Error};
-use http::HeaderName;
+use http::{HeaderName, Method};
 use web::{Ask, Asked, Cx, Mount};
 
 static HEADER: HeaderName = HeaderName::from_static("x-jwt-aud");
@@ -15,7 +15,14 @@ pub fn only_ours(mount: Mount, auth: &Auth) -> Mount {
     let first = move |_: &Cx, ask: &Ask| -> Asked {
         let asked = ask.parts.headers.get(&HEADER).and_then(|asked| asked.to_str().ok());
         let another = asked.is_some_and(|asked| !asked.is_empty() && *asked != *ours);
-        let refusal = another.then(|| Error::invalid("Token audience doesn't match request audience").into());
+        // Upstream has a code of its own where an identity is to go.
+        let unlinks =
+            ask.parts.method == Method::DELETE && ask.parts.uri.path().contains("/user/identities/");
+        let refusal = || match unlinks {
+            true => Error::Audience,
+            false => Error::invalid("Token audience doesn't match request audience"),
+        };
+        let refusal = another.then(|| refusal().into());
         Box::pin(async move { refusal.map_or(Ok(()), Err) })
     };
     mount.behind(|_, _| true, first)

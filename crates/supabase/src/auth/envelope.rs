@@ -130,6 +130,7 @@ fn of_oauth(error: &OauthError) -> (StatusCode, &'static str) {
     const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
     match error {
         OauthError::Provider(_) => (S::BAD_REQUEST, "validation_failed"),
+        OauthError::ProviderGone => (S::BAD_REQUEST, "oauth_provider_not_supported"),
         OauthError::NoState | OauthError::MixUp => (S::BAD_REQUEST, "bad_oauth_callback"),
         OauthError::State => (S::BAD_REQUEST, "bad_oauth_state"),
         OauthError::StateExpired => (S::BAD_REQUEST, "flow_state_expired"),
@@ -197,6 +198,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::CurrentPasswordMissing => (S::BAD_REQUEST, "current_password_required"),
         Error::CurrentPassword => (S::BAD_REQUEST, "current_password_invalid"),
         Error::NotAdmin(_) => (S::FORBIDDEN, "not_admin"),
+        Error::Audience => (S::FORBIDDEN, "unexpected_audience"),
         Error::InsufficientLevel => (S::UNAUTHORIZED, "insufficient_aal"),
         Error::UserGone => (S::FORBIDDEN, "user_not_found"),
         Error::UserNotFound => (S::NOT_FOUND, "user_not_found"),
@@ -229,7 +231,8 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::Unsafe { .. } | Error::Setting { .. } | Error::Trigger { .. } => {
             (S::INTERNAL_SERVER_ERROR, "unexpected_failure")
         }
-        Error::Texts(error) if !base::Fault::kind(error).is_ours() => (UNPROCESSABLE, "sms_send_failed"),
+        // A provider that refuses, or is not there, is a refusal: of a 5xx clients ask for another text at once.
+        Error::Texts(error) if base::Fault::kind(error) != Kind::Bug => (UNPROCESSABLE, "sms_send_failed"),
         Error::Jobs(_) | Error::Mail(_) | Error::Texts(_) => (S::INTERNAL_SERVER_ERROR, "unexpected_failure"),
         Error::Database(error) => of_kind(base::Fault::kind(error)),
         Error::Audit(error) => of_kind(base::Fault::kind(error)),

@@ -11,6 +11,7 @@ mod audience;
 mod audit;
 mod browser;
 mod captcha;
+pub mod codes;
 mod custom_providers;
 mod envelope;
 mod fields;

@@ -22,6 +22,7 @@ mod fluxbase;
 pub mod fluxbase_accounts;
 mod fluxbase_tables;
 mod front;
+mod gotrue_errors;
 mod gotrue_names;
 mod guests;
 mod hooks;

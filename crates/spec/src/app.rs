@@ -1,6 +1,7 @@
 //! The program in this process, on a database of its own, with its clock in the test's hand.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub struct TestApp {
     /// The instance.
     pub running: Running,
     /// Its database, as everybody who may look at it.
-    pub database: Database,
+    pub database: Arc<Database>,
     data: TempDir,
 }
 
@@ -30,6 +31,7 @@ pub struct TestAppBuilder {
     settings: Vec<(&'static str, String)>,
     serving: bool,
     root_key: Option<std::path::PathBuf>,
+    shared: Option<(Arc<Database>, MockClock)>,
 }
 
 impl TestAppBuilder {
@@ -76,15 +78,24 @@ impl TestAppBuilder {
         self
     }
 
+    /// As another node of that instance: with its root key, on its database, at its time.
+    #[must_use]
+    pub fn node_of(self, other: &TestApp) -> Self {
+        let shared = Some((other.database.clone(), other.clock.clone()));
+        Self { shared, ..self.beside(other) }
+    }
+
     /// Starts it.
     pub async fn start(self) -> TestApp {
-        let database = Database::new(&app::lists::migrations()).await;
+        let (database, clock) = match self.shared {
+            Some(shared) => shared,
+            None => (Arc::new(Database::new(&app::lists::migrations()).await), testkit::mock_clock()),
+        };
         let data = TempDir::new().unwrap();
         if let Some(key) = self.root_key {
             std::fs::create_dir(data.path().join("keys")).unwrap();
             std::fs::copy(key, data.path().join("keys/root.key")).unwrap();
         }
-        let clock = testkit::mock_clock();
         let mails = data.path().join("mails");
         let files = Settings::default().with("email.file_dir", &mails.display().to_string());
         let settings = self.settings.iter().fold(

@@ -18,6 +18,7 @@ mod ids;
 mod kills;
 mod links;
 mod machine;
+mod nodes;
 pub mod oauth;
 mod oauth_server;
 mod operations;

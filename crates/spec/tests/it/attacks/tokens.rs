@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use spec::{Client, Talk, TestApp, TestAppBuilder};
 
 /// Every API that takes a token, and what its refusal of one that is not good looks like; a dead one must be dead everywhere.
-const DOORS: [(&str, &[u16]); 5] = [
+pub(super) const DOORS: [(&str, &[u16]); 5] = [
     ("/rest/v1/notes?select=id", &[401]),
     ("/graphql/v1?query=%7B__typename%7D", &[401]),
     ("/auth/v1/user", &[401, 403]),
@@ -38,7 +38,7 @@ async fn assert_refused(app: &TestApp, what: &str, token: &str) {
 }
 
 /// The legitimate neighbour of each.
-async fn assert_let_in(app: &TestApp, what: &str, token: &str) {
+pub(super) async fn assert_let_in(app: &TestApp, what: &str, token: &str) {
     for (door, _) in DOORS.iter().filter(|(door, _)| !door.contains("admin")) {
         let seen = app.stranger().with("authorization", &format!("Bearer {token}")).get(door).await;
         assert_eq!(seen.status, 200, "{what} at {door}: {}", seen.text());
@@ -51,7 +51,7 @@ async fn app_with_notes() -> TestApp {
     with_notes(TestApp::builder()).await
 }
 
-async fn with_notes(builder: TestAppBuilder) -> TestApp {
+pub(super) async fn with_notes(builder: TestAppBuilder) -> TestApp {
     let app = builder.unlimited().start().await;
     app.owner("create table public.notes (id int primary key, owner uuid default auth.uid(), body text);
                create policy own on public.notes using (owner = (select auth.uid())) with check (owner = (select auth.uid()));

@@ -29,6 +29,32 @@ async fn signing_out_elsewhere_leaves_this_session_alive() {
 }
 
 #[tokio::test]
+async fn every_session_is_listed_with_its_device_and_place_to_its_person_and_to_administrators() {
+    let app = TestApp::builder().unlimited().start().await;
+    let ann = app.person("ann").await;
+    let away = app.stranger().at("127.77.0.9").with("user-agent", "Telephone/1.0");
+    let session = Person::sign_in(&away, &ann.email, &ann.password).await.expect(200).value();
+    let there = Person::from(&away, &ann.email, &session);
+    let own = ann.client.get("/auth/v1/user/sessions").await.expect(200).value();
+    let path = format!("/auth/v1/admin/users/{}/sessions", ann.id);
+    let of_admin = app.service().get(&path).await.expect(200).value();
+    for listed in [&own, &of_admin] {
+        let all = listed.as_array().unwrap();
+        assert_eq!(all.len(), 2, "{listed}");
+        let away = all.iter().find(|one| one["user_agent"] == "Telephone/1.0").unwrap();
+        assert_eq!(away["ip"], "127.77.0.9");
+        assert!(all.iter().any(|one| one["ip"] == ann.client.from.to_string()), "{listed}");
+    }
+    let gone = own.as_array().unwrap().iter().find(|one| one["current"] == false).unwrap();
+    let end = format!("/auth/v1/user/sessions/{}", gone["id"].as_str().unwrap());
+    ann.client.send(http::Method::DELETE, &end, &[], "".into()).await.expect(204);
+    for path in ["/auth/v1/user", "/rest/v1/", "/api/v1/auth/user"] {
+        assert!([401, 403].contains(&there.client.get(path).await.status.as_u16()), "{path}");
+    }
+    ann.client.get("/auth/v1/user").await.expect(200);
+}
+
+#[tokio::test]
 async fn a_short_password_is_refused_with_its_reason() {
     let app = TestApp::start().await;
     let seen = app

@@ -107,8 +107,18 @@ async fn a_session_that_owes_a_second_factor_can_enrol_and_verify_and_nothing_el
             "POST /api/v1/auth/2fa/enable",
         ]
     );
+    // A socket is opened with a key alone: what comes over it is held to the same.
+    app.owner("create policy everybody on realtime.messages for select to authenticated using (true)").await;
+    let join = async |token: &str| {
+        let mut socket = spec::Talk::open(&app).await;
+        socket.join("realtime:notes", json!({ "private": true }), Some(token)).await
+    };
+    let refused = join(&ann.access_token).await;
+    assert_eq!(refused["status"], "error", "{refused}");
     let (ann, _) = Authenticator::with(&ann, now(&app)).await;
     ann.client.get("/rest/v1/notes").await.expect(200);
+    let joined = join(&ann.access_token).await;
+    assert_eq!(joined["status"], "ok", "{joined}");
 }
 
 /// Control 25.

@@ -277,6 +277,42 @@ async fn row_23_one_account_has_one_budget_however_its_address_is_written_and_wh
     assert_eq!(Person::sign_in(&other, "bob@example.com", "wrong-Password-1!").await.status, 400);
 }
 
+/// However many doors lead to it: GoTrue's, the application's own prefix, Fluxbase's. And whoever has a /64 has one address.
+#[tokio::test]
+async fn row_23_every_door_and_every_address_of_one_64_draw_on_one_budget() {
+    let app = TestApp::builder()
+        .with("auth.second_prefix", "/gotrue")
+        .with("server.trusted_proxies", "127.50.0.0/16")
+        .with("detection.enabled", "false")
+        .start()
+        .await;
+    const DOORS: [&str; 3] =
+        ["/auth/v1/token?grant_type=password", "/gotrue/token?grant_type=password", "/api/v1/auth/signin"];
+    let wrong = |email: &str| json!({ "email": email, "password": "wrong-Password-1!" });
+    let hashes = || app.running.services.auth.hashes_computed();
+    let before = hashes();
+    let mut looked_at = Vec::new();
+    for n in 0..12 {
+        let seen = app.stranger().post(DOORS[n % 3], wrong("ann@example.com")).await;
+        match seen.status.as_u16() {
+            429 => {}
+            status => looked_at.push((n, status)),
+        }
+    }
+    assert_eq!(looked_at, [(0, 400), (1, 400), (2, 401), (3, 400), (4, 400)], "one account, from everywhere");
+    assert_eq!(hashes() - before, 5);
+    let proxy = app.stranger().at("127.50.0.1");
+    let from = |address: &str| proxy.clone().with("x-forwarded-for", address);
+    let before = hashes();
+    for n in 0..12 {
+        let somewhere = from(&format!("2001:db8:1:2:{:x}::{n:x}", n * 4_999));
+        somewhere.post(DOORS[n % 3], wrong(&format!("user{n}@example.com"))).await;
+    }
+    assert_eq!(hashes() - before, 5, "one customer's /64, another account with each try");
+    let neighbour = from("2001:db8:1:3::1").post(DOORS[0], wrong("bob@example.com")).await;
+    assert_eq!(neighbour.status, 400, "{}", neighbour.text());
+}
+
 #[tokio::test]
 async fn row_24_passwords_that_differ_after_byte_72_or_a_nul_are_different() {
     let app = TestApp::builder().unlimited().start().await;

@@ -204,7 +204,17 @@ mod tests {
             refused(&format!("{{ t {} }}", many("x @skip(if: true) ", 60))),
             ("directives_max", 60, 50)
         );
-        assert_eq!(refused("{ a @a @b @c @d @e }").0, "directives_per_place_max");
+        for place in [
+            "{ a @a @b @c @d @e }",
+            "{ a @a(x: [1, 2]) @b(x: {y: \"z\"}) @c # why\n, @ d @e(x: $y) }",
+            "query ($x: Int = 1 @a @b(x: 2) @c @d @e) { a }",
+            "{ a } fragment F on T @a @b @c @d @e { x }",
+            "{ ... @a @b @c @d @e { x } }",
+        ] {
+            assert_eq!(refused(place), ("directives_per_place_max", 5, 4), "{place}");
+        }
+        let apart = "query ($x: Int @a @b @c @d, $y: Int @a @b) { a(x: 1) @a @b @c @d b @a ... @b { c @c } }";
+        assert!(measured(apart, Bounds::new(10, 1000)).is_ok());
         assert_eq!(refused(&many("x ", 5000)).0, "tokens_max");
         assert_eq!(refused(&format!("{}x{}", "{a".repeat(100), "}".repeat(100))).0, "nesting_max");
         assert_eq!(refused(&format!("{{ a(x: {}1{}) }}", "[".repeat(100), "]".repeat(100))).0, "nesting_max");

@@ -57,6 +57,7 @@ pub fn parse(text: &str, bounds: &Bounds) -> Result<Document, Error> {
 /// Counts without building anything: what is too large is refused for the price of reading as much as is allowed.
 fn skim(text: &str, tokens: u64) -> Result<(), Error> {
     let (mut count, mut open) = (0, 0);
+    let mut places = Places::default();
     // What is no token is the parser's to name.
     for token in Lexer::new(text).flatten() {
         count += 1;
@@ -67,8 +68,46 @@ fn skim(text: &str, tokens: u64) -> Result<(), Error> {
             _ => {}
         }
         Error::within(NESTING_MAX.name, open, NESTING_MAX.value)?;
+        places.pass(token.kind())?;
     }
     Ok(())
+}
+
+/// The directives at one place stand in a row, with nothing but their names and arguments between them: at the top, and
+/// at variables, which are in parentheses themselves.
+#[derive(Default)]
+struct Places {
+    parentheses: usize,
+    in_a_row: [u64; 2],
+    is_name: bool,
+}
+
+impl Places {
+    fn pass(&mut self, kind: TokenKind) -> Result<(), Error> {
+        let is_name = std::mem::replace(&mut self.is_name, kind == TokenKind::At);
+        match kind {
+            TokenKind::LParen => {
+                self.parentheses = self.parentheses.saturating_add(1);
+                if let Some(inside) = self.in_a_row.get_mut(self.parentheses) {
+                    *inside = 0;
+                }
+            }
+            TokenKind::RParen => self.parentheses = self.parentheses.saturating_sub(1),
+            TokenKind::Whitespace | TokenKind::Comma | TokenKind::Comment => self.is_name = is_name,
+            _ => {
+                if let Some(here) = self.in_a_row.get_mut(self.parentheses) {
+                    *here = match kind {
+                        TokenKind::At => here.saturating_add(1),
+                        _ if is_name => *here,
+                        _ => 0,
+                    };
+                    let limit = DIRECTIVES_PER_PLACE_MAX;
+                    Error::within(limit.name, *here, limit.value)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 fn missing() -> Error {
@@ -170,8 +209,6 @@ fn directives(found: Option<cst::Directives>) -> Result<Vec<Directive>, Error> {
     let mut all = Vec::new();
     for one in found.into_iter().flat_map(|set| set.directives()) {
         all.push(Directive { name: name(one.name())?, arguments: arguments(one.arguments())? });
-        let limit = DIRECTIVES_PER_PLACE_MAX;
-        Error::within(limit.name, all.len() as u64, limit.value)?;
     }
     Ok(all)
 }

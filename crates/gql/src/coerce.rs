@@ -49,7 +49,7 @@ pub struct Variables<'v> {
     pub given: &'v Map<String, Json>,
 }
 
-impl Variables<'_> {
+impl<'v> Variables<'v> {
     /// A variable that must be true or false.
     pub fn boolean(&self, name: &str) -> Option<bool> {
         match self.raw(name) {
@@ -59,9 +59,9 @@ impl Variables<'_> {
     }
 
     /// A variable's value, or its default.
-    fn raw(&self, name: &str) -> Raw {
+    fn raw(&self, name: &str) -> Raw<'v> {
         if let Some(json) = self.given.get(name) {
-            return Raw::from_json(json);
+            return Raw::sent(json);
         }
         let declared = self.declared.iter().find(|variable| &*variable.name == name);
         match declared.and_then(|variable| variable.default.as_ref()) {
@@ -97,7 +97,7 @@ impl Variables<'_> {
 
 /// A value before its type is known.
 #[derive(Clone, Debug, PartialEq)]
-enum Raw {
+enum Raw<'v> {
     Absent,
     Null,
     Boolean(bool),
@@ -105,14 +105,16 @@ enum Raw {
     Float(Arc<str>),
     String(Arc<str>),
     Enum(Arc<str>),
-    List(Vec<Raw>),
-    Object(Vec<(Arc<str>, Raw)>),
+    List(Vec<Raw<'v>>),
+    Object(Vec<(Arc<str>, Raw<'v>)>),
+    /// Within what a variable stands for, and not looked at yet: most of what is too long is refused before it is.
+    Sent(&'v Json),
     /// What a variable stands for.
-    Variable(Arc<str>, Box<Raw>),
+    Variable(Arc<str>, Box<Raw<'v>>),
 }
 
-impl Raw {
-    fn of(value: &Value, variables: &Variables<'_>, may_refer: bool) -> Raw {
+impl<'v> Raw<'v> {
+    fn of(value: &Value, variables: &Variables<'v>, may_refer: bool) -> Raw<'v> {
         match value {
             Value::Variable(name) if may_refer => {
                 Raw::Variable(Arc::clone(name), Box::new(variables.raw(name)))
@@ -136,16 +138,17 @@ impl Raw {
         }
     }
 
-    fn from_json(json: &Json) -> Raw {
+    /// The outermost of what was sent.
+    fn sent(json: &'v Json) -> Raw<'v> {
         match json {
             Json::Null => Raw::Null,
             Json::Bool(word) => Raw::Boolean(*word),
             Json::Number(number) if number.is_f64() => Raw::Float(number.to_string().into()),
             Json::Number(number) => Raw::Int(number.to_string().into()),
             Json::String(text) => Raw::String(text.as_str().into()),
-            Json::Array(items) => Raw::List(items.iter().map(Raw::from_json).collect()),
+            Json::Array(items) => Raw::List(items.iter().map(Raw::Sent).collect()),
             Json::Object(fields) => Raw::Object(
-                fields.iter().map(|(name, field)| (name.as_str().into(), Raw::from_json(field))).collect(),
+                fields.iter().map(|(name, field)| (name.as_str().into(), Raw::Sent(field))).collect(),
             ),
         }
     }
@@ -161,6 +164,7 @@ impl Raw {
             Raw::Object(fields) => Json::Object(
                 fields.into_iter().map(|(name, field)| (name.to_string(), field.into_json())).collect(),
             ),
+            Raw::Sent(json) => json.clone(),
             Raw::Variable(_, inner) => inner.into_json(),
         }
     }
@@ -255,11 +259,15 @@ impl<B> Reading<'_, B> {
         &self,
         of: &TypeRef,
         longest: Option<&Longest>,
-        raw: Raw,
+        raw: Raw<'_>,
         seen: &mut Seen,
     ) -> Result<Given, Error> {
+        let raw = match raw {
+            Raw::Sent(json) => Raw::sent(json),
+            seen => seen,
+        };
         // Nothing and null are other plans than a value: whoever asks for a plan says which of them there is.
-        let nothing = |raw: &Raw| match raw {
+        let nothing = |raw: &Raw<'_>| match raw {
             Raw::Absent => Some(Given::Absent),
             Raw::Null => Some(Given::Null),
             Raw::Variable(_, inner) => match **inner {
@@ -296,7 +304,7 @@ impl<B> Reading<'_, B> {
         &self,
         name: &Arc<str>,
         longest: Option<&Longest>,
-        raw: Raw,
+        raw: Raw<'_>,
         seen: &mut Seen,
     ) -> Result<Given, Error> {
         let wrong = || Error::invalid(format!("Invalid input for {name} type"));
@@ -335,7 +343,7 @@ impl<B> Reading<'_, B> {
         &self,
         name: &str,
         inputs: &[Input<B>],
-        mut fields: Vec<(Arc<str>, Raw)>,
+        mut fields: Vec<(Arc<str>, Raw<'_>)>,
         seen: &mut Seen,
     ) -> Result<Given, Error> {
         let extra: Vec<&str> = fields
@@ -360,7 +368,7 @@ impl<B> Reading<'_, B> {
 }
 
 /// The value itself; the plan depends on the variable it came from.
-fn open(raw: Raw, seen: &mut Seen) -> Raw {
+fn open<'v>(raw: Raw<'v>, seen: &mut Seen) -> Raw<'v> {
     match raw {
         Raw::Variable(variable, inner) => {
             seen.looked_at(&variable);
@@ -370,7 +378,7 @@ fn open(raw: Raw, seen: &mut Seen) -> Raw {
     }
 }
 
-fn scalar(kind: Scalar, name: &Arc<str>, longest: Option<&Longest>, raw: Raw) -> Result<Plain, Error> {
+fn scalar(kind: Scalar, name: &Arc<str>, longest: Option<&Longest>, raw: Raw<'_>) -> Result<Plain, Error> {
     let wrong = || Error::invalid(format!("Invalid input for {name} type"));
     match (kind, raw) {
         (Scalar::Json, raw) => Ok(Plain::Json(raw.into_json())),

@@ -124,6 +124,11 @@ impl Engine {
         spent: &mut u64,
     ) -> Result<Reply<Told>, Error> {
         let refused = |problem: Problem| Ok(Reply::untouched(answer::refused(problem), "nothing was asked"));
+        // Before it is hashed: what is too long is not worth that.
+        let bytes = request.query.as_ref().map_or(0, |query| query.len()) as u64;
+        if let Err(error) = gql::Error::within("document_bytes_max", bytes, self.config.bounds.bytes) {
+            return refused(error.into());
+        }
         let text = match self.config.persisted.text(request) {
             Ok(text) => text,
             Err(problem) => return refused(problem),
@@ -133,9 +138,10 @@ impl Engine {
             Ok(document) => document,
             Err(error) => return refused(error.into()),
         };
-        let variables = match &request.variables {
-            None | Some(Json::Null) => Map::new(),
-            Some(Json::Object(given)) => given.clone(),
+        let none = Map::new();
+        let given = match &request.variables {
+            None | Some(Json::Null) => &none,
+            Some(Json::Object(given)) => given,
             Some(_) => return refused(Problem::words("variables must be an object")),
         };
         let (at, operation) = match choose(&document, request.operation.as_deref()) {
@@ -163,7 +169,7 @@ impl Engine {
         };
         let reads_schema = self.config.introspection != Introspection::Administrators || place.admin;
         let key = (hash, at, place.caller.role.shared(), role.catalog.version, reads_schema);
-        let variables = Variables { declared: &operation.variables, given: &variables };
+        let variables = Variables { declared: &operation.variables, given };
         let plans = self.plans_of(&key);
         let plan = match found(&plans, &variables) {
             Some(plan) => plan,

@@ -181,9 +181,10 @@ impl<S> Paced<S> {
             self.wait_for(For::Head(self.pace.begun()));
         }
         // In what comes during a request nothing is looked for: it may be long. Where the line is not found, it is not rested.
-        let line_end = match is_busy {
-            true => bytes.ends_with(EMPTY_LINE).then_some(bytes.len()),
-            false => bytes.windows(4).rposition(|four| four == EMPTY_LINE).map(|at| at + 4),
+        let line_end = match bytes.ends_with(EMPTY_LINE) {
+            true => Some(bytes.len()),
+            false if is_busy => None,
+            false => memchr::memmem::rfind(bytes, EMPTY_LINE).map(|at| at + EMPTY_LINE.len()),
         };
         self.behind = match line_end {
             Some(end) => (bytes.len() - end) as u64,

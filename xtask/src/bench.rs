@@ -7,6 +7,7 @@
 //! PostgreSQL over its whole process tree. Both sides ask the same rows of the same server on the same machine.
 
 mod accounts;
+mod connection;
 mod database;
 mod edge;
 mod graphql;

@@ -1,16 +1,15 @@
 //! The load generator: a few threads, each with its share of the connections. One request is under way on each; a thread
-//! reads the oldest answer, sends the next request on that connection, and goes on to the next, so that it hardly ever
-//! looks where there is nothing, and takes little of the CPU it shares with what it measures.
-//!
-//! HTTP/1.1 as little as it takes: it talks to a server it started itself.
+//! waits for whichever is answered and sends the next there. Who waited for the oldest instead was woken for each answer,
+//! and had the others lie; it shares the CPU with what it measures, and all it takes is missing there.
 
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::event::{PollFlags, poll};
+
+pub use super::connection::{Answer, Connection};
 
 /// A request, as a function of who sends it and how many they sent.
 pub struct Case {
@@ -109,34 +108,52 @@ fn some_connections(
     began: Instant,
     until: Until,
 ) -> Result<Outcome> {
-    let open = |_| Ok((Connection::open(address)?, None));
-    let mut all: Vec<(Connection, Option<Instant>)> = (0..connections).map(open).collect::<Result<_>>()?;
+    let mut all: Vec<Sending> = (0..connections).map(|_| Sending::open(address)).collect::<Result<_>>()?;
     let mut outcome = Outcome::default();
+    let next = |sending: &mut Sending| -> Result<usize> {
+        let turn = turn.fetch_add(1, Ordering::Relaxed);
+        let over = match until {
+            Until::Elapsed(length) => began.elapsed() >= length,
+            Until::Requests(count) => turn >= count,
+        };
+        if over {
+            return Ok(0);
+        }
+        let users = tokens.len() as u64;
+        let (user, turn) = (turn % users, turn / users);
+        let token = tokens.get(user as usize).context("a token")?;
+        sending.sent = Instant::now();
+        case.send(&mut sending.connection, token, user, turn)?;
+        Ok(1)
+    };
     let mut under_way = 0;
-    loop {
-        for (connection, sent) in &mut all {
-            if let Some(sent) = sent.take() {
-                let answer = connection.read()?;
+    for sending in &mut all {
+        under_way += next(sending)?;
+    }
+    while under_way > 0 {
+        let mut waited: Vec<_> = all.iter().map(|one| one.connection.to_wait_for()).collect();
+        poll(&mut waited, None)?;
+        let answered: Vec<bool> = waited.iter().map(|one| one.revents() != PollFlags::empty()).collect();
+        for (sending, _) in all.iter_mut().zip(answered).filter(|(_, answered)| *answered) {
+            if let Some(answer) = sending.connection.read_some()? {
                 under_way -= 1;
-                outcome.note(case, sent, &answer);
-            }
-            let turn = turn.fetch_add(1, Ordering::Relaxed);
-            let over = match until {
-                Until::Elapsed(length) => began.elapsed() >= length,
-                Until::Requests(count) => turn >= count,
-            };
-            if !over {
-                let users = tokens.len() as u64;
-                let (user, turn) = (turn % users, turn / users);
-                let token = tokens.get(user as usize).context("a token")?;
-                *sent = Some(Instant::now());
-                case.send(connection, token, user, turn)?;
-                under_way += 1;
+                outcome.note(case, sending.sent, &answer);
+                under_way += next(sending)?;
             }
         }
-        if under_way == 0 {
-            return Ok(outcome);
-        }
+    }
+    Ok(outcome)
+}
+
+/// A connection, and since when its request is under way.
+struct Sending {
+    connection: Connection,
+    sent: Instant,
+}
+
+impl Sending {
+    fn open(address: SocketAddr) -> Result<Self> {
+        Ok(Sending { connection: Connection::open(address)?, sent: Instant::now() })
     }
 }
 
@@ -172,94 +189,5 @@ impl Outcome {
             self.refused += 1;
             self.first_refusal = format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body));
         }
-    }
-}
-
-/// One kept-alive connection.
-pub struct Connection {
-    stream: BufReader<TcpStream>,
-    request: String,
-}
-
-/// A whole answer.
-pub struct Answer {
-    pub status: u16,
-    pub body: Vec<u8>,
-}
-
-impl Connection {
-    pub fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        Ok(Connection { stream: BufReader::with_capacity(64 * 1024, stream), request: String::new() })
-    }
-
-    /// `credential` goes as key and, when it is a token, as bearer.
-    pub fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        credential: &str,
-        headers: &[&str],
-        body: &str,
-    ) -> Result<Answer> {
-        self.ask(method, path, credential, headers, body)?;
-        self.read()
-    }
-
-    /// Sends a request without waiting for its answer.
-    fn ask(
-        &mut self,
-        method: &str,
-        path: &str,
-        credential: &str,
-        headers: &[&str],
-        body: &str,
-    ) -> Result<()> {
-        self.request.clear();
-        write!(self.request, "{method} {path} HTTP/1.1\r\nHost: localhost\r\napikey: {credential}\r\n")?;
-        if credential.matches('.').count() == 2 {
-            write!(self.request, "Authorization: Bearer {credential}\r\n")?;
-        }
-        for header in headers {
-            write!(self.request, "{header}\r\n")?;
-        }
-        if !body.is_empty() {
-            write!(self.request, "Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())?;
-        }
-        write!(self.request, "\r\n{body}")?;
-        Ok(self.stream.get_mut().write_all(self.request.as_bytes())?)
-    }
-
-    fn read(&mut self) -> Result<Answer> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line)?;
-        let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status line")?;
-        let (mut length, mut chunked) = (0, false);
-        loop {
-            line.clear();
-            if self.stream.read_line(&mut line)? == 0 {
-                bail!("the connection ended in the headers");
-            }
-            let Some((name, value)) = line.trim_end().split_once(':') else { break };
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.trim().parse()?,
-                "transfer-encoding" => chunked = value.contains("chunked"),
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
-        while chunked {
-            line.clear();
-            self.stream.read_line(&mut line)?;
-            let length = usize::from_str_radix(line.trim(), 16)?;
-            let mut chunk = vec![0; length + 2];
-            self.stream.read_exact(&mut chunk)?;
-            body.extend(chunk.iter().take(length));
-            chunked = length > 0;
-        }
-        Ok(Answer { status, body })
     }
 }

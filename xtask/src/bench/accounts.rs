@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::database::user_email;
 use super::load::{self, Answer, Case, Connection, Outcome, Until, Verb};
-use super::sections::{Aim, share, verdict};
+use super::sections::{Aim, ROUNDS, share, verdict};
 use super::welch::{self, Sample};
 use super::{Bench, CASES};
 
@@ -23,8 +23,6 @@ const READERS: usize = 4;
 const READ_EVERY: Duration = Duration::from_millis(5);
 /// Answers of each kind that the timing test compares.
 const SAMPLES: usize = 500;
-/// How often the two sides of a rate take turns.
-const ROUNDS: usize = 3;
 
 /// A sign-in with the right password.
 pub const SIGN_IN: Case = Case {
@@ -140,10 +138,34 @@ pub fn tokens(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Reads at a steady pace, beside as many sign-ins as can be.
+/// Reads at a steady pace, beside as many sign-ins as can be; in turns with reads alone. The lowest p99 of each counts:
+/// whatever else the machine does only adds to it.
 pub fn storm(bench: &Bench<'_>) -> Result<()> {
     made_here(bench)?;
-    let quiet = readers(bench)?;
+    let (mut alone, mut beside) = ((f64::MAX, f64::MAX), (f64::MAX, f64::MAX));
+    let mut signed_in = 0;
+    let best = |of: &mut (f64, f64), outcome: &Outcome| {
+        *of = (of.0.min(outcome.percentile_ms(0.5)), of.1.min(outcome.percentile_ms(0.99)));
+    };
+    for _ in 0..ROUNDS {
+        best(&mut alone, &readers(bench)?);
+        let (outcome, count) = readers_beside_sign_ins(bench)?;
+        best(&mut beside, &outcome);
+        signed_in += count;
+    }
+    println!(
+        "   p50 and p99 of a row by key, {} a second, the best of {ROUNDS} rounds: {:.2} and {:.2} ms alone, {:.2} and {:.2} ms beside {signed_in} sign-ins",
+        READERS as u128 * 1000 / READ_EVERY.as_millis(),
+        alone.0,
+        alone.1,
+        beside.0,
+        beside.1
+    );
+    share("times the p99", beside.1, alone.1, Aim::AtMost(2.0));
+    Ok(())
+}
+
+fn readers_beside_sign_ins(bench: &Bench<'_>) -> Result<(Outcome, u64)> {
     let over = AtomicBool::new(false);
     let keys = vec![bench.server.publishable_key().to_owned()];
     let (beside, signed_in) = std::thread::scope(|scope| {
@@ -160,17 +182,7 @@ pub fn storm(bench: &Bench<'_>) -> Result<()> {
         over.store(true, Ordering::Relaxed);
         (beside, storm.join())
     });
-    let (beside, signed_in) = (beside?, signed_in.map_err(|_| anyhow::anyhow!("the storm broke"))??);
-    println!(
-        "   p50 and p99 of a row by key, {} a second: {:.2} and {:.2} ms alone, {:.2} and {:.2} ms beside {signed_in} sign-ins",
-        READERS as u128 * 1000 / READ_EVERY.as_millis(),
-        quiet.percentile_ms(0.5),
-        quiet.percentile_ms(0.99),
-        beside.percentile_ms(0.5),
-        beside.percentile_ms(0.99)
-    );
-    share("times the p99", beside.percentile_ms(0.99), quiet.percentile_ms(0.99), Aim::AtMost(2.0));
-    Ok(())
+    Ok((beside?, signed_in.map_err(|_| anyhow::anyhow!("the storm broke"))??))
 }
 
 /// Each asks when its time has come, not when the last answer was there: who waits is counted as waiting.

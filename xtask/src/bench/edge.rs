@@ -9,6 +9,7 @@ use std::process::{Child, Stdio};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::sections::ROUNDS;
 use super::server::{self, Server};
 use super::{Bench, process};
 use crate::setup;
@@ -191,19 +192,24 @@ fn one_too_many(wire: &Wire, server: &Server, tls: &Path, seconds: &str) -> Resu
     let (address, ca) = (server.address().to_string(), path(&tls.join("local-ca.pem")));
     let others = OTHERS.to_string();
     let words = ["load", &address, &ca, seconds, &others, PATH, "198.51.100.", "5"];
-    let alone = wire.ask(&words)?;
     // Ten connections share what is fifty times a second's limit.
     let each = (PER_MINUTE / 60 * TIMES_TOO_MUCH / 10).to_string();
     let longer = (seconds.parse::<u64>()? + 2).to_string();
-    let mut greedy = wire.start(&["load", &address, &ca, &longer, "10", PATH, "203.0.113.9", &each])?;
-    let beside = wire.ask(&words)?;
-    let greedy: Value = serde_json::from_str(&greedy.line()?)?;
-    println!(
-        "   others alone: {alone}\n   others beside one that asks {TIMES_TOO_MUCH} times its limit: {beside}\n   that one: {greedy}"
-    );
-    let times = number(&beside, "p99_us") / number(&alone, "p99_us").max(1.0);
-    // One that is not refused is not held to its limit, and nothing is shown.
-    let is_held = number(&greedy, "refused") > number(&greedy, "requests") / 2.0;
-    let got = format!("{times:.2} times their p99");
+    let (mut alone, mut beside, mut is_held) = (f64::MAX, f64::MAX, true);
+    // The lowest of each: whatever else the machine does only adds to it.
+    for _ in 0..ROUNDS {
+        let only_others = wire.ask(&words)?;
+        let mut greedy = wire.start(&["load", &address, &ca, &longer, "10", PATH, "203.0.113.9", &each])?;
+        let others = wire.ask(&words)?;
+        let greedy: Value = serde_json::from_str(&greedy.line()?)?;
+        println!(
+            "   others alone: {only_others}\n   others beside one that asks {TIMES_TOO_MUCH} times its limit: {others}\n   that one: {greedy}"
+        );
+        (alone, beside) = (alone.min(number(&only_others, "p99_us")), beside.min(number(&others, "p99_us")));
+        // One that is not refused is not held to its limit, and nothing is shown.
+        is_held &= number(&greedy, "refused") > number(&greedy, "requests") / 2.0;
+    }
+    let times = beside / alone.max(1.0);
+    let got = format!("{times:.2} times their p99, the best of {ROUNDS} rounds");
     Ok(verdict("others beside one that asks 50 times its limit", times <= 2.0 && is_held, got, "2 at most"))
 }

@@ -47,7 +47,7 @@ pub(super) fn verdict(what: &str, figure: f64, aim: Aim) {
 const REST: [&str; 9] = ["row", "pipeline", "trips", "slow", "page", "stream", "linear", "prover", "growth"];
 
 /// Of a comparison of costs.
-const ROUNDS: usize = 3;
+pub(super) const ROUNDS: usize = 3;
 
 /// All of them.
 pub const SECTIONS: &[Section] = &[
@@ -223,27 +223,29 @@ fn slow(bench: &Bench<'_>) -> Result<()> {
     let (address, case) = (bench.server.address(), row_case()?);
     let measure = || load::run(address, case, bench.tokens, CONNECTIONS / 2, Until::Elapsed(bench.length));
     measure()?;
-    let alone = measure()?;
-    let over = AtomicBool::new(false);
-    let (beside, slow) = std::thread::scope(|scope| {
-        let slow = scope.spawn(|| {
-            let mut sent = 0;
-            while !over.load(Ordering::Relaxed) {
-                sent += load::run(address, &SLEEPY, bench.tokens, 1, Until::Requests(1))?.requests;
-            }
-            anyhow::Ok(sent)
+    let (mut alone, mut beside, mut slow) = (f64::MAX, f64::MAX, 0);
+    for _ in 0..ROUNDS {
+        alone = alone.min(measure()?.percentile_ms(0.99));
+        let over = AtomicBool::new(false);
+        let (fast, sleepy) = std::thread::scope(|scope| {
+            let sleepy = scope.spawn(|| {
+                let mut sent = 0;
+                while !over.load(Ordering::Relaxed) {
+                    sent += load::run(address, &SLEEPY, bench.tokens, 1, Until::Requests(1))?.requests;
+                }
+                anyhow::Ok(sent)
+            });
+            let fast = measure();
+            over.store(true, Ordering::Relaxed);
+            (fast, sleepy.join())
         });
-        let beside = measure();
-        over.store(true, Ordering::Relaxed);
-        (beside, slow.join())
-    });
-    let (beside, slow) = (beside?, slow.map_err(|_| anyhow::anyhow!("the slow one broke"))??);
+        beside = beside.min(fast?.percentile_ms(0.99));
+        slow += sleepy.map_err(|_| anyhow::anyhow!("the slow one broke"))??;
+    }
     println!(
-        "   p99 of a row by key: {:.2} ms alone, {:.2} ms beside {slow} reads of 200 ms, one after the other",
-        alone.percentile_ms(0.99),
-        beside.percentile_ms(0.99)
+        "   p99 of a row by key, the best of {ROUNDS} rounds: {alone:.2} ms alone, {beside:.2} ms beside {slow} reads of 200 ms, one after the other"
     );
-    share("times the p99", beside.percentile_ms(0.99), alone.percentile_ms(0.99), Aim::AtMost(2.0));
+    share("times the p99", beside, alone, Aim::AtMost(2.0));
     Ok(())
 }
 

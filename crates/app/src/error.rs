@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use base::Fault as _;
+
 use crate::config::exit::Exit;
 
 /// A start that is refused or fails.
@@ -75,6 +77,20 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// What an operator reads. Of words of their own: what, why and the one change that fixes it, as of a refused setting.
+    pub fn told(&self) -> String {
+        match self {
+            StartError::Mail(error) if error.is_of_templates() => {
+                let (what, fix) = (base::fault::chain(error), error.hint().unwrap_or_default());
+                format!(
+                    "{what}.\n     why  Whoever is sent such a mail waits in vain for its link or code; nothing was started.\n     \
+                     fix  {fix}."
+                )
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// The exit code a script sees.
     pub fn exit(&self) -> Exit {
         match self {
@@ -101,7 +117,7 @@ impl StartError {
             }
             StartError::Alerts(_) => Exit::Unavailable,
             StartError::Detection(_) => Exit::Unavailable,
-            StartError::Auth(auth::Error::Unsafe { .. }) => Exit::Configuration,
+            StartError::Auth(auth::Error::Unsafe { .. } | auth::Error::Setting { .. }) => Exit::Configuration,
             StartError::Database(pg::Error::Refused(_)) => Exit::Configuration,
             StartError::Database(_) | StartError::Data(_) => Exit::Unavailable,
             StartError::Keys(_) | StartError::Auth(_) | StartError::Audit(_) => Exit::Failed,

@@ -45,6 +45,8 @@ pub fn check_all(given: &Settings, profile: Profile) -> Result<(), StartError> {
     alerts::Alerts::check_files(given)?;
     outbound::Outbound::check_files(given)?;
     graphql::Persisted::from_settings(given)?;
+    auth::check_parts(given, profile)?;
+    mail::Templates::check(given)?;
     if profile != Profile::Dev {
         mail::Outbox::check(given)?;
         texts::Texts::check(given)?;

@@ -107,7 +107,7 @@ async fn try_certificate(what: &Try, surroundings: &Surroundings) -> Exit {
     match crate::certificate::try_out(loaded.settings, what).await {
         Ok(()) => Exit::Success,
         Err(error) => {
-            welcome::complain(&error.to_string());
+            welcome::complain(&error.told());
             error.exit()
         }
     }
@@ -162,7 +162,7 @@ fn config_command(what: &Config, surroundings: &Surroundings) -> Exit {
         Config::Check(file) => match of(file) {
             Ok(loaded) => {
                 if let Err(error) = preflight::check_all(&loaded.settings, Profile::Serve) {
-                    welcome::complain(&error.to_string());
+                    welcome::complain(&error.told());
                     return Exit::Configuration;
                 }
                 say(&config::explain::not_effective(&loaded.not_effective));

@@ -40,7 +40,7 @@ fn ended(ended: Result<(), StartError>) -> Exit {
     match ended {
         Ok(()) => Exit::Success,
         Err(error) => {
-            welcome::complain(&error.to_string());
+            welcome::complain(&error.told());
             error.exit()
         }
     }

@@ -171,22 +171,19 @@ const KNOWN: &[&str] = &[
 /// Refuses what no instance may be started with, before anything is opened.
 pub fn check_settings(given: &Settings) -> Result<(), Error> {
     for text in given.get(&APPLICATION_ADDRESSES) {
-        let refused = |_| Error::Unsafe {
-            what: "auth.application_addresses names what is neither an address nor a network",
-            fix: "write addresses and networks, such as 10.0.0.0/8, 192.0.2.7",
-        };
-        network(&text).map_err(refused)?;
+        network(&text).map_err(|_| no_network(APPLICATION_ADDRESSES.definition.name))?;
     }
     for text in given.get(&settings::SERVICE_ROLE_ADDRESSES) {
-        let refused = |_| Error::Unsafe {
-            what: "auth.service_role_addresses names what is neither an address nor a network",
-            fix: "write addresses and networks, such as 10.0.0.0/8, 192.0.2.7",
-        };
-        network(&text).map_err(refused)?;
+        network(&text).map_err(|_| no_network(settings::SERVICE_ROLE_ADDRESSES.definition.name))?;
     }
     crate::mfa::MfaRules::check(given)?;
     let root = RootKey::from_bytes([0; 32])?;
     Signing::from_settings(given, &root).map(drop)
+}
+
+fn no_network(setting: &'static str) -> Error {
+    let what = "names what is neither an address nor a network, such as 10.0.0.0/8 or 192.0.2.7".to_owned();
+    Error::Setting { setting, what }
 }
 
 /// Control 116, attack row 45.

@@ -276,6 +276,17 @@ pub struct Visit {
     pub request_id: Arc<str>,
 }
 
+/// Whether [`Auth::open`] would take these settings and the files that they name, as far as that does not hang on where this
+/// instance will be found. Before anything is opened.
+pub fn check_parts(given: &Settings, profile: Profile) -> Result<(), Error> {
+    let _hooks = hooks::Hooks::from_settings(given)?;
+    let _captcha = captcha::Captcha::from_settings(given)?;
+    let _server = server::Server::from_settings(given)?;
+    oauth::check(given)?;
+    let _codes = links::KnownCodes::from_settings(given, profile)?;
+    passwords::open_list(given).map(drop)
+}
+
 impl Auth {
     /// Opens auth: refuses unsafe settings, makes missing keys, reads all others.
     pub async fn open(parts: Parts) -> Result<Self, Error> {

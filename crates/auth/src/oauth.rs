@@ -50,6 +50,11 @@ pub(crate) struct Outside {
     wallets: wallet::Wallets,
 }
 
+/// Whether every provider that is on can work.
+pub(crate) fn check(given: &Settings) -> Result<(), Error> {
+    provider::from_settings(given).map(drop)
+}
+
 impl Outside {
     /// From the settings; a provider that is on and cannot work stops the start.
     pub fn open(given: &Settings, outbound: Outbound) -> Result<Self, Error> {

@@ -76,7 +76,7 @@ pub enum Error {
         source: minijinja::Error,
     },
     /// A file that is no template's.
-    #[error("{file} is not the name of a mail template: KIND.txt, KIND.LOCALE.txt or the same with html")]
+    #[error("{file} has not the name of a mail template")]
     TemplateName {
         /// Which.
         file: String,
@@ -95,6 +95,23 @@ pub enum Error {
         /// What it names.
         word: String,
     },
+    /// A template, or the directory of all, that cannot be read.
+    #[error("email.templates_dir cannot be used: {}", path.display())]
+    TemplateFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A template that is too long.
+    #[error("the mail template {file} is longer than {max} bytes")]
+    TemplateSize {
+        /// Which.
+        file: String,
+        /// The limit.
+        max: u64,
+    },
     /// The language of those who want none has no templates.
     #[error("email.locale is {wanted}, in which there is no template")]
     Locale {
@@ -110,6 +127,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is the operator's own words that cannot be sent: known before anything is opened.
+    pub fn is_of_templates(&self) -> bool {
+        match self {
+            Error::Template { .. }
+            | Error::TemplateName { .. }
+            | Error::TemplateSubject { .. }
+            | Error::TemplateWord { .. }
+            | Error::TemplateSize { .. }
+            | Error::TemplateFile { .. }
+            | Error::Locale { .. } => true,
+            Error::Database(_)
+            | Error::Seal(_)
+            | Error::Address { .. }
+            | Error::HalfSignIn { .. }
+            | Error::TooLong { .. }
+            | Error::Compose(_)
+            | Error::Smtp { .. }
+            | Error::Timeout { .. }
+            | Error::File { .. }
+            | Error::NotFound
+            | Error::NoSender => false,
+        }
+    }
+
     /// Whether trying again is pointless.
     pub fn is_permanent(&self) -> bool {
         match self {
@@ -122,6 +163,8 @@ impl Error {
             | Error::TemplateName { .. }
             | Error::TemplateSubject { .. }
             | Error::TemplateWord { .. }
+            | Error::TemplateSize { .. }
+            | Error::TemplateFile { .. }
             | Error::Locale { .. }
             | Error::NotFound
             | Error::Seal(_) => true,
@@ -144,6 +187,8 @@ impl Fault for Error {
             | Error::TemplateName { .. }
             | Error::TemplateSubject { .. }
             | Error::TemplateWord { .. }
+            | Error::TemplateSize { .. }
+            | Error::TemplateFile { .. }
             | Error::Locale { .. } => Kind::Bug,
         }
     }
@@ -163,6 +208,8 @@ impl Fault for Error {
             Error::TemplateName { .. } => "mail.template.name",
             Error::TemplateSubject { .. } => "mail.template.subject",
             Error::TemplateWord { .. } => "mail.template.word",
+            Error::TemplateSize { .. } => "mail.template.size",
+            Error::TemplateFile { .. } => "mail.template.file",
             Error::Locale { .. } => "mail.template.locale",
             Error::NotFound => "mail.not_found",
             Error::NoSender => "mail.no_sender",
@@ -177,6 +224,27 @@ impl Fault for Error {
     }
 
     fn hint(&self) -> Option<Cow<'_, str>> {
-        matches!(self, Error::NoSender).then(|| "set email.smtp_host and email.from_address".into())
+        match self {
+            Error::NoSender => Some("set email.smtp_host and email.from_address".into()),
+            Error::Template { .. } => Some(
+                "Write {{ .Token }} for a value and {% if Name %} … {% endif %} for a condition, as MiniJinja does; \
+                 or take the file away, and ours is sent"
+                    .into(),
+            ),
+            Error::TemplateName { .. } => {
+                let kinds = crate::templates::known_kinds();
+                Some(format!("Name it KIND.txt, KIND.LOCALE.txt, or the same with html. The kinds: {kinds}").into())
+            }
+            Error::TemplateSubject { .. } => Some("Begin it with `Subject: …` and a blank line".into()),
+            Error::TemplateWord { .. } => {
+                Some(format!("Write one of these: {}", crate::templates::known_words()).into())
+            }
+            Error::TemplateSize { .. } => Some("Shorten it, or link to what it shows".into()),
+            Error::TemplateFile { .. } => {
+                Some("Let the user that the server runs as read it, or leave email.templates_dir out".into())
+            }
+            Error::Locale { .. } => Some("Set email.locale to en or de, or put files of it into email.templates_dir".into()),
+            _ => None,
+        }
     }
 }

@@ -39,6 +39,11 @@ pub struct Templates {
 }
 
 impl Templates {
+    /// Whether there could be a mail of every kind with these settings, before anything is opened.
+    pub fn check(given: &Settings) -> Result<(), Error> {
+        Self::load(given).map(drop)
+    }
+
     /// The built-in ones, then the operator's files, then the operator's subjects.
     pub fn load(given: &Settings) -> Result<Self, Error> {
         let mut environment = Environment::new();
@@ -124,18 +129,19 @@ impl Templates {
     }
 
     fn add_directory(&mut self, directory: &Path) -> Result<(), Error> {
-        let refused = |source| Error::File { path: directory.to_owned(), source };
+        let refused = |source| Error::TemplateFile { path: directory.to_owned(), source };
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(directory).map_err(refused)? {
             paths.push(entry.map_err(refused)?.path());
         }
         paths.sort();
         for path in paths {
-            let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-            if file.starts_with('.') || path.is_dir() {
+            let name_of = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            if name_of.starts_with('.') || path.is_dir() {
                 continue;
             }
-            let parts: Vec<&str> = file.split('.').collect();
+            let file = path.display().to_string();
+            let parts: Vec<&str> = name_of.split('.').collect();
             let (kind, locale, form) = match &*parts {
                 [kind, locale, form @ ("txt" | "html")] => (*kind, locale.to_ascii_lowercase(), *form),
                 [kind, form @ ("txt" | "html")] => (*kind, String::new(), *form),
@@ -143,7 +149,7 @@ impl Templates {
             };
             let Some(template) = Template::named(kind) else { return Err(Error::TemplateName { file }) };
             let text = std::fs::read_to_string(&path)
-                .map_err(|source| Error::File { path: path.clone(), source })?;
+                .map_err(|source| Error::TemplateFile { path: path.clone(), source })?;
             match form {
                 "html" => {
                     self.locales.extend((!locale.is_empty()).then(|| locale.clone()));
@@ -181,7 +187,7 @@ impl Templates {
 
     fn add(&mut self, name: String, text: &str, place: &str) -> Result<(), Error> {
         if text.len() > limits::TEMPLATE_BYTES.size() {
-            return Err(Error::TooLong { part: "template", max: limits::TEMPLATE_BYTES.value });
+            return Err(Error::TemplateSize { file: place.to_owned(), max: limits::TEMPLATE_BYTES.value });
         }
         let text = without_dots(text);
         self.environment
@@ -237,6 +243,15 @@ fn without_dots(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The names of what a template may use, and of the kinds there are: what a refusal says.
+pub(crate) fn known_words() -> String {
+    sample().keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn known_kinds() -> String {
+    Template::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// Every value a template may use.

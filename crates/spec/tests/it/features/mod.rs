@@ -53,6 +53,7 @@ mod role_settings;
 mod roles;
 mod saml;
 mod shipping;
+mod templates;
 mod tls;
 mod traces;
 mod ways;

@@ -261,7 +261,10 @@ impl Auth {
             user.phone_confirmed_at.into(),
             self.0.clock.now().into(),
         ];
-        tx.execute(sql::UPDATE_USER, row).await.map_err(|error| trigger(error, "updating user"))?;
+        tx.execute(sql::UPDATE_USER, row).await.map_err(|error| match error.database() {
+            Some(refused) if refused.constraint.as_deref() == Some("users_phone_key") => Error::PhoneExists,
+            _ => trigger(error, "updating user"),
+        })?;
         let rows = tx.query(sql::USER_BY_ID, [user.id.into()]).await?;
         rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)
     }

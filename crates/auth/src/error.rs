@@ -162,6 +162,9 @@ pub enum Error {
     /// Not a refresh token.
     #[error("Refresh token is not valid")]
     RefreshMalformed,
+    /// Others refresh the same session, and do not come to an end.
+    #[error("Too many concurrent token refresh requests on the same session or refresh token")]
+    RefreshBusy,
     /// The session reached its idle or absolute end.
     #[error("Invalid Refresh Token: Session Expired{0}")]
     SessionExpired(&'static str),
@@ -323,7 +326,9 @@ impl Fault for Error {
             Error::TooSoon { .. } | Error::SentMax { .. } => Kind::TooMany,
             Error::InsufficientLevel => Kind::StepUp,
             Error::UserNotFound | Error::NotAnId(_) | Error::FlowNotFound => Kind::NotFound,
-            Error::UserExists | Error::EmailExists | Error::PhoneExists => Kind::Conflict,
+            Error::UserExists | Error::EmailExists | Error::PhoneExists | Error::RefreshBusy => {
+                Kind::Conflict
+            }
             Error::Ambiguous(_)
             | Error::InvalidCredentials
             | Error::EmailNotConfirmed
@@ -423,6 +428,7 @@ impl Fault for Error {
             Error::UserNotFound => "auth.user.not_found",
             Error::RefreshNotFound => "auth.refresh.not_found",
             Error::RefreshUsed => "auth.refresh.used",
+            Error::RefreshBusy => "auth.refresh.busy",
             Error::RefreshMalformed => "auth.refresh.malformed",
             Error::SessionExpired(_) => "auth.session.expired",
             Error::RefreshBanned => "auth.refresh.banned",

@@ -147,7 +147,11 @@ impl Auth {
     ) -> Result<Map<String, Value>, Error> {
         let began = std::time::Duration::from_secs(limits::HOOK_SECONDS_MAX.value);
         let tries = async {
-            for _ in 0..limits::HOOK_TRIES_MAX.value {
+            for tried in 0..limits::HOOK_TRIES_MAX.value {
+                // Before a further try, not after the last one: that would be over the time of all.
+                if tried > 0 {
+                    tokio::time::sleep(limits::HOOK_PAUSE).await;
+                }
                 let body = payload.to_string();
                 let request = signed(url, secrets, id, self.0.clock.now(), body).clear_text(clear_text);
                 match self.0.outbound.send(request).await {
@@ -161,7 +165,6 @@ impl Auth {
                     }
                     Err(error) => tracing::warn!(%error, "a hook was not reached"),
                 }
-                tokio::time::sleep(limits::HOOK_PAUSE).await;
             }
             Err(HookError::TimeoutAfterRetry)
         };

@@ -54,6 +54,10 @@ pub const SESSIONS_PER_USER_MAX: Limit = Limit::new(
 pub const SUPERSEDED_KEPT_MAX: Limit =
     Limit::new("superseded_kept_max", 8, "so many refreshes within the grace of a lost answer");
 
+/// How long a refresh waits for another one of its session, in seconds.
+pub const REFRESH_WAIT_SECONDS_MAX: Limit =
+    Limit::new("refresh_wait_seconds_max", 5, "as long as upstream tries; one refresh takes milliseconds");
+
 /// Issuers of ours that are remembered.
 pub const ISSUERS_MAX: Limit =
     Limit::new("issuers_max", 32, "addresses this instance had; older ones are not accepted any more");

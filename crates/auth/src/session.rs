@@ -94,7 +94,9 @@ impl Auth {
     ) -> Result<Reply<Grant>, Error> {
         let presented = Presented::read(token).ok_or(Error::RefreshMalformed)?;
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let rows = tx.query(sql::SESSION_FOR_REFRESH, [presented.session.into()]).await?;
+        let wait = std::time::Duration::from_secs(limits::REFRESH_WAIT_SECONDS_MAX.value);
+        let locked = tx.query(sql::SESSION_FOR_REFRESH, [presented.session.into()]);
+        let rows = tokio::time::timeout(wait, locked).await.map_err(|_| Error::RefreshBusy)??;
         let stored = rows.first().map(Stored::read).transpose()?.ok_or(Error::RefreshNotFound)?;
         let key = stored.key(self)?;
         let is_theirs = stored.client.as_ref().map(|(id, _)| *id) == client;

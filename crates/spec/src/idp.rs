@@ -53,6 +53,8 @@ impl Idp {
     }
 }
 
+const JSON: &str = "application/json";
+
 /// What a double was asked.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -67,7 +69,7 @@ pub struct Asked {
 pub struct Double {
     /// Where it is.
     pub url: String,
-    answers: Arc<Mutex<BTreeMap<String, String>>>,
+    answers: Arc<Mutex<BTreeMap<String, (String, String)>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -99,12 +101,12 @@ impl Double {
                     let path = line.split([' ', '?']).nth(1).unwrap_or_default().to_owned();
                     serving.asked.lock().unwrap().push(Asked { line, whole });
                     let known = serving.known(&path);
-                    let (status, body) = match known {
-                        Some(body) => ("200 OK", body),
-                        None => ("404 Not Found", "{}".to_owned()),
+                    let (status, (kind, body)) = match known {
+                        Some(answer) => ("200 OK", answer),
+                        None => ("404 Not Found", (JSON.to_owned(), "{}".to_owned())),
                     };
                     let answer = format!(
-                        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                         body.len()
                     );
                     let _the_client_may_be_gone = socket.write_all(answer.as_bytes()).await;
@@ -114,7 +116,7 @@ impl Double {
         double
     }
 
-    fn known(&self, path: &str) -> Option<String> {
+    fn known(&self, path: &str) -> Option<(String, String)> {
         let answers = self.answers.lock().unwrap();
         let below =
             || answers.iter().find(|(known, _)| known.ends_with('/') && path.starts_with(known.as_str()));
@@ -128,7 +130,12 @@ impl Double {
 
     /// As [`Double::answer`], with something else than JSON.
     pub fn show(&self, path: &str, body: &str) {
-        self.answers.lock().unwrap().insert(path.to_owned(), body.to_owned());
+        self.show_as(path, JSON, body);
+    }
+
+    /// The same, called by another name.
+    pub fn show_as(&self, path: &str, kind: &str, body: &str) {
+        self.answers.lock().unwrap().insert(path.to_owned(), (kind.to_owned(), body.to_owned()));
     }
 
     /// Everything it was asked.

@@ -15,6 +15,8 @@ const VERSION: &str = "2024-01-01";
 
 /// All that is said of what is ours to mend.
 const UNEXPECTED: &str = "An unexpected error occurred";
+/// And of what took too long, which trying again may mend.
+const TIMED_OUT: &str = "Processing this request timed out, please retry after a moment.";
 
 /// Words a fault.
 pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
@@ -40,6 +42,7 @@ pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
         _ => fault.message(),
     };
     let message = match status.is_server_error() && fault.kind().is_ours() && !matches_trigger(failure) {
+        true if fault.kind() == Kind::Timeout => TIMED_OUT.into(),
         true => UNEXPECTED.into(),
         false => message,
     };
@@ -204,6 +207,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::UserNotFound => (S::NOT_FOUND, "user_not_found"),
         Error::RefreshNotFound => (S::BAD_REQUEST, "refresh_token_not_found"),
         Error::RefreshUsed => (S::BAD_REQUEST, "refresh_token_already_used"),
+        Error::RefreshBusy => (S::CONFLICT, "conflict"),
         Error::SessionExpired(_) => (S::BAD_REQUEST, "session_expired"),
         Error::FlowNotFound => (S::NOT_FOUND, "flow_state_not_found"),
         Error::FlowExpired => (UNPROCESSABLE, "flow_state_expired"),

@@ -24,6 +24,7 @@ mod fluxbase_tables;
 mod front;
 mod gotrue_errors;
 mod gotrue_names;
+mod gotrue_rare;
 mod guests;
 mod hooks;
 mod keys;

@@ -87,6 +87,7 @@ fn of(failure: &Failure) -> (StatusCode, &'static str) {
         Kind::Invalid => "VALIDATION_FAILED",
         Kind::Unauthenticated => "UNAUTHENTICATED",
         Kind::StepUp => "insufficient_aal",
+        Kind::Forbidden if failure.fault().code() == "web.password_expired" => "password_expired",
         Kind::Forbidden => "FORBIDDEN",
         Kind::NotFound => "NOT_FOUND",
         Kind::Conflict => "CONFLICT",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use app::database;
 use app::start::{self, Running, Start};
+use app::{config, database};
 use base::{MockClock, Profile, Rng, Settings};
 use tempfile::TempDir;
 use testkit::Database;
@@ -28,6 +28,7 @@ pub struct TestApp {
 /// How a test's instance differs from the usual one.
 #[derive(Default)]
 pub struct TestAppBuilder {
+    written: Settings,
     settings: Vec<(&'static str, String)>,
     serving: bool,
     root_key: Option<std::path::PathBuf>,
@@ -35,6 +36,21 @@ pub struct TestAppBuilder {
 }
 
 impl TestAppBuilder {
+    /// What an operator wrote: a settings file and variables, read as the program reads them.
+    #[must_use]
+    pub fn written(mut self, file: &str, variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let inputs = config::Inputs {
+            file: Some(("palisade.yaml", file)),
+            variables: &variables.collect(),
+            flags: &[],
+            read: &config::read_secret_file,
+        };
+        let loaded = config::load(&app::lists::settings(), &inputs);
+        self.written = loaded.unwrap_or_else(|problems| panic!("{problems}")).settings;
+        self
+    }
+
     /// One setting.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
@@ -97,9 +113,9 @@ impl TestAppBuilder {
             std::fs::copy(key, data.path().join("keys/root.key")).unwrap();
         }
         let mails = data.path().join("mails");
-        let files = Settings::default().with("email.file_dir", &mails.display().to_string());
+        let files = self.written.with("email.file_dir", &mails.display().to_string());
         let settings = self.settings.iter().fold(
-            if self.serving { files } else { Settings::default() }.with("monitoring.port", "0"),
+            if self.serving { files } else { self.written }.with("monitoring.port", "0"),
             |settings, (name, value)| settings.with(name, value),
         );
         let statements = Some(app::statements::Statements::of(database.statements(), database.name()));

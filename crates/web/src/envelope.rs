@@ -4,10 +4,14 @@ use base::{Failure, Fault, Kind, fault};
 
 use crate::{Answer, Refused, status_of};
 
-/// A fault's code as callers read it. Of a session that is weaker than it must be every dialect says the same word
-/// (control 24).
+/// A fault's code as callers read it. Of a session that is weaker than it must be, or owes another password, every dialect
+/// says the same word (controls 24 and 20).
 pub fn code_of(fault: &dyn Fault) -> &'static str {
-    if fault.kind() == Kind::StepUp { "insufficient_aal" } else { fault.code() }
+    match (fault.kind(), fault.code()) {
+        (Kind::StepUp, _) => "insufficient_aal",
+        (_, "web.password_expired") => "password_expired",
+        (_, code) => code,
+    }
 }
 
 /// Words a failure as `error`, `message`, `code` and `request_id`; what is ours is explained in `dev` only.

@@ -119,6 +119,8 @@ fn worded(failure: &Failure, request: &web::Refused<'_>, voice: Voice) -> Answer
             let code = match fault.kind() {
                 Kind::Unauthenticated => "PGRST301",
                 Kind::StepUp => "insufficient_aal",
+                // The same word everywhere (control 20).
+                Kind::Forbidden if fault.code() == "web.password_expired" => "password_expired",
                 Kind::Forbidden => "42501",
                 Kind::Unavailable => "PGRST001",
                 Kind::Full => "53100",

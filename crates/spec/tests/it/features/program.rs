@@ -15,7 +15,7 @@ fn client(palisade: &Palisade) -> Client {
     Client::new(address, from).with("apikey", &palisade.ready.publishable_key)
 }
 
-fn run(words: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+pub fn run(words: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let output = Command::new(program::binary())
         .args(words)
         .envs(variables.iter().copied())

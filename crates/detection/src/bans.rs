@@ -107,19 +107,20 @@ impl Detection {
     /// Lifts a ban and forgets what was counted. Says which others still hold the same address.
     pub async fn remove(&self, text: &str, by: &Caller) -> Result<Reply<Vec<Ban>>, Error> {
         let who = network(text).ok_or_else(|| Error::Network { text: text.to_owned() })?;
+        let turn = self.0.turn.lock().await;
         let mut tx = self.0.pg.begin_system(Reason::Detection).await?;
-        let rows =
-            tx.run(Statement::new(sql::REMOVE, [who.to_string().into(), self.0.clock.now().into()])).await?;
-        let was_in_force = rows.first().map(|row| row.at::<bool>(0)).transpose()?;
-        if was_in_force.is_none() {
+        let rows = tx.run(Statement::new(sql::REMOVE, [who.to_string().into()])).await?;
+        // What a jail did is in force before it is in the table.
+        if rows.is_empty() && !self.0.is_pending(who) {
             tx.roll_back().await?;
             return Err(Error::NotBanned { network: who });
         }
         self.0.audit.record(&mut tx, Entry::by(by, Event::AddressUnbanned).about(who)).await?;
         tx.run(Statement::new(sql::TELL, [])).await?;
+        let done = tx.commit(()).await?;
         self.0.counts.forget(who);
         self.0.forget_pending(who);
-        let done = tx.commit(()).await?;
+        drop(turn);
         self.reload().await?;
         let left = self.list().await?.into_iter().filter(|ban| ban.network.contains(&who)).collect();
         Ok(done.map(|()| left))
@@ -140,6 +141,7 @@ impl Detection {
 
     /// Reads what is in force; what was banned here and is not written down yet stays so.
     pub(crate) async fn reload(&self) -> Result<(), Error> {
+        let _turn = self.0.turn.lock().await;
         let bans = self.list().await?;
         let written = bans.into_iter().map(|ban| (ban.network, ban.until));
         let all: Vec<(IpNet, Timestamp)> = written.chain(self.0.pending()).collect();

@@ -69,13 +69,16 @@ pub(crate) struct Inner {
     jails: Vec<Jail>,
     /// In force here, not yet written down.
     pending: Mutex<HashMap<IpNet, Timestamp>>,
-    filled: mpsc::Sender<Filled>,
+    /// Held while a ban is written down, lifted or read again: each is either waiting here or in the database's table, and
+    /// what was read first is never taken for what is newer.
+    pub turn: tokio::sync::Mutex<()>,
+    filled: mpsc::Sender<(Filled, Timestamp)>,
 }
 
 /// The task behind it, not yet started.
 pub struct Keeper {
     detection: Detection,
-    filled: mpsc::Receiver<Filled>,
+    filled: mpsc::Receiver<(Filled, Timestamp)>,
     told: Option<(Told, mpsc::Receiver<Try>)>,
 }
 
@@ -136,6 +139,7 @@ impl Detection {
             tries_missed: AtomicU64::new(0),
             jails,
             pending: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             filled: sender,
         }));
         detection.reload().await?;
@@ -226,7 +230,7 @@ impl Detection {
         let who = filled.who;
         self.0.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who, until);
         self.0.table.rcu(|table| table.with(who, until));
-        if self.0.filled.try_send(filled).is_err() {
+        if self.0.filled.try_send((filled, until)).is_err() {
             tracing::error!(network = %who, "more bans than can be written down: this one is in force here, and for its time only");
         }
     }
@@ -242,6 +246,10 @@ impl Inner {
         let now = self.clock.now();
         pending.retain(|_, until| *until > now);
         pending.iter().map(|(network, until)| (*network, *until)).collect()
+    }
+
+    pub fn is_pending(&self, network: IpNet) -> bool {
+        self.pending().iter().any(|(pending, _)| *pending == network)
     }
 
     pub fn forget_pending(&self, network: IpNet) {
@@ -264,7 +272,7 @@ impl Keeper {
             tokio::select! {
                 () = stop.cancelled() => break,
                 filled = self.filled.recv() => match filled {
-                    Some(filled) => self.write_down(filled).await,
+                    Some((filled, until)) => self.write_down(filled, until).await,
                     None => break,
                 },
                 refusal = refusals.recv() => match refusal {
@@ -296,15 +304,21 @@ impl Keeper {
         }
     }
 
-    async fn write_down(&self, filled: Filled) {
-        let written = self.detection.write_down(&filled).await;
-        match written {
+    async fn write_down(&self, filled: Filled, until: Timestamp) {
+        let inner = &*self.detection.0;
+        let turn = inner.turn.lock().await;
+        if until > inner.clock.now() && !inner.is_pending(filled.who) {
+            // Lifted before it was written down, or written down already for another jail.
+            return;
+        }
+        match self.detection.write_down(&filled).await {
             // From here on the table says until when.
-            Ok(()) => self.detection.0.forget_pending(filled.who),
+            Ok(()) => inner.forget_pending(filled.who),
             Err(error) => {
                 tracing::error!(error = %base::fault::chain(&error), network = %filled.who, "a ban is in force here only, and for its time only");
             }
         }
+        drop(turn);
         self.reload().await;
     }
 

@@ -17,7 +17,7 @@ pub const ADD: &str = "INSERT INTO detection.bans AS known (network, jail, reaso
         until = excluded.until";
 
 /// Lifts one, and forgets that there was any.
-pub const REMOVE: &str = "DELETE FROM detection.bans WHERE network = $1::text::cidr RETURNING until > $2";
+pub const REMOVE: &str = "DELETE FROM detection.bans WHERE network = $1::text::cidr RETURNING 1";
 
 /// How many of a neighbourhood are kept out.
 pub const NEIGHBOURS: &str =

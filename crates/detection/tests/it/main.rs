@@ -146,6 +146,36 @@ async fn an_operators_ban_is_lifted_and_slips_of_the_hand_are_refused() {
     assert!(one.kept_out("192.0.3.9".parse().unwrap()).is_some());
 }
 
+/// What a jail does is in force at once, and in the table a moment later.
+#[tokio::test]
+async fn a_jails_ban_can_be_lifted_before_it_is_written_down_and_does_not_come_back() {
+    let (house, operator) = (house().await, Caller::operator());
+    let (one, keeper) = house.open(Settings::default()).await.unwrap();
+    let address: std::net::IpAddr = "198.51.100.7".parse().unwrap();
+    probe(&one, "198.51.100.7");
+    probe(&one, "203.0.113.9");
+    assert!(one.kept_out(address).is_some() && one.list().await.unwrap().is_empty(), "nobody wrote it down");
+    one.remove("198.51.100.7", &operator).await.unwrap().into_inner();
+    assert!(one.kept_out(address).is_none());
+    let again = one.remove("198.51.100.7", &operator).await.map(|_| ()).unwrap_err();
+    assert_eq!(base::Fault::code(&again), "detection.not_banned");
+    // The one that came later is written down, and with it all that was before.
+    let listener = Listener::start(house.database.target(), &[detection::CHANNEL]);
+    tokio::spawn(keeper.run(listener, CancellationToken::new()));
+    eventually(async || !one.list().await.unwrap().is_empty()).await;
+    let networks: Vec<String> = one.list().await.unwrap().iter().map(|ban| ban.network.to_string()).collect();
+    assert_eq!(networks, ["203.0.113.9/32"]);
+    assert!(one.kept_out(address).is_none());
+    house.audit.settle().await.unwrap();
+    for (event, many) in [("ban.created", 1), ("ban.lifted", 1)] {
+        let filter = audit::Filter { event: Some(event.to_owned()), ..audit::Filter::default() };
+        assert_eq!(house.audit.find(&filter, None, 10).await.unwrap().len(), many, "{event}");
+    }
+    // What is counted begins anew.
+    probe(&one, "198.51.100.7");
+    eventually(async || one.list().await.unwrap().len() == 2).await;
+}
+
 #[tokio::test]
 async fn a_mark_is_found_across_the_pieces_of_an_answer_once_and_on_every_node() {
     let house = house().await;

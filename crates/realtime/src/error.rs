@@ -56,6 +56,9 @@ pub enum Error {
     /// More messages than a socket may send.
     #[error("Too many messages per second")]
     TooManyMessages,
+    /// More deliveries than an address may cause: messages and presence, times whoever is in the channel.
+    #[error("Too many messages per second to channels of this size")]
+    TooManyDeliveries,
     /// More changes of presence than a socket may make.
     #[error("Client presence rate limit exceeded")]
     TooManyTracks,
@@ -115,6 +118,7 @@ impl Fault for Error {
             | Error::TooManyChannels
             | Error::TooManyJoins
             | Error::TooManyMessages
+            | Error::TooManyDeliveries
             | Error::TooManyTracks
             | Error::TooManyWanted
             | Error::TooManyPresences => Kind::TooMany,
@@ -146,6 +150,7 @@ impl Fault for Error {
             Error::TooManyChannels => "realtime.too_many_channels",
             Error::TooManyJoins => "realtime.too_many_joins",
             Error::TooManyMessages => "realtime.too_many_messages",
+            Error::TooManyDeliveries => "realtime.too_many_deliveries",
             Error::TooManyTracks => "realtime.too_many_tracks",
             Error::TooManyPresences => "realtime.too_many_presences",
             Error::TooLarge { .. } => "realtime.too_large",

@@ -252,6 +252,11 @@ impl Seat {
         self.hub.spread(&self.topic, Some(self.id), event, payload);
     }
 
+    /// How many are in the channel: as many are told at most of what is said or shown there.
+    pub fn audience(&self) -> usize {
+        self.hub.rooms(&self.topic).get(&self.topic).map_or(0, |room| room.members.len())
+    }
+
     /// From now on this seat hears that; and who is there at that moment.
     pub fn hears(&self, hears: Hears) -> State {
         let mut rooms = self.hub.rooms(&self.topic);

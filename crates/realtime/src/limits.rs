@@ -29,6 +29,12 @@ pub const MESSAGES_PER_SECOND_MAX: Limit = Limit::new(
     100,
     "each is sent to everybody in its channel; cursors move 20 to 60 times a second",
 );
+/// Deliveries that one address (of an IPv6 /64) causes in a second: what its sockets say and show, times whoever is in the channel.
+pub const ADDRESS_DELIVERIES_PER_SECOND_MAX: Limit = Limit::new(
+    "realtime_address_deliveries_per_second_max",
+    100_000,
+    "a hundred people of one office who see each other's cursors move ten times a second, and others keep most of the CPU",
+);
 /// Bytes that one socket sends in a second.
 pub const BYTES_PER_SECOND_MAX: Limit = Limit::new(
     "realtime_bytes_per_second_max",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base::{Caller, Secret};
 use realtime::changes::Wanted;
-use realtime::{Error, Feed, Hears, Payload, Rate, Rights, Seat, State, Topic, limits};
+use realtime::{Error, Feed, Hears, Payload, Place, Rate, Rights, Seat, State, Topic, limits};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -51,15 +51,16 @@ impl Channel {
         if may { Ok(()) } else { Err(Error::NoVoice { topic: self.topic.name.to_string(), verb }) }
     }
 
-    pub(super) fn speak(&self, event: String, payload: Payload) -> Result<(), Error> {
+    pub(super) fn speak(&self, place: &Place, event: String, payload: Payload) -> Result<(), Error> {
         self.require(self.rights.speaks, "broadcast")?;
         fits(&event, &payload)?;
+        place.deliver(self.seat.audience())?;
         self.seat.say(event, payload);
         Ok(())
     }
 
     /// `track` or `untrack`. Who tracks without having asked who is there is told so from then on.
-    pub(super) fn appear(&mut self, said: &Said) -> Result<Option<State>, Error> {
+    pub(super) fn appear(&mut self, place: &Place, said: &Said) -> Result<Option<State>, Error> {
         #[derive(Deserialize)]
         struct Wanted {
             event: String,
@@ -72,6 +73,7 @@ impl Channel {
         if !self.tracks.takes(1.0) {
             return Err(Error::TooManyTracks);
         }
+        place.deliver(self.seat.audience())?;
         match &*wanted.event {
             "untrack" => {
                 self.seat.untrack();

@@ -94,7 +94,7 @@ fn code(error: &Error) -> &'static str {
         Error::NoEntry { .. } | Error::NoVoice { .. } => "Unauthorized",
         Error::TooManyChannels => "ChannelRateLimitReached",
         Error::TooManyJoins => "ClientJoinRateLimitReached",
-        Error::TooManyMessages => "MessageRateLimitReached",
+        Error::TooManyMessages | Error::TooManyDeliveries => "MessageRateLimitReached",
         Error::TooManyTracks | Error::TooManyPresences => "PresenceRateLimitReached",
         Error::TooLarge { .. } => "PayloadTooLarge",
         Error::NotHere { .. } => "NotAvailable",

@@ -56,10 +56,11 @@ struct Talk {
     bytes: Rate,
     /// Says when policies about channels are others.
     doubts: watch::Receiver<u64>,
+    place: Place,
 }
 
-/// Talks until one side has enough. `_place` is held meanwhile.
-pub async fn talk(realtime: Realtime, cx: Cx, version: Version, socket: Socket, _place: Place) {
+/// Talks until one side has enough. `place` is held meanwhile.
+pub async fn talk(realtime: Realtime, cx: Cx, version: Version, socket: Socket, place: Place) {
     let (outbox, mut inbox) = queue();
     let per_second = limits::MESSAGES_PER_SECOND_MAX.value as f64;
     let per_second_joins = limits::JOINS_PER_SECOND_MAX.value as f64;
@@ -76,6 +77,7 @@ pub async fn talk(realtime: Realtime, cx: Cx, version: Version, socket: Socket, 
         joins: Rate::new(per_second_joins, limits::CHANNELS_MAX.value as f64 + per_second_joins),
         messages: Rate::new(per_second, 2.0 * per_second),
         bytes: Rate::new(bytes, bytes + limits::MESSAGE_BYTES_MAX.value as f64),
+        place,
     };
     let Err(end) = talk.go_on(&mut inbox).await;
     // Whoever else is there learns it before the goodbye, which may take a moment.
@@ -445,7 +447,7 @@ impl Talk {
         let ack = channel.ack;
         let Said { join_ref, reference, topic, event, body } = said;
         let (done, asked) = match read_broadcast(body) {
-            Ok((name, payload, asked)) => (channel.speak(name, payload), asked),
+            Ok((name, payload, asked)) => (channel.speak(&self.place, name, payload), asked),
             Err(error) => (Err(error), true),
         };
         let said = Said { join_ref, reference, topic, event, body: Body::Json(RawValue::NULL.to_owned()) };
@@ -473,7 +475,7 @@ impl Talk {
 
     async fn presence(&mut self, said: &Said) -> Result<(), End> {
         let Some(channel) = self.channels.get_mut(&said.topic) else { return self.unmatched(said).await };
-        let done = channel.appear(said);
+        let done = channel.appear(&self.place, said);
         match done {
             Ok(state) => {
                 if let Some(state) = state {

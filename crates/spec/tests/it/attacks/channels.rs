@@ -243,6 +243,56 @@ async fn row_68_a_policy_that_changes_puts_people_out_of_open_channels_within_a_
     assert!(app.audited("realtime.refused").await);
 }
 
+/// Row 100: what a message costs is who is told of it. However many sockets and channels, an address has so many told in a second.
+#[tokio::test]
+async fn row_100_one_address_has_so_many_told_and_another_is_heard_meanwhile() {
+    const CROWD: usize = 5_000;
+    let app = app().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let room = realtime::Topic { name: "room".into(), private: true };
+    let hears = realtime::Hears { broadcast: true, presence: true, own: false };
+    let hub = &app.running.services.realtime.hub;
+    let crowd: Vec<_> = (0..CROWD)
+        .map(|number| {
+            let (outbox, inbox) = realtime::queue();
+            (hub.join(room.clone(), number.to_string().into(), hears, outbox).0, inbox)
+        })
+        .collect();
+    // Two sockets of one address, and one of another.
+    let (mut one, mut two, mut other) = (Talk::open(&app).await, Talk::open(&app).await, {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 90, 0, 1], 0).into()).unwrap();
+        let stream = socket.connect(app.running.address).await.unwrap();
+        let url = format!("ws://{}", app.running.address);
+        Talk::over(stream, &url, &app.running.keys.publishable).await
+    });
+    for (talk, person) in [(&mut one, &ann), (&mut two, &ann), (&mut other, &bob)] {
+        let joined = talk.join("realtime:room", private(), Some(&person.access_token)).await;
+        assert_eq!(joined["status"], "ok", "{joined}");
+    }
+    let began = Instant::now();
+    let said = json!({ "type": "broadcast", "event": "x", "payload": {} });
+    let (mut passed, mut over) = (0.0, None);
+    for number in 0..160 {
+        let talk = if number % 2 == 0 { &mut one } else { &mut two };
+        let answer = talk.ask("realtime:room", "broadcast", said.clone()).await;
+        if answer["status"] == "ok" {
+            passed += 1.0;
+        } else {
+            over = Some(answer);
+        }
+    }
+    refused(&over.expect("a bound"), "MessageRateLimitReached");
+    let most = realtime::limits::ADDRESS_DELIVERIES_PER_SECOND_MAX.value as f64 / CROWD as f64;
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(passed <= most * (1.0 + seconds), "{passed} messages in {seconds} s");
+    assert!(passed >= most - 1.0, "{passed} messages: what is within the bound passes");
+    let answer = other.ask("realtime:room", "broadcast", said).await;
+    assert_eq!(answer["status"], "ok", "another address: {answer}");
+    assert_eq!(one.beat().await["status"], "ok", "the socket goes on");
+    drop(crowd);
+}
+
 /// Row 100: sockets of one address, and changes of presence.
 #[tokio::test]
 async fn row_100_one_address_has_so_many_sockets_and_one_channel_so_many_changes_of_presence() {

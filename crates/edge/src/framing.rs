@@ -136,7 +136,8 @@ impl Framing {
             if line == b"PRI * HTTP/2.0" {
                 self.at = At::Over;
             }
-            return Ok(());
+            // A fragment is no part of what is asked for (RFC 9112 section 3.2): whoever drops it sees another path than whoever does not.
+            return if memchr::memchr(b'#', line).is_some() { Err(Unclear) } else { Ok(()) };
         }
         let Some(colon) = memchr::memchr(b':', line) else { return Ok(()) };
         let (name, value) =

@@ -9,6 +9,7 @@ mod access;
 mod address;
 mod administration;
 mod authority;
+mod body;
 mod config;
 mod connections;
 mod cors;

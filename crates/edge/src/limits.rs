@@ -47,6 +47,12 @@ pub const WRITE_STALL_MS_MAX: Limit = Limit::new(
 /// Time between two pieces of a body.
 pub const BODY_STALL_MS_MAX: Limit =
     Limit::new("edge_body_stall_ms_max", 10_000, "a body that stops arriving is given up");
+/// Bytes of bodies that are being received, together; one that came in a single piece is not counted.
+pub const BODIES_HELD_BYTES_MAX: Limit = Limit::new(
+    "edge_bodies_held_bytes_max",
+    256 * 1024 * 1024,
+    "twenty-five of the largest at once; bodies that never come to their end cannot fill the memory",
+);
 /// How long the beginning of a body that is too large is waited for, where a route has words for it.
 pub const OVERSIZE_LOOK_MS_MAX: Limit =
     Limit::new("edge_oversize_look_ms_max", 20, "what is refused anyway is refused at once");

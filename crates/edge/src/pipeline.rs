@@ -14,7 +14,6 @@ use futures_util::FutureExt;
 use http::header::{ALLOW, HeaderName, ORIGIN, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use limits::Verdict;
 use web::{
@@ -22,8 +21,8 @@ use web::{
 };
 
 use crate::access::{self, Line};
+use crate::body::Bodies;
 use crate::config::{EdgeConfig, Identified, Refusal, Used};
-use crate::limits::{BODY_STALL_MS_MAX, OVERSIZE_LOOK_MS_MAX};
 use crate::router::{Found, Router};
 use crate::sentry::{Arrived, KeptOut, TooMuch};
 use crate::{
@@ -45,6 +44,7 @@ pub struct Edge {
     counts: Arc<Counts>,
     instance: String,
     count: AtomicU64,
+    bodies: Bodies,
 }
 
 /// Headers that only our own hops may set, or that other software trusts blindly (attack row 80).
@@ -106,6 +106,7 @@ impl Edge {
             counts,
             instance,
             count: AtomicU64::new(0),
+            bodies: Bodies::default(),
         })
     }
 
@@ -285,7 +286,11 @@ impl Edge {
         }
         // What is rare is kept on the heap, so that a request without it is smaller: it is moved a few times.
         let has_body = !hyper::body::Body::is_end_stream(&body);
-        let body = if has_body { Box::pin(read(body, &parts.headers, route)).await? } else { Bytes::new() };
+        let body = if has_body {
+            Box::pin(self.bodies.read(body, &parts.headers, route)).await?
+        } else {
+            Bytes::new()
+        };
         if route.terms.credentials == Credentials::Browser {
             web::csrf::require_ours(parts, &body)?;
         }
@@ -514,50 +519,6 @@ fn check(way: &mut Way<'_>, verdict: Option<Verdict>) -> Result<(), WebError> {
         way.limits = Some(verdict);
     }
     if verdict.allowed { Ok(()) } else { Err(WebError::TooMany { retry_after: verdict.retry_after }) }
-}
-
-/// Reads a body within the route's limit; a peer that declares too much is refused before it sends.
-async fn read(mut body: Incoming, headers: &HeaderMap, route: &Bound) -> Result<Bytes, Failure> {
-    let limit_bytes = route.terms.limits.body_bytes_max;
-    let declared = headers
-        .get(http::header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let too_large = |beginning: &[u8]| {
-        let better = route.terms.oversize.and_then(|oversize| oversize(beginning));
-        better.unwrap_or_else(|| WebError::TooLarge { limit_bytes }.into())
-    };
-    if declared.is_some_and(|length| length > limit_bytes) {
-        let look = Duration::from_millis(OVERSIZE_LOOK_MS_MAX.value);
-        let first = match route.terms.oversize {
-            Some(_) => tokio::time::timeout(look, body.frame()).await.ok().flatten(),
-            None => None,
-        };
-        let first = first.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
-        return Err(too_large(&first.unwrap_or_default()));
-    }
-    let mut limited = Limited::new(body, usize::try_from(limit_bytes).unwrap_or(usize::MAX));
-    let mut whole = Vec::new();
-    loop {
-        let stall = Duration::from_millis(BODY_STALL_MS_MAX.value);
-        match tokio::time::timeout(stall, limited.frame()).await {
-            Err(_) => return Err(WebError::TooSlow.into()),
-            Ok(None) => return Ok(whole.into()),
-            Ok(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    if whole.is_empty() && hyper::body::Body::is_end_stream(&limited) {
-                        return Ok(data);
-                    }
-                    whole.extend_from_slice(&data);
-                }
-            }
-            Ok(Some(Err(error))) if error.is::<http_body_util::LengthLimitError>() => {
-                return Err(too_large(&whole));
-            }
-            Ok(Some(Err(_))) => {
-                return Err(WebError::Malformed { what: "The request body broke off".to_owned() }.into());
-            }
-        }
-    }
 }
 
 /// Runs a handler within its deadline; a panic in it is a bug of ours, answered as one.

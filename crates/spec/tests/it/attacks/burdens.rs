@@ -103,7 +103,7 @@ async fn row_73_patterns_that_cost_are_stopped_and_others_do_not_notice() {
 }
 
 /// Kilobytes of a process: what it holds now, and the most since the mark was taken back.
-fn memory(pid: u32) -> (u64, u64) {
+pub(super) fn memory(pid: u32) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = |name: &str| {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();

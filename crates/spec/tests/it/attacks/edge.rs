@@ -131,37 +131,6 @@ async fn errors_tell_nothing_but_a_name_to_ask_about() {
     assert!(!seen.header("x-request-id").is_empty());
 }
 
-/// HTTP/2 by hand: a frame of a type, with flags, on a stream.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-#[tokio::test]
-async fn row_85_rapid_resets_end_the_connection_and_nobody_elses() {
-    let app = TestApp::start().await;
-    // GET / of this machine, in HPACK's static table.
-    let head = [&[0x82, 0x84, 0x86, 0x41, 0x09][..], b"localhost"].concat();
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend(frame(4, 0, 0, &[]));
-    for number in 0..10_000 {
-        bytes.extend(frame(1, 0x5, 2 * number + 1, &head));
-        bytes.extend(frame(3, 0, 2 * number + 1, &8_u32.to_be_bytes()));
-    }
-    let answer = app.stranger().raw(&bytes).await;
-    let mut rest = answer.as_slice();
-    let mut sent_away = None;
-    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
-        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
-        if *kind == 7 {
-            sent_away = after.get(4..8).map(|code| u32::from_be_bytes(code.try_into().unwrap()));
-        }
-        rest = after.get(length..).unwrap_or_default();
-    }
-    assert_eq!(sent_away, Some(0xb), "GOAWAY with ENHANCE_YOUR_CALM");
-    app.stranger().get("/auth/v1/health").await.expect(200);
-}
-
 #[tokio::test]
 async fn row_89_a_page_of_somebody_else_begins_no_websocket() {
     let app = TestApp::builder().with("server.cors.allowed_origins", "https://app.example.com").start().await;

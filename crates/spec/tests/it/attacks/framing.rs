@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::Method;
-use spec::TestApp;
+use spec::{Client, Palisade, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -32,33 +32,55 @@ fn sent_away(answer: &[u8]) -> Option<u32> {
     code
 }
 
+/// A head that begins and goes on in frames without an end (CONTINUATION, without END_HEADERS).
+fn endless_head() -> Vec<u8> {
+    let header: Vec<u8> = [&[0x40, 0x01, b'x', 0x7f, 0x81, 0x01][..], &[b'y'; 256]].concat();
+    [PREFACE, &frame(1, 0, 1, &head()), &frame(9, 0, 1, &header).repeat(20_000)].concat()
+}
+
 #[tokio::test]
 async fn row_85_a_head_that_never_ends_is_cut_off() {
     let app = TestApp::start().await;
-    let mut bytes = PREFACE.to_vec();
-    // The head begins and goes on in frames without an end (CONTINUATION, without END_HEADERS).
-    bytes.extend(frame(1, 0, 1, &head()));
-    let header: Vec<u8> = [&[0x40, 0x01, b'x', 0x7f, 0x81, 0x01][..], &[b'y'; 256]].concat();
-    for _ in 0..20_000 {
-        bytes.extend(frame(9, 0, 1, &header));
-    }
     let began = Instant::now();
-    let answer = app.stranger().raw(&bytes).await;
+    let answer = app.stranger().raw(&endless_head()).await;
     assert!(sent_away(&answer).is_some(), "GOAWAY after {} bytes", answer.len());
     assert!(began.elapsed() < Duration::from_secs(10));
     app.stranger().get("/auth/v1/health").await.expect(200);
 }
 
-#[tokio::test]
-async fn row_85_making_the_server_reset_its_own_streams_ends_the_connection() {
-    let app = TestApp::start().await;
+/// Streams that are opened and given up at once.
+fn rapid_resets() -> Vec<u8> {
     let mut bytes = PREFACE.to_vec();
-    // A window that grows past its end is the stream's error (RFC 9113 section 6.9.1), and costs the sender nothing.
+    for number in 0..10_000 {
+        bytes.extend(frame(1, 0x5, 2 * number + 1, &head()));
+        bytes.extend(frame(3, 0, 2 * number + 1, &8_u32.to_be_bytes()));
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn row_85_rapid_resets_end_the_connection_and_nobody_elses() {
+    let app = TestApp::start().await;
+    let answer = app.stranger().raw(&rapid_resets()).await;
+    assert_eq!(sent_away(&answer), Some(0xb), "GOAWAY with ENHANCE_YOUR_CALM");
+    app.stranger().get("/auth/v1/health").await.expect(200);
+}
+
+/// Streams that we reset because of what is sent: a window that grows past its end is the stream's error (RFC 9113 section
+/// 6.9.1), and costs the sender nothing.
+fn made_resets() -> Vec<u8> {
+    let mut bytes = PREFACE.to_vec();
     for number in 0..5_000 {
         bytes.extend(frame(1, 0x4, 2 * number + 1, &head()));
         bytes.extend(frame(8, 0, 2 * number + 1, &[0x7f, 0xff, 0xff, 0xff]));
     }
-    let answer = app.stranger().raw(&bytes).await;
+    bytes
+}
+
+#[tokio::test]
+async fn row_85_making_the_server_reset_its_own_streams_ends_the_connection() {
+    let app = TestApp::start().await;
+    let answer = app.stranger().raw(&made_resets()).await;
     assert_eq!(sent_away(&answer), Some(0xb), "GOAWAY with ENHANCE_YOUR_CALM");
     app.stranger().get("/auth/v1/health").await.expect(200);
 }
@@ -85,6 +107,73 @@ async fn row_85_slow_bodies_and_slow_heads_are_given_up_and_hold_nobody_up() {
         // Closed with an answer, or reset: either way it is over.
         let _how = ended.await.expect("given up within its time");
     }
+}
+
+/// Connections of one attack, all open at once.
+const ATTACKERS: usize = 200;
+/// The same of those who send bodies, which may be larger than heads.
+const SENDERS: usize = 1_000;
+/// Bytes that one of them may hold: its head twice (as it came, and as it was read), and what a connection is.
+const ATTACKER_BYTES_MAX: u64 = 2 * HEAD_BYTES_MAX + (96 << 10);
+/// `edge_head_bytes_max`.
+const HEAD_BYTES_MAX: u64 = 64 << 10;
+/// `edge_bodies_held_bytes_max`, with as much again for the room that what grows takes.
+const BODIES_BYTES_MAX: u64 = 2 * (256 << 20);
+
+/// What attackers cost in memory is bounded by how many they are, not by what they send: here ten times as much and more.
+#[tokio::test]
+async fn row_85_memory_is_bounded_by_connections_whatever_is_sent() {
+    let palisade = Palisade::start("serve", &["--rate_limiting.enabled=false"]).await;
+    let server = palisade.ready.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let neighbour = Client::new(server, [127, 85, 0, 1].into());
+    let pid = palisade.pid().unwrap();
+    let filled = |head: &str| format!("{head}{}", "a".repeat(900_000)).into_bytes();
+    let attacks = [
+        ("nothing at all", Vec::new()),
+        (
+            "a head that goes on in a header",
+            filled("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "),
+        ),
+        ("a head that goes on in its path", filled("GET /auth/v1/health?")),
+        ("frames of a head without an end", endless_head()),
+        ("streams that are reset", rapid_resets()),
+        ("streams that have to be reset", made_resets()),
+        // Last: what it needed is given back later.
+        (
+            "a body that does not come to its end",
+            filled(
+                "POST /auth/v1/token?grant_type=password HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
+            ),
+        ),
+    ];
+    // Once, so that what everybody needs is there.
+    neighbour.get("/auth/v1/health").await.expect(200);
+    for (what, bytes) in attacks {
+        let bytes = std::sync::Arc::new(bytes);
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+        let (before, _) = super::burdens::memory(pid);
+        let mut attackers = tokio::task::JoinSet::new();
+        let (attackers_max, bodies) =
+            if what.contains("body") { (SENDERS, BODIES_BYTES_MAX) } else { (ATTACKERS, 0) };
+        for _ in 0..attackers_max {
+            let bytes = bytes.clone();
+            attackers.spawn(async move {
+                let mut stream = TcpStream::connect(server).await.unwrap();
+                // Whoever is sent away before everything was sent stays as long as it can.
+                let sent = stream.write_all(&bytes);
+                let _sent_or_cut_off = tokio::time::timeout(Duration::from_secs(5), sent).await;
+                stream
+            });
+        }
+        neighbour.get("/auth/v1/health").await.expect(200);
+        let open = attackers.join_all().await;
+        neighbour.get("/auth/v1/health").await.expect(200);
+        let (_, most) = super::burdens::memory(pid);
+        let held = most.saturating_sub(before) << 10;
+        println!("{what}: {held} bytes beside {before} kB, {} were sent", open.len() * bytes.len());
+        assert!(held <= bodies + attackers_max as u64 * ATTACKER_BYTES_MAX, "{what}: {held} bytes");
+    }
+    assert!(palisade.stop().await.success());
 }
 
 #[tokio::test]
@@ -164,6 +253,9 @@ async fn row_84_a_request_that_ends_in_two_places_is_refused_and_its_connection_
         format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\n X: a\r\n\r\n{smuggled}"),
         format!("GET /auth/v1/health HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n{smuggled}"),
         format!("{post}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n{smuggled}"),
+        // A fragment, which some drop and some do not.
+        format!("GET /auth/v1/health#x HTTP/1.1\r\nHost: localhost\r\n\r\n{smuggled}"),
+        format!("GET /auth/v1/health#/../admin/users HTTP/1.1\r\nHost: localhost\r\n\r\n{smuggled}"),
         // Chunks.
         format!("{post}Transfer-Encoding: chunked\r\n\r\n2\n{{}}\r\n0\r\n\r\n{smuggled}"),
         format!("{post}Transfer-Encoding: chunked\r\n\r\n0x2\r\n{{}}\r\n0\r\n\r\n{smuggled}"),
@@ -202,39 +294,133 @@ async fn row_84_a_request_that_ends_in_two_places_is_refused_and_its_connection_
     }
 }
 
-/// A path that a proxy and we could read differently is refused before anything is matched or guarded.
+/// The status that a target gets on the wire, byte for byte, with a key; and the answer.
+async fn asked_for(app: &TestApp, key: &str, target: &[u8]) -> (String, String) {
+    let head = format!(" HTTP/1.1\r\nHost: localhost\r\nApikey: {key}\r\nConnection: close\r\n\r\n");
+    let answer = app.stranger().raw(&[b"GET ", target, head.as_bytes()].concat()).await;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    (text.get(9..12).unwrap_or("(closed)").to_owned(), text)
+}
+
+/// One request over HTTP/2 for a path, byte for byte; whether the first frame of the answer's head begins with this status of
+/// HPACK's static table.
+async fn answered_over_h2(app: &TestApp, key: &str, path: &[u8], status: u8) -> bool {
+    // Shorter than 127 bytes, so that a length is one of them.
+    let text = |text: &[u8]| [&[u8::try_from(text.len()).unwrap()], text].concat();
+    let mut head = [&[0x82, 0x86, 0x41, 0x09][..], b"localhost", &[0x04]].concat();
+    head.extend(text(path));
+    head.push(0);
+    head.extend([text(b"apikey"), text(key.as_bytes())].concat());
+    let answer = app.stranger().raw(&[PREFACE, &frame(1, 0x5, 1, &head)].concat()).await;
+    let mut rest = answer.as_slice();
+    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
+        if *kind == 1 {
+            return after.first() == Some(&status);
+        }
+        rest = after.get(u32::from_be_bytes([0, *a, *b, *c]) as usize..).unwrap_or_default();
+    }
+    false
+}
+
+/// A path that a proxy and we could read differently is refused before anything is matched or guarded, whoever asks: what the
+/// guard looks at and what is matched is one path, also for whoever may.
 #[tokio::test]
 async fn row_84_paths_that_two_could_read_differently_reach_nothing() {
     let app = TestApp::builder().unlimited().start().await;
-    for path in [
-        "/auth/v1/admin/../health",
-        "/auth/v1/health/..;/admin/users",
-        "/auth/v1/%2e%2e%2fadmin/users",
-        "/auth/v1/.%2e/admin/users",
-        "/auth/v1/admin/users/.%2e",
-        "/auth/v1/admin/users/%2e",
-        "/auth/v1/%252e%252e/admin/users",
-        "/auth/v1\\admin\\users",
-        "/auth/v1/admin%5cusers",
-        "/auth/v1/admin//users",
-        "/auth/v1/admin/./users",
-        "/auth/v1/admin/users%00.json",
-        "/auth/v1/admin/users%0d%0aX-Injected:1",
+    let (nobody, program) = (app.running.keys.publishable.clone(), app.running.keys.secret.expose().clone());
+    // The guarded route itself: a guard that lets one of them in.
+    let plain = b"/auth/v1/admin/users";
+    assert_eq!(asked_for(&app, &program, plain).await.0, "200");
+    assert!(["401", "403"].contains(&&*asked_for(&app, &nobody, plain).await.0));
+    assert!(answered_over_h2(&app, &program, plain, 0x88).await, "200 over HTTP/2");
+
+    let mut unclear: Vec<Vec<u8>> = Vec::new();
+    for dots in [".", "%2e", "%2E", "..", ".%2e", "%2e.", "%2e%2e", "%2E%2e", ".%2E"] {
+        for place in [
+            format!("/auth/v1/admin/users/{dots}"),
+            format!("/auth/v1/admin/users/{dots}/"),
+            format!("/auth/v1/admin/users/{dots}?page=1"),
+            format!("/auth/v1/health/{dots}/admin/users"),
+            format!("/auth/v1/admin/{dots}/users"),
+            format!("/auth/v1/admin/users/{dots}/{dots}/health"),
+            format!("/{dots}/auth/v1/admin/users"),
+            format!("http://localhost/auth/v1/admin/users/{dots}"),
+            format!("/rest/v1/{dots}"),
+        ] {
+            unclear.push(place.into_bytes());
+        }
+    }
+    let others: [&[u8]; 27] = [
+        b"/auth/v1/%2e%2e%2fadmin/users",
+        b"/auth/v1/..%2fadmin%2fusers",
+        b"/auth/v1/admin%2fusers",
+        b"/auth/v1/admin%2Fusers",
+        b"/auth/v1/admin/users%2f",
+        b"/auth/v1/admin/users%2f..",
+        b"/rest/v1/notes%2f..%2fadmin",
+        b"/auth/v1\\admin\\users",
+        b"/auth/v1/admin\\users",
+        b"/auth/v1/admin/users\\",
+        b"/auth/v1/..\\admin/users",
+        b"/auth/v1/admin%5cusers",
+        b"/auth/v1/admin%5Cusers",
+        b"/auth/v1/admin//users",
+        b"//auth/v1/admin/users",
+        b"/auth/v1/admin/users//",
+        b"/auth/v1/admin/users%00.json",
+        b"/auth/v1/admin/users%0d%0aX-Injected:1",
+        b"/auth/v1/admin/users%7f",
+        b"/auth/v1/admin/users%ff",
+        b"/auth/v1/admin/users\xff",
+        b"/auth/v1/%c0%ae%c0%ae/admin/users",
+        b"/auth/v1/admin/users%c0%af",
+        b"auth/v1/admin/users",
+        b"/auth/v1/admin/users#",
+        b"/auth/v1/admin/users#x",
+        b"/auth/v1/admin/users#/../../health",
+    ];
+    unclear.extend(others.map(<[u8]>::to_vec));
+    for target in &unclear {
+        let name = String::from_utf8_lossy(target).into_owned();
+        for key in [&nobody, &program] {
+            let (status, text) = asked_for(&app, key, target).await;
+            assert_eq!(status, "400", "{name}: {text}");
+            assert!(!text.to_ascii_lowercase().contains("\r\nx-injected"), "{name}: {text}");
+        }
+    }
+    for path in
+        [&b"/auth/v1/admin/users/.%2e"[..], b"/auth/v1/health/%2e%2e/admin/users", b"/auth/v1/admin%2fusers"]
+    {
+        assert!(answered_over_h2(&app, &program, path, 0x8c).await, "400 over HTTP/2: {path:?}");
+    }
+    // What means one thing to everybody, and that is another path: nothing is there, for nobody. Decoded once, never twice.
+    for target in [
         "/auth/v1/admin/users;jsessionid=1",
+        "/auth/v1/admin;x/users",
+        "/auth/v1/health/..;/admin/users",
+        "/auth/v1/health;/../admin/users",
+        "/auth/v1/%252e%252e/admin/users",
+        "/auth/v1/admin/users/%252e%252e",
+        "/auth/v1/admin%252fusers",
+        "/rest/v1/%252e%252e",
         "/AUTH/v1/admin/users",
         "/auth/v1/admin/%75sers",
-        "/auth/v1/admin/users%ff",
-        "/auth/v1/%c0%ae%c0%ae/admin/users",
-        "auth/v1/admin/users",
-        "/auth/v1/admin/users#x",
+        "/auth/v1/%61dmin/users",
+        "/auth/v1/admin/users/",
         "*",
     ] {
-        let bytes = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        let answer = app.stranger().raw(bytes.as_bytes()).await;
-        let text = String::from_utf8_lossy(&answer);
-        let status = text.get(9..12).unwrap_or("(closed)");
-        assert!(["400", "401", "403", "404", "(closed)"].contains(&status), "{path}: {text}");
-        assert!(!text.to_ascii_lowercase().contains("x-injected"), "{path}: {text}");
+        for key in [&nobody, &program] {
+            let (status, text) = asked_for(&app, key, target.as_bytes()).await;
+            assert!(["400", "401", "403", "404", "(closed)"].contains(&&*status), "{target}: {text}");
+        }
+    }
+    // A name that is a parameter is decoded before anybody looks who may have it, so that there are no two of it.
+    app.owner("create table public.notes (id int primary key); insert into public.notes values (1)").await;
+    for target in ["/rest/v1/notes", "/rest/v1/not%65s"] {
+        let (status, text) = asked_for(&app, &program, target.as_bytes()).await;
+        assert!(status == "200" && text.ends_with("[{\"id\":1}]"), "{target}: {text}");
+        let (status, text) = asked_for(&app, &nobody, target.as_bytes()).await;
+        assert!(status != "200" || text.ends_with("[]"), "{target}: {text}");
     }
 }
 

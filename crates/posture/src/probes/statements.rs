@@ -6,6 +6,21 @@ use crate::bench::{Bench, Trouble};
 /// How long an entry may take: the server is listened to several times a second, and chained within one.
 const SECONDS: u64 = 8;
 
+/// Logins that can end the reports of their sessions, by `SET` or by an option of the connection (`PGOPTIONS`): superusers, and whoever may
+/// become one, whom nothing in the database can bind; then others who were given that, or for whom it was done.
+const UNHEARD: &str = "WITH unheard AS (
+      SELECT l.rolname, EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.rolsuper AND pg_catalog.pg_has_role(l.oid, s.oid, 'MEMBER')) AS is_super,
+             EXISTS (SELECT FROM pg_catalog.unnest(known.names) name WHERE pg_catalog.has_parameter_privilege(l.oid, name, 'SET')) AS may,
+             l.rolname NOT IN ('authenticator', 'palisade_system') AND EXISTS (
+               SELECT FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) said
+                WHERE s.setrole = l.oid AND pg_catalog.split_part(said, '=', 1) = ANY (known.names)
+                  AND s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))) AS told
+        FROM pg_catalog.pg_roles l, (SELECT ARRAY['log_statement', 'log_min_messages', 'pgaudit.log', 'pgaudit.log_level'] AS names) known
+       WHERE l.rolcanlogin)
+    SELECT coalesce(pg_catalog.string_agg(rolname, ', ' ORDER BY rolname) FILTER (WHERE is_super), 'nobody'),
+           coalesce(pg_catalog.string_agg(rolname, ', ' ORDER BY rolname) FILTER (WHERE NOT is_super AND (may OR told)), 'nobody')
+      FROM unheard";
+
 /// 56: a table, a row and a role that an administrator makes past us are recorded with who did it, and no value is.
 pub async fn what_is_sent_past_us_is_recorded(bench: &Bench) -> Result<Finding, Trouble> {
     if !bench.place.embedded {
@@ -68,6 +83,17 @@ pub async fn what_is_sent_past_us_is_recorded(bench: &Bench) -> Result<Finding, 
     lines.push((holding == "0", format!("the values that were typed are in {holding} entries")));
     let log = std::fs::read_to_string(bench.place.data.join("postgres/postgres.log")).unwrap_or_default();
     lines.push((!log.contains(&typed), "and not in PostgreSQL's log".to_owned()));
+
+    let unheard = sql.rows(UNHEARD).await?.into_iter().next().unwrap_or_default();
+    let who = |at: usize| unheard.get(at).and_then(Option::as_deref).unwrap_or("?");
+    lines.push((
+        true,
+        format!(
+            "superusers ({}) can end the reports of a session of theirs: what they send then is not recorded",
+            who(0)
+        ),
+    ));
+    lines.push((who(1) == "nobody", format!("besides them, {} can, or is not reported", who(1))));
 
     // What callers do is recorded where they are answered, not a second time here.
     let tenant = bench.tenant().await?;

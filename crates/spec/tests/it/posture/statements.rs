@@ -1,7 +1,8 @@
 //! Statements that are sent straight to the database, on an instance whose server reports none, or whose log keeps none.
 
 use posture::State;
-use spec::TestApp;
+use spec::{Palisade, TestApp};
+use tokio_postgres::NoTls;
 
 use super::{bench, is, look_from, turns_red};
 
@@ -62,4 +63,36 @@ async fn what_was_heard_before_a_stop_is_recorded_to_the_last() {
     let recorded = "SELECT count(DISTINCT subject) FROM audit.log WHERE actor = 'database:ann'";
     let client = app.database.admin().await;
     app.eventually(async || client.query_one(recorded, &[]).await.unwrap().get::<_, i64>(0) == 1_000).await;
+}
+
+/// A server of its own: what a login may set is of the whole server.
+#[tokio::test]
+async fn a_login_that_can_end_its_reports_is_seen_and_no_other_can() {
+    let palisade = Palisade::start("serve", &["--auth.autoconfirm", "true"]).await;
+    let (admin, connection) = tokio_postgres::connect(&palisade.ready.database_url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let checked = async |expected: i32, line: &str| {
+        let output = palisade.command(&["check", "56"]).await;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code() == Some(expected) && said.contains(line), "no {line:?} in {said}");
+    };
+    admin.batch_execute("CREATE ROLE eve LOGIN PASSWORD 'eve'").await.unwrap();
+    checked(0, "besides them, nobody can").await;
+    let as_eve = async || {
+        let mut eve: tokio_postgres::Config = palisade.ready.database_url.parse().unwrap();
+        eve.user("eve").password("eve").options("-c log_statement=none");
+        eve.connect(NoTls).await.map(drop)
+    };
+    let refused = as_eve().await.unwrap_err();
+    assert_eq!(refused.code().map(tokio_postgres::error::SqlState::code), Some("42501"), "{refused:?}");
+    for (given, taken) in [
+        ("GRANT SET ON PARAMETER log_statement TO eve", "REVOKE SET ON PARAMETER log_statement FROM eve"),
+        ("ALTER ROLE eve SET log_statement = 'none'", "ALTER ROLE eve RESET log_statement"),
+    ] {
+        admin.batch_execute(given).await.unwrap();
+        checked(3, "besides them, eve can").await;
+        admin.batch_execute(taken).await.unwrap();
+    }
+    checked(0, "besides them, nobody can").await;
+    assert!(palisade.stop().await.success());
 }

@@ -98,6 +98,25 @@ async fn row_110_a_full_rewrite_is_named() {
     named(after(REWRITE).await, 1, Tampering::Rewritten);
 }
 
+/// Whoever has the whole machine has the keys, and the file of heads too. A copy of it that lies elsewhere tells of a chain that was
+/// made anew with both, which is a chain like any other by itself.
+#[tokio::test]
+async fn row_110_a_chain_made_anew_with_the_true_keys_is_not_the_one_whose_heads_lie_elsewhere() {
+    let house = House::new().await;
+    house.sign_ins(6).await;
+    let (db, dir) = house.stop().await;
+    let heads = dir.path().join("audit/head.jsonl");
+    let elsewhere = std::fs::read(&heads).expect("heads");
+    db.admin().await.batch_execute("DELETE FROM audit.log; DELETE FROM audit.head").await.expect("emptied");
+    std::fs::remove_file(&heads).expect("removed");
+    let house = House::around(db, dir, &[]).await;
+    house.sign_ins(9).await;
+    assert!(house.verify().await.holds() && !house.audit.status().tampered, "by itself it says nothing");
+    std::fs::write(&heads, elsewhere).expect("put back");
+    named(house.verify().await.first_bad, 3, Tampering::Replaced);
+    house.stop().await;
+}
+
 #[tokio::test]
 async fn row_110_a_forged_head_is_named() {
     named(after("UPDATE audit.head SET node = 'elsewhere' WHERE seq = 6").await, 6, Tampering::ForgedHead);

@@ -1,4 +1,4 @@
-//! Whoever runs it, and what happens to it (rows 35, 79, 106, 109, 111, 113).
+//! Whoever runs it, and what happens to it (rows 35, 79, 106, 109, 110, 111, 113).
 
 use http::Method;
 use serde_json::{Value, json};
@@ -368,5 +368,41 @@ async fn row_113_a_kill_at_any_moment_makes_no_token_good_twice_and_loses_no_ent
         let verdict = palisade.command(&["audit", "verify"]).await;
         assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stdout));
     }
+    assert!(palisade.stop().await.success());
+}
+
+/// The command on a running server; what is done to a chain otherwise is tried in `audit`, on one for each.
+#[tokio::test]
+async fn row_110_verify_names_the_first_entry_that_a_superuser_changed_and_a_tail_they_cut() {
+    let palisade = Palisade::start("serve", &["--auth.autoconfirm", "true"]).await;
+    for name in ["ann", "bob", "cat"] {
+        Person::sign_up(&client(&palisade), &format!("{name}@example.com")).await;
+    }
+    let verified = async |expected: i32, line: &str| {
+        let output = palisade.command(&["audit", "verify"]).await;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code() == Some(expected) && said.contains(line), "no {line:?} in {said}");
+    };
+    verified(0, "the chain holds").await;
+    let url = &palisade.ready.database_url;
+    let (admin, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let sign_ups = "SELECT seq FROM audit.log WHERE event = 'auth.signup' ORDER BY seq";
+    let seqs: Vec<i64> = admin.query(sign_ups, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(seqs.len(), 3);
+    let called = async |at: i64, event: &str| {
+        admin.execute("UPDATE audit.log SET event = $2 WHERE seq = $1", &[&at, &event]).await.unwrap();
+    };
+    called(seqs[2], "auth.login").await;
+    called(seqs[1], "auth.login").await;
+    verified(1, &format!("the first bad entry is #{} (edited)", seqs[1])).await;
+    called(seqs[1], "auth.signup").await;
+    verified(1, &format!("the first bad entry is #{} (edited)", seqs[2])).await;
+    called(seqs[2], "auth.signup").await;
+    verified(0, "the chain holds").await;
+    admin.execute("DELETE FROM audit.log WHERE seq >= $1", &[&seqs[2]]).await.unwrap();
+    admin.execute("DELETE FROM audit.head WHERE seq >= $1", &[&seqs[2]]).await.unwrap();
+    // The file of heads beside the database knows of more, whatever is recorded in those places from here on.
+    verified(1, &format!("the first bad entry is #{} (", seqs[2])).await;
     assert!(palisade.stop().await.success());
 }

@@ -9,7 +9,7 @@ use data::ask::Name;
 use data::catalog::{Catalog, Column, Function, LinkKind, Relation, RelationId, Returns};
 use data::graph::Rights;
 use gql::TypeRef;
-use gql::schema::Type;
+use gql::schema::{Input, Longest, Type};
 use serde_json::Value as Json;
 
 use crate::bind::{Bind, Callable, Gives, Hop, Table};
@@ -69,7 +69,27 @@ pub struct Field<'a> {
     pub updates: bool,
 }
 
+impl Entry<'_> {
+    /// Whether rows can be inserted.
+    pub fn inserts(&self) -> bool {
+        self.relation.insertable && self.columns.iter().any(|known| known.inserts)
+    }
+
+    /// Whether rows can be updated.
+    pub fn updates(&self) -> bool {
+        self.relation.updatable && self.columns.iter().any(|known| known.updates)
+    }
+}
+
 impl Field<'_> {
+    /// What is given for it in a new or changed row.
+    pub fn given(&self) -> Input<Bind> {
+        let name = &self.column.name;
+        let mut input = Input::new(&*self.name, self.known.of.clone(), Bind::Given(name.clone()));
+        input.longest = self.column.max_length.map(|most| Longest { most, of: name.clone() });
+        input
+    }
+
     /// Its type as a column: never null when the column is not.
     pub fn of(&self) -> TypeRef {
         if self.column.required { self.known.of.clone().required() } else { self.known.of.clone() }
@@ -104,6 +124,11 @@ pub struct Key {
 }
 
 impl<'a> World<'a> {
+    /// Whether rows can be deleted.
+    pub fn deletes(&self, entry: &Entry<'_>) -> bool {
+        entry.relation.deletable && self.rights.deletes.contains(&entry.relation.oid)
+    }
+
     /// Looks around.
     pub fn new(
         catalog: &'a Catalog,

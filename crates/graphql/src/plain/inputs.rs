@@ -2,26 +2,11 @@
 
 use data::ask::Operator;
 use gql::TypeRef;
-use gql::schema::{EnumValue, Input, Kind, Longest, Type};
+use gql::schema::{EnumValue, Input, Kind, Type};
 
 use super::named;
 use crate::bind::{Bind, Op};
-use crate::world::{Entry, Field, World};
-
-/// Whether rows can be inserted.
-pub(super) fn inserts(entry: &Entry<'_>) -> bool {
-    entry.relation.insertable && entry.columns.iter().any(|known| known.inserts)
-}
-
-/// Whether rows can be updated.
-pub(super) fn updates(entry: &Entry<'_>) -> bool {
-    entry.relation.updatable && entry.columns.iter().any(|known| known.updates)
-}
-
-/// Whether rows can be deleted.
-pub(super) fn deletes(world: &World<'_>, entry: &Entry<'_>) -> bool {
-    entry.relation.deletable && world.rights.deletes.contains(&entry.relation.oid)
-}
+use crate::world::{Entry, Field};
 
 fn input(name: &str, fields: Vec<Input<Bind>>) -> Type<Bind> {
     Type { name: name.into(), description: None, group: None, kind: Kind::Input(fields) }
@@ -48,18 +33,12 @@ pub(super) fn add(entry: &Entry<'_>, types: &mut Vec<Type<Bind>>) {
         Input::new(&*known.name, named("OrderDirection"), Bind::Given(known.column.name.clone()))
     });
     types.push(input(&format!("{name}OrderBy"), order.collect()));
-    let given = |known: &Field<'_>| {
-        let mut input =
-            Input::new(&*known.name, known.known.of.clone(), Bind::Given(known.column.name.clone()));
-        input.longest = known.column.max_length.map(|most| Longest { most, of: known.column.name.clone() });
-        input
-    };
-    if inserts(entry) {
-        let fields = entry.columns.iter().filter(|known| known.inserts).map(given);
+    if entry.inserts() {
+        let fields = entry.columns.iter().filter(|known| known.inserts).map(Field::given);
         types.push(input(&format!("{name}InsertInput"), fields.collect()));
     }
-    if updates(entry) {
-        let fields = entry.columns.iter().filter(|known| known.updates).map(given);
+    if entry.updates() {
+        let fields = entry.columns.iter().filter(|known| known.updates).map(Field::given);
         types.push(input(&format!("{name}UpdateInput"), fields.collect()));
     }
 }

@@ -227,14 +227,14 @@ fn mutation(world: &World<'_>) -> Vec<Field<Bind>> {
         let rows = || named(name).required().list().required();
         let data = |kind: &str| Input::new("data", named(&format!("{name}{kind}")).required(), Bind::None);
         let filter = || Input::new("filter", named(&format!("{name}Filter")).required(), Bind::None);
-        if inputs::inserts(entry) {
+        if entry.inserts() {
             let several = named(&format!("{name}InsertInput")).required().list().required();
             let several = Input::new("data", several, Bind::None);
             let bind = |how| Bind::Insert(table.clone(), how);
             add(format!("insert{name}"), row(), bind(Many::One), vec![data("InsertInput")]);
             add(format!("insertMany{name}"), rows(), bind(Many::List), vec![several]);
         }
-        if inputs::updates(entry) {
+        if entry.updates() {
             let bind = |how| Bind::Update(table.clone(), how);
             if let Some(mut args) = key_arguments(entry) {
                 args.push(data("UpdateInput"));
@@ -243,7 +243,7 @@ fn mutation(world: &World<'_>) -> Vec<Field<Bind>> {
             let args = vec![filter(), data("UpdateInput")];
             add(format!("updateMany{name}"), rows(), bind(Many::List), args);
         }
-        if inputs::deletes(world, entry) {
+        if world.deletes(entry) {
             let bind = |how| Bind::Delete(table.clone(), how);
             if let Some(args) = key_arguments(entry) {
                 add(format!("delete{name}"), row(), bind(Many::One), args);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use data::ask::Operator;
 use gql::TypeRef;
-use gql::schema::{EnumValue, Input, Kind, Longest, Type};
+use gql::schema::{EnumValue, Input, Kind, Type};
 
 use crate::bind::{Bind, Op};
 use crate::world::{Entry, Field};
@@ -146,18 +146,12 @@ pub(super) fn add(entry: &Entry<'_>, types: &mut Vec<Type<Bind>>) {
         Input::new(&*known.name, named("OrderByDirection"), Bind::Given(known.column.name.clone()))
     });
     types.push(input(&format!("{name}OrderBy"), order.collect(), group));
-    let given = |known: &Field<'_>| {
-        let mut input =
-            Input::new(&*known.name, known.known.of.clone(), Bind::Given(known.column.name.clone()));
-        input.longest = known.column.max_length.map(|most| Longest { most, of: known.column.name.clone() });
-        input
-    };
-    if super::roots::inserts(entry) {
-        let fields = entry.columns.iter().filter(|known| known.inserts).map(given);
+    if entry.inserts() {
+        let fields = entry.columns.iter().filter(|known| known.inserts).map(Field::given);
         types.push(input(&format!("{name}InsertInput"), fields.collect(), group));
     }
-    if super::roots::updates(entry) {
-        let fields = entry.columns.iter().filter(|known| known.updates).map(given);
+    if entry.updates() {
+        let fields = entry.columns.iter().filter(|known| known.updates).map(Field::given);
         types.push(input(&format!("{name}UpdateInput"), fields.collect(), group));
     }
 }

@@ -77,13 +77,13 @@ pub(super) fn add(world: &World<'_>, entry: &Entry<'_>, types: &mut Vec<Type<Bin
         ];
         object(&format!("{name}{kind}Response"), None, group, fields)
     };
-    if super::roots::inserts(entry) {
+    if entry.inserts() {
         types.push(response("Insert"));
     }
-    if super::roots::updates(entry) {
+    if entry.updates() {
         types.push(response("Update"));
     }
-    if super::roots::deletes(world, entry) {
+    if world.deletes(entry) {
         types.push(response("Delete"));
     }
     if entry.table.aggregates {

@@ -18,21 +18,6 @@ fn named(name: &str) -> TypeRef {
     TypeRef::named(name)
 }
 
-/// Whether rows can be inserted.
-pub(super) fn inserts(entry: &Entry<'_>) -> bool {
-    entry.relation.insertable && entry.columns.iter().any(|known| known.inserts)
-}
-
-/// Whether rows can be updated.
-pub(super) fn updates(entry: &Entry<'_>) -> bool {
-    entry.relation.updatable && entry.columns.iter().any(|known| known.updates)
-}
-
-/// Whether rows can be deleted.
-pub(super) fn deletes(world: &World<'_>, entry: &Entry<'_>) -> bool {
-    entry.relation.deletable && world.rights.deletes.contains(&entry.relation.oid)
-}
-
 /// Fields of the root of queries.
 pub(super) fn query(world: &World<'_>) -> Vec<Field<Bind>> {
     let mut fields = vec![
@@ -96,7 +81,7 @@ pub(super) fn mutation(world: &World<'_>) -> Vec<Field<Bind>> {
             Input::new("filter", named(&format!("{name}Filter")), Bind::None)
                 .about("Restricts the mutation's impact to records matching the criteria")
         };
-        if inserts(entry) {
+        if entry.inserts() {
             let objects = named(&format!("{name}InsertInput")).required().list().required();
             fields.push(
                 Field::new(
@@ -108,7 +93,7 @@ pub(super) fn mutation(world: &World<'_>) -> Vec<Field<Bind>> {
                 .with(vec![Input::new("objects", objects, Bind::None)]),
             );
         }
-        if updates(entry) {
+        if entry.updates() {
             let set = Input::new("set", named(&format!("{name}UpdateInput")).required(), Bind::None)
                 .about("Fields that are set will be updated for all records matching the `filter`");
             fields.push(
@@ -121,7 +106,7 @@ pub(super) fn mutation(world: &World<'_>) -> Vec<Field<Bind>> {
                 .with(vec![set, filter(), at_most()]),
             );
         }
-        if deletes(world, entry) {
+        if world.deletes(entry) {
             fields.push(
                 Field::new(
                     format!("deleteFrom{name}Collection"),

@@ -6,7 +6,7 @@ use base::{Fault, Kind};
 
 /// What PostgreSQL itself said. Names and values in it may be the caller's own or somebody else's: a dialect decides
 /// what of it may be shown.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, thiserror::Error, PartialEq, Eq)]
 #[error("{severity} {sqlstate}: {message}")]
 pub struct DbError {
     /// Five characters, e.g. `23505`.

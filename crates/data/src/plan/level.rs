@@ -204,13 +204,7 @@ impl<'a> Planner<'a> {
             sqlstate: "42703".to_owned(),
             severity: "ERROR".to_owned(),
             message: format!("column {}.{name} does not exist", columns.name),
-            detail: None,
-            hint: None,
-            table: None,
-            column: None,
-            constraint: None,
-            schema: None,
-            data_type: None,
+            ..pg::DbError::default()
         };
         Err(Error::Database(pg::Error::Database(Box::new(said))))
     }

@@ -62,18 +62,7 @@ fn cstr(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// ErrorResponse.
 pub(crate) fn error(mut body: &[u8]) -> Box<DbError> {
-    let mut error = DbError {
-        sqlstate: String::new(),
-        severity: String::new(),
-        message: String::new(),
-        detail: None,
-        hint: None,
-        table: None,
-        column: None,
-        constraint: None,
-        schema: None,
-        data_type: None,
-    };
+    let mut error = DbError::default();
     while let Some((kind, rest)) = body.split_first()
         && *kind != 0
         && let Some((value, rest)) = cstr(rest)

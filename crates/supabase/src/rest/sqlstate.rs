@@ -138,11 +138,7 @@ mod tests {
             message: message.to_owned(),
             detail: detail.map(str::to_owned),
             hint: Some("Perhaps you meant to reference the column \"secrets.key\".".to_owned()),
-            table: None,
-            column: None,
-            constraint: None,
-            schema: None,
-            data_type: None,
+            ..pg::DbError::default()
         }
     }
 

@@ -9,7 +9,7 @@
 use url::{Host, Url};
 
 use super::glob::Glob;
-use crate::limits;
+use crate::{Grant, limits};
 
 /// Schemes in which a browser runs or reads what the address says.
 const NEVER: [&str; 9] =
@@ -44,6 +44,20 @@ impl Redirect {
     /// With a fragment of parameters, in the order of their names: what the server behind it never sees.
     pub fn with_fragment(&self, pairs: &[(&str, &str)]) -> String {
         format!("{}#{}", self.0, encoded(pairs))
+    }
+
+    /// With a session in the fragment, and what else is told there, as upstream's clients read it.
+    pub fn with_session(&self, grant: &Grant, more: &[(&str, &str)]) -> String {
+        let (expires_at, expires_in) = (grant.expires_at.to_string(), grant.expires_in.to_string());
+        let session = [
+            ("access_token", grant.access_token.expose().as_str()),
+            ("expires_at", &expires_at),
+            ("expires_in", &expires_in),
+            ("refresh_token", grant.refresh_token.expose()),
+            ("sb", ""),
+            ("token_type", "bearer"),
+        ];
+        self.with_fragment(&[&session[..], more].concat())
     }
 }
 

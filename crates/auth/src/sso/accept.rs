@@ -351,18 +351,10 @@ impl Sso {
             said.session_index.as_ref().into(),
         ];
         tx.execute(sql::INSERT_SESSION, row).await?;
-        Ok(auth.commit_session(tx, opened).await?.map(|grant| {
-            let (expires_at, expires_in) = (grant.expires_at.to_string(), grant.expires_in.to_string());
-            let url = back_to.with_fragment(&[
-                ("access_token", grant.access_token.expose()),
-                ("expires_at", &expires_at),
-                ("expires_in", &expires_in),
-                ("refresh_token", grant.refresh_token.expose()),
-                ("sb", ""),
-                ("token_type", "bearer"),
-            ]);
-            Landed { url, grant: Some(grant) }
-        }))
+        Ok(auth
+            .commit_session(tx, opened)
+            .await?
+            .map(|grant| Landed { url: back_to.with_session(&grant, &[]), grant: Some(grant) }))
     }
 }
 

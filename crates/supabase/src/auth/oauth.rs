@@ -124,22 +124,12 @@ fn land(state: &State, landing: &Landing, visit: &Visit) -> Answer {
             go(StatusCode::FOUND, &back_to.with_query(&[("code", code.expose())]))
         }
         Landing::Session { back_to, grant } => {
-            let (expires_in, expires_at) = (grant.expires_in.to_string(), grant.expires_at.to_string());
-            let mut pairs = vec![
-                ("access_token", grant.access_token.expose().as_str()),
-                ("expires_at", &expires_at),
-                ("expires_in", &expires_in),
-                ("refresh_token", grant.refresh_token.expose()),
-                ("sb", ""),
-                ("token_type", "bearer"),
-            ];
+            let mut providers = Vec::new();
             if let Some((token, refresh)) = &grant.provider_tokens {
-                pairs.push(("provider_token", token));
-                if let Some(refresh) = refresh {
-                    pairs.push(("provider_refresh_token", refresh));
-                }
+                providers.push(("provider_token", token.as_str()));
+                providers.extend(refresh.as_deref().map(|refresh| ("provider_refresh_token", refresh)));
             }
-            go(StatusCode::FOUND, &back_to.with_fragment(&pairs))
+            go(StatusCode::FOUND, &back_to.with_session(grant, &providers))
         }
         Landing::Refused { back_to, error } => {
             let to = envelope::in_address(back_to, error, true, visit);

@@ -106,16 +106,7 @@ async fn by_form(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Fai
 fn led_on(back_to: &Redirect, verified: &Verified) -> Answer {
     match verified {
         Verified::SignedIn(grant, purpose) => {
-            let (expires_at, expires_in) = (grant.expires_at.to_string(), grant.expires_in.to_string());
-            see_other(&back_to.with_fragment(&[
-                ("access_token", grant.access_token.expose()),
-                ("expires_at", &expires_at),
-                ("expires_in", &expires_in),
-                ("refresh_token", grant.refresh_token.expose()),
-                ("sb", ""),
-                ("token_type", "bearer"),
-                ("type", purpose.link_type()),
-            ]))
+            see_other(&back_to.with_session(grant, &[("type", purpose.link_type())]))
         }
         Verified::Code(code) => see_other(&back_to.with_query(&[("code", code.expose())])),
         Verified::Halfway { of_flow } => {

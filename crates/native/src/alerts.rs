@@ -7,43 +7,34 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use web::{Answer, Ask, Credentials, Cx, Guard, Handled, Handler, Limits, Reply, Route};
+use web::{Answer, Ask, Credentials, Cx, Guard, Handled, Limits, Reply, Route};
 
-use crate::operator::visit;
+use crate::operator::{for_admins, visit};
 use crate::{Error, State};
 
-const fn route(
-    method: Method,
-    path: &'static str,
-    handler: Handler<State>,
-    summary: &'static str,
-) -> Route<State> {
-    Route::new(method, path, Guard::Admin, handler).limits(Limits::SMALL).summary(summary)
-}
-
 /// What was raised, by which rules, and who is told.
-pub const LIST: Route<State> = route(
+pub const LIST: Route<State> = for_admins(
     Method::GET,
     "/admin/v1/alerts",
     list,
     "The newest alerts, the rules, who is told and what is silenced: `palisade alerts list`",
 );
 /// Quiet.
-pub const SILENCE: Route<State> = route(
+pub const SILENCE: Route<State> = for_admins(
     Method::PUT,
     "/admin/v1/alerts/silences/{rule}",
     silence,
     "Makes a rule tell nobody for a while: `palisade alerts silence`",
 );
 /// Not quiet.
-pub const SPEAK: Route<State> = route(
+pub const SPEAK: Route<State> = for_admins(
     Method::DELETE,
     "/admin/v1/alerts/silences/{rule}",
     speak,
     "Makes a rule tell again: `palisade alerts speak`",
 );
 /// Whom there is.
-pub const CONTACTS: Route<State> = route(
+pub const CONTACTS: Route<State> = for_admins(
     Method::GET,
     "/admin/v1/contacts",
     contacts,

@@ -25,6 +25,16 @@ pub(crate) const fn route(
         .summary(summary)
 }
 
+/// A route of administrators, over HTTP.
+pub(crate) const fn for_admins(
+    method: Method,
+    path: &'static str,
+    handler: web::Handler<State>,
+    summary: &'static str,
+) -> Route<State> {
+    Route::new(method, path, Guard::Admin, handler).limits(Limits::SMALL).summary(summary)
+}
+
 /// What runs here.
 pub const STATUS: Route<State> =
     route(Method::GET, "/status", status, "What runs here, and what its pools did");

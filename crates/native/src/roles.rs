@@ -6,34 +6,37 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Answer, Ask, Cx, Guard, Handled, Handler, Limits, Route};
+use web::{Answer, Ask, Cx, Handled, Route};
 
-use crate::operator::visit;
+use crate::operator::{for_admins, visit};
 use crate::{Error, State};
-
-const fn route(
-    method: Method,
-    path: &'static str,
-    handler: Handler<State>,
-    summary: &'static str,
-) -> Route<State> {
-    Route::new(method, path, Guard::Admin, handler).limits(Limits::SMALL).summary(summary)
-}
 
 /// Every role.
 pub const LIST: Route<State> =
-    route(Method::GET, "/admin/v1/roles", list, "Every application role and its grants");
+    for_admins(Method::GET, "/admin/v1/roles", list, "Every application role and its grants");
 /// Makes or changes one.
-pub const PUT: Route<State> =
-    route(Method::PUT, "/admin/v1/roles/{role}", put, "Makes an application role, or replaces its grants");
+pub const PUT: Route<State> = for_admins(
+    Method::PUT,
+    "/admin/v1/roles/{role}",
+    put,
+    "Makes an application role, or replaces its grants",
+);
 /// Removes one.
-pub const REMOVE: Route<State> =
-    route(Method::DELETE, "/admin/v1/roles/{role}", remove, "Removes an application role from everybody");
+pub const REMOVE: Route<State> = for_admins(
+    Method::DELETE,
+    "/admin/v1/roles/{role}",
+    remove,
+    "Removes an application role from everybody",
+);
 /// Gives one.
-pub const GIVE: Route<State> =
-    route(Method::PUT, "/admin/v1/roles/{role}/members/{user}", give, "Gives somebody an application role");
+pub const GIVE: Route<State> = for_admins(
+    Method::PUT,
+    "/admin/v1/roles/{role}/members/{user}",
+    give,
+    "Gives somebody an application role",
+);
 /// Takes one.
-pub const TAKE: Route<State> = route(
+pub const TAKE: Route<State> = for_admins(
     Method::DELETE,
     "/admin/v1/roles/{role}/members/{user}",
     take,
@@ -41,7 +44,7 @@ pub const TAKE: Route<State> = route(
 );
 /// Somebody's.
 pub const OF: Route<State> =
-    route(Method::GET, "/admin/v1/users/{user}/roles", of, "The application roles somebody has");
+    for_admins(Method::GET, "/admin/v1/users/{user}/roles", of, "The application roles somebody has");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

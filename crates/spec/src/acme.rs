@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -38,7 +37,7 @@ impl Pebble {
         let home = TempDir::new().unwrap();
         let (ca_file, cert, key) =
             (home.path().join("ca.pem"), home.path().join("cert.pem"), home.path().join("key.pem"));
-        let (authority, leaf, leaf_key) = own_https();
+        let [authority, leaf, leaf_key] = crate::https::own();
         std::fs::write(&ca_file, authority).unwrap();
         std::fs::write(&cert, &leaf).unwrap();
         std::fs::write(&key, &leaf_key).unwrap();
@@ -128,16 +127,4 @@ impl Pebble {
         let address = ([127, 0, 0, 1], self.management).into();
         crate::https::get(address, "localhost", &trusted, "/roots/0").await.text()
     }
-}
-
-fn own_https() -> (String, String, String) {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(params, key);
-    let own = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    let leaf = leaf.signed_by(&own, &issuer).unwrap();
-    (authority, leaf.pem(), own.serialize_pem())
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -16,6 +17,18 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::Seen;
+
+/// What a server of this machine shows that is nobody's: the root of its authority, its certificate and its key, in PEM.
+pub fn own() -> [String; 3] {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = params.self_signed(&key).unwrap().pem();
+    let own = KeyPair::generate().unwrap();
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let shown = CertificateParams::new(names).unwrap().signed_by(&own, &Issuer::new(params, key)).unwrap();
+    [root, shown.pem(), own.serialize_pem()]
+}
 
 /// A client that trusts `roots` (PEM) and speaks HTTP/1.1.
 pub fn trusting(roots: &[u8]) -> Arc<ClientConfig> {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -23,17 +22,7 @@ impl Redis {
     /// Starts it, with TLS only.
     pub async fn start() -> Redis {
         let home = TempDir::new().unwrap();
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = params.self_signed(&key).unwrap().pem();
-        let issuer = Issuer::new(params, key);
-        let own = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-        let leaf = leaf.signed_by(&own, &issuer).unwrap();
-        for (name, text) in
-            [("ca.pem", authority), ("cert.pem", leaf.pem()), ("key.pem", own.serialize_pem())]
-        {
+        for (name, text) in ["ca.pem", "cert.pem", "key.pem"].into_iter().zip(crate::https::own()) {
             std::fs::write(home.path().join(name), text).unwrap();
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

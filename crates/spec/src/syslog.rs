@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -49,16 +48,9 @@ impl Rsyslog {
         let home = TempDir::new().unwrap();
         let file = |name: &str| home.path().join(name);
         if wire == Wire::Tls {
-            let key = KeyPair::generate().unwrap();
-            let mut params = CertificateParams::default();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            std::fs::write(file("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
-            let issuer = Issuer::new(params, key);
-            let own = KeyPair::generate().unwrap();
-            let leaf =
-                CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&own, &issuer).unwrap();
-            std::fs::write(file("cert.pem"), leaf.pem()).unwrap();
-            std::fs::write(file("key.pem"), own.serialize_pem()).unwrap();
+            for (name, text) in ["ca.pem", "cert.pem", "key.pem"].into_iter().zip(crate::https::own()) {
+                std::fs::write(file(name), text).unwrap();
+            }
         }
         let path = |name: &str| file(name).display().to_string();
         let mut global = format!("workDirectory=\"{}\" maxMessageSize=\"64k\"", home.path().display());

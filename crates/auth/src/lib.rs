@@ -189,6 +189,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "wallets",
         sql: include_str!("../migrations/0073_wallets.sql"),
     },
+    pg::Migration {
+        owner: "auth",
+        version: 74,
+        name: "saml_browsers",
+        sql: include_str!("../migrations/0074_saml_browsers.sql"),
+    },
 ];
 
 /// Reconcilers of this crate.

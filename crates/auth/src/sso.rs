@@ -3,12 +3,13 @@
 //! Which providers there are comes from the settings and from administrators; what is trusted of each is pinned once: its
 //! name, its keys, its addresses. Metadata is read again in turn, but other keys in it wait for an administrator, who is
 //! told. What a provider says is verified by the `saml` crate; here it is decided whether anybody asked for it, whether it
-//! was seen before, whose account it is, and where the browser may go.
+//! was seen before, whose account it is, which browser it is for, and where that may go.
 //!
 //! Invariant: an assertion opens at most one session, of the account that its provider owns and of no other, at level one.
 
 mod accept;
 mod admin;
+mod bound;
 mod config;
 mod logout;
 mod mapping;
@@ -20,7 +21,7 @@ mod sign_in;
 pub mod sql;
 mod us;
 
-pub use accept::{Arrived, Landed, Turned};
+pub use accept::{Arrived, Landed, Taken, Turned};
 pub use admin::ProviderFields;
 pub use config::check_settings;
 pub use logout::{LogoutCame, LogoutNext};
@@ -86,6 +87,7 @@ struct Inner {
     desired: Vec<Desired>,
     entity_id: String,
     acs_url: String,
+    begin_url: String,
     slo_url: String,
     allow_clear_text: bool,
     relay_seconds: i64,
@@ -111,6 +113,7 @@ impl Sso {
                 .get(&settings::ENTITY_ID)
                 .unwrap_or_else(|| format!("{base}/sso/saml/metadata")),
             slo_url: format!("{base}/sso/saml/slo"),
+            begin_url: format!("{base}/sso/saml/begin"),
             acs_url,
             allow_clear_text: settings.get(&settings::ALLOW_INSECURE_METADATA_URL),
             relay_seconds: seconds(&settings::RELAY_STATE_VALIDITY),

@@ -22,6 +22,16 @@ pub struct Arrived<'a> {
     pub response: &'a str,
     /// `RelayState`.
     pub relay_state: &'a str,
+    /// The browser's own cookie, where it could come along: another site's form brings none.
+    pub browser: Option<&'a str>,
+}
+
+/// What comes of an answer.
+pub enum Taken {
+    /// Somebody is signed in.
+    Landed(Box<Landed>),
+    /// The answer is good, and waits at this address for the browser it is for.
+    Waits(String),
 }
 
 /// Where the browser goes.
@@ -41,7 +51,12 @@ pub struct Turned {
 }
 
 /// A sign-in that was begun here.
-struct Begun {
+pub(super) struct Begun {
+    pub relay: Uuid,
+    /// The browser it belongs to, where there is one.
+    pub browser: Option<Vec<u8>>,
+    /// An answer that waits for that browser.
+    pub parked: Option<Vec<u8>>,
     provider: Uuid,
     request_id: String,
     back_to: Option<String>,
@@ -52,6 +67,9 @@ struct Begun {
 impl Begun {
     fn read(row: Row<'_>) -> Result<Self, Error> {
         Ok(Begun {
+            relay: row.get("id")?,
+            browser: row.get("browser")?,
+            parked: row.get("parked")?,
             provider: row.get("sso_provider_id")?,
             request_id: row.get("request_id")?,
             back_to: row.get("redirect_to")?,
@@ -62,20 +80,36 @@ impl Begun {
 }
 
 impl Sso {
-    /// Takes an answer. Whatever is refused is recorded; what was begun is spent either way.
-    pub async fn accept(&self, arrived: Arrived<'_>, visit: &Visit) -> Result<Reply<Landed>, Turned> {
+    /// Takes an answer. Whatever is refused is recorded; what was begun is spent either way, except by another browser.
+    pub async fn accept(&self, arrived: Arrived<'_>, visit: &Visit) -> Result<Reply<Taken>, Turned> {
         self.require_on().map_err(|error| Turned { error, page: None })?;
-        let (accepted, page) = match self.begun(arrived.relay_state).await {
+        let (accepted, page) = match self.begun(&arrived).await {
             Ok(begun) => {
                 let page = begun.as_ref().and_then(|begun| self.page_of(begun));
                 (self.try_accept(begun, &arrived, visit).await, page)
             }
             Err(error) => (Err(error), None),
         };
-        accepted.map_err(|error| {
-            events::refused(&self.0.auth, visit, Event::SsoRefused, &error, "");
-            Turned { error, page }
-        })
+        accepted.map_err(|error| self.turned(error, page, visit))
+    }
+
+    /// Lets the browser whose cookie is `browser` in with the answer that waits for it.
+    pub async fn resume(&self, relay: Uuid, browser: &str, visit: &Visit) -> Result<Reply<Landed>, Turned> {
+        self.require_on().map_err(|error| Turned { error, page: None })?;
+        let resumed = async {
+            let relay = relay.to_string();
+            let begun =
+                self.begun(&Arrived { response: "", relay_state: &relay, browser: Some(browser) }).await?;
+            let begun = begun.ok_or(SsoRefusal::RelayStateNotFound)?;
+            let response = self.parked(&begun)?;
+            self.settle(Some(begun), &response, "", visit).await
+        };
+        resumed.await.map_err(|error| self.turned(error, None, visit))
+    }
+
+    fn turned(&self, error: Error, page: Option<Redirect>, visit: &Visit) -> Turned {
+        events::refused(&self.0.auth, visit, Event::SsoRefused, &error, "");
+        Turned { error, page }
     }
 
     /// Our own page, if a sign-in was begun there.
@@ -89,25 +123,57 @@ impl Sso {
         begun: Option<Begun>,
         arrived: &Arrived<'_>,
         visit: &Visit,
-    ) -> Result<Reply<Landed>, Error> {
-        if let Some(begun) = &begun
+    ) -> Result<Reply<Taken>, Error> {
+        match &begun {
+            Some(begun) if begun.flow.is_none() && arrived.browser.is_none() => {
+                if let Err(refusal) = self.verified(Some(begun), arrived.response).await {
+                    self.spend(begun.relay).await?;
+                    return Err(refusal);
+                }
+                Ok(self.park(begun, arrived.response).await?.map(Taken::Waits))
+            }
+            Some(_) | None => {
+                let landed = self.settle(begun, arrived.response, arrived.relay_state, visit).await?;
+                Ok(landed.map(|landed| Taken::Landed(Box::new(landed))))
+            }
+        }
+    }
+
+    /// What an answer says, by a provider that may say it, to what was asked, now.
+    async fn verified(
+        &self,
+        begun: Option<&Begun>,
+        response: &str,
+    ) -> Result<(Provider, Peer, Assertion), Error> {
+        if let Some(begun) = begun
             && !self.0.auth.is_within(begun.created_at, self.0.relay_seconds)
         {
             return Err(SsoRefusal::RelayStateExpired.into());
         }
-        let provider = match &begun {
+        let provider = match begun {
             Some(begun) => self.provider_of(begun).await?,
-            None => self.unasked(arrived.response).await?,
+            None => self.unasked(response).await?,
         };
-        let us = self.us().await?;
-        let peer = self.peer_for(&provider, arrived.response)?;
+        let peer = self.peer_for(&provider, response)?;
         let expected = Expected {
             peer: &peer,
-            sp: us,
-            request_id: begun.as_ref().map(|begun| begun.request_id.as_str()),
+            sp: self.us().await?,
+            request_id: begun.map(|begun| begun.request_id.as_str()),
             now: self.0.auth.0.clock.now(),
         };
-        let said = ::saml::verify(arrived.response, &expected)?;
+        let said = ::saml::verify(response, &expected)?;
+        Ok((provider, peer, said))
+    }
+
+    /// Signs in whom an answer names.
+    async fn settle(
+        &self,
+        begun: Option<Begun>,
+        response: &str,
+        relay_state: &str,
+        visit: &Visit,
+    ) -> Result<Reply<Landed>, Error> {
+        let (provider, peer, said) = self.verified(begun.as_ref(), response).await?;
         let asked = self.ask_about(&provider, &said, visit).await?;
         let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
         self.take_once(&mut tx, &provider, &said, &peer).await?;
@@ -121,19 +187,37 @@ impl Sso {
                 self.land_with_tokens(tx, &provider, &said, user, back_to, visit).await
             }
             None => {
-                let back_to = self.allowed(&provider, &[Some(arrived.relay_state)]);
+                let back_to = self.allowed(&provider, &[Some(relay_state)]);
                 self.land_with_tokens(tx, &provider, &said, user, back_to, visit).await
             }
         }
     }
 
-    /// What was begun under this name, if it is one of ours. It is spent by asking.
-    async fn begun(&self, relay_state: &str) -> Result<Option<Begun>, Error> {
-        let Ok(relay) = Uuid::try_parse(relay_state) else { return Ok(None) };
+    /// What was begun under this name, if it is one of ours. It is spent by asking, unless it belongs to another browser, or
+    /// waits for its own.
+    async fn begun(&self, arrived: &Arrived<'_>) -> Result<Option<Begun>, Error> {
+        let Ok(relay) = Uuid::try_parse(arrived.relay_state) else { return Ok(None) };
         let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
-        let rows = tx.query(sql::TAKE_RELAY, [relay.into()]).await?;
+        let rows = tx.query(sql::RELAY_LOCKED, [relay.into()]).await?;
+        let begun = rows.first().map(Begun::read).transpose()?.ok_or(SsoRefusal::RelayStateNotFound)?;
+        match (begun.flow, arrived.browser) {
+            (None, Some(browser)) if !begun.is_of(browser) => return Err(SsoRefusal::OtherBrowser.into()),
+            // What was asked was told to no browser yet: nobody can have an answer to it.
+            (None, None) if begun.browser.is_none() => return Err(SsoRefusal::OtherBrowser.into()),
+            (None, None) if begun.parked.is_some() => return Err(SsoRefusal::RelayStateNotFound.into()),
+            (None, None) => {}
+            (Some(_), _) | (None, Some(_)) => {
+                tx.execute(sql::TAKE_RELAY, [relay.into()]).await?;
+            }
+        }
+        Ok(tx.commit(Some(begun)).await?.into_inner())
+    }
+
+    async fn spend(&self, relay: Uuid) -> Result<(), Error> {
+        let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
+        tx.execute(sql::TAKE_RELAY, [relay.into()]).await?;
         tx.commit(()).await?.into_inner();
-        Ok(Some(rows.first().map(Begun::read).transpose()?.ok_or(SsoRefusal::RelayStateNotFound)?))
+        Ok(())
     }
 
     async fn provider_of(&self, begun: &Begun) -> Result<Provider, Error> {

@@ -23,6 +23,11 @@ pub enum SsoRefusal {
     /// The sign-in took too long.
     #[error("SAML RelayState has expired")]
     RelayStateExpired,
+    /// The sign-in belongs to another browser, or to none that shows its cookie.
+    #[error(
+        "This sign-in belongs to another browser: begin again in the one that is to be signed in, with cookies on"
+    )]
+    OtherBrowser,
     /// Nobody here trusts who sent this.
     #[error("A SAML connection has not been established with this Identity Provider")]
     IdpNotFound,
@@ -68,6 +73,7 @@ impl Fault for SsoRefusal {
             SsoRefusal::IdpExists | SsoRefusal::DomainExists => Kind::Conflict,
             SsoRefusal::RelayStateNotFound
             | SsoRefusal::RelayStateExpired
+            | SsoRefusal::OtherBrowser
             | SsoRefusal::IdpNotFound
             | SsoRefusal::IdpInitiated
             | SsoRefusal::Replayed
@@ -88,6 +94,7 @@ impl Fault for SsoRefusal {
             SsoRefusal::ProviderDisabled => "auth.sso.provider_disabled",
             SsoRefusal::RelayStateNotFound => "auth.sso.relay_state_not_found",
             SsoRefusal::RelayStateExpired => "auth.sso.relay_state_expired",
+            SsoRefusal::OtherBrowser => "auth.sso.other_browser",
             SsoRefusal::IdpNotFound => "auth.sso.idp_not_found",
             SsoRefusal::IdpInitiated => "auth.sso.idp_initiated",
             SsoRefusal::Replayed => "auth.sso.replayed",

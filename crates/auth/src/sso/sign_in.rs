@@ -29,7 +29,8 @@ pub struct Start<'a> {
 }
 
 impl Sso {
-    /// Begins a sign-in. The answer is where to send the browser.
+    /// Begins a sign-in. The answer is where to send the browser: to the provider where a verifier will prove it, else to us,
+    /// where it is bound to that browser first.
     pub async fn start(&self, start: Start<'_>) -> Result<Reply<String>, Error> {
         self.require_on()?;
         let us = self.us().await?;
@@ -70,7 +71,11 @@ impl Sso {
             flow.into(),
         ];
         tx.execute(sql::INSERT_RELAY, row).await?;
-        Ok(tx.commit(redirect.url).await?)
+        let to = match flow {
+            Some(_) => redirect.url,
+            None => self.unbound(&mut tx, relay, redirect.url).await?,
+        };
+        Ok(tx.commit(to).await?)
     }
 
     async fn wanted(&self, tx: &mut SystemTx, wanted: Wanted) -> Result<Provider, Error> {

@@ -103,9 +103,25 @@ pub(super) const REFRESH_FAILED: &str =
 pub(super) const INSERT_RELAY: &str = "insert into auth.saml_relay_states (id, sso_provider_id, request_id, redirect_to, \
      created_at, updated_at, flow_state_id) values ($1, $2, $3, $4, $5, $5, $6)";
 
+/// Locked, so that of two answers at once one finds nothing.
+pub(super) const RELAY_LOCKED: &str = "select r.id, r.sso_provider_id, r.request_id, r.redirect_to, r.created_at, r.flow_state_id, \
+     b.browser, b.parked from auth.saml_relay_states r left join palisade.saml_browsers b on b.relay_id = r.id \
+     where r.id = $1 for update of r";
+
 /// Once, whatever comes of it.
 pub(super) const TAKE_RELAY: &str = "delete from auth.saml_relay_states where id = $1 \
-     returning sso_provider_id, request_id, redirect_to, created_at, flow_state_id";
+     returning sso_provider_id, request_id, redirect_to, created_at";
+
+pub(super) const INSERT_BROWSER: &str =
+    "insert into palisade.saml_browsers (relay_id, location) values ($1, $2)";
+
+/// The first browser that comes, and no other.
+pub(super) const BIND_BROWSER: &str = "update palisade.saml_browsers b set browser = $2 from auth.saml_relay_states r \
+     where b.relay_id = $1 and r.id = b.relay_id and b.parked is null and (b.browser is null or b.browser = $2) \
+     returning b.location, r.created_at";
+
+pub(super) const PARK_RESPONSE: &str = "update palisade.saml_browsers set parked = $2 \
+     where relay_id = $1 and browser is not null and parked is null";
 
 pub(super) const FORGET_RELAYS: &str = "delete from auth.saml_relay_states where created_at < $1";
 
@@ -182,7 +198,11 @@ pub const ALL: &[&str] = &[
     OFFER_PIN,
     REFRESH_FAILED,
     INSERT_RELAY,
+    RELAY_LOCKED,
     TAKE_RELAY,
+    INSERT_BROWSER,
+    BIND_BROWSER,
+    PARK_RESPONSE,
     FORGET_RELAYS,
     TAKE_ASSERTION,
     FORGET_ASSERTIONS,

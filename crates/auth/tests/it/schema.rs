@@ -56,6 +56,7 @@ async fn callers_read_no_row_of_ours() {
             "palisade.saml_assertions",
             "palisade.saml_sessions",
             "palisade.saml_arrivals",
+            "palisade.saml_browsers",
             "palisade.oauth_requests",
             "auth.oauth_clients",
             "auth.oauth_authorizations",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::auth::Error;
-use ::auth::sso::{Arrived, Provider, Start, Wanted};
+use ::auth::sso::{Arrived, Provider, Start, Taken, Wanted};
 use http::StatusCode;
 use http::header::{ACCEPT, LOCATION};
 use serde::Deserialize;
@@ -61,17 +61,26 @@ struct Given {
     relay_state: String,
 }
 
-/// `POST saml/acs`: an application that was given the answer hands it on, as JSON.
+/// `POST saml/acs`: an application that was given the answer hands it on, as JSON. The browser's own cookie says that it is for
+/// that browser; an application that cannot show it is told where the browser has to go.
 pub fn accept(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let given: Given = ask.json()?;
-        let arrived = Arrived { response: &given.saml_response, relay_state: &given.relay_state };
+        let browser = web::csrf::browser(&ask.parts.headers);
+        let arrived = Arrived {
+            response: &given.saml_response,
+            relay_state: &given.relay_state,
+            browser: browser.as_deref(),
+        };
         let accepted = state.sso.accept(arrived, &visit(&cx, &ask)).await;
-        let landed = accepted.map_err(|turned| turned.error)?;
+        let taken = accepted.map_err(|turned| turned.error)?;
         let url = state.auth.rules().public_url.clone();
-        Ok(landed.map(|landed| match landed.grant {
-            Some(grant) => shape::signed_in(StatusCode::OK, &grant, &url),
-            None => Answer::json(&json!({ "url": landed.url })),
+        Ok(taken.map(|taken| match taken {
+            Taken::Landed(landed) => match landed.grant {
+                Some(grant) => shape::signed_in(StatusCode::OK, &grant, &url),
+                None => Answer::json(&json!({ "url": landed.url })),
+            },
+            Taken::Waits(here) => Answer::json(&json!({ "url": here })),
         }))
     })
 }

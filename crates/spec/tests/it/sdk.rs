@@ -56,7 +56,19 @@ async fn supabase_js_signs_in_through_the_identity_provider_saml_idp() {
     let files = key.told();
     let told = files.each_ref().map(|(name, path)| (*name, path.as_path()));
     let (held, printed) = clients::node_told(&palisade, "saml.mjs", &told).await;
-    check(held, &printed, 4);
+    check(held, &printed, 5);
+}
+
+/// Without PKCE, the company at another site: attack rows 28 and 88 as a browser sees them.
+#[tokio::test]
+async fn supabase_js_signs_in_through_a_company_in_a_real_browser_and_nobody_else_signs_it_in() {
+    let more = ["--server.cors.allowed_origins=*", "--auth.uri_allow_list=http://localhost:*/**"];
+    let palisade = Palisade::start("dev", &[RAISED, &more].concat()).await;
+    let key = CompanyKey::make();
+    let files = key.told();
+    let told = files.each_ref().map(|(name, path)| (*name, path.as_path()));
+    let (held, printed) = clients::node_told(&palisade, "saml_chromium.mjs", &told).await;
+    check(held, &printed, 2);
 }
 
 #[tokio::test]

@@ -275,7 +275,9 @@ fn of_sso(refusal: SsoRefusal) -> (StatusCode, &'static str) {
             (S::NOT_FOUND, "sso_provider_not_found")
         }
         SsoRefusal::ProviderDisabled => (S::NOT_FOUND, "sso_provider_disabled"),
-        SsoRefusal::RelayStateNotFound => (S::NOT_FOUND, "saml_relay_state_not_found"),
+        SsoRefusal::RelayStateNotFound | SsoRefusal::OtherBrowser => {
+            (S::NOT_FOUND, "saml_relay_state_not_found")
+        }
         SsoRefusal::RelayStateExpired => (S::UNPROCESSABLE_ENTITY, "saml_relay_state_expired"),
         SsoRefusal::IdpNotFound | SsoRefusal::IdpInitiated => (S::NOT_FOUND, "saml_idp_not_found"),
         SsoRefusal::Replayed => (S::BAD_REQUEST, "validation_failed"),

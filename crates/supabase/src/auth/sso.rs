@@ -10,21 +10,26 @@ use http::header::LOCATION;
 use http::{HeaderName, StatusCode};
 use web::{Answer, Limits, Route};
 
-use super::{State, for_admins, open, signed_in};
+use super::{State, for_admins, in_browser, open, signed_in};
 
 /// A form with one message of at most 256 KiB in base64, and its relay state.
 const FORM: Limits = Limits { body_bytes_max: 384 * 1024, duration_ms_max: 10_000 };
 
-pub(super) const ROUTES: [Route<State>; 11] = [
+pub(super) const ROUTES: [Route<State>; 13] = [
     open(Method::POST, "/sso", begin::begin)
         .limits(Limits::SMALL)
         .summary("Sends somebody to their SAML identity provider"),
+    in_browser(Method::GET, "/sso/saml/begin", begin::take_up).summary(
+        "Binds a SAML sign-in to the browser that opens this, and sends it to the identity provider",
+    ),
     open(Method::GET, "/sso/saml/metadata", begin::metadata)
         .summary("Our SAML metadata, for identity providers"),
     open(Method::POST, "/sso/saml/acs", acs::accept)
         .limits(FORM)
         .from_elsewhere()
         .summary("Takes an identity provider's answer from a browser"),
+    in_browser(Method::GET, "/sso/saml/acs", acs::resume)
+        .summary("Lets the browser in that a SAML sign-in is bound to, once its answer is here"),
     open(Method::GET, "/sso/saml/slo", logout::by_redirect)
         .summary("Takes an identity provider's logout message from a browser's redirect"),
     open(Method::POST, "/sso/saml/slo", logout::by_form)

@@ -55,10 +55,24 @@ impl World {
         World { provider: made.field("id"), app, idp, attacker, sp }
     }
 
+    /// Begins a sign-in: what an application is given to open.
+    pub async fn begun(&self) -> String {
+        let body = json!({ "provider_id": self.provider, "skip_http_redirect": true });
+        self.app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url")
+    }
+
+    /// Begins a sign-in in the browser of these tests: where the provider is asked.
+    pub async fn sent(&self) -> String {
+        opened(&self.app.stranger(), &self.begun().await, BROWSER)
+            .await
+            .expect(302)
+            .header("location")
+            .to_owned()
+    }
+
     /// Begins a sign-in and makes what the provider would say to it.
     pub async fn asked(&self) -> (Says, String) {
-        let body = json!({ "provider_id": self.provider, "skip_http_redirect": true });
-        let url = self.app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url");
+        let url = self.sent().await;
         (self.says(Some(&id_of(&request_in(&url)))), param(&url, "RelayState"))
     }
 
@@ -98,6 +112,15 @@ impl World {
     }
 }
 
+/// What the browser of these tests is known by.
+pub const BROWSER: &str = "palisade_browser=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// An address of ours, opened in the browser that has this cookie.
+pub async fn opened(client: &Client, url: &str, cookie: &str) -> Seen {
+    let path = url.find("/auth/v1/").map(|at| &url[at..]).unwrap_or_else(|| panic!("not ours: {url}"));
+    client.send(Method::GET, path, &[("cookie", cookie)], Vec::new().into()).await
+}
+
 /// A parameter of an address.
 pub fn param(url: &str, name: &str) -> String {
     let pair = url.split(['?', '&']).find_map(|pair| pair.strip_prefix(&format!("{name}=")));
@@ -115,7 +138,16 @@ pub fn id_of(xml: &str) -> String {
     xml.split_once(" ID=\"").unwrap().1.split('"').next().unwrap().to_owned()
 }
 
+/// As the provider's page does, without a cookie; where that is sent next, the browser of these tests comes by itself.
 async fn post_to(client: &Client, encoded: &str, relay: &str) -> Seen {
+    let seen = form_of(client, encoded, relay).await;
+    match seen.header("location").contains("/sso/saml/acs?flow=") {
+        true => opened(client, seen.expect(303).header("location"), BROWSER).await,
+        false => seen,
+    }
+}
+
+async fn form_of(client: &Client, encoded: &str, relay: &str) -> Seen {
     let escape = |text: &str| text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     let body = format!("SAMLResponse={}&RelayState={}", escape(encoded), escape(relay));
     let headers = [("content-type", "application/x-www-form-urlencoded")];
@@ -274,6 +306,77 @@ async fn row_54_an_assertion_is_for_us_of_now_in_answer_to_us_and_taken_once() {
     }
     assert!(world.app.audited("sso.refused").await);
     world.honest_comes_in().await;
+}
+
+/// Login CSRF: what an attacker began, and their company answered, lets nobody else's browser in; and without a browser that
+/// began there is nothing to be had at all.
+#[tokio::test]
+async fn row_88_an_answer_lets_only_the_browser_in_that_began() {
+    let world = World::new().await;
+    let victim = format!("palisade_browser={}", "v".repeat(43));
+    let app = &world.app;
+    // An application elsewhere is told an address of ours, and nothing of what the provider will be asked.
+    let begun = world.begun().await;
+    assert!(begun.contains("/auth/v1/sso/saml/begin?flow=") && !begun.contains("SAMLRequest"), "{begun}");
+    let asked = opened(&app.stranger(), &begun, BROWSER).await.expect(302).header("location").to_owned();
+    not_in("another browser takes it up", &opened(&app.stranger(), &begun, &victim).await);
+    // The attacker has the answer; the victim's browser posts it from the attacker's page, and goes where it is sent.
+    let (says, relay) = (world.says(Some(&id_of(&request_in(&asked)))), param(&asked, "RelayState"));
+    let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
+    let posted = form_of(&app.stranger(), &encoded, &relay).await.expect(303);
+    let waits = posted.header("location").to_owned();
+    assert!(waits.contains("/auth/v1/sso/saml/acs?flow=") && !waits.contains("access_token"), "{waits}");
+    for cookie in [victim.as_str(), "", "palisade_browser=", "palisade_browser"] {
+        let seen = opened(&app.stranger(), &waits, cookie).await;
+        not_in(&format!("with {cookie:?}"), &seen);
+        assert!(seen.header("location").contains("error_code=saml_relay_state_not_found"), "{cookie:?}");
+    }
+    // Two of one name: somebody else set one of them.
+    not_in("with both", &opened(&app.stranger(), &waits, &format!("{victim}; {BROWSER}")).await);
+    // An application may hand the answer on; nobody else's is taken with the victim's cookie.
+    let hand_on = async |cookie: &str, encoded: &str, relay: &str| {
+        let body = json!({ "saml_response": encoded, "relay_state": relay, "provider": "company" });
+        let headers = [("cookie", cookie), ("content-type", "application/json")];
+        let path = "/api/v1/auth/saml/acs";
+        app.stranger().send(Method::POST, path, &headers, body.to_string().into()).await
+    };
+    let (other, other_relay) = world.asked().await;
+    let other = world.idp.encoded(&other, Signed::Assertion).unwrap();
+    let refused = hand_on(&victim, &other, &other_relay).await;
+    assert!(
+        refused.status.is_client_error() && !refused.text().contains("access_token"),
+        "{}",
+        refused.text()
+    );
+    let url = hand_on("", &other, &other_relay).await.expect(200).field("url");
+    not_in("handed on without a cookie", &opened(&app.stranger(), &url, &victim).await);
+    // What an answer that no browser took up claims to answer was never asked.
+    let never = world.begun().await;
+    not_in("not taken up", &form_of(&app.stranger(), &encoded, &param(&never, "flow")).await);
+    assert!(app.audited("sso.refused").await);
+
+    // The neighbours: the browser that began comes in, each time once, and so does whoever exchanges a code.
+    let own = opened(&app.stranger(), &waits, BROWSER).await.expect(302);
+    assert!(fragment(&own, "access_token").is_some(), "{}", own.header("location"));
+    not_in("again", &opened(&app.stranger(), &waits, BROWSER).await);
+    let (says, relay) = world.asked().await;
+    let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
+    assert!(!hand_on(BROWSER, &encoded, &relay).await.expect(200).field("access_token").is_empty());
+    let verifier = "v".repeat(43);
+    let challenge = web_challenge(&verifier);
+    let body = json!({ "provider_id": world.provider, "skip_http_redirect": true, "code_challenge": challenge, "code_challenge_method": "s256" });
+    let asked = app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url");
+    let says = world.says(Some(&id_of(&request_in(&asked))));
+    let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
+    let landed = form_of(&app.stranger(), &encoded, &param(&asked, "RelayState")).await.expect(302);
+    let exchange =
+        json!({ "auth_code": param(landed.header("location"), "code"), "code_verifier": verifier });
+    app.stranger().post("/auth/v1/token?grant_type=pkce", exchange).await.expect(200);
+}
+
+fn web_challenge(verifier: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seal::sha256(verifier.as_bytes()))
 }
 
 /// The most that this process ever had in memory since the last time, in KiB.

@@ -1,16 +1,18 @@
-//! `POST /sso` and `GET /sso/saml/metadata`.
+//! `POST /sso`, the address it gives out, and `GET /sso/saml/metadata`.
 
 use std::sync::Arc;
 
-use ::auth::sso::{Start, Wanted};
+use ::auth::sso::{SsoRefusal, Start, Wanted};
 use ::auth::{Challenge, Error};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
+use uuid::Uuid;
 use web::{Answer, Ask, Cx, Handled, Reply};
 
-use super::redirect;
-use crate::auth::State;
+use super::{acs, redirect};
+use crate::auth::browser::Browser;
+use crate::auth::{State, visit};
 
 /// What auth-js and AppFlowy-Web send.
 #[derive(Deserialize)]
@@ -61,6 +63,27 @@ pub fn begin(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
             false => redirect(StatusCode::SEE_OTHER, &url),
         }))
     })
+}
+
+/// `GET /sso/saml/begin?flow=…`: what an application was given to open.
+pub fn take_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
+    Box::pin(async move {
+        let browser = Browser::of(&state, &cx, &ask);
+        let taken = match flow(&ask) {
+            Ok(flow) => state.sso.take_up(flow, &browser.value).await,
+            Err(error) => Err(error),
+        };
+        match taken {
+            Ok(to) => Ok(to.map(|to| browser.with(redirect(StatusCode::FOUND, &to)))),
+            Err(error) => acs::refused(&state, error, None, &visit(&cx, &ask)),
+        }
+    })
+}
+
+/// Which sign-in a browser comes for.
+pub(super) fn flow(ask: &Ask) -> Result<Uuid, Error> {
+    let flow = ask.query_param("flow").unwrap_or_default();
+    Uuid::try_parse(&flow).map_err(|_| SsoRefusal::RelayStateNotFound.into())
 }
 
 /// `GET /sso/saml/metadata`.

@@ -436,7 +436,9 @@ pub enum Keys {
     },
     /// Sign tokens with the next key from now on, which is published already. Nobody is signed out.
     Rotate {
-        /// The last key is in a stranger's hands: refuse at once what it and those before it signed. Clients refresh by themselves.
+        /// The last key is in a stranger's hands: refuse at once what it and those before it signed, and what auth.jwt_secret signed
+        /// where that only verifies (jwt.signing: es256). Clients refresh by themselves; tokens of programs that were signed with
+        /// auth.jwt_secret elsewhere are dead, and it is not believed again before it has another value.
         #[arg(long)]
         compromised: bool,
         /// Where the server is.

@@ -34,8 +34,17 @@ pub async fn run(what: &Keys) -> Result<Exit, Error> {
             let wanted = json!({ "compromised": compromised });
             let done = control::ask(&at.data, Method::POST, "/keys/rotate", Some(&wanted)).await?;
             say("another key signs from now on");
-            for kid in done["refused"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                say(&format!("what {kid} signed is refused"));
+            let names = |field: &str| {
+                let all = done[field].as_array().cloned().unwrap_or_default();
+                all.into_iter().filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>()
+            };
+            for name in names("refused") {
+                say(&refused(&name));
+            }
+            for name in names("believed") {
+                say(&format!(
+                    "{name} is believed still: another program signs with it. If it is lost too, give it another value, here and there"
+                ));
             }
             Ok(Exit::Success)
         }
@@ -44,6 +53,16 @@ pub async fn run(what: &Keys) -> Result<Exit, Error> {
             say(&format!("{id} is refused from now on"));
             Ok(Exit::Success)
         }
+    }
+}
+
+/// A shared secret is named by its setting; it does not change by itself.
+fn refused(name: &str) -> String {
+    match name.starts_with("auth.") {
+        true => format!(
+            "what {name} signed is refused, and it is not believed again: take it out of the settings, or give it another value"
+        ),
+        false => format!("what {name} signed is refused"),
     }
 }
 

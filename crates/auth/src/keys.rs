@@ -144,6 +144,52 @@ impl Signing {
     }
 }
 
+impl Signing {
+    /// What the shared secret is known by where it must not be kept.
+    fn fingerprint(&self, root: &RootKey) -> Option<Vec<u8>> {
+        let key = root.derive("auth: lost signing secrets");
+        let mac =
+            |secret: &Secret<String>| seal::keyed_mac(key.expose(), secret.expose().as_bytes()).to_vec();
+        self.shared.as_ref().map(mac)
+    }
+
+    /// A shared secret that only verifies is believed no more, also after the next start: whoever had a key of ours may have that
+    /// too, and with it signs as anybody. Says whether there was one.
+    pub async fn lose(&self, tx: &mut pg::SystemTx, root: &RootKey, clock: &Clock) -> Result<bool, Error> {
+        let Some(fingerprint) = self.fingerprint(root) else { return Ok(false) };
+        Ok(tx.execute(sql::LOSE_SECRET, [fingerprint.as_slice().into(), clock.now().into()]).await? > 0)
+    }
+
+    /// Settings whose secrets somebody else signs with, and that only they can change.
+    pub fn believed_of_others(&self) -> Option<&'static str> {
+        self.application.as_ref().map(|_| APPLICATION_SECRET.definition.name)
+    }
+
+    /// The shared secret, unless it was lost. Where it would sign, there is no start.
+    async fn still_shared(&self, tx: &mut pg::SystemTx, root: &RootKey) -> Result<Option<SigningKey>, Error> {
+        let Some(fingerprint) = self.fingerprint(root) else { return Ok(None) };
+        let is_lost = !tx.query(sql::LOST_SECRET, [fingerprint.as_slice().into()]).await?.is_empty();
+        match (is_lost, self.es256) {
+            (true, true) => Ok(None),
+            (true, false) => Err(Error::Unsafe {
+                what: "auth.jwt_secret was given up with `palisade keys rotate --compromised`, and jwt.signing: hs256 would sign with it",
+                fix: "give it another value (openssl rand -base64 48), or leave both out",
+            }),
+            (false, _) => {
+                Ok(self.shared.as_ref().map(|secret| SigningKey::hs256(secret.expose().as_bytes())))
+            }
+        }
+    }
+}
+
+/// What became of the keys before.
+pub struct Replaced {
+    /// What these signed is refused from now on: keys by their names, a shared secret by its setting.
+    pub refused: Vec<String>,
+    /// Settings whose secrets are believed still, because they are somebody else's.
+    pub believed: Vec<&'static str>,
+}
+
 /// Words that stand in documentation, examples and demos, where everybody can read them.
 const KNOWN: &[&str] = &[
     "super-secret-jwt-token",
@@ -229,7 +275,7 @@ pub(crate) async fn load(pg: &Pg, root: &RootKey, signing: &Signing, clock: &Clo
             active = Some(key);
         }
     }
-    let shared = signing.shared.as_ref().map(|secret| SigningKey::hs256(secret.expose().as_bytes()));
+    let shared = signing.still_shared(&mut tx, root).await?;
     if let Some(shared) = &shared {
         ring.add(shared.verify_key().clone());
     }

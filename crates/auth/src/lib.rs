@@ -52,7 +52,7 @@ pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
 pub use hooks::{Hook, HookError, SendByHook};
 pub use identify::{Credentials, Identified};
 pub use key_list::KeyInfo;
-pub use keys::{DefaultKeys, KeyKind, check_settings};
+pub use keys::{DefaultKeys, KeyKind, Replaced, check_settings};
 pub use links::{Again, Along, Generated, LinkWanted, Purpose, Reset, SendLink, Shown, Verified};
 pub use lockout::{DEVICE_COOKIE, DeviceToken};
 pub use mfa::settings::SETTINGS as MFA_SETTINGS;
@@ -194,6 +194,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 74,
         name: "saml_browsers",
         sql: include_str!("../migrations/0074_saml_browsers.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 75,
+        name: "lost_secrets",
+        sql: include_str!("../migrations/0075_lost_secrets.sql"),
     },
 ];
 
@@ -430,17 +436,18 @@ impl Auth {
     }
 
     /// The next signing key signs from now on. Where the last ones are in a stranger's hands, what they signed is refused at once,
-    /// also by nodes that knew it; nobody is signed out by that, because refresh tokens are not signed by them. Says which.
+    /// also by nodes that knew it, and so is what a shared secret signed that was kept for verification; nobody is signed out by
+    /// that, because refresh tokens are not signed by them.
     pub async fn replace_signing_keys(
         &self,
         compromised: bool,
         visit: &Visit,
-    ) -> Result<pg::Reply<Vec<String>>, Error> {
+    ) -> Result<pg::Reply<Replaced>, Error> {
         self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Keys).await?;
         keys::rotate(&mut tx, &self.0.signing, &self.0.root, &self.0.clock).await?;
         events::record(&mut tx, self, visit, events::Happening::SigningKeysRotated).await?;
-        let mut refused = Vec::new();
+        let (mut refused, mut believed) = (Vec::new(), Vec::new());
         if compromised {
             for row in tx.query(sql::LOAD_SIGNING_KEYS, []).await?.iter() {
                 if row.get::<String>("state")? == "verify_only" {
@@ -452,8 +459,14 @@ impl Auth {
                 tx.execute(sql::CHANGE_SIGNING_KEYS, params).await?;
                 events::record(&mut tx, self, visit, events::Happening::SigningKeyRetired { kid }).await?;
             }
+            if self.0.signing.lose(&mut tx, &self.0.root, &self.0.clock).await? {
+                let kid = settings::JWT_SECRET.definition.name;
+                events::record(&mut tx, self, visit, events::Happening::SigningKeyRetired { kid }).await?;
+                refused.push(kid.to_owned());
+            }
+            believed.extend(self.0.signing.believed_of_others());
         }
-        Ok(self.commit_keys(tx).await?.map(|()| refused))
+        Ok(self.commit_keys(tx).await?.map(|()| Replaced { refused, believed }))
     }
 
     /// An API key is refused from now on, in both its forms.

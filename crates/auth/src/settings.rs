@@ -82,7 +82,7 @@ pub static JWT_SECRET: Setting<Option<Secret<String>>> = Setting::unset("auth.jw
         Alias::same("GOTRUE_JWT_SECRET", Guide::Other),
         Alias::same("JWT_SECRET", Guide::Fluxbase),
     ])
-    .changes("access tokens are signed with it (HS256), unless jwt.signing is es256, which keeps it for verification only")
+    .changes("access tokens are signed with it (HS256), unless jwt.signing is es256, which keeps it for verification only, until `palisade keys rotate --compromised`")
     .proven_by(&[116, 117]);
 
 /// How access tokens are signed.

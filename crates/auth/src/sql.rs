@@ -256,6 +256,11 @@ pub(crate) const INSERT_SIGNING_KEY: &str = "insert into palisade.signing_keys (
 
 pub(crate) const CHANGE_SIGNING_KEYS: &str = "update palisade.signing_keys set state = $2, changed_at = $3 where state = $1 and ($4::text is null or kid = $4)";
 
+pub(crate) const LOSE_SECRET: &str =
+    "insert into palisade.lost_secrets (fingerprint, lost_at) values ($1, $2) on conflict do nothing";
+
+pub(crate) const LOST_SECRET: &str = "select 1 as one from palisade.lost_secrets where fingerprint = $1";
+
 pub(crate) const LOAD_API_KEYS: &str = "select id, kind, hash, scope, expires_at, addresses, bait from palisade.api_keys where revoked_at is null";
 
 pub(crate) const INSERT_API_KEY: &str = "insert into palisade.api_keys (id, kind, name, hash, scope, created_at, expires_at) \
@@ -394,6 +399,8 @@ pub const ALL: &[&str] = &[
     LOAD_SIGNING_KEYS,
     INSERT_SIGNING_KEY,
     CHANGE_SIGNING_KEYS,
+    LOSE_SECRET,
+    LOST_SECRET,
     LOAD_API_KEYS,
     LIST_API_KEYS,
     INSERT_API_KEY,

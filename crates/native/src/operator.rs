@@ -259,8 +259,10 @@ struct Rotation {
 fn keys_rotate(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let Rotation { compromised } = ask.json()?;
-        let refused = state.auth.replace_signing_keys(compromised, &visit(&cx)).await?;
-        Ok(refused.map(|refused| Answer::json(&json!({ "refused": refused }))))
+        let replaced = state.auth.replace_signing_keys(compromised, &visit(&cx)).await?;
+        Ok(replaced.map(|auth::Replaced { refused, believed }| {
+            Answer::json(&json!({ "refused": refused, "believed": believed }))
+        }))
     })
 }
 

@@ -79,6 +79,40 @@ async fn key_material_is_sealed_in_the_database() {
     assert!(text.contains("\\x"));
 }
 
+/// Attack row 42: also after the next start, and until it has another value.
+#[tokio::test]
+async fn a_shared_secret_that_was_given_up_is_never_believed_again() {
+    const LOST: &str = "kH7fD2mQ9xR4tW8zB1nV6pL3sJ5gA0cE";
+    const OTHER: &str = "zQ4vN8cJ1tY6wK3hS9dF2xG5mB7rP0aL";
+    let verifying =
+        |secret: &str| Settings::default().with("auth.jwt_secret", secret).with("jwt.signing", "es256");
+    let world = World::with(verifying(LOST), Profile::Dev).await;
+    let node = world.another_node().await;
+    let claims = serde_json::json!({ "role": "service_role", "exp": 4_102_444_800_i64 });
+    let signed =
+        |secret: &str| seal::SigningKey::hs256(secret.as_bytes()).sign(claims.as_object().unwrap()).unwrap();
+    assert!(bearer(&node, &signed(LOST)).await.is_ok());
+    let replaced = world.auth.replace_signing_keys(true, &world.visit()).await.unwrap().into_inner();
+    assert!(replaced.refused.iter().any(|name| name == "auth.jwt_secret"), "{:?}", replaced.refused);
+    assert!(matches!(world.bearer(&signed(LOST)).await, Err(Error::BadToken(_))));
+    let refused = testkit::eventually(async || bearer(&node, &signed(LOST)).await.err()).await;
+    assert!(matches!(refused, Error::BadToken(_)));
+    let start = async |settings: Settings| {
+        open(&world.db, &world.audit, &world.root, settings, Profile::Dev, world.clock.clock()).await
+    };
+    let again = start(verifying(LOST)).await.unwrap();
+    assert!(bearer(&again, &signed(LOST)).await.is_err());
+    let changed = start(verifying(OTHER)).await.unwrap();
+    assert!(bearer(&changed, &signed(OTHER)).await.is_ok() && bearer(&changed, &signed(LOST)).await.is_err());
+    // Nor does it sign.
+    let signing = Settings::default().with("auth.jwt_secret", LOST);
+    assert!(matches!(start(signing).await, Err(Error::Unsafe { .. })));
+    // The secret itself is not kept.
+    let kept = "select coalesce(string_agg(l::text, ''), '') from palisade.lost_secrets l";
+    let kept: String = world.db.admin().await.query_one(kept, &[]).await.unwrap().get(0);
+    assert!(!kept.is_empty() && !kept.contains(&hex::encode(seal::sha256(LOST.as_bytes()))));
+}
+
 /// Attack row 45.
 #[tokio::test]
 async fn row_45_an_instance_with_a_demo_secret_does_not_start() {

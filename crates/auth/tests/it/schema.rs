@@ -57,6 +57,7 @@ async fn callers_read_no_row_of_ours() {
             "palisade.saml_sessions",
             "palisade.saml_arrivals",
             "palisade.saml_browsers",
+            "palisade.lost_secrets",
             "palisade.oauth_requests",
             "auth.oauth_clients",
             "auth.oauth_authorizations",

@@ -403,6 +403,45 @@ async fn row_42_a_shared_secret_that_signs_is_not_said_to_be_changed() {
     assert_let_in(&app, "as before", &ann.access_token).await;
 }
 
+/// A shared secret from before that only verifies is one of the last keys: whoever has it is anybody.
+#[tokio::test]
+async fn row_42_a_shared_secret_that_only_verifies_is_given_up_with_the_lost_key() {
+    const SECRET: &str = "kH7fD2mQ9xR4tW8zB1nV6pL3sJ5gA0cE";
+    let app =
+        with_notes(TestApp::builder().with("auth.jwt_secret", SECRET).with("jwt.signing", "es256")).await;
+    let ann = app.person("ann").await;
+    let claims = decode(ann.access_token.split('.').nth(1).unwrap());
+    let forged = spec::hs256(SECRET.as_bytes(), &claims);
+    let program = json!({ "role": "service_role", "exp": 4_102_444_800_i64 });
+    let program = spec::hs256(SECRET.as_bytes(), &program);
+    let users = async |token: &str| {
+        let client = app.stranger().with("authorization", &format!("Bearer {token}"));
+        client.get("/auth/v1/admin/users").await.status.as_u16()
+    };
+    let rotate = async |compromised: bool| {
+        let wanted = json!({ "compromised": compromised });
+        app::control::ask(app.data(), http::Method::POST, "/keys/rotate", Some(&wanted)).await.unwrap()
+    };
+    // Kept for verification, it is believed, also when the next key signs.
+    assert_let_in(&app, "signed with it", &forged).await;
+    assert_eq!(rotate(false).await, json!({ "refused": [], "believed": [] }));
+    assert_let_in(&app, "still", &forged).await;
+    assert_eq!(users(&program).await, 200);
+    let refused = rotate(true).await["refused"].clone();
+    assert!(refused.as_array().unwrap().contains(&json!("auth.jwt_secret")), "{refused}");
+    assert_refused(&app, "signed with it", &forged).await;
+    assert_eq!(users(&program).await, 403);
+    let told = audit::Filter { event: Some("key.signing_revoked".to_owned()), ..audit::Filter::default() };
+    app.running.services.audit.settle().await.unwrap();
+    let told = app.running.services.audit.find(&told, None, 50).await.unwrap();
+    assert!(told.iter().any(|entry| entry.body.contains("key:auth.jwt_secret")), "{} entries", told.len());
+    // It is told once, and nobody is signed out.
+    assert!(!rotate(true).await["refused"].as_array().unwrap().contains(&json!("auth.jwt_secret")));
+    let body = json!({ "refresh_token": ann.refresh_token });
+    let next = app.stranger().post("/auth/v1/token?grant_type=refresh_token", body).await.expect(200);
+    assert_let_in(&app, "refreshed", &next.field("access_token")).await;
+}
+
 #[tokio::test]
 async fn row_42_an_expired_token_is_refused_and_its_successor_is_not() {
     let app = app_with_notes().await;

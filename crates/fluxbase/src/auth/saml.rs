@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use web::{Answer, Ask, Cx, Handled, Reply};
 
-use super::{State, person, shape, visit};
+use super::{State, links, person, visit};
 
 /// What a provider is called: in the settings, by administrators, or by its id.
 pub fn name(provider: &Provider) -> String {
@@ -77,7 +77,7 @@ pub fn accept(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let url = state.auth.rules().public_url.clone();
         Ok(taken.map(|taken| match taken {
             Taken::Landed(landed) => match landed.grant {
-                Some(grant) => shape::signed_in(StatusCode::OK, &grant, &url),
+                Some(grant) => links::arrived(&grant, &url),
                 None => Answer::json(&json!({ "url": landed.url })),
             },
             Taken::Waits(here) => Answer::json(&json!({ "url": here })),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::RelationId;
+use super::{Relation, RelationId};
 
 /// `pg_proc.provolatile`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +100,11 @@ impl Function {
     /// Whether it is one value, not a set and not a row.
     pub fn is_single_scalar(&self) -> bool {
         !self.set && !matches!(self.returns, Returns::Row { .. })
+    }
+
+    /// Whether it is a computed field: one value of one row of the relation.
+    pub(super) fn is_field_of(&self, relation: &Relation) -> bool {
+        matches!(self.parameters.as_slice(), [only] if only.type_oid == relation.row_type) && !self.set
     }
 
     /// Whether at most one row comes out.

@@ -177,21 +177,20 @@ impl Catalog {
 
     /// The result type of a function of one row of `relation`, when there is one by this name.
     pub fn computed_field(&self, relation: &Relation, name: &str) -> Option<&Function> {
-        let takes_row = |function: &&Function| {
-            matches!(function.parameters.as_slice(), [only] if only.type_oid == relation.row_type)
-                && !function.set
-        };
         self.functions
             .iter()
             .filter(|((_, found), _)| &**found == name)
             .flat_map(|(_, all)| all)
-            .find(takes_row)
+            .find(|function| function.is_field_of(relation))
     }
 
-    /// Whether a name that is no column would call a function that is not served.
+    /// Whether a name that is no column would call a function that is not served. One that is served saves it only beside the
+    /// relation, where PostgreSQL looks first: of the same name elsewhere it might take the other.
     pub(crate) fn is_closed_field(&self, relation: Option<&Relation>, name: &str) -> bool {
-        self.closed_fields.contains(name)
-            && relation.is_none_or(|relation| self.computed_field(relation, name).is_none())
+        let is_shadowed = |relation: &Relation| {
+            self.functions(&relation.schema, name).iter().any(|function| function.is_field_of(relation))
+        };
+        self.closed_fields.contains(name) && !relation.is_some_and(is_shadowed)
     }
 
     /// The schemas that are served, the default one first.

@@ -98,6 +98,9 @@ pub mod oid {
     pub const TSVECTOR: u32 = 3614;
     /// `anyelement`
     pub const ANYELEMENT: u32 = 2283;
+    /// `regproc`, `regprocedure`, `regoper`, `regoperator`, `regclass`, `regtype`, `regrole`, `regnamespace`, `regconfig`,
+    /// `regdictionary`, `regcollation`: a number becomes the name of what has it in PostgreSQL's catalogs, whoever asks.
+    pub const NAMES_OF_NUMBERS: [u32; 11] = [24, 2202, 2203, 2204, 2205, 2206, 4096, 4089, 3734, 3769, 4191];
 }
 
 /// How a result column of this type becomes JSON. The server sends a domain as the type under it.
@@ -192,8 +195,15 @@ impl Types {
     }
 
     /// The type a cast means: SQL's own names first, then names in `schemas` in order, then `pg_catalog`. Words are
-    /// folded to lower case as SQL does with names without quotes.
+    /// folded to lower case as SQL does with names without quotes. Types that make names of numbers are none.
     pub fn for_cast(&self, words: &str, schemas: &[&str]) -> Option<&Type> {
+        let names = |found: u32| oid::NAMES_OF_NUMBERS.contains(&found);
+        self.found(words, schemas).filter(|found| {
+            !names(self.base(found.oid)) && !found.element.is_some_and(|of| names(self.base(of)))
+        })
+    }
+
+    fn found(&self, words: &str, schemas: &[&str]) -> Option<&Type> {
         let folded = words.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         if let Some(name) = sql_name(&folded) {
             return self.named("pg_catalog", name);

@@ -16,6 +16,9 @@ use super::{
     ColumnValue, Condition, Embedded, Item, Lifted, Node, Order, Output, Pair, Qualified, Source, Value, link,
 };
 
+/// The longest name that PostgreSQL does not cut.
+const NAME_BYTES: usize = 63;
+
 /// What is known of the columns of a source.
 #[derive(Clone)]
 pub(super) struct Columns<'a> {
@@ -195,18 +198,15 @@ impl<'a> Planner<'a> {
     }
 
     /// PostgreSQL would take a name that is no column for a call with the row. Of a function that is not served it is told what
-    /// PostgreSQL says of a name that is nothing.
+    /// PostgreSQL says of a name that is nothing. A name that PostgreSQL would read as another is none either: cut, it could be
+    /// that of such a function.
     fn require_open(&self, columns: &Columns<'a>, name: &str) -> Result<(), Error> {
-        if columns.type_of(name).is_some() || !self.catalog.is_closed_field(columns.relation, name) {
-            return Ok(());
+        let closed = || !is_read_as_written(name) || self.catalog.is_closed_field(columns.relation, name);
+        if columns.type_of(name).is_some() || !closed() {
+            Ok(())
+        } else {
+            Err(no_column(&columns.name, name))
         }
-        let said = pg::DbError {
-            sqlstate: "42703".to_owned(),
-            severity: "ERROR".to_owned(),
-            message: format!("column {}.{name} does not exist", columns.name),
-            ..pg::DbError::default()
-        };
-        Err(Error::Database(pg::Error::Database(Box::new(said))))
     }
 
     fn field(&self, columns: &Columns<'a>, field: &SelectField) -> Result<Item, Error> {
@@ -422,6 +422,10 @@ impl<'a> Planner<'a> {
                 target: relation.clone(),
             });
         }
+        // Its rows are a record here: a name that it does not give would call whatever function takes any record.
+        if !embed.gives(&term.field.name) {
+            return Err(no_column(&embed.alias, &term.field.name));
+        }
         let value = ColumnValue {
             path: term.field.path.clone(),
             to_jsonb: true,
@@ -451,6 +455,22 @@ fn is_one_row(node: &Node, columns: &Columns<'_>) -> bool {
     is_table && !relation.primary_key.is_empty() && relation.primary_key.iter().all(is_fixed)
 }
 
+/// Whether PostgreSQL takes a quoted name for itself: it cuts longer ones, and a NUL does not reach it.
+fn is_read_as_written(name: &str) -> bool {
+    name.len() <= NAME_BYTES && !name.contains('\0')
+}
+
+/// As PostgreSQL says it.
+fn no_column(of: &str, name: &str) -> Error {
+    let said = pg::DbError {
+        sqlstate: "42703".to_owned(),
+        severity: "ERROR".to_owned(),
+        message: format!("column {of}.{name} does not exist"),
+        ..pg::DbError::default()
+    };
+    Error::Database(pg::Error::Database(Box::new(said)))
+}
+
 struct Joined {
     source: Source,
     alias: String,
@@ -458,6 +478,21 @@ struct Joined {
     junction: Option<(Qualified, String)>,
     needs: Vec<Arc<str>>,
     needs_row: bool,
+}
+
+impl Embedded {
+    /// Whether its rows have a value of this name.
+    fn gives(&self, name: &str) -> bool {
+        self.node.items.iter().any(|item| match item {
+            Item::Value(output) => output.name == name,
+            Item::Embed(at) => self.node.embeds.get(*at).is_some_and(|inner| inner.label == name),
+            Item::Spread(at) => {
+                let lifted = self.node.embeds.get(*at).and_then(|inner| inner.spread.as_ref());
+                lifted.into_iter().flatten().any(|one| one.name == name)
+            }
+            Item::Star => false,
+        })
+    }
 }
 
 impl ColumnValue {

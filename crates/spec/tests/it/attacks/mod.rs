@@ -5,6 +5,7 @@ mod canaries;
 mod changes;
 mod changes_late;
 mod channels;
+mod columns;
 mod csrf;
 mod downgrade;
 mod edge;

@@ -6,7 +6,7 @@ use spec::{Client, Person, TestApp};
 use crate::features::policies::palisade;
 
 /// A table of notes that belong to people, with a column nobody is granted, and one note each.
-async fn notes(app: &TestApp) -> (Person, Person) {
+pub(super) async fn notes(app: &TestApp) -> (Person, Person) {
     app.owner(
         "create table public.notes (id bigint generated always as identity primary key, user_id uuid not null default auth.uid() references auth.users,
            body text, extra jsonb default '{}', secret text default 's3cret', hidden jsonb default '{\"k\": \"s3cret\"}');

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use web::{Answer, Ask, Cx, Guard, Handled, Limits, Reply, Route};
 
 use crate::tables::error::Error;
-use crate::tables::{Refused, Tables, setup, whole_row};
+use crate::tables::{Refused, Tables, replayed, setup, whole_row};
 
 const ROUTES: [Route<Tables>; 2] = [
     Route::new(Method::GET, "/procedures", Guard::Key, procedures)
@@ -94,10 +94,18 @@ struct Invocation<'a> {
 
 /// `POST {namespace}/{name}` with `{params}`.
 fn invoke(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
-    Box::pin(async move { call(&state, &cx, &ask).await.map_err(|error| refused(error, &cx)) })
+    Box::pin(async move {
+        let repeat = web::repeat::read(&cx, &ask)?;
+        call(&state, &cx, &ask, repeat).await.map_err(|error| refused(error, &cx))
+    })
 }
 
-async fn call(state: &Tables, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Error> {
+async fn call(
+    state: &Tables,
+    cx: &Cx,
+    ask: &Ask,
+    repeat: Option<base::Repeat>,
+) -> Result<Reply<Answer>, Error> {
     let body = if ask.body.is_empty() { &b"{}"[..] } else { &ask.body };
     let wrong = |_| Error::Invalid("The body must be a JSON object with params".to_owned());
     let asked: Invocation<'_> = serde_json::from_slice(body).map_err(wrong)?;
@@ -122,7 +130,7 @@ async fn call(state: &Tables, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Error
         },
         read_only: false,
         level: whole_row(),
-        terms: Terms::default(),
+        terms: Terms { repeat, ..Terms::default() },
     };
     let begun = cx.clock.now();
     let setup = setup(&catalog, ask);
@@ -139,7 +147,8 @@ async fn call(state: &Tables, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Error
         );
         // The call is over, whatever it did.
         let body = state.data.hold_written(body.into());
-        Ok(Answer::bytes(StatusCode::OK, Some(HeaderValue::from_static("application/json")), body))
+        let answer = Answer::bytes(StatusCode::OK, Some(HeaderValue::from_static("application/json")), body);
+        Ok(replayed(answer, outcome.replayed))
     })
 }
 

@@ -22,7 +22,7 @@ use pg::Setup;
 use web::{Ask, Guard, Limits, Route};
 
 pub use error::Refused;
-pub(crate) use rows::whole_row;
+pub(crate) use rows::{replayed, whole_row};
 
 /// What the handlers work with.
 pub struct Tables {

@@ -246,7 +246,7 @@ pub(super) fn refused(catalog: &Catalog, ask: &MutateAsk, error: data::Error) ->
 }
 
 /// An answer says when it was given before.
-pub(super) fn replayed(answer: Answer, again: bool) -> Answer {
+pub(crate) fn replayed(answer: Answer, again: bool) -> Answer {
     if again { answer.with(HeaderName::from_static(web::repeat::REPLAYED), "true") } else { answer }
 }
 

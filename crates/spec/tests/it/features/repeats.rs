@@ -295,3 +295,178 @@ async fn fluxbases_writes_are_done_once_too() {
     }
     assert_eq!(count(&ann).await, 0);
 }
+
+/// A way to write: method, path, type of the body and body; the same with another body or, where there is none, another row.
+type Way = (Method, &'static str, &'static str, String);
+
+/// Every way to write there is, each with another request like it.
+fn ways(owner: &str) -> Vec<[Way; 2]> {
+    const JSON: &str = "application/json";
+    let way =
+        |method: &Method, path: &'static str, body: Value| (method.clone(), path, JSON, body.to_string());
+    let pair = |method: Method, path: &'static str, one: Value, other: Value| {
+        [way(&method, path, one), way(&method, path, other)]
+    };
+    let item = |id: u32, item: &str| json!({ "id": id, "item": item });
+    let whole = |n: u32| json!({ "id": 5, "item": "p", "n": n, "owner": owner });
+    let (rest, fluxbase) = ("/rest/v1/items", "/api/v1/tables/items");
+    let mut all = vec![
+        pair(Method::POST, rest, item(1, "a"), item(1, "b")),
+        pair(Method::POST, rest, json!([item(2, "a"), item(3, "a")]), json!([item(2, "a")])),
+        pair(Method::POST, "/rest/v1/items?on_conflict=id", item(1, "c"), item(1, "d")),
+        pair(Method::PUT, "/rest/v1/items?id=eq.5", whole(1), whole(2)),
+        pair(Method::PATCH, "/rest/v1/items?id=eq.1", json!({ "n": 5 }), json!({ "n": 6 })),
+        pair(Method::POST, "/rest/v1/rpc/put_item", item(20, "r"), item(21, "r")),
+        pair(Method::POST, fluxbase, item(30, "f"), item(31, "f")),
+        pair(Method::POST, "/api/v1/tables/public/items", json!([item(32, "f")]), json!([item(33, "f")])),
+        pair(Method::POST, "/api/v1/tables/items?on_conflict=id", item(30, "g"), item(30, "h")),
+        pair(Method::PATCH, "/api/v1/tables/items?id=eq.30", json!({ "n": 5 }), json!({ "n": 6 })),
+        pair(Method::PATCH, "/api/v1/tables/items/30", json!({ "n": 7 }), json!({ "n": 8 })),
+        pair(Method::PUT, "/api/v1/tables/items/30", json!({ "n": 9 }), json!({ "n": 10 })),
+        pair(Method::PUT, "/api/v1/tables/public/items/30", json!({ "n": 11 }), json!({ "n": 12 })),
+        pair(
+            Method::POST,
+            "/api/v1/rpc/default/put_item",
+            json!({ "params": item(40, "r") }),
+            json!({ "params": item(41, "r") }),
+        ),
+    ];
+    let csv = |id: u32| (Method::POST, rest, "text/csv", format!("id,item\n{id},a\n"));
+    all.push([csv(6), csv(7)]);
+    let gone = |paths: [&'static str; 2]| paths.map(|path| way(&Method::DELETE, path, Value::Null));
+    all.push(gone(["/rest/v1/items?id=eq.2", "/rest/v1/items?id=eq.3"]));
+    all.push(gone(["/api/v1/tables/items?id=eq.32", "/api/v1/tables/items?id=eq.33"]));
+    all.push(gone(["/api/v1/tables/items/40", "/api/v1/tables/items/20"]));
+    all.push(gone(["/api/v1/tables/public/items/6", "/api/v1/tables/public/items/5"]));
+    for (path, one, other) in [
+        (
+            "/graphql/v1",
+            "insertIntoitemsCollection(objects: [{ id: 50, item: \"g\" }]) { records { id } }",
+            "insertIntoitemsCollection(objects: [{ id: 51, item: \"g\" }]) { records { id } }",
+        ),
+        (
+            "/graphql/v1",
+            "updateitemsCollection(set: { n: 3 }, filter: { id: { eq: 50 } }) { affectedCount }",
+            "updateitemsCollection(set: { n: 4 }, filter: { id: { eq: 50 } }) { affectedCount }",
+        ),
+        (
+            "/graphql/v1",
+            "deleteFromitemsCollection(filter: { id: { eq: 50 } }) { affectedCount }",
+            "deleteFromitemsCollection(filter: { id: { eq: 1 } }) { affectedCount }",
+        ),
+        (
+            "/api/v1/graphql",
+            "insertItems(data: { id: 60, item: \"g\" }) { id }",
+            "insertItems(data: { id: 61, item: \"g\" }) { id }",
+        ),
+        (
+            "/api/v1/graphql",
+            "updateItems(id: 60, data: { n: 3 }) { id n }",
+            "updateItems(id: 60, data: { n: 4 }) { id n }",
+        ),
+        ("/api/v1/graphql", "deleteItems(id: 60) { id }", "deleteItems(id: 1) { id }"),
+    ] {
+        let query = |text: &str| json!({ "query": format!("mutation {{ {text} }}") });
+        all.push(pair(Method::POST, path, query(one), query(other)));
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_way_to_write_is_done_once_for_each_person_and_refused_with_another_request() {
+    let app = TestApp::builder().unlimited().start().await;
+    // Whatever is carried out leaves a line, if it changed no row at all.
+    app.owner(
+        "create table public.items (id int primary key, owner uuid not null default auth.uid(), item text not null, n int not null default 1);
+         create policy own on public.items to authenticated using (owner = (select auth.uid())) with check (owner = (select auth.uid()));
+         create schema hidden; create table hidden.done (at bigint generated always as identity);
+         create function hidden.note() returns trigger language plpgsql security definer set search_path = '' as
+           $$ begin insert into hidden.done default values; return null; end $$;
+         create trigger note after insert or update or delete on public.items for each statement execute function hidden.note();
+         create function public.put_item(id int, item text) returns int language sql as 'insert into public.items (id, item) values ($1, $2) returning id'",
+    )
+    .await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let admin = app.database.admin().await;
+    let done =
+        async || -> i64 { admin.query_one("select count(*) from hidden.done", &[]).await.unwrap().get(0) };
+    let sent = async |who: &Client, key: &str, (method, path, kind, body): &Way| {
+        let headers = [
+            ("idempotency-key", key),
+            ("prefer", "return=representation,resolution=merge-duplicates"),
+            ("content-type", kind),
+        ];
+        who.send(method.clone(), path, &headers, body.clone().into()).await
+    };
+    for (at, [way, other]) in ways(&ann.id).iter().enumerate() {
+        let key = format!("way-{at}");
+        let before = done().await;
+        let first = sent(&ann.client, &key, way).await;
+        assert!(
+            first.status.is_success() && !first.text().contains("\"errors\""),
+            "{way:?}: {}",
+            first.text()
+        );
+        let once = done().await;
+        assert!(once > before, "{way:?} was not done: {}", first.text());
+        assert_eq!(first.header("idempotent-replayed"), "", "{way:?}");
+
+        let again = sent(&ann.client, &key, way).await;
+        assert_eq!(again.status, first.status, "{way:?}: {}", again.text());
+        if way.1.starts_with("/api/v1/rpc") {
+            // The name of the call is that of the request.
+            assert_eq!(again.value()["result"], first.value()["result"], "{way:?}");
+        } else {
+            assert_eq!(again.text(), first.text(), "{way:?}");
+        }
+        let is_graphql = way.1.contains("graphql");
+        assert!(is_graphql || again.header("idempotent-replayed") == "true", "{way:?}");
+
+        let refused = sent(&ann.client, &key, other).await;
+        assert!(refused.text().contains("data.idempotency.other_request"), "{other:?}: {}", refused.text());
+        assert!(is_graphql || refused.status == 422, "{other:?}: {}", refused.status);
+        assert_eq!(done().await, once, "{way:?} was done twice");
+
+        // Whatever becomes of it, somebody else's is their own.
+        let his = sent(&bob.client, &key, way).await;
+        assert!(his.header("idempotent-replayed").is_empty(), "{way:?}");
+        assert!(
+            !his.text().contains(&ann.id) && !his.text().contains("other_request"),
+            "{way:?}: {}",
+            his.text()
+        );
+        if way.0 == Method::PATCH && way.1.contains('?') {
+            assert_eq!(his.value(), json!([]), "{way:?}");
+        }
+    }
+}
+
+/// Concurrent twins of a function of each dialect, and of a mutation: one of them does it.
+#[tokio::test]
+async fn twenty_at_once_of_every_dialect_do_it_once() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(ORDERS).await;
+    let ann = app.person("ann").await.client;
+    let mutation = json!({ "query": "mutation { insertIntoordersCollection(objects: [{ item: \"g\" }]) { records { id } } }" });
+    for (at, (path, body)) in [
+        ("/rest/v1/rpc/place", json!({ "item": "tea" })),
+        ("/api/v1/rpc/default/place", json!({ "params": { "item": "tea" } })),
+        ("/api/v1/tables/orders", json!({ "item": "tea" })),
+        ("/graphql/v1", mutation),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut sent = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let (sender, body) = (keyed(&ann, &format!("twins-{at}")), body.clone());
+            sent.spawn(async move { sender.post(path, body).await });
+        }
+        let seen = sent.join_all().await;
+        assert_eq!(count(&ann).await, at + 1, "{path}");
+        for one in seen {
+            let running = one.text().contains("data.idempotency.running");
+            assert!(running || one.status.is_success(), "{path}: {} {}", one.status, one.text());
+        }
+    }
+}

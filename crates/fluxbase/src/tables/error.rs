@@ -240,6 +240,12 @@ impl Refused {
             "42703" | "42804" | "42883" | "42803" | "42P10" => (S::BAD_REQUEST, "INVALID_INPUT"),
             "25006" => (S::METHOD_NOT_ALLOWED, "INVALID_INPUT"),
             code if code.starts_with("22") || code.starts_with("23") => (S::BAD_REQUEST, "INVALID_INPUT"),
+            // A policy that asks itself for ever is the owner's mistake.
+            "42P17" => return None,
+            // Rows of one upsert that meet each other, a column that only the database fills, a cast or a feature there is not.
+            code if ["0A", "21", "42"].iter().any(|class| code.starts_with(class)) => {
+                (S::BAD_REQUEST, "INVALID_INPUT")
+            }
             code if code.starts_with("P0") => (S::BAD_REQUEST, "VALIDATION_FAILED"),
             // `RAISE SQLSTATE 'PT403'`: the status it names.
             code => {
@@ -264,6 +270,8 @@ impl Refused {
                 "FOREIGN_KEY_VIOLATION" => {
                     "A record it refers to, or that refers to it, is in the way".to_owned()
                 }
+                // It may name what the body of a function looks for.
+                _ if error.sqlstate == "42P01" => "The database cannot do what is asked".to_owned(),
                 _ => error.message.clone(),
             },
             details: error.detail.clone().filter(|_| raised),

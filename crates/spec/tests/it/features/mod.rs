@@ -20,6 +20,7 @@ mod firewall;
 mod first_start;
 mod fluxbase;
 pub mod fluxbase_accounts;
+mod fluxbase_operators;
 mod fluxbase_saml;
 mod fluxbase_tables;
 mod front;

@@ -141,3 +141,132 @@ async fn every_use_of_a_program_is_in_the_log_by_key_address_and_route() {
         "{mine:?}"
     );
 }
+
+/// A door of each dialect that a secret key opens.
+fn doors() -> Vec<(Method, &'static str, Value)> {
+    let message = json!({ "topic": "room", "event": "x", "payload": {}, "private": true });
+    vec![
+        (Method::GET, "/rest/v1/log?select=line", Value::Null),
+        (Method::POST, "/rest/v1/rpc/shout", json!({ "what": "x" })),
+        (Method::GET, "/rest/v1/", Value::Null),
+        (Method::POST, "/graphql/v1", json!({ "query": "{ logCollection { edges { node { line } } } }" })),
+        (Method::POST, "/api/v1/graphql", json!({ "query": "{ log { line } }" })),
+        (Method::GET, "/api/v1/tables/log", Value::Null),
+        (Method::POST, "/api/v1/tables/log/query", json!({})),
+        (Method::POST, "/api/v1/rpc/default/shout", json!({ "params": { "what": "x" } })),
+        (Method::GET, "/api/v1/rpc/procedures", Value::Null),
+        (Method::POST, "/realtime/v1/api/broadcast", json!({ "messages": [message] })),
+        (Method::GET, "/realtime/v1/websocket?vsn=2.0.0", Value::Null),
+        (Method::GET, "/auth/v1/admin/users", Value::Null),
+        (Method::GET, "/admin/v1/roles", Value::Null),
+    ]
+}
+
+#[tokio::test]
+async fn a_key_is_held_to_its_place_its_time_and_its_programs_by_every_dialect() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(LOG).await;
+    let (id, office) =
+        key(&app, json!({ "name": "office", "addresses": ["127.9.0.0/24"], "lives_seconds": 3600 })).await;
+    let there = office.clone().at("127.9.0.7");
+    let status = async |client: &Client, (method, path, body): &(Method, &str, Value)| {
+        let seen = match body {
+            Value::Null => client.send(method.clone(), path, &[], Default::default()).await,
+            body => client.json(method.clone(), path, body.clone()).await,
+        };
+        seen.status.as_u16()
+    };
+    for door in &doors() {
+        let open = status(&there, door).await;
+        // A socket wants an upgrade, but whoever asks for it was let in.
+        assert!(
+            open < 300 || door.1.contains("websocket") && ![401, 403].contains(&open),
+            "{door:?}: {open}"
+        );
+        assert_eq!(status(&office.clone().at("127.9.1.7"), door).await, 401, "{door:?} from elsewhere");
+        // An image or a link of a page has no origin. Node.js says how it fetches, and is none.
+        for (name, value) in
+            [("origin", "https://app.example"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "none")]
+        {
+            let seen = status(&there.clone().with(name, value), door).await;
+            assert!([401, 403].contains(&seen), "{door:?} from a page: {name}: {seen}");
+        }
+        assert_eq!(
+            status(&there.clone().with("sec-fetch-mode", "cors"), door).await,
+            open,
+            "{door:?} by Node.js"
+        );
+        // In the other places where a key may stand.
+        let secret = office.headers.iter().find(|(name, _)| name == "apikey").unwrap().1.clone();
+        let bare = Client { headers: Vec::new(), ..office.clone() };
+        let bearer = bare.clone().with("authorization", &format!("Bearer {secret}")).at("127.9.1.7");
+        assert_eq!(status(&bearer, door).await, 401, "{door:?} as a bearer from elsewhere");
+    }
+    let audit = &app.running.services.audit;
+    audit.settle().await.unwrap();
+    let filter = audit::Filter { event: Some("key.used".to_owned()), ..audit::Filter::default() };
+    let found = audit.find(&filter, None, 200).await.unwrap();
+    let mine: Vec<String> =
+        found.iter().map(|entry| entry.body.to_string()).filter(|body| body.contains(&id)).collect();
+    for route in [
+        "GET /rest/v1/",
+        "POST /rest/v1/rpc/",
+        "POST /graphql/v1",
+        "POST /api/v1/graphql",
+        "GET /api/v1/tables/",
+        "POST /api/v1/tables/",
+        "POST /api/v1/rpc/",
+        "POST /realtime/v1/api/broadcast",
+        "GET /auth/v1/admin/users",
+        "GET /admin/v1/roles",
+    ] {
+        assert!(mine.iter().any(|body| body.contains(route)), "{route} is not in the log: {mine:#?}");
+    }
+    assert!(mine.iter().all(|body| body.contains("127.9.0.7") && !body.contains("127.9.1.7")), "{mine:?}");
+
+    app.clock.advance(std::time::Duration::from_secs(3601));
+    for door in &doors() {
+        assert_eq!(status(&there, door).await, 401, "{door:?} after its time");
+    }
+}
+
+/// Areas of keys: a key opens what its scope names, in every dialect of it, and reads where it may only read.
+#[tokio::test]
+async fn a_scope_is_the_same_in_every_dialect() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(LOG).await;
+    let (_, reader) = key(&app, named("reader", &["data:read"])).await;
+    let (_, accounts) = key(&app, named("accounts", &["accounts:read"])).await;
+    let lines = async || app.service().get("/rest/v1/log?select=line").await.expect(200).text();
+    let before = lines().await;
+    let message = json!({ "messages": [{ "topic": "room", "event": "x", "payload": {}, "private": true }] });
+    for (method, path, body) in [
+        (Method::POST, "/api/v1/tables/log", json!({ "line": "two" })),
+        (Method::POST, "/api/v1/tables/log?on_conflict=id", json!({ "line": "two" })),
+        (Method::PATCH, "/api/v1/tables/log?id=eq.1", json!({ "line": "two" })),
+        (Method::PATCH, "/api/v1/tables/log/1", json!({ "line": "two" })),
+        (Method::PUT, "/api/v1/tables/public/log/1", json!({ "line": "two" })),
+        (Method::DELETE, "/api/v1/tables/log?id=eq.1", Value::Null),
+        (Method::DELETE, "/api/v1/tables/log/1", Value::Null),
+        (Method::POST, "/api/v1/rpc/default/shout", json!({ "params": { "what": "two" } })),
+        (Method::POST, "/realtime/v1/api/broadcast", message),
+    ] {
+        let seen = reader.json(method.clone(), path, body).await;
+        assert!(seen.status.is_client_error(), "{method} {path}: {} {}", seen.status, seen.text());
+    }
+    assert_eq!(lines().await, before);
+    // What only reads is open to the one, and nothing of rows to the other.
+    for (method, path, body) in doors() {
+        if path.contains("/auth/") || path.contains("/admin/") {
+            continue;
+        }
+        assert_eq!(accounts.json(method.clone(), path, body.clone()).await.status, 403, "{method} {path}");
+    }
+    reader.get("/api/v1/tables/log").await.expect(200);
+    reader.post("/api/v1/tables/log/query", json!({})).await.expect(200);
+    accounts.get("/auth/v1/admin/users").await.expect(200);
+    // Roles are of accounts: who may read those sees them, and gives none.
+    accounts.get("/admin/v1/roles").await.expect(200);
+    reader.get("/admin/v1/roles").await.expect(403);
+    accounts.json(Method::PUT, "/admin/v1/roles/boss", json!({ "grants": ["all:*"] })).await.expect(403);
+}

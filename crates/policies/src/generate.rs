@@ -26,12 +26,10 @@ pub(crate) enum Belongs {
     Owner(String),
     /// The table says who belongs to what: nobody may write themselves into it.
     Membership { user: String },
-    /// Rows belong to whoever a membership names.
-    Members { column: String, table: String, tenant: String, user: String },
+    /// Rows belong to whoever a membership names: what the columns name is what its columns `tenants` name.
+    Members { columns: Vec<String>, table: String, tenants: Vec<String>, user: String },
     /// Rows belong to whoever owns what a foreign key points at.
-    Through { column: String, table: String, key: String, condition: String },
-    /// The same with a key of several columns.
-    ThroughMany { columns: Vec<String>, table: String, keys: Vec<String>, condition: String },
+    Through { columns: Vec<String>, table: String, keys: Vec<String>, condition: String },
 }
 
 /// Names that say who a row belongs to, the likeliest first.
@@ -87,20 +85,22 @@ fn find<'a>(facts: &'a Facts, name: &str) -> Result<&'a Relation, Error> {
 
 /// Follows foreign keys, at most three deep.
 pub(crate) fn belongs(facts: &Facts, table: &Relation, deep: usize) -> Option<Belongs> {
+    if let Some((user, _)) = membership(facts, table) {
+        return Some(Belongs::Membership { user: user.name.clone() });
+    }
     if let Some(owner) = owner(facts, table) {
-        let junction = other_key(facts, table).is_some();
-        return Some(if junction { Belongs::Membership { user: owner } } else { Belongs::Owner(owner) });
+        return Some(Belongs::Owner(owner));
     }
     // Its own members, when it is what memberships point at.
     for member in facts.relations.iter().filter(|one| one.is_table()) {
-        let Some(key) = other_key(facts, member).filter(|key| key.target == table.oid) else { continue };
-        let (tenant, user) = (column(facts, member.oid, &key.columns)?, owner(facts, member)?);
-        let own = column(facts, table.oid, &key.target_columns)?;
+        let Some((user, key)) = membership(facts, member).filter(|(_, key)| key.target == table.oid) else {
+            continue;
+        };
         return Some(Belongs::Members {
-            column: own.name.clone(),
+            columns: names(facts, table.oid, &key.target_columns)?,
             table: member.quoted(),
-            tenant: tenant.name.clone(),
-            user,
+            tenants: names(facts, member.oid, &key.columns)?,
+            user: user.name.clone(),
         });
     }
     if deep > 2 {
@@ -111,28 +111,24 @@ pub(crate) fn belongs(facts: &Facts, table: &Relation, deep: usize) -> Option<Be
 
 fn through(facts: &Facts, table: &Relation, key: &Constraint, deep: usize) -> Option<Belongs> {
     let parent = facts.relation(key.target).filter(|one| one.oid != table.oid && one.schema != "auth")?;
-    let names = |relation: u32, numbers: &[i16]| {
-        let name = |number: &i16| facts.column(relation, *number).map(|one| one.name.clone());
-        numbers.iter().map(name).collect::<Option<Vec<String>>>()
-    };
-    let (columns, keys) = (names(table.oid, &key.columns)?, names(parent.oid, &key.target_columns)?);
-    let ([here], [there]) = (columns.as_slice(), keys.as_slice()) else {
-        let above = belongs(facts, parent, deep + 1)?;
-        let open = !matches!(above, Belongs::Membership { .. });
-        let condition = condition(&above);
-        return open.then(|| Belongs::ThroughMany { columns, table: parent.quoted(), keys, condition });
-    };
-    let (here, there) = (here.clone(), there.clone());
+    let (columns, keys) =
+        (names(facts, table.oid, &key.columns)?, names(facts, parent.oid, &key.target_columns)?);
+    let here = |there: &String| columns.get(keys.iter().position(|one| one == there)?).cloned();
     Some(match belongs(facts, parent, deep + 1)? {
-        Belongs::Members { column, table, tenant, user } if column == there => {
-            Belongs::Members { column: here, table, tenant, user }
+        // What the members are of stands in the row itself.
+        Belongs::Members { columns: of, table, tenants, user } if of.iter().all(|one| keys.contains(one)) => {
+            Belongs::Members { columns: of.iter().map(here).collect::<Option<_>>()?, table, tenants, user }
         }
         Belongs::Membership { .. } => return None,
         above => {
             let condition = condition(&above);
-            Belongs::Through { column: here, table: parent.quoted(), key: there, condition }
+            Belongs::Through { columns, table: parent.quoted(), keys, condition }
         }
     })
+}
+
+fn names(facts: &Facts, relation: u32, numbers: &[i16]) -> Option<Vec<String>> {
+    numbers.iter().map(|number| facts.column(relation, *number).map(|one| one.name.clone())).collect()
 }
 
 /// The column of a key of one column.
@@ -143,11 +139,9 @@ fn column<'a>(facts: &'a Facts, relation: u32, numbers: &[i16]) -> Option<&'a Co
     }
 }
 
-/// The column that names a row's owner: a foreign key to `auth.users`, the likeliest name first.
+/// The column that names a row's owner, the likeliest name first.
 fn owner(facts: &Facts, table: &Relation) -> Option<String> {
-    let users = facts.users()?;
-    let keys = facts.constraints_of(table.oid, "f").filter(|key| key.target == users);
-    let mut columns: Vec<&Column> = keys.filter_map(|key| column(facts, table.oid, &key.columns)).collect();
+    let mut columns = persons(facts, table, 0);
     let rank = |column: &Column| {
         let place = OWNERS.iter().position(|name| *name == column.name).unwrap_or(OWNERS.len());
         (place, !column.required, column.number)
@@ -156,42 +150,84 @@ fn owner(facts: &Facts, table: &Relation) -> Option<String> {
     columns.first().map(|column| column.name.clone())
 }
 
-/// Of a table whose primary or unique key is an owner and one more foreign key: that other key.
-fn other_key<'a>(facts: &'a Facts, table: &Relation) -> Option<&'a Constraint> {
-    let users = facts.users()?;
-    let keys: Vec<&Constraint> = facts.constraints_of(table.oid, "f").collect();
-    let person = keys.iter().find(|key| key.target == users && key.columns.len() == 1)?;
-    let other =
-        keys.iter().find(|key| key.target != users && key.target != table.oid && key.columns.len() == 1)?;
-    let (user, thing) = (person.columns.first()?, other.columns.first()?);
-    let both = |one: &Constraint| {
-        one.columns.len() == 2 && one.columns.contains(user) && one.columns.contains(thing)
+/// Columns that name a person: foreign keys to `auth.users`; without one, what a key of several columns shares with a table
+/// of people. `(org_id, user_id)` points at a membership, whose `user_id` names one.
+fn persons<'a>(facts: &'a Facts, table: &Relation, deep: usize) -> Vec<&'a Column> {
+    let users = facts.users();
+    let keys = facts.constraints_of(table.oid, "f").filter(|key| Some(key.target) == users);
+    let named: Vec<&Column> = keys.filter_map(|key| column(facts, key.relation, &key.columns)).collect();
+    if !named.is_empty() || deep > 2 {
+        return named;
+    }
+    let within = |key: &'a Constraint| -> Vec<&'a Column> {
+        let target =
+            facts.relation(key.target).filter(|one| one.oid != key.relation && key.columns.len() > 1);
+        let there = target.map(|target| persons(facts, target, deep + 1)).unwrap_or_default();
+        let pairs = key.columns.iter().zip(&key.target_columns);
+        let shared = pairs.filter(|(_, number)| there.iter().any(|one| one.number == **number));
+        shared.filter_map(|(here, _)| facts.column(key.relation, *here)).collect()
     };
-    let mut unique = facts
-        .constraints
-        .iter()
-        .filter(|one| one.relation == table.oid && matches!(one.kind.as_str(), "p" | "u"));
-    unique.any(both).then_some(*other)
+    facts.constraints_of(table.oid, "f").flat_map(within).collect()
+}
+
+/// Of a table whose primary or unique key is a person and one more foreign key, of however many columns: who, and that key.
+fn membership<'a>(facts: &'a Facts, table: &Relation) -> Option<(&'a Column, &'a Constraint)> {
+    let users = facts.users()?;
+    let is_unique = |one: &&Constraint| one.relation == table.oid && matches!(one.kind.as_str(), "p" | "u");
+    let unique: Vec<&Constraint> = facts.constraints.iter().filter(is_unique).collect();
+    let both = |user: i16, key: &Constraint| {
+        unique.iter().any(|one| {
+            one.columns.len() == key.columns.len() + 1
+                && one.columns.iter().all(|column| *column == user || key.columns.contains(column))
+        })
+    };
+    persons(facts, table, 0).into_iter().find_map(|user| {
+        let of = |key: &&Constraint| {
+            key.target != users
+                && key.target != table.oid
+                && !key.columns.contains(&user.number)
+                && both(user.number, key)
+        };
+        Some((user, facts.constraints_of(table.oid, "f").find(of)?))
+    })
 }
 
 fn condition(belongs: &Belongs) -> String {
     let name = pg::admin::quote_name;
     match belongs {
         Belongs::Owner(owner) | Belongs::Membership { user: owner } => format!("{} = {WHO}", name(owner)),
-        Belongs::Members { column, table, tenant, user } => {
-            format!("{} IN (SELECT {} FROM {table} WHERE {} = {WHO})", name(column), name(tenant), name(user))
+        Belongs::Members { columns, table, tenants, user } => {
+            format!(
+                "{} IN (SELECT {} FROM {table} WHERE {} = {WHO})",
+                row(columns),
+                listed(tenants),
+                name(user)
+            )
         }
-        Belongs::Through { column, table, key, condition } => {
-            format!("{} IN (SELECT {} FROM {table} WHERE {condition})", name(column), name(key))
-        }
-        Belongs::ThroughMany { columns, table, keys, condition } => {
-            format!("({}) IN (SELECT {} FROM {table} WHERE {condition})", listed(columns), listed(keys))
+        Belongs::Through { columns, table, keys, condition } => {
+            format!("{} IN (SELECT {} FROM {table} WHERE {condition})", row(columns), listed(keys))
         }
     }
 }
 
+/// One column, or several as a row.
+fn row(columns: &[String]) -> String {
+    if columns.len() == 1 { listed(columns) } else { format!("({})", listed(columns)) }
+}
+
 fn listed(columns: &[String]) -> String {
     columns.iter().map(|one| pg::admin::quote_name(one)).collect::<Vec<_>>().join(", ")
+}
+
+/// How a column names a row's owner.
+fn named(facts: &Facts, table: &Relation, owner: &str) -> String {
+    let users = facts.users();
+    let mut direct = facts.constraints_of(table.oid, "f").filter(|key| Some(key.target) == users);
+    if direct.any(|key| column(facts, table.oid, &key.columns).is_some_and(|one| one.name == owner)) {
+        format!("{owner} references auth.users")
+    } else {
+        format!("{owner} names a member")
+    }
 }
 
 /// Other columns that lead where this one does: whose rows those are nobody but the operator can say.
@@ -229,23 +265,23 @@ fn secured(table: &Relation) -> Vec<String> {
 fn word(facts: &Facts, table: &Relation, belongs: &Belongs) -> Proposal {
     let condition = condition(belongs);
     let (columns, why, everything) = match belongs {
-        Belongs::Owner(owner) => (vec![owner.clone()], format!("{owner} references auth.users"), true),
+        Belongs::Owner(owner) => (vec![owner.clone()], named(facts, table, owner), true),
         Belongs::Membership { user } => (
             vec![user.clone()],
             "it says who belongs to what, so people read their own rows and write none".to_owned(),
             false,
         ),
-        Belongs::Members { column, table: members, .. } => {
-            let whole = facts.constraints_of(table.oid, "p").any(|key| {
-                self::column(facts, table.oid, &key.columns).is_some_and(|own| own.name == *column)
-            });
-            (vec![column.clone()], format!("{members} says who belongs to it"), !whole)
+        Belongs::Members { columns, table: members, .. } => {
+            let is_all =
+                |own: Vec<String>| own.len() == columns.len() && own.iter().all(|one| columns.contains(one));
+            let whole = facts
+                .constraints_of(table.oid, "p")
+                .any(|key| names(facts, table.oid, &key.columns).is_some_and(is_all));
+            (columns.clone(), format!("{members} says who belongs to it"), !whole)
         }
-        Belongs::Through { column, table: parent, .. } => {
-            (vec![column.clone()], format!("{column} leads to {parent}"), true)
-        }
-        Belongs::ThroughMany { columns, table: parent, .. } => {
-            (columns.clone(), format!("{} lead to {parent}", columns.join(" and ")), true)
+        Belongs::Through { columns, table: parent, .. } => {
+            let lead = if columns.len() == 1 { "leads" } else { "lead" };
+            (columns.clone(), format!("{} {lead} to {parent}", columns.join(" and ")), true)
         }
     };
     let why = why + &others(facts, table, &columns);

@@ -9,6 +9,7 @@
 //! `owner: a, b` (any of them may see the row), `writer: a` (who a written row must belong to, when that is not any
 //! owner), `tenant: org via members(org, person)`, `tenant: org via jwt app_metadata.org`, `through: parent via
 //! parents(id)`, `shared: condition` (rows that everybody may see), `joinable: why` (writing here is how people join).
+//! A key of several columns is written as a list: `tenant: org, team via members(org, team, person)`.
 
 use serde::Serialize;
 
@@ -20,14 +21,14 @@ use crate::generate::{self, Belongs};
 pub enum Owner {
     /// The column names them.
     Column(String),
-    /// They are a member of what the column names.
+    /// They are a member of what the columns name.
     Tenant {
-        /// The column of the row.
-        column: String,
+        /// The columns of the row.
+        columns: Vec<String>,
         /// The table of memberships.
         members: u32,
-        /// Its column that names the tenant.
-        tenant: String,
+        /// Its columns that name the tenant, in the same order.
+        tenants: Vec<String>,
         /// Its column that names the person.
         person: String,
     },
@@ -40,14 +41,14 @@ pub enum Owner {
         /// The claim.
         key: String,
     },
-    /// What the column points at belongs to them.
+    /// What the columns point at belongs to them.
     Through {
-        /// The column of the row.
-        column: String,
-        /// The table it points at.
+        /// The columns of the row.
+        columns: Vec<String>,
+        /// The table they point at.
         parent: u32,
-        /// The column there.
-        key: String,
+        /// The columns there, in the same order.
+        keys: Vec<String>,
     },
 }
 
@@ -99,47 +100,43 @@ pub(crate) fn of(facts: &Facts, table: &Relation) -> Option<Claim> {
 
 /// `org via members(org, person)` or `org via jwt app_metadata.org`.
 fn tenant(facts: &Facts, text: &str) -> Option<Owner> {
-    let (column, way) = text.split_once(" via ")?;
-    let column = column.trim().to_owned();
+    let (columns, way) = text.split_once(" via ")?;
     if let Some(path) = way.trim().strip_prefix("jwt ") {
         let (scope, key) = path.trim().split_once('.').unwrap_or(("", path.trim()));
+        let column = columns.trim().to_owned();
         return Some(Owner::Token { column, scope: scope.to_owned(), key: key.to_owned() });
     }
-    let (table, columns) = way.trim().split_once('(')?;
-    let (tenant, person) = columns.trim_end_matches(')').split_once(',')?;
+    let (table, there) = way.trim().split_once('(')?;
+    let (columns, mut tenants) = (listed(columns), listed(there.trim_end_matches(')')));
+    let person = tenants.pop()?;
     let members = facts.named(table.trim())?.oid;
-    Some(Owner::Tenant {
-        column,
-        members,
-        tenant: tenant.trim().to_owned(),
-        person: person.trim().to_owned(),
-    })
+    (columns.len() == tenants.len()).then_some(Owner::Tenant { columns, members, tenants, person })
 }
 
 /// `parent via parents(id)`.
 fn through(facts: &Facts, text: &str) -> Option<Owner> {
-    let (column, way) = text.split_once(" via ")?;
-    let (table, key) = way.trim().split_once('(')?;
+    let (columns, way) = text.split_once(" via ")?;
+    let (table, keys) = way.trim().split_once('(')?;
     let parent = facts.named(table.trim())?.oid;
-    Some(Owner::Through {
-        column: column.trim().to_owned(),
-        parent,
-        key: key.trim_end_matches(')').trim().to_owned(),
-    })
+    let (columns, keys) = (listed(columns), listed(keys.trim_end_matches(')')));
+    (columns.len() == keys.len()).then_some(Owner::Through { columns, parent, keys })
+}
+
+fn listed(text: &str) -> Vec<String> {
+    text.split(',').map(|name| name.trim().to_owned()).collect()
 }
 
 fn inferred(facts: &Facts, table: &Relation) -> Vec<Owner> {
     let oid = |quoted: &str| facts.relations.iter().find(|one| one.quoted() == quoted).map(|one| one.oid);
     let found = match generate::belongs(facts, table, 0) {
         Some(Belongs::Owner(column) | Belongs::Membership { user: column }) => Some(Owner::Column(column)),
-        Some(Belongs::Members { column, table, tenant, user }) => {
-            oid(&table).map(|members| Owner::Tenant { column, members, tenant, person: user })
+        Some(Belongs::Members { columns, table, tenants, user }) => {
+            oid(&table).map(|members| Owner::Tenant { columns, members, tenants, person: user })
         }
-        Some(Belongs::Through { column, table, key, .. }) => {
-            oid(&table).map(|parent| Owner::Through { column, parent, key })
+        Some(Belongs::Through { columns, table, keys, .. }) => {
+            oid(&table).map(|parent| Owner::Through { columns, parent, keys })
         }
-        // Links of small databases are of one column.
-        Some(Belongs::ThroughMany { .. }) | None => None,
+        None => None,
     };
     found.into_iter().collect()
 }
@@ -148,14 +145,17 @@ impl Claim {
     /// For people.
     pub(crate) fn words(&self, facts: &Facts) -> String {
         let title = |oid: u32| facts.relation(oid).map_or_else(String::new, Relation::title);
+        let verb = |columns: &[String], one: &str, several: &str| {
+            format!("{} {}", columns.join(" and "), if columns.len() == 1 { one } else { several })
+        };
         let one = |owner: &Owner| match owner {
             Owner::Column(column) => format!("{column} names its owner"),
-            Owner::Tenant { column, members, .. } => {
-                format!("{column} names what {} says who belongs to", title(*members))
+            Owner::Tenant { columns, members, .. } => {
+                format!("{} what {} says who belongs to", verb(columns, "names", "name"), title(*members))
             }
             Owner::Token { column, scope, key } => format!("{column} is the token's {scope}.{key}"),
-            Owner::Through { column, parent, .. } => {
-                format!("{column} points at its owner's {}", title(*parent))
+            Owner::Through { columns, parent, .. } => {
+                format!("{} at its owner's {}", verb(columns, "points", "point"), title(*parent))
             }
         };
         let owners: Vec<String> = self.owners.iter().map(one).collect();
@@ -172,11 +172,16 @@ impl Claim {
 
     /// The columns of its own table that it reads.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
-        self.owners.iter().chain(&self.writers).map(|owner| match owner {
-            Owner::Column(column)
-            | Owner::Tenant { column, .. }
-            | Owner::Token { column, .. }
-            | Owner::Through { column, .. } => column.as_str(),
-        })
+        self.owners.iter().chain(&self.writers).flat_map(Owner::columns).map(String::as_str)
+    }
+}
+
+impl Owner {
+    /// The columns of the row that it reads.
+    pub(crate) fn columns(&self) -> &[String] {
+        match self {
+            Owner::Column(column) | Owner::Token { column, .. } => std::slice::from_ref(column),
+            Owner::Tenant { columns, .. } | Owner::Through { columns, .. } => columns,
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Owner};
 use super::scope::Scope;
-use crate::facts::{Column, Relation};
+use crate::facts::{Column, Constraint, Relation};
 use crate::text::{self, Token};
 
 /// Who acts.
@@ -105,12 +105,15 @@ fn without_null(scope: &Scope<'_>, table: &Relation, column: &Column, deep: usiz
     if column.type_name == "bool" {
         return sure(some(&["true", "false"]));
     }
-    let points = facts.constraints_of(table.oid, "f").find(|key| key.columns == [column.number]);
+    let alone = facts.constraints_of(table.oid, "f").find(|key| key.columns == [column.number]);
+    let points = alone.or_else(|| several(scope, table, column));
     if let Some(points) = points.filter(|_| deep < 4) {
         if facts.users() == Some(points.target) {
             return sure(some(&[A, B]));
         }
-        if let (Some(target), [number]) = (facts.relation(points.target), points.target_columns.as_slice())
+        let place = points.columns.iter().position(|number| *number == column.number);
+        let number = place.and_then(|place| points.target_columns.get(place));
+        if let (Some(target), Some(number)) = (facts.relation(points.target), number)
             && let Some(there) = facts.column(target.oid, *number)
             && target.oid != table.oid
         {
@@ -131,13 +134,16 @@ fn without_null(scope: &Scope<'_>, table: &Relation, column: &Column, deep: usiz
     }
     let is_key = facts.constraints_of(table.oid, "p").any(|key| key.columns == [column.number]);
     let asked = near(scope, &column.name).iter().any(|token| token.is("uid") || token.is("jwt"));
-    if column.type_name == "uuid" && (asked || !is_key) {
+    let of_several = is_pointed_at(scope, table, column);
+    if column.type_name == "uuid" && (asked || !(is_key || of_several)) {
         return sure([some(&[A, B]), keys(column).unwrap_or_default()].concat());
     }
-    if (is_key || column.name.ends_with("_id") || is_tenant(scope, column))
+    if (is_key || of_several || column.name.ends_with("_id") || is_tenant(scope, column))
         && !asked
-        && let Some(values) = keys(column)
+        && let Some(mut values) = keys(column)
     {
+        // Two of each are four keys already.
+        values.truncate(if of_several { 2 } else { values.len() });
         return sure(values);
     }
     let (mut values, doubt) = scalar(scope, column);
@@ -153,6 +159,22 @@ fn without_null(scope: &Scope<'_>, table: &Relation, column: &Column, deep: usiz
         }
     }
     (values, doubt)
+}
+
+/// A foreign key of several columns that it is one of.
+fn several<'a>(scope: &Scope<'a>, table: &Relation, column: &Column) -> Option<&'a Constraint> {
+    let mut keys = scope.facts.constraints_of(table.oid, "f");
+    keys.find(|key| key.columns.len() > 1 && key.columns.contains(&column.number))
+}
+
+/// Whether a foreign key of several columns points at it.
+fn is_pointed_at(scope: &Scope<'_>, table: &Relation, column: &Column) -> bool {
+    scope.facts.constraints.iter().any(|key| {
+        key.kind == "f"
+            && key.target == table.oid
+            && key.columns.len() > 1
+            && key.target_columns.contains(&column.number)
+    })
 }
 
 /// Whether a claim says that the column holds people.
@@ -171,8 +193,10 @@ fn is_tenant(scope: &Scope<'_>, column: &Column) -> bool {
     let all = super::claims(scope.facts);
     let owners = all.iter().chain([scope.claim]).flat_map(|claim| &claim.owners);
     owners.into_iter().any(|owner| match owner {
-        Owner::Tenant { column: here, tenant, .. } => *here == column.name || *tenant == column.name,
-        Owner::Token { column: here, .. } | Owner::Through { column: here, .. } => *here == column.name,
+        Owner::Tenant { columns, tenants, .. } => {
+            columns.contains(&column.name) || tenants.contains(&column.name)
+        }
+        Owner::Token { .. } | Owner::Through { .. } => owner.columns().contains(&column.name),
         Owner::Column(_) => false,
     })
 }

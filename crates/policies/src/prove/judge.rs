@@ -95,15 +95,15 @@ impl<'a> Court<'a> {
                     .value(row, column)
                     .is_some_and(|value| value.is_some() && value.as_deref() == place.as_str())
             }
-            Owner::Tenant { column, members, tenant, person } => {
-                let Some(Some(wanted)) = model.value(row, column) else { return false };
+            Owner::Tenant { columns, members, tenants, person } => {
+                let Some(wanted) = model.values(row, columns) else { return false };
                 self.any(*members, world, |model, member| {
-                    model.value(member, tenant).is_some_and(|value| value.as_ref() == Some(wanted))
+                    model.values(member, tenants).is_some_and(|values| values == wanted)
                         && model.value(member, person).is_some_and(|value| value.as_deref() == Some(A))
                 })
             }
-            Owner::Through { column, parent, key } => {
-                let Some(Some(wanted)) = model.value(row, column) else { return false };
+            Owner::Through { columns, parent, keys } => {
+                let Some(wanted) = model.values(row, columns) else { return false };
                 let above =
                     self.scope.facts.relation(*parent).and_then(|parent| of(self.scope.facts, parent));
                 let (Some(above), Some(at)) =
@@ -112,7 +112,7 @@ impl<'a> Court<'a> {
                     return false;
                 };
                 self.any(*parent, world, |model, found| {
-                    model.value(found, key).is_some_and(|value| value.as_ref() == Some(wanted))
+                    model.values(found, keys).is_some_and(|values| values == wanted)
                         && self.owns(at, found, &above.owners, world, actor, deep + 1)
                 })
             }
@@ -326,6 +326,7 @@ impl Trial<'_> {
             let plan = Plan {
                 kind: suspect.kind,
                 actor: self.actor,
+                facts: self.court.scope.facts,
                 models: &self.court.models,
                 target: self.court.target,
                 row: suspect.row,

@@ -4,10 +4,11 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::domain::{A, B, EMAIL_A, EMAIL_B};
+use super::domain::{self, A, B, EMAIL_A, EMAIL_B};
 use super::stage::{Actor, insert, literal};
 use super::world::Model;
 use crate::Error;
+use crate::facts::Facts;
 use pg::admin::{quote_name, quote_text};
 
 /// What goes wrong.
@@ -47,6 +48,7 @@ pub struct Counterexample {
 pub(crate) struct Plan<'a> {
     pub kind: Kind,
     pub actor: &'a Actor,
+    pub facts: &'a Facts,
     pub models: &'a [Model<'a>],
     /// The table and the row in question.
     pub target: usize,
@@ -77,7 +79,43 @@ impl Plan<'_> {
             }
             rows.iter().for_each(|row| sql.push_str(&format!("{};\n", insert(model, *row, &table, None))));
         }
+        if self.kind == Kind::Plants {
+            self.parents().iter().for_each(|parent| sql.push_str(&format!("{parent};\n")));
+        }
         sql + "SET LOCAL session_replication_role = origin;\n"
+    }
+
+    /// What the row to be made points at with columns that only need a value: without it, its key would stop what policies let
+    /// through.
+    fn parents(&self) -> Vec<String> {
+        let Some(model) = self.model() else { return Vec::new() };
+        let given = |number: i16| {
+            let at = model.fillers.iter().position(|column| column.number == number)?;
+            model.filled.get(at)?.clone().or_else(|| domain::filler(model.fillers.get(at)?, self.row))
+        };
+        let keys = self.facts.constraints_of(model.table.oid, "f");
+        keys.filter_map(|key| {
+            let parent = self.facts.relation(key.target).filter(|one| one.schema != "auth")?;
+            let (mut names, mut values) = (Vec::new(), Vec::new());
+            for column in self.facts.columns_of(parent.oid) {
+                let value = match key.target_columns.iter().position(|number| *number == column.number) {
+                    Some(at) => given(*key.columns.get(at)?)?,
+                    None if column.required && column.default.is_none() && !column.generated => {
+                        domain::filler(column, self.row)?
+                    }
+                    None => continue,
+                };
+                names.push(quote_name(&column.name));
+                values.push(quote_text(&value));
+            }
+            Some(format!(
+                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}) ON CONFLICT DO NOTHING",
+                parent.quoted(),
+                names.join(", "),
+                values.join(", ")
+            ))
+        })
+        .collect()
     }
 
     /// The row's values as conditions.

@@ -16,6 +16,8 @@ pub(crate) struct Scope<'a> {
     pub helpers: Vec<&'a Relation>,
     /// Whether policies look into the table itself.
     pub own_content: bool,
+    /// Columns of foreign keys whose other columns matter, here and where they point: a row is made only where they agree.
+    keyed: Vec<(u32, i16)>,
     /// Every text that is evaluated: policies and bodies of functions.
     pub texts: Vec<String>,
     /// Why the answer is no proof.
@@ -31,11 +33,13 @@ impl<'a> Scope<'a> {
             claim,
             helpers: Vec::new(),
             own_content: false,
+            keyed: Vec::new(),
             texts: claim.shared.iter().cloned().collect(),
             doubts: BTreeSet::new(),
         };
         let mut read: Vec<u32> = scope.policies_of(table);
         read.extend(scope.claimed(claim, 0));
+        read.extend(scope.keys());
         while let Some(oid) = read.pop() {
             scope.own_content |= oid == table.oid;
             if seen.contains(&oid) {
@@ -122,6 +126,24 @@ impl<'a> Scope<'a> {
         read
     }
 
+    /// Foreign keys that the claim reads columns of: notes all their columns, and returns what they point at.
+    fn keys(&mut self) -> Vec<u32> {
+        let (facts, table, claim) = (self.facts, self.table, self.claim);
+        let named = |number: &i16| {
+            facts.column(table.oid, *number).is_some_and(|one| claim.columns().any(|name| name == one.name))
+        };
+        let mut read = Vec::new();
+        for key in facts.constraints_of(table.oid, "f") {
+            let is_ours = facts.relation(key.target).is_some_and(|one| one.schema != "auth");
+            if is_ours && key.target != table.oid && key.columns.iter().any(named) {
+                self.keyed.extend(key.columns.iter().map(|number| (table.oid, *number)));
+                self.keyed.extend(key.target_columns.iter().map(|number| (key.target, *number)));
+                read.push(key.target);
+            }
+        }
+        read
+    }
+
     /// What small databases cannot show.
     fn doubt(&mut self) {
         const CANNOT: &[(&[&str], &str)] = &[
@@ -192,6 +214,9 @@ impl<'a> Scope<'a> {
 
     /// Whether a column makes a difference: a policy, a function, the claim or a relevant key names it.
     pub fn matters(&self, table: &Relation, column: &Column) -> bool {
+        if self.keyed.contains(&(table.oid, column.number)) {
+            return true;
+        }
         if table.oid == self.table.oid && !self.own_content {
             let by_policy =
                 self.facts.policies_of(table.oid).any(|policy| policy.columns.contains(&column.number));
@@ -206,12 +231,12 @@ impl<'a> Scope<'a> {
     fn claim_names(&self, column: &Column, table: u32, claim: &Claim, deep: usize) -> bool {
         let here = claim.table == table && claim.columns().any(|name| name == column.name);
         here || claim.owners.iter().chain(&claim.writers).any(|owner| match owner {
-            Owner::Tenant { members, tenant, person, .. } => {
-                *members == table && (*tenant == column.name || *person == column.name)
+            Owner::Tenant { members, tenants, person, .. } => {
+                *members == table && (tenants.contains(&column.name) || *person == column.name)
             }
-            Owner::Through { parent, key, .. } => {
+            Owner::Through { parent, keys, .. } => {
                 let above = self.facts.relation(*parent).and_then(|parent| of(self.facts, parent));
-                (*parent == table && *key == column.name)
+                (*parent == table && keys.contains(&column.name))
                     || above
                         .filter(|_| deep < 4)
                         .is_some_and(|above| self.claim_names(column, table, &above, deep + 1))

@@ -26,8 +26,8 @@ pub(crate) struct Model<'a> {
     pub rows: Vec<Vec<Value>>,
     /// Sets of places of columns that are unique.
     unique: Vec<Vec<usize>>,
-    /// Places of columns that point at a table, and the column there.
-    points: Vec<(usize, u32, i16)>,
+    /// The table that a foreign key points at, and its columns: the place here, the column there.
+    points: Vec<(u32, Vec<(usize, i16)>)>,
     /// The place of a key whose values are interchangeable.
     key: Option<usize>,
 }
@@ -62,11 +62,11 @@ impl<'a> Model<'a> {
             .filter(|one| one.relation == table.oid && matches!(one.kind.as_str(), "p" | "u"));
         let unique =
             keys.filter_map(|key| key.columns.iter().map(place).collect::<Option<Vec<_>>>()).collect();
-        let points: Vec<(usize, u32, i16)> = facts
+        let points: Vec<(u32, Vec<(usize, i16)>)> = facts
             .constraints_of(table.oid, "f")
-            .filter_map(|key| match (key.columns.as_slice(), key.target_columns.as_slice()) {
-                ([here], [there]) => Some((place(here)?, key.target, *there)),
-                _ => None,
+            .map(|key| {
+                let pairs = key.columns.iter().zip(&key.target_columns);
+                (key.target, pairs.filter_map(|(here, there)| Some((place(here)?, *there))).collect())
             })
             .collect();
         let primary = facts.constraints_of(table.oid, "p").find_map(|key| match key.columns.as_slice() {
@@ -74,7 +74,7 @@ impl<'a> Model<'a> {
             _ => None,
         });
         let key = primary.filter(|place| {
-            !points.iter().any(|(from, _, _)| from == place)
+            !points.iter().flat_map(|(_, pairs)| pairs).any(|(from, _)| from == place)
                 && domains.get(*place).is_some_and(|values| !values.contains(&Some(domain::A.to_owned())))
         });
         let rows = product(&domains, limits::PROOF_CANDIDATES.size(), doubts, table);
@@ -85,6 +85,11 @@ impl<'a> Model<'a> {
     /// The value of a column, by its name.
     pub fn value<'r>(&self, row: &'r [Value], column: &str) -> Option<&'r Value> {
         row.get(self.columns.iter().position(|one| one.name == column)?)
+    }
+
+    /// The values of several, when none of them is NULL.
+    pub fn values<'r>(&self, row: &'r [Value], columns: &[String]) -> Option<Vec<&'r String>> {
+        columns.iter().map(|column| self.value(row, column)?.as_ref()).collect()
     }
 
     /// Every set of up to `most` rows that its keys allow.
@@ -248,19 +253,19 @@ fn points_at_something(models: &[Model<'_>], contents: &[Vec<Vec<usize>>], world
 impl Model<'_> {
     /// Whether what a row points at is there.
     pub fn finds(&self, row: &[Value], models: &[Model<'_>], held: impl Fn(usize) -> Vec<usize>) -> bool {
-        self.points.iter().all(|(place, target, number)| {
-            let Some(Some(value)) = row.get(*place) else { return true };
+        self.points.iter().all(|(target, pairs)| {
             let Some(at) = models.iter().position(|model| model.table.oid == *target) else { return true };
             let Some(model) = models.get(at) else { return true };
-            let Some(there) = model.columns.iter().position(|column| column.number == *number) else {
+            let there = |number: i16| model.columns.iter().position(|column| column.number == number);
+            let pairs: Vec<(Option<&Value>, usize)> =
+                pairs.iter().filter_map(|(here, number)| Some((row.get(*here), there(*number)?))).collect();
+            // A key with a NULL in it points at nothing.
+            if pairs.is_empty() || pairs.iter().any(|(value, _)| value.is_none_or(Option::is_none)) {
                 return true;
-            };
-            held(at).iter().any(|row| {
-                model
-                    .rows
-                    .get(*row)
-                    .and_then(|row| row.get(there))
-                    .is_some_and(|found| found.as_ref() == Some(value))
+            }
+            held(at).iter().any(|found| {
+                let found = model.rows.get(*found);
+                found.is_some_and(|found| pairs.iter().all(|(value, there)| found.get(*there) == *value))
             })
         })
     }

@@ -121,3 +121,63 @@ async fn keys_of_two_columns_lead_to_an_owner_and_a_second_one_is_named() {
     assert!(hop.is_err(), "a line cannot be handed to somebody else's order");
     admin.batch_execute("ROLLBACK").await.unwrap();
 }
+
+/// Memberships of what several columns name: nobody is in by their own hand, and what belongs to one team is not another's, of the
+/// same number or of the same organisation. Who made a membership is not who it is of.
+#[tokio::test]
+async fn memberships_of_several_columns_are_followed_and_nobody_writes_themselves_into_one() {
+    let (_database, admin) = cases::administrator().await;
+    let schema = "
+        CREATE TABLE teams (org_id int, no int, name text, PRIMARY KEY (org_id, no));
+        CREATE TABLE members (created_by uuid REFERENCES auth.users, team_no int, org_id int, person uuid NOT NULL REFERENCES auth.users,
+            PRIMARY KEY (person, org_id, team_no), FOREIGN KEY (team_no, org_id) REFERENCES teams (no, org_id));
+        CREATE TABLE plans (id int PRIMARY KEY, org_id int, team int, FOREIGN KEY (org_id, team) REFERENCES teams);
+        CREATE TABLE steps (id int PRIMARY KEY, plan int REFERENCES plans);
+        CREATE TABLE notes (id int PRIMARY KEY, org_id int, team int, author uuid, FOREIGN KEY (org_id, team, author) REFERENCES members (org_id, team_no, person));
+        CREATE TABLE readers (org_id int, team int, reader uuid, note int REFERENCES notes, PRIMARY KEY (note, reader),
+            FOREIGN KEY (org_id, team, reader) REFERENCES members (org_id, team_no, person));
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO authenticated;
+        INSERT INTO auth.users (id) VALUES ('00000000-0000-0000-0000-00000000000a'), ('00000000-0000-0000-0000-00000000000b');
+        INSERT INTO teams VALUES (1, 1), (1, 2), (2, 1);
+        INSERT INTO members (org_id, team_no, person, created_by) VALUES (1, 1, '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-00000000000b'),
+            (1, 2, '00000000-0000-0000-0000-00000000000b', '00000000-0000-0000-0000-00000000000a'), (2, 1, '00000000-0000-0000-0000-00000000000b', NULL);
+        INSERT INTO plans VALUES (1, 1, 1), (2, 1, 2), (3, 2, 1);
+        INSERT INTO steps VALUES (1, 1), (2, 2), (3, 3);
+        INSERT INTO notes VALUES (1, 1, 1, '00000000-0000-0000-0000-00000000000a'), (2, 1, 2, '00000000-0000-0000-0000-00000000000b');
+        INSERT INTO readers VALUES (1, 1, '00000000-0000-0000-0000-00000000000a', 1), (1, 2, '00000000-0000-0000-0000-00000000000b', 1)";
+    admin.batch_execute(schema).await.unwrap();
+    let facts = Facts::read_as(&admin, &["public".to_owned()]).await.unwrap();
+    let proposals = generate::propose(&facts, None).unwrap();
+    let tables = ["members", "notes", "plans", "readers", "steps", "teams"];
+    let proposed: Vec<&str> = proposals.iter().filter_map(|one| one.table.strip_prefix("public.")).collect();
+    assert_eq!(proposed, tables);
+    for statement in proposals.iter().flat_map(|one| &one.statements) {
+        admin.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    }
+    for table in tables {
+        admin.batch_execute(&format!("BEGIN; {ANN}")).await.unwrap();
+        let seen: i64 = admin.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0);
+        assert_eq!(seen, 1, "{table}");
+        admin.batch_execute("ROLLBACK").await.unwrap();
+    }
+    let me = "00000000-0000-0000-0000-00000000000a";
+    for attack in [
+        &format!("INSERT INTO members (org_id, team_no, person, created_by) VALUES (2, 1, '{me}', '{me}')"),
+        "UPDATE plans SET team = 2",
+        "UPDATE plans SET org_id = 2",
+        "INSERT INTO plans VALUES (4, 1, 2)",
+        "UPDATE steps SET plan = 2",
+        "UPDATE notes SET (team, author) = (2, '00000000-0000-0000-0000-00000000000b')",
+        &format!("INSERT INTO readers VALUES (1, 1, '{me}', 2)"),
+        "INSERT INTO teams VALUES (9, 9)",
+    ] {
+        admin.batch_execute(&format!("BEGIN; {ANN}")).await.unwrap();
+        let error = admin.batch_execute(attack).await.expect_err(attack);
+        assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{attack}: {error:?}");
+        admin.batch_execute("ROLLBACK").await.unwrap();
+    }
+    admin.batch_execute(&format!("BEGIN; {ANN}")).await.unwrap();
+    let own = format!("INSERT INTO plans VALUES (4, 1, 1); INSERT INTO notes VALUES (3, 1, 1, '{me}')");
+    admin.batch_execute(&own).await.unwrap();
+    admin.batch_execute("ROLLBACK").await.unwrap();
+}

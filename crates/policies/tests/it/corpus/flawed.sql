@@ -307,3 +307,66 @@ CREATE TABLE members (org_id int, user_id {user}, kind text NOT NULL CHECK (kind
 COMMENT ON TABLE members IS '@palisade shared: true';
 CREATE TABLE docs (id int PRIMARY KEY, org_id int NOT NULL); COMMENT ON TABLE docs IS '@palisade tenant: org_id via members(org_id, user_id)';
 CREATE POLICY p ON docs FOR SELECT TO authenticated USING (org_id IN (SELECT m.org_id FROM members m));
+-- case: every team of the same organisation
+-- flaw: plans sees
+CREATE TABLE teams (org_id int, no int, PRIMARY KEY (org_id, no));
+CREATE TABLE members (org_id int, team_no int, user_id {user}, PRIMARY KEY (org_id, team_no, user_id), FOREIGN KEY (org_id, team_no) REFERENCES teams); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE plans (id int PRIMARY KEY, org_id int NOT NULL, team_no int NOT NULL, FOREIGN KEY (org_id, team_no) REFERENCES teams);
+CREATE POLICY p ON plans FOR SELECT USING (org_id IN (SELECT m.org_id FROM members m WHERE m.user_id = {uid}));
+-- case: a team of the same number in another organisation
+-- flaw: plans sees
+CREATE TABLE teams (org_id int, no int, PRIMARY KEY (org_id, no));
+CREATE TABLE members (org_id int, team_no int, user_id {user}, PRIMARY KEY (org_id, team_no, user_id), FOREIGN KEY (org_id, team_no) REFERENCES teams); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE plans (id int PRIMARY KEY, org_id int NOT NULL, team_no int NOT NULL, FOREIGN KEY (org_id, team_no) REFERENCES teams);
+CREATE POLICY p ON plans FOR SELECT USING (team_no IN (SELECT m.team_no FROM members m WHERE m.user_id = {uid}));
+-- case: an organisation and a team that do not go together
+-- flaw: plans sees
+CREATE TABLE teams (org_id int, no int, PRIMARY KEY (org_id, no));
+CREATE TABLE members (org_id int, team_no int, user_id {user}, PRIMARY KEY (org_id, team_no, user_id), FOREIGN KEY (org_id, team_no) REFERENCES teams); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE plans (id int PRIMARY KEY, org_id int NOT NULL, team_no int NOT NULL, FOREIGN KEY (org_id, team_no) REFERENCES teams);
+CREATE POLICY p ON plans FOR SELECT USING (org_id IN (SELECT m.org_id FROM members m WHERE m.user_id = {uid}) AND team_no IN (SELECT m.team_no FROM members m WHERE m.user_id = {uid}));
+-- case: from team to team
+-- flaw: plans hops
+CREATE TABLE teams (org_id int, no int, PRIMARY KEY (org_id, no));
+CREATE TABLE members (org_id int, team_no int, user_id {user}, PRIMARY KEY (org_id, team_no, user_id), FOREIGN KEY (org_id, team_no) REFERENCES teams); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE plans (id int PRIMARY KEY, org_id int NOT NULL, team_no int NOT NULL, FOREIGN KEY (org_id, team_no) REFERENCES teams);
+CREATE POLICY s ON plans FOR SELECT USING ((org_id, team_no) IN (SELECT m.org_id, m.team_no FROM members m WHERE m.user_id = {uid}));
+CREATE POLICY u ON plans FOR UPDATE USING ((org_id, team_no) IN (SELECT m.org_id, m.team_no FROM members m WHERE m.user_id = {uid})) WITH CHECK (org_id IN (SELECT m.org_id FROM members m WHERE m.user_id = {uid}));
+-- case: into a team of others
+-- flaw: plans plants
+CREATE TABLE teams (org_id int, no int, PRIMARY KEY (org_id, no));
+CREATE TABLE members (org_id int, team_no int, user_id {user}, PRIMARY KEY (org_id, team_no, user_id), FOREIGN KEY (org_id, team_no) REFERENCES teams); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE plans (id int PRIMARY KEY, org_id int NOT NULL, team_no int NOT NULL, FOREIGN KEY (org_id, team_no) REFERENCES teams);
+CREATE POLICY s ON plans FOR SELECT USING ((org_id, team_no) IN (SELECT m.org_id, m.team_no FROM members m WHERE m.user_id = {uid}));
+CREATE POLICY i ON plans FOR INSERT TO authenticated WITH CHECK (org_id IN (SELECT m.org_id FROM members m WHERE m.user_id = {uid}));
+-- case: people who enter any team by themselves
+-- flaw: plans joins
+CREATE TABLE teams (org_id int, no int, PRIMARY KEY (org_id, no));
+CREATE TABLE members (org_id int, team_no int, user_id {user}, PRIMARY KEY (org_id, team_no, user_id), FOREIGN KEY (org_id, team_no) REFERENCES teams); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE plans (id int PRIMARY KEY, org_id int NOT NULL, team_no int NOT NULL, FOREIGN KEY (org_id, team_no) REFERENCES teams);
+CREATE POLICY i ON members FOR INSERT WITH CHECK (user_id = {uid});
+CREATE POLICY s ON plans FOR SELECT USING ((org_id, team_no) IN (SELECT m.org_id, m.team_no FROM members m WHERE m.user_id = {uid}));
+-- case: what anybody of the organisation wrote
+-- flaw: notes sees
+CREATE TABLE members (org_id int, user_id {user}, PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE notes (id int PRIMARY KEY, org_id int NOT NULL, author_id uuid NOT NULL, FOREIGN KEY (org_id, author_id) REFERENCES members (org_id, user_id));
+CREATE POLICY p ON notes FOR SELECT USING (org_id IN (SELECT m.org_id FROM members m WHERE m.user_id = {uid}));
+-- case: what one wrote becomes another's
+-- flaw: notes hops
+CREATE TABLE members (org_id int, user_id {user}, PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE notes (id int PRIMARY KEY, org_id int NOT NULL, author_id uuid NOT NULL, FOREIGN KEY (org_id, author_id) REFERENCES members (org_id, user_id));
+CREATE POLICY s ON notes FOR SELECT USING (author_id = {uid}); CREATE POLICY u ON notes FOR UPDATE USING (author_id = {uid}) WITH CHECK ({uid} IS NOT NULL);
+-- case: lines of any order of the year
+-- flaw: lines sees
+CREATE TABLE orders (year int, no int, buyer {user}, PRIMARY KEY (year, no)); CREATE POLICY o ON orders FOR SELECT USING (buyer = {uid});
+CREATE TABLE lines (id int PRIMARY KEY, order_year int NOT NULL, order_no int NOT NULL, FOREIGN KEY (order_year, order_no) REFERENCES orders);
+CREATE POLICY l ON lines FOR SELECT USING (order_year IN (SELECT o.year FROM orders o WHERE o.buyer = {uid}));
+-- case: into another tenant that a key has to find
+-- flaw: docs plants
+CREATE TABLE orgs (id int PRIMARY KEY); CREATE TABLE members (org_id int REFERENCES orgs, user_id {user}, PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE docs (id int PRIMARY KEY, org_id int NOT NULL REFERENCES orgs); CREATE POLICY s ON docs FOR SELECT USING (org_id IN (SELECT m.org_id FROM members m WHERE m.user_id = {uid}));
+CREATE POLICY i ON docs FOR INSERT TO authenticated WITH CHECK (true);
+-- case: anybody's name on a row that points elsewhere too
+-- flaw: notes plants
+CREATE TABLE kinds (id int PRIMARY KEY, name text NOT NULL); CREATE TABLE notes (id int PRIMARY KEY, user_id {user}, kind int NOT NULL REFERENCES kinds);
+CREATE POLICY s ON notes FOR SELECT USING (user_id = {uid}); CREATE POLICY i ON notes FOR INSERT TO authenticated WITH CHECK (true);

@@ -242,3 +242,21 @@ CREATE TABLE notes (id int PRIMARY KEY, user_id {user}, word text NOT NULL CHECK
 -- case: a check over what makes a difference and what does not
 -- tested: notes
 CREATE TABLE notes (id int PRIMARY KEY, user_id uuid REFERENCES auth.users, team text, CHECK (num_nonnulls(user_id, team) = 1)); CREATE POLICY p ON notes USING (user_id = {uid}) WITH CHECK (user_id = {uid});
+-- case: a team that two columns name
+CREATE TABLE teams (org_id int, no int, PRIMARY KEY (org_id, no));
+CREATE TABLE members (org_id int, team_no int, user_id {user}, PRIMARY KEY (org_id, team_no, user_id), FOREIGN KEY (org_id, team_no) REFERENCES teams); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE plans (id int PRIMARY KEY, org_id int NOT NULL, team_no int NOT NULL, FOREIGN KEY (org_id, team_no) REFERENCES teams);
+CREATE POLICY t ON teams FOR SELECT USING ((org_id, no) IN (SELECT m.org_id, m.team_no FROM members m WHERE m.user_id = {uid}));
+CREATE POLICY p ON plans USING ((org_id, team_no) IN (SELECT m.org_id, m.team_no FROM members m WHERE m.user_id = {uid})) WITH CHECK ((org_id, team_no) IN (SELECT m.org_id, m.team_no FROM members m WHERE m.user_id = {uid}));
+-- case: a member whom two columns name
+CREATE TABLE orgs (id int PRIMARY KEY); CREATE TABLE members (org_id int REFERENCES orgs, user_id {user}, PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE notes (id int PRIMARY KEY, org_id int NOT NULL, author_id uuid NOT NULL, FOREIGN KEY (org_id, author_id) REFERENCES members (org_id, user_id));
+CREATE POLICY p ON notes USING (author_id = {uid}) WITH CHECK (author_id = {uid});
+-- case: lines of an order that two columns name
+CREATE TABLE orders (year int, no int, buyer {user}, PRIMARY KEY (year, no)); CREATE POLICY o ON orders FOR SELECT USING (buyer = {uid});
+CREATE TABLE lines (id int PRIMARY KEY, order_year int NOT NULL, order_no int NOT NULL, FOREIGN KEY (order_year, order_no) REFERENCES orders);
+CREATE POLICY l ON lines USING ((order_year, order_no) IN (SELECT o.year, o.no FROM orders o WHERE o.buyer = {uid})) WITH CHECK ((order_year, order_no) IN (SELECT o.year, o.no FROM orders o WHERE o.buyer = {uid}));
+-- case: two columns that a comment says name a team
+CREATE TABLE members (org_id int, team_no int, user_id {user}, PRIMARY KEY (org_id, team_no, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE TABLE plans (id int PRIMARY KEY, org_id int NOT NULL, team_no int NOT NULL); COMMENT ON TABLE plans IS '@palisade tenant: org_id, team_no via members(org_id, team_no, user_id)';
+CREATE POLICY p ON plans FOR SELECT USING (EXISTS (SELECT FROM members m WHERE m.org_id = plans.org_id AND m.team_no = plans.team_no AND m.user_id = {uid}));

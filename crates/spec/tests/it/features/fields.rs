@@ -273,3 +273,106 @@ async fn html_that_stands_there_is_cleaned_by_a_command_that_is_recorded() {
     let (exit, said) = palisade(&app, &["db", "clean-html", "--table", "nothing"]).await;
     assert!(exit != 0 && said.contains("nothing"), "{exit}: {said}");
 }
+
+/// Every way to write a row of `pages`, with these values; number 1 is there before.
+fn written(body: &str, doc: &Value, price: i64) -> Vec<(Method, &'static str, &'static str, String)> {
+    const JSON: &str = "application/json";
+    let values = |id: Option<u32>| {
+        let mut row = json!({ "body": body, "doc": doc, "price": price });
+        id.into_iter().for_each(|id| row["id"] = json!(id));
+        row
+    };
+    let way = |method: Method, path: &'static str, body: Value| (method, path, JSON, body.to_string());
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    // A field of CSV is a text, also where JSON is stored: one of an object is none.
+    let csv = match doc["k"].is_string() {
+        true => format!("id,body,price\n14,{},{price}\n", quoted(body)),
+        false => format!("id,body,doc,price\n14,{},{},{price}\n", quoted(body), quoted(&doc.to_string())),
+    };
+    let literal = |text: &str| json!(text).to_string();
+    let fields = format!("body: {}, doc: {}, price: {price}", literal(body), literal(&doc.to_string()));
+    // Of the two conventions one has JSON as an object, the other as its text.
+    let plain = format!("body: {}, doc: {{ k: {} }}, price: {price}", literal(body), doc["k"]);
+    let graphql = |path: &'static str, text: String| {
+        way(Method::POST, path, json!({ "query": format!("mutation {{ {text} }}") }))
+    };
+    vec![
+        way(Method::POST, "/rest/v1/pages", values(Some(11))),
+        way(Method::POST, "/rest/v1/pages", json!([values(Some(12))])),
+        way(Method::POST, "/rest/v1/pages?columns=id,body,doc,price", values(Some(13))),
+        way(Method::POST, "/rest/v1/pages?on_conflict=id", values(Some(1))),
+        (Method::POST, "/rest/v1/pages", "text/csv", csv),
+        way(Method::PUT, "/rest/v1/pages?id=eq.15", values(Some(15))),
+        way(Method::PATCH, "/rest/v1/pages?id=eq.1", values(None)),
+        way(Method::POST, "/api/v1/tables/pages", values(Some(16))),
+        way(Method::POST, "/api/v1/tables/public/pages", json!([values(Some(17))])),
+        way(Method::POST, "/api/v1/tables/pages?on_conflict=id", values(Some(1))),
+        way(Method::PATCH, "/api/v1/tables/pages?id=eq.1", values(None)),
+        way(Method::PATCH, "/api/v1/tables/pages/1", values(None)),
+        way(Method::PUT, "/api/v1/tables/public/pages/1", values(None)),
+        graphql(
+            "/graphql/v1",
+            format!("insertIntopagesCollection(objects: [{{ id: 18, {fields} }}]) {{ affectedCount }}"),
+        ),
+        graphql(
+            "/graphql/v1",
+            format!(
+                "updatepagesCollection(set: {{ {fields} }}, filter: {{ id: {{ eq: 1 }} }}) {{ affectedCount }}"
+            ),
+        ),
+        graphql("/api/v1/graphql", format!("insertPages(data: {{ id: 19, {plain} }}) {{ id }}")),
+        graphql("/api/v1/graphql", format!("updatePages(id: 1, data: {{ {plain} }}) {{ id }}")),
+    ]
+}
+
+/// A rule of a column is one for every way to write, of every dialect: HTML is cleaned, a schema and a CHECK name their field.
+#[tokio::test]
+async fn rules_of_columns_hold_for_every_way_to_write() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create table public.pages (id int primary key, body text not null, doc jsonb, price int constraint fair check (price >= 0));
+         comment on column public.pages.body is '@palisade html: sanitize';
+         comment on column public.pages.doc is '@palisade schema: {\"type\": \"object\", \"properties\": {\"k\": {\"type\": \"string\"}}}';
+         create policy everybody on public.pages to authenticated using (true) with check (true);",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    let sent = async |(method, path, kind, body): &(Method, &str, &str, String)| {
+        let headers =
+            [("content-type", *kind), ("prefer", "resolution=merge-duplicates,return=representation")];
+        ann.send(method.clone(), path, &headers, body.clone().into()).await
+    };
+    let (fine, bad) = (json!({ "k": "v" }), json!({ "k": 7 }));
+    let dirty = "<b>x</b><img src=x onerror=alert(1)><script>alert(1)</script>";
+    let first = json!({ "id": 1, "body": "first", "doc": fine, "price": 1 });
+    ann.post("/rest/v1/pages", first.clone()).await.expect(201);
+    let all = async || app.service().get("/rest/v1/pages?order=id").await.expect(200).value();
+    for (wrong, said) in [
+        (written("x", &bad, 1), "doc schema: "),
+        (written("x", &fine, -1), "price check: must be at least 0"),
+    ] {
+        for way in &wrong {
+            let seen = sent(way).await;
+            let refused = seen.value();
+            let error =
+                if way.1.contains("graphql") { &refused["errors"][0]["extensions"] } else { &refused };
+            let faults = faults(error);
+            assert!(faults.len() == 1 && faults[0].starts_with(said), "{way:?}: {}", seen.text());
+            assert!(way.1.contains("graphql") || seen.status == 400, "{way:?}: {}", seen.status);
+        }
+        assert_eq!(all().await, json!([first]), "nothing was written");
+    }
+    for way in &written(dirty, &fine, 2) {
+        let seen = sent(way).await;
+        assert!(seen.status.is_success() && !seen.text().contains("\"errors\""), "{way:?}: {}", seen.text());
+        let rows = all().await;
+        for row in rows.as_array().unwrap() {
+            let body = row["body"].as_str().unwrap();
+            assert!(body == "first" || body.starts_with("<b>x</b><img"), "{way:?}: {body}");
+            assert!(!body.contains("script") && !body.contains("onerror"), "{way:?}: {body}");
+        }
+        // Each change of the first row is looked at by itself.
+        app.owner("update public.pages set body = 'first' where id = 1").await;
+    }
+    assert_eq!(all().await.as_array().unwrap().len(), 10);
+}

@@ -84,3 +84,60 @@ async fn what_is_no_role_no_grant_and_no_person_is_refused_by_name() {
     put("/admin/v1/roles/staff/members/00000000-0000-4000-8000-000000000000", Value::Null).await.expect(404);
     put("/admin/v1/roles/none/members/00000000-0000-4000-8000-000000000000", Value::Null).await.expect(404);
 }
+
+/// What a role opens is open in every dialect, to whom it was given and as long as they have it.
+#[tokio::test]
+async fn a_role_opens_and_closes_the_same_in_every_dialect() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(INVOICES).await;
+    app.owner(
+        "create function listed() returns setof invoices language sql stable as 'select * from public.invoices';
+         grant execute on function listed() to authenticated;
+         create policy staff_in on realtime.messages for select to authenticated
+           using (realtime.topic() = 'office' and (select auth.has_role('staff')))",
+    )
+    .await;
+    let (ann, bob, service) = (app.person("ann").await, app.person("bob").await, app.service());
+    // How many doors show the two invoices, and whether the channel opens.
+    let open = async |who: &spec::Person| -> (usize, bool) {
+        let mut doors = 0;
+        for (method, path, body) in [
+            (Method::GET, "/rest/v1/invoices?select=id", Value::Null),
+            (Method::POST, "/rest/v1/rpc/listed", json!({})),
+            (Method::GET, "/api/v1/tables/invoices?select=id", Value::Null),
+            (Method::POST, "/api/v1/tables/invoices/query", json!({ "select": "id" })),
+            (Method::POST, "/api/v1/rpc/default/listed", json!({})),
+            (
+                Method::POST,
+                "/graphql/v1",
+                json!({ "query": "{ invoicesCollection { edges { node { id } } } }" }),
+            ),
+            (Method::POST, "/api/v1/graphql", json!({ "query": "{ invoices { id } }" })),
+        ] {
+            let seen = who.client.json(method, path, body).await.expect(200).text();
+            let rows = seen.matches("\"id\":").count();
+            assert!(rows == 0 || rows == 2, "{path}: {seen}");
+            doors += usize::from(rows == 2);
+        }
+        let mut talk = spec::Talk::open(&app).await;
+        let answer = talk.join("realtime:office", json!({ "private": true }), Some(&who.access_token)).await;
+        (doors, answer["status"] == "ok")
+    };
+    let member = |role: &str, who: &spec::Person| format!("/admin/v1/roles/{role}/members/{}", who.id);
+    for role in ["staff", "guest"] {
+        let grants = json!({ "grants": ["reports:read"] });
+        service.json(Method::PUT, &format!("/admin/v1/roles/{role}"), grants).await.expect(200);
+    }
+    service.json(Method::PUT, &member("guest", &ann), Value::Null).await.expect(200);
+    assert_eq!(open(&ann).await, (0, false), "a role that no policy names opens nothing");
+    service.json(Method::PUT, &member("staff", &ann), Value::Null).await.expect(200);
+    assert_eq!(open(&ann).await, (7, true));
+    assert_eq!(open(&bob).await, (0, false), "nobody else has it");
+    service.json(Method::DELETE, &member("staff", &ann), Value::Null).await.expect(200);
+    assert_eq!(open(&ann).await, (0, false), "with the token they had");
+    // A role opens no more of the database than grants do: what nobody granted stays shut.
+    service.json(Method::PUT, &member("staff", &ann), Value::Null).await.expect(200);
+    app.owner("revoke select on invoices from authenticated").await;
+    let seen = ann.client.get("/rest/v1/invoices?select=id").await;
+    assert!(seen.status.is_client_error(), "{} {}", seen.status, seen.text());
+}

@@ -154,11 +154,11 @@ pub(crate) const DAY_SECONDS: i64 = 86_400;
 
 /// Opens the list, if there is one.
 pub(crate) fn open_list(given: &base::Settings) -> Result<Option<std::sync::Arc<Breached>>, Error> {
-    let setting = &crate::settings::PASSWORD_BREACHED_FILE;
-    let path = given.get(setting);
+    let path = given.get(&crate::settings::PASSWORD_BREACHED_FILE);
+    let setting = crate::settings::PASSWORD_BREACHED_FILE.definition.name;
     let open = |path: std::path::PathBuf| {
         Breached::open(&path, limits::BREACHED_LINE_BYTES_MAX.size()).map_err(|error| Error::Setting {
-            setting: setting.definition.name,
+            setting,
             what: format!(
                 "names {}, which cannot be used: {error}. Breached passwords would be taken: let it hold SHA-1 digests in \
                  their order, one a line, or leave the setting out",

@@ -6,8 +6,6 @@ use web::Error;
 
 use crate::names::APIKEY;
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
 /// A key and a token, unverified.
 #[derive(Clone, Default)]
 pub struct Presented {
@@ -17,16 +15,14 @@ pub struct Presented {
     pub bearer: Option<String>,
     /// The `Authorization` header as it came, for a verifier with rules of its own (conformance).
     pub authorization: Option<String>,
-    /// Whether a browser sent it: `Origin` is there, or `Sec-Fetch-Site`, which comes with images and addresses typed by hand too
-    /// and which no page can leave out. Secret keys are refused then (control 47). Programs send neither; fetch of Node.js
-    /// sends `Sec-Fetch-Mode` alone.
+    /// Whether a browser sent it ([`web::csrf::is_browser`]). Secret keys are refused then (control 47).
     pub browser: bool,
 }
 
 impl Presented {
     /// Reads both. Two of one kind, another scheme than Bearer, or an empty token is an error.
     pub(crate) fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Self, Error> {
-        let browser = headers.contains_key(http::header::ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
+        let browser = web::csrf::is_browser(headers);
         let apikey = match single(headers, &APIKEY)? {
             Some(key) => Some(key.to_owned()),
             None => query.and_then(from_query),

@@ -99,6 +99,12 @@ fn changes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
+/// Whether a browser sent it: `Origin` is there, or `Sec-Fetch-Site`, which comes with images and addresses typed by hand too
+/// and which no page can leave out. Programs send neither; fetch of Node.js sends `Sec-Fetch-Mode` alone.
+pub fn is_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site")
+}
+
 /// For every route: refuses what another site's page sent without having to ask.
 pub fn require_asked(parts: &Parts) -> Result<(), Error> {
     if !changes(&parts.method) {

@@ -24,6 +24,8 @@ pub struct Arrived<'a> {
     pub relay_state: &'a str,
     /// The browser's own cookie, where it could come along: another site's form brings none.
     pub browser: Option<&'a str>,
+    /// Whether a browser brought it, and not a program.
+    pub by_browser: bool,
 }
 
 /// What comes of an answer.
@@ -53,6 +55,8 @@ pub struct Turned {
 /// A sign-in that was begun here.
 pub(super) struct Begun {
     pub relay: Uuid,
+    /// Whether a browser began it, without a verifier.
+    by_browser: bool,
     /// The browser it belongs to, where there is one.
     pub browser: Option<Vec<u8>>,
     /// An answer that waits for that browser.
@@ -68,6 +72,7 @@ impl Begun {
     fn read(row: Row<'_>) -> Result<Self, Error> {
         Ok(Begun {
             relay: row.get("id")?,
+            by_browser: row.get("by_browser")?,
             browser: row.get("browser")?,
             parked: row.get("parked")?,
             provider: row.get("sso_provider_id")?,
@@ -98,8 +103,9 @@ impl Sso {
         self.require_on().map_err(|error| Turned { error, page: None })?;
         let resumed = async {
             let relay = relay.to_string();
-            let begun =
-                self.begun(&Arrived { response: "", relay_state: &relay, browser: Some(browser) }).await?;
+            let arrived =
+                Arrived { response: "", relay_state: &relay, browser: Some(browser), by_browser: true };
+            let begun = self.begun(&arrived).await?;
             let begun = begun.ok_or(SsoRefusal::RelayStateNotFound)?;
             let response = self.parked(&begun)?;
             self.settle(Some(begun), &response, "", visit).await
@@ -125,7 +131,7 @@ impl Sso {
         visit: &Visit,
     ) -> Result<Reply<Taken>, Error> {
         match &begun {
-            Some(begun) if begun.flow.is_none() && arrived.browser.is_none() => {
+            Some(begun) if begun.by_browser && arrived.browser.is_none() => {
                 if let Err(refusal) = self.verified(Some(begun), arrived.response).await {
                     self.spend(begun.relay).await?;
                     return Err(refusal);
@@ -200,16 +206,20 @@ impl Sso {
         let mut tx = self.0.auth.0.pg.begin_system(Reason::Identify).await?;
         let rows = tx.query(sql::RELAY_LOCKED, [relay.into()]).await?;
         let begun = rows.first().map(Begun::read).transpose()?.ok_or(SsoRefusal::RelayStateNotFound)?;
-        match (begun.flow, arrived.browser) {
-            (None, Some(browser)) if !begun.is_of(browser) => return Err(SsoRefusal::OtherBrowser.into()),
+        let is_proven_later = begun.flow.is_some();
+        match arrived.browser {
+            _ if is_proven_later => {}
+            // A program brings what it asked for itself; a browser never asked for that.
+            _ if !begun.by_browser && arrived.by_browser => return Err(SsoRefusal::OtherBrowser.into()),
+            _ if !begun.by_browser => {}
+            Some(browser) if !begun.is_of(browser) => return Err(SsoRefusal::OtherBrowser.into()),
+            Some(_) => {}
             // What was asked was told to no browser yet: nobody can have an answer to it.
-            (None, None) if begun.browser.is_none() => return Err(SsoRefusal::OtherBrowser.into()),
-            (None, None) if begun.parked.is_some() => return Err(SsoRefusal::RelayStateNotFound.into()),
-            (None, None) => {}
-            (Some(_), _) | (None, Some(_)) => {
-                tx.execute(sql::TAKE_RELAY, [relay.into()]).await?;
-            }
+            None if begun.browser.is_none() => return Err(SsoRefusal::OtherBrowser.into()),
+            None if begun.parked.is_some() => return Err(SsoRefusal::RelayStateNotFound.into()),
+            None => return Ok(tx.commit(Some(begun)).await?.into_inner()),
         }
+        tx.execute(sql::TAKE_RELAY, [relay.into()]).await?;
         Ok(tx.commit(Some(begun)).await?.into_inner())
     }
 

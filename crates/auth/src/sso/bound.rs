@@ -1,8 +1,9 @@
 //! The browser that a sign-in belongs to (attack rows 28 and 88, docs/decisions/0016).
 //!
-//! Where no verifier will prove a sign-in, it belongs to one browser: the first that opens the address [`Sso::start`] gave out, by
-//! its own cookie. Nobody else hears what the provider is asked. The provider's form comes from another site and brings no
-//! cookie: what it brings is verified, and waits until the browser comes by itself.
+//! Where a browser begins and no verifier will prove it, a sign-in belongs to one browser: the first that opens the address
+//! [`Sso::start`] gave out, by its own cookie. Nobody else hears what the provider is asked. The provider's form comes from another
+//! site and brings no cookie: what it brings is verified, and waits until the browser comes by itself. What a program began is
+//! for programs: no browser can end it.
 //!
 //! Invariant: an answer that waits signs in the browser its sign-in belongs to, and nobody else.
 

@@ -23,9 +23,9 @@ pub enum SsoRefusal {
     /// The sign-in took too long.
     #[error("SAML RelayState has expired")]
     RelayStateExpired,
-    /// The sign-in belongs to another browser, or to none that shows its cookie.
+    /// The sign-in belongs to another browser, to none that shows its cookie, or to a program.
     #[error(
-        "This sign-in belongs to another browser: begin again in the one that is to be signed in, with cookies on"
+        "This sign-in belongs to another browser: begin again in the one that is to be signed in, with cookies on, or use PKCE"
     )]
     OtherBrowser,
     /// Nobody here trusts who sent this.

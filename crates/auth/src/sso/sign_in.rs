@@ -26,11 +26,13 @@ pub struct Start<'a> {
     pub asked: &'a [Option<&'a str>],
     /// What the client showed, when it will exchange a code.
     pub challenge: Option<Challenge>,
+    /// Whether a browser asks, and not a program.
+    pub by_browser: bool,
 }
 
 impl Sso {
-    /// Begins a sign-in. The answer is where to send the browser: to the provider where a verifier will prove it, else to us,
-    /// where it is bound to that browser first.
+    /// Begins a sign-in. The answer is where to go: to the provider where a verifier will prove it or a program will bring the
+    /// answer; else to us, where it is bound to the browser first.
     pub async fn start(&self, start: Start<'_>) -> Result<Reply<String>, Error> {
         self.require_on()?;
         let us = self.us().await?;
@@ -72,8 +74,8 @@ impl Sso {
         ];
         tx.execute(sql::INSERT_RELAY, row).await?;
         let to = match flow {
-            Some(_) => redirect.url,
-            None => self.unbound(&mut tx, relay, redirect.url).await?,
+            None if start.by_browser => self.unbound(&mut tx, relay, redirect.url).await?,
+            Some(_) | None => redirect.url,
         };
         Ok(tx.commit(to).await?)
     }

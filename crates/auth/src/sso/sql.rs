@@ -105,7 +105,7 @@ pub(super) const INSERT_RELAY: &str = "insert into auth.saml_relay_states (id, s
 
 /// Locked, so that of two answers at once one finds nothing.
 pub(super) const RELAY_LOCKED: &str = "select r.id, r.sso_provider_id, r.request_id, r.redirect_to, r.created_at, r.flow_state_id, \
-     b.browser, b.parked from auth.saml_relay_states r left join palisade.saml_browsers b on b.relay_id = r.id \
+     b.relay_id is not null as by_browser, b.browser, b.parked from auth.saml_relay_states r left join palisade.saml_browsers b on b.relay_id = r.id \
      where r.id = $1 for update of r";
 
 /// Once, whatever comes of it.

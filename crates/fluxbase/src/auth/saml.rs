@@ -44,7 +44,9 @@ pub fn begin(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
         };
         let (first, second) = (ask.query_param("redirect_url"), ask.query_param("redirect_to"));
         let places = [first.as_deref(), second.as_deref()];
-        let started = state.sso.start(Start { wanted, asked: &places, challenge: None }).await?;
+        let by_browser = web::csrf::is_browser(&ask.parts.headers);
+        let started =
+            state.sso.start(Start { wanted, asked: &places, challenge: None, by_browser }).await?;
         let navigates = ask.header(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html"));
         Ok(started.map(|url| match navigates {
             true => Answer::status(StatusCode::FOUND).with(LOCATION, &url),
@@ -71,6 +73,7 @@ pub fn accept(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             response: &given.saml_response,
             relay_state: &given.relay_state,
             browser: browser.as_deref(),
+            by_browser: web::csrf::is_browser(&ask.parts.headers),
         };
         let accepted = state.sso.accept(arrived, &visit(&cx, &ask)).await;
         let taken = accepted.map_err(|turned| turned.error)?;

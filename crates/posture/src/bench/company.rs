@@ -32,8 +32,6 @@ pub struct Begun {
     pub relay: String,
     /// Where the browser was sent.
     pub url: String,
-    /// The cookie that it was given on the way.
-    pub cookie: String,
     /// The request.
     pub xml: String,
 }
@@ -76,20 +74,15 @@ impl Company {
             let why = format!("beginning a sign-in: {} {}", answer.status, answer.text());
             return Err(Trouble::Unexpected(why));
         }
-        let opened = answer.field("/url")?;
-        let flow = param(&opened, "flow").unwrap_or_default();
-        let taken_up = bench.ask("GET", &format!("/auth/v1/sso/saml/begin?flow={flow}")).send().await?;
-        let url = taken_up.header("location").unwrap_or_default().to_owned();
-        let cookie = taken_up.header("set-cookie").unwrap_or_default();
-        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let strange = || Trouble::Unexpected(format!("no SAML request in {url}, where {opened} leads"));
+        let url = answer.field("/url")?;
+        let strange = || Trouble::Unexpected(format!("no SAML request in {url}"));
         let bytes =
             param(&url, "SAMLRequest").and_then(|raw| text::decode(&raw, &limits::MESSAGE_BYTES_MAX).ok());
         let xml = bytes.and_then(|bytes| text::inflate(&bytes).ok()).ok_or_else(strange)?;
         let xml = String::from_utf8(xml).map_err(|_| strange())?;
         let request = between(&xml, " ID=\"", "\"").ok_or_else(strange)?.to_owned();
         let relay = param(&url, "RelayState").ok_or_else(strange)?;
-        Ok(Begun { request, relay, url, cookie, xml })
+        Ok(Begun { request, relay, url, xml })
     }
 
     /// What its provider says honestly, to a request or unasked.
@@ -97,28 +90,8 @@ impl Company {
         self.idp.honest(&self.sp, request, &self.email, &bench.place.clock, &bench.place.rng)
     }
 
-    /// Brings an answer, signed by `idp`, as the person's browser would: the provider's form without a cookie, and where that is
-    /// sent next with it.
+    /// Brings an answer, signed by `idp`, as the person's browser would.
     pub async fn bring(
-        &self,
-        bench: &Bench,
-        idp: &Pretender,
-        says: &Says,
-        begun: &Begun,
-    ) -> Result<Answer, Trouble> {
-        let posted = self.post(bench, idp, says, &begun.relay).await?;
-        let next = posted.header("location").unwrap_or_default();
-        match next.find("/sso/saml/acs?").and_then(|at| next.get(at..)) {
-            Some(waits) => {
-                let path = format!("/auth/v1{waits}");
-                bench.ask("GET", &path).header("cookie", &begun.cookie).send().await
-            }
-            None => Ok(posted),
-        }
-    }
-
-    /// What the provider's page does.
-    pub async fn post(
         &self,
         bench: &Bench,
         idp: &Pretender,
@@ -134,7 +107,7 @@ impl Company {
     /// A whole honest sign-in that ends where `back_to` says.
     pub async fn sign_in(&self, bench: &Bench, back_to: Option<&str>) -> Result<Answer, Trouble> {
         let begun = self.begin(bench, back_to).await?;
-        self.bring(bench, &self.idp, &self.says(bench, Some(&begun.request)), &begun).await
+        self.bring(bench, &self.idp, &self.says(bench, Some(&begun.request)), &begun.relay).await
     }
 
     /// Changes it as an administrator would.

@@ -47,7 +47,7 @@ pub async fn people_sign_in_through_their_company(bench: &Bench) -> Result<Findi
             let certificate = between(&metadata, "<ds:X509Certificate>", "<").unwrap_or_default().to_owned();
             let begun = company.begin(bench, None).await?;
             let landed = company
-                .bring(bench, &company.idp, &company.says(bench, Some(&begun.request)), &begun)
+                .bring(bench, &company.idp, &company.says(bench, Some(&begun.request)), &begun.relay)
                 .await?;
             let user = account(bench, &landed).await?;
             let email = user.as_ref().and_then(|user| user.get("email")).and_then(Value::as_str);
@@ -80,7 +80,7 @@ pub async fn keys_are_pinned_and_other_keys_are_told(bench: &Bench) -> Result<Fi
             let bring = async |idp| {
                 let begun = company.begin(bench, None).await?;
                 let says = company.says(bench, Some(&begun.request));
-                company.bring(bench, idp, &says, &begun).await
+                company.bring(bench, idp, &says, &begun.relay).await
             };
             let first = bring(&company.idp).await?;
             let unknown = bring(&renewed).await?;
@@ -114,7 +114,7 @@ pub async fn name_address_and_certificate_are_honoured(bench: &Bench) -> Result<
         let seen = async {
             let begun = company.begin(bench, None).await?;
             let landed = company
-                .bring(bench, &company.idp, &company.says(bench, Some(&begun.request)), &begun)
+                .bring(bench, &company.idp, &company.says(bench, Some(&begun.request)), &begun.relay)
                 .await?;
             let address = format!("{}/sso?SAMLRequest=", company.idp.entity_id);
             let ours = format!("<saml:Issuer>{}</saml:Issuer>", company.sp.entity_id);
@@ -159,18 +159,18 @@ pub async fn only_what_was_asked_for_is_taken_and_once(bench: &Bench) -> Result<
     with_company(bench, async |company| {
         let seen = async {
             let unasked = company.says(bench, None);
-            let nothing = company.post(bench, &company.idp, &unasked, "").await?;
+            let nothing = company.bring(bench, &company.idp, &unasked, "").await?;
             let begun = company.begin(bench, None).await?;
             let says = company.says(bench, Some(&begun.request));
-            let honest = company.bring(bench, &company.idp, &says, &begun).await?;
-            let again = company.bring(bench, &company.idp, &says, &begun).await?;
+            let honest = company.bring(bench, &company.idp, &says, &begun.relay).await?;
+            let again = company.bring(bench, &company.idp, &says, &begun.relay).await?;
             let next = company.begin(bench, None).await?;
             let replayed =
                 Says { assertion_id: says.assertion_id, ..company.says(bench, Some(&next.request)) };
-            let replayed = company.bring(bench, &company.idp, &replayed, &next).await?;
+            let replayed = company.bring(bench, &company.idp, &replayed, &next.relay).await?;
             let other = company.begin(bench, None).await?;
             let to_another = company.says(bench, Some("_of_another_request"));
-            let to_another = company.bring(bench, &company.idp, &to_another, &other).await?;
+            let to_another = company.bring(bench, &company.idp, &to_another, &other.relay).await?;
             Ok(vec![
                 (signed_in(&honest), format!("an answer to a request: {}", said(&honest))),
                 (!signed_in(&nothing), format!("one that nobody asked for: {}", said(&nothing))),
@@ -206,7 +206,7 @@ pub async fn an_assertion_is_for_us_and_of_now(bench: &Bench) -> Result<Finding,
                 let begun = company.begin(bench, None).await?;
                 let mut says = company.says(bench, Some(&begun.request));
                 change(&mut says, elsewhere());
-                let answer = company.bring(bench, &company.idp, &says, &begun).await?;
+                let answer = company.bring(bench, &company.idp, &says, &begun.relay).await?;
                 lines.push((!signed_in(&answer), format!("one of another {what}: {}", said(&answer))));
             }
             Ok(lines)
@@ -296,7 +296,7 @@ pub async fn what_a_provider_says_is_made_harmless(bench: &Bench) -> Result<Find
             {
                 says.attributes.push((attribute.to_owned(), vec![value.to_owned()]));
             }
-            let landed = company.bring(bench, &company.idp, &says, &begun).await?;
+            let landed = company.bring(bench, &company.idp, &says, &begun.relay).await?;
             let user = account(bench, &landed).await?.unwrap_or_default();
             let text = |pointer: &str| user.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
             let name = text("/user_metadata/full_name");

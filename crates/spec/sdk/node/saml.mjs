@@ -9,7 +9,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createClient } from '@supabase/supabase-js'
 import { claim, data, finish, within } from './claims.mjs'
-import { Browser, bring, throughTheCompany } from './saml_browser.mjs'
+import { bring, throughTheCompany } from './saml_browser.mjs'
 
 const { PALISADE_URL: url, PALISADE_KEY: key, PALISADE_SECRET: secret } = process.env
 const { PALISADE_IDP_CERT: cert, PALISADE_IDP_KEY: idpKey } = process.env
@@ -48,7 +48,7 @@ await claim('an administrator adds the company by its own metadata', async () =>
 await claim('signInWithSSO by domain leads through the company to a session', async () => {
   const client = createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } })
   const { url: signIn } = data(await client.auth.signInWithSSO({ domain: 'company.example' }))
-  assert.ok(signIn.startsWith(`${url}/auth/v1/sso/saml/begin?flow=`), signIn)
+  assert.ok(signIn.startsWith(idp), signIn)
   const landed = await bring(await throughTheCompany(signIn, idp))
   assert.equal(landed.status, 302, await landed.clone().text())
   const fragment = new URLSearchParams(new URL(landed.headers.get('location')).hash.slice(1))
@@ -69,7 +69,6 @@ await claim('signInWithSSO by provider with PKCE ends in a code that this client
   const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) }
   const client = createClient(url, key, { auth: { flowType: 'pkce', storage, autoRefreshToken: false } })
   const { url: signIn } = data(await client.auth.signInWithSSO({ providerId: provider }))
-  assert.ok(signIn.startsWith(idp), signIn)
   const landed = await bring(await throughTheCompany(signIn, idp))
   const code = new URL(landed.headers.get('location')).searchParams.get('code')
   assert.ok(code, landed.headers.get('location'))
@@ -77,16 +76,6 @@ await claim('signInWithSSO by provider with PKCE ends in a code that this client
   assert.equal(user.email, 'saml.jackson@example.com')
   const again = await client.auth.exchangeCodeForSession(code)
   assert.ok(again.error)
-})
-
-await claim('an answer that another browser brings signs nobody in there', async () => {
-  const client = createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } })
-  const { url: signIn } = data(await client.auth.signInWithSSO({ providerId: provider }))
-  const victim = new Browser()
-  assert.equal((await victim.open(data(await client.auth.signInWithSSO({ providerId: provider })).url)).status, 302)
-  const refused = await bring(await throughTheCompany(signIn, idp), victim)
-  assert.equal(refused.status, 303)
-  assert.match(refused.headers.get('location'), /error_code=saml_relay_state_not_found/)
 })
 
 await claim('the same answer signs in once, and a changed one never', async () => {

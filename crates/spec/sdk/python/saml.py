@@ -27,7 +27,6 @@ company = subprocess.Popen([
     os.environ["PALISADE_IDP_CERT"], os.environ["PALISADE_IDP_KEY"], f"{URL}/auth/v1/sso/saml/metadata",
 ])
 metadata = f"http://127.0.0.1:{port}/metadata"
-browser = httpx.Client()
 client = create_client(URL, KEY, ClientOptions(auto_refresh_token=False, persist_session=False, flow_type="implicit"))
 known: dict = {}
 
@@ -45,8 +44,7 @@ def until_it_answers():
 def through_the_company() -> dict:
     """What a browser would bring back to us."""
     asked = client.auth.sign_in_with_sso({"domain": "company.example"})
-    assert asked.url.startswith(f"{URL}/auth/v1/sso/saml/begin?flow="), asked.url
-    answer = browser.get(asked.url, follow_redirects=True)
+    answer = httpx.get(asked.url)
     assert answer.status_code == 200, answer.text
     to, response, relay_state = answer.text.split("\n")
     assert to == f"{URL}/auth/v1/sso/saml/acs"
@@ -54,11 +52,7 @@ def through_the_company() -> dict:
 
 
 def bring(fields: dict) -> httpx.Response:
-    """Another site's form brings no cookie; where the browser is sent next, it comes by itself."""
-    here = f"{URL}/auth/v1/sso/saml/acs"
-    posted = httpx.post(here, data=fields, follow_redirects=False)
-    to = posted.headers.get("location", "")
-    return browser.get(to) if to.startswith(f"{here}?") else posted
+    return httpx.post(f"{URL}/auth/v1/sso/saml/acs", data=fields, follow_redirects=False)
 
 
 @claim

@@ -55,24 +55,10 @@ impl World {
         World { provider: made.field("id"), app, idp, attacker, sp }
     }
 
-    /// Begins a sign-in: what an application is given to open.
-    pub async fn begun(&self) -> String {
-        let body = json!({ "provider_id": self.provider, "skip_http_redirect": true });
-        self.app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url")
-    }
-
-    /// Begins a sign-in in the browser of these tests: where the provider is asked.
-    pub async fn sent(&self) -> String {
-        opened(&self.app.stranger(), &self.begun().await, BROWSER)
-            .await
-            .expect(302)
-            .header("location")
-            .to_owned()
-    }
-
     /// Begins a sign-in and makes what the provider would say to it.
     pub async fn asked(&self) -> (Says, String) {
-        let url = self.sent().await;
+        let body = json!({ "provider_id": self.provider, "skip_http_redirect": true });
+        let url = self.app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url");
         (self.says(Some(&id_of(&request_in(&url)))), param(&url, "RelayState"))
     }
 
@@ -112,15 +98,6 @@ impl World {
     }
 }
 
-/// What the browser of these tests is known by.
-pub const BROWSER: &str = "palisade_browser=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// An address of ours, opened in the browser that has this cookie.
-pub async fn opened(client: &Client, url: &str, cookie: &str) -> Seen {
-    let path = url.find("/auth/v1/").map(|at| &url[at..]).unwrap_or_else(|| panic!("not ours: {url}"));
-    client.send(Method::GET, path, &[("cookie", cookie)], Vec::new().into()).await
-}
-
 /// A parameter of an address.
 pub fn param(url: &str, name: &str) -> String {
     let pair = url.split(['?', '&']).find_map(|pair| pair.strip_prefix(&format!("{name}=")));
@@ -138,16 +115,7 @@ pub fn id_of(xml: &str) -> String {
     xml.split_once(" ID=\"").unwrap().1.split('"').next().unwrap().to_owned()
 }
 
-/// As the provider's page does, without a cookie; where that is sent next, the browser of these tests comes by itself.
 async fn post_to(client: &Client, encoded: &str, relay: &str) -> Seen {
-    let seen = form_of(client, encoded, relay).await;
-    match seen.header("location").contains("/sso/saml/acs?flow=") {
-        true => opened(client, seen.expect(303).header("location"), BROWSER).await,
-        false => seen,
-    }
-}
-
-async fn form_of(client: &Client, encoded: &str, relay: &str) -> Seen {
     let escape = |text: &str| text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     let body = format!("SAMLResponse={}&RelayState={}", escape(encoded), escape(relay));
     let headers = [("content-type", "application/x-www-form-urlencoded")];
@@ -308,23 +276,43 @@ async fn row_54_an_assertion_is_for_us_of_now_in_answer_to_us_and_taken_once() {
     world.honest_comes_in().await;
 }
 
+/// What the browser of these tests is known by.
+const BROWSER: &str = "palisade_browser=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// An address of ours, opened in the browser that has this cookie.
+async fn opened(client: &Client, url: &str, cookie: &str) -> Seen {
+    let path = url.find("/auth/v1/").map(|at| &url[at..]).unwrap_or_else(|| panic!("not ours: {url}"));
+    let headers = [("cookie", cookie), ("sec-fetch-site", "cross-site")];
+    client.send(Method::GET, path, &headers, Vec::new().into()).await
+}
+
 /// Login CSRF: what an attacker began, and their company answered, lets nobody else's browser in; and without a browser that
 /// began there is nothing to be had at all.
 #[tokio::test]
 async fn row_88_an_answer_lets_only_the_browser_in_that_began() {
     let world = World::new().await;
-    let victim = format!("palisade_browser={}", "v".repeat(43));
     let app = &world.app;
-    // An application elsewhere is told an address of ours, and nothing of what the provider will be asked.
-    let begun = world.begun().await;
+    let victim = format!("palisade_browser={}", "v".repeat(43));
+    let page = app.stranger().with("origin", "https://app.example").with("sec-fetch-site", "cross-site");
+    let begin = async |client: &Client| {
+        let body = json!({ "provider_id": world.provider, "skip_http_redirect": true });
+        client.post("/auth/v1/sso", body).await.expect(200).field("url")
+    };
+    let answered = |asked: &str| {
+        let says = world.says(Some(&id_of(&request_in(asked))));
+        (world.idp.encoded(&says, Signed::Assertion).unwrap(), param(asked, "RelayState"))
+    };
+    // The provider's page is another site's: its form brings no cookie, and a browser says where it comes from.
+    let form = app.stranger().with("origin", "https://idp.example").with("sec-fetch-site", "cross-site");
+
+    // A page is told an address of ours, and nothing of what the provider will be asked.
+    let begun = begin(&page).await;
     assert!(begun.contains("/auth/v1/sso/saml/begin?flow=") && !begun.contains("SAMLRequest"), "{begun}");
     let asked = opened(&app.stranger(), &begun, BROWSER).await.expect(302).header("location").to_owned();
     not_in("another browser takes it up", &opened(&app.stranger(), &begun, &victim).await);
     // The attacker has the answer; the victim's browser posts it from the attacker's page, and goes where it is sent.
-    let (says, relay) = (world.says(Some(&id_of(&request_in(&asked)))), param(&asked, "RelayState"));
-    let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
-    let posted = form_of(&app.stranger(), &encoded, &relay).await.expect(303);
-    let waits = posted.header("location").to_owned();
+    let (encoded, relay) = answered(&asked);
+    let waits = post_to(&form, &encoded, &relay).await.expect(303).header("location").to_owned();
     assert!(waits.contains("/auth/v1/sso/saml/acs?flow=") && !waits.contains("access_token"), "{waits}");
     for cookie in [victim.as_str(), "", "palisade_browser=", "palisade_browser"] {
         let seen = opened(&app.stranger(), &waits, cookie).await;
@@ -333,50 +321,72 @@ async fn row_88_an_answer_lets_only_the_browser_in_that_began() {
     }
     // Two of one name: somebody else set one of them.
     not_in("with both", &opened(&app.stranger(), &waits, &format!("{victim}; {BROWSER}")).await);
-    // An application may hand the answer on; nobody else's is taken with the victim's cookie.
-    let hand_on = async |cookie: &str, encoded: &str, relay: &str| {
-        let body = json!({ "saml_response": encoded, "relay_state": relay, "provider": "company" });
-        let headers = [("cookie", cookie), ("content-type", "application/json")];
-        let path = "/api/v1/auth/saml/acs";
-        app.stranger().send(Method::POST, path, &headers, body.to_string().into()).await
-    };
-    let (other, other_relay) = world.asked().await;
-    let other = world.idp.encoded(&other, Signed::Assertion).unwrap();
-    let refused = hand_on(&victim, &other, &other_relay).await;
-    assert!(
-        refused.status.is_client_error() && !refused.text().contains("access_token"),
-        "{}",
-        refused.text()
-    );
-    let url = hand_on("", &other, &other_relay).await.expect(200).field("url");
-    not_in("handed on without a cookie", &opened(&app.stranger(), &url, &victim).await);
+    // What a program began, the attacker's too, no browser ends: not with a form of any origin, not with JSON.
+    let by_program = begin(&app.stranger()).await;
+    assert!(by_program.starts_with("https://idp.example/sso?SAMLRequest="), "{by_program}");
+    let (program, program_relay) = answered(&by_program);
+    for (header, value) in [("origin", "null"), ("origin", "https://a.example"), ("sec-fetch-site", "none")] {
+        let seen = post_to(&app.stranger().with(header, value), &program, &program_relay).await;
+        not_in(&format!("a program's, from a browser with {header}: {value}"), &seen);
+    }
     // What an answer that no browser took up claims to answer was never asked.
-    let never = world.begun().await;
-    not_in("not taken up", &form_of(&app.stranger(), &encoded, &param(&never, "flow")).await);
+    let never = begin(&page).await;
+    not_in("not taken up", &post_to(&form, &encoded, &param(&never, "flow")).await);
     assert!(app.audited("sso.refused").await);
 
-    // The neighbours: the browser that began comes in, each time once, and so does whoever exchanges a code.
+    // The neighbours: the browser that began comes in, once; so does the program; and whoever exchanges a code.
     let own = opened(&app.stranger(), &waits, BROWSER).await.expect(302);
     assert!(fragment(&own, "access_token").is_some(), "{}", own.header("location"));
     not_in("again", &opened(&app.stranger(), &waits, BROWSER).await);
-    let (says, relay) = world.asked().await;
-    let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
-    assert!(!hand_on(BROWSER, &encoded, &relay).await.expect(200).field("access_token").is_empty());
-    let verifier = "v".repeat(43);
-    let challenge = web_challenge(&verifier);
-    let body = json!({ "provider_id": world.provider, "skip_http_redirect": true, "code_challenge": challenge, "code_challenge_method": "s256" });
-    let asked = app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url");
-    let says = world.says(Some(&id_of(&request_in(&asked))));
-    let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
-    let landed = form_of(&app.stranger(), &encoded, &param(&asked, "RelayState")).await.expect(302);
-    let exchange =
-        json!({ "auth_code": param(landed.header("location"), "code"), "code_verifier": verifier });
-    app.stranger().post("/auth/v1/token?grant_type=pkce", exchange).await.expect(200);
+    let landed = post_to(&app.stranger(), &program, &program_relay).await.expect(302);
+    assert!(fragment(&landed, "access_token").is_some(), "{}", landed.header("location"));
+    a_verifier_is_enough(&world, &page, &form).await;
 }
 
-fn web_challenge(verifier: &str) -> String {
+/// With PKCE the answer may come by any way: only who has the verifier has the session.
+async fn a_verifier_is_enough(world: &World, page: &Client, form: &Client) {
     use base64::Engine;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seal::sha256(verifier.as_bytes()))
+    let verifier = "v".repeat(43);
+    let challenge =
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seal::sha256(verifier.as_bytes()));
+    let body = json!({ "provider_id": world.provider, "skip_http_redirect": true, "code_challenge": challenge, "code_challenge_method": "s256" });
+    let asked = page.post("/auth/v1/sso", body).await.expect(200).field("url");
+    let says = world.says(Some(&id_of(&request_in(&asked))));
+    let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
+    let landed = post_to(form, &encoded, &param(&asked, "RelayState")).await.expect(302);
+    let exchange =
+        json!({ "auth_code": param(landed.header("location"), "code"), "code_verifier": verifier });
+    page.post("/auth/v1/token?grant_type=pkce", exchange).await.expect(200);
+}
+
+/// An application of Fluxbase's may hand the answer on: in the browser that began by its cookie, and nobody else's is taken there.
+#[tokio::test]
+async fn row_88_an_answer_that_a_page_hands_on_is_for_its_own_browser() {
+    let world = World::new().await;
+    let app = &world.app;
+    let victim = format!("palisade_browser={}", "v".repeat(43));
+    let begun = async || {
+        let headers = [("origin", "https://app.example")];
+        let path = format!("/api/v1/auth/saml/login/{}", world.provider);
+        let url = app.stranger().send(Method::GET, &path, &headers, Vec::new().into()).await;
+        let url = url.expect(200).field("url");
+        let asked = opened(&app.stranger(), &url, BROWSER).await.expect(302).header("location").to_owned();
+        let says = world.says(Some(&id_of(&request_in(&asked))));
+        (world.idp.encoded(&says, Signed::Assertion).unwrap(), param(&asked, "RelayState"))
+    };
+    let hand_on = async |cookie: &str, (encoded, relay): (String, String)| {
+        let body = json!({ "saml_response": encoded, "relay_state": relay, "provider": "company" });
+        let origin = format!("http://{}", app.running.address);
+        let headers = [("cookie", cookie), ("content-type", "application/json"), ("origin", origin.as_str())];
+        let path = "/api/v1/auth/saml/acs";
+        app.stranger().send(Method::POST, path, &headers, body.to_string().into()).await
+    };
+    let refused = hand_on(&victim, begun().await).await;
+    let is_refused = refused.status.is_client_error() && !refused.text().contains("access_token");
+    assert!(is_refused, "{}", refused.text());
+    let url = hand_on("", begun().await).await.expect(200).field("url");
+    not_in("handed on without a cookie", &opened(&app.stranger(), &url, &victim).await);
+    assert!(!hand_on(BROWSER, begun().await).await.expect(200).field("access_token").is_empty());
 }
 
 /// The most that this process ever had in memory since the last time, in KiB.

@@ -8,20 +8,14 @@ use serde_json::{Value, json};
 use spec::{Client, Seen, TestApp};
 use web::{Bound, Guard};
 
-use crate::attacks::saml::{BROWSER, World};
+use crate::attacks::saml::World;
 
-/// Signs ann in through her company, as an application in her browser hands its answer on.
+/// Signs ann in through her company, as an application hands its answer on.
 async fn enter(world: &World) -> Value {
     let (says, relay) = world.asked().await;
     let encoded = world.idp.encoded(&says, Signed::Assertion).unwrap();
     let body = json!({ "saml_response": encoded, "relay_state": relay, "provider": "company" });
-    let headers = [("cookie", BROWSER), ("content-type", "application/json")];
-    let client = world.app.stranger();
-    client
-        .send(Method::POST, "/api/v1/auth/saml/acs", &headers, body.to_string().into())
-        .await
-        .expect(200)
-        .value()
+    world.app.stranger().post("/api/v1/auth/saml/acs", body).await.expect(200).value()
 }
 
 fn with(app: &TestApp, session: &Value) -> Client {

@@ -185,7 +185,8 @@ async fn a_key_that_metadata_shows_later_is_told_once_and_waits_for_an_administr
     world.later().await;
     app.eventually(async || !world.believes(&world.idp).await).await;
     assert!(world.believes(&renewed).await);
-    let to = world.sent().await;
+    let body = json!({ "provider_id": world.provider, "skip_http_redirect": true });
+    let to = app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url");
     assert!(to.starts_with("https://moved.example/sso?"), "{to}");
 
     // Another name is another provider's, whatever its keys; and what cannot be read changes nothing.
@@ -196,7 +197,8 @@ async fn a_key_that_metadata_shows_later_is_told_once_and_waits_for_an_administr
         double.show("/metadata", published);
         world.later().await;
         assert!(world.believes(&renewed).await && !world.believes(&world.idp).await);
-        let to = world.sent().await;
+        let body = json!({ "provider_id": world.provider, "skip_http_redirect": true });
+        let to = app.stranger().post("/auth/v1/sso", body).await.expect(200).field("url");
         assert!(to.starts_with("https://moved.example/sso?"), "{to}");
     }
 }

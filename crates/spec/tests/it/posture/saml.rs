@@ -16,7 +16,7 @@ fn instead(when: &str, table: &str, what: &str) -> String {
 
 #[tokio::test]
 async fn a_service_provider_that_keeps_nothing_is_seen() {
-    turns_red(32, &never("INSERT", "palisade.saml_assertions", "true")).await;
+    turns_red(32, &never("INSERT", "auth.saml_relay_states", "true")).await;
     turns_red(32, "UPDATE palisade.saml_keys SET private_key = '-----BEGIN PRIVATE KEY-----'::bytea").await;
 }
 

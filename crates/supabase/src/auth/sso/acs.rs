@@ -23,7 +23,9 @@ pub fn accept(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
             return Err(Error::invalid("SAMLResponse is missing").into());
         }
         let visit = visit(&cx, &ask);
-        match state.sso.accept(Arrived { response, relay_state, browser: None }, &visit).await {
+        let by_browser = web::csrf::is_browser(&ask.parts.headers);
+        let arrived = Arrived { response, relay_state, browser: None, by_browser };
+        match state.sso.accept(arrived, &visit).await {
             Ok(taken) => Ok(taken.map(|taken| match taken {
                 Taken::Landed(landed) => redirect(StatusCode::FOUND, &landed.url),
                 Taken::Waits(here) => redirect(StatusCode::SEE_OTHER, &here),

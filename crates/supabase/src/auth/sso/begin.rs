@@ -56,7 +56,8 @@ pub fn begin(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
             from_query.as_deref(),
             ask.header("referer"),
         ];
-        let started = state.sso.start(Start { wanted, asked: &places, challenge }).await?;
+        let by_browser = web::csrf::is_browser(&ask.parts.headers);
+        let started = state.sso.start(Start { wanted, asked: &places, challenge, by_browser }).await?;
         let as_json = asked.skip_http_redirect.unwrap_or(false);
         Ok(started.map(|url| match as_json {
             true => Answer::json(&json!({ "url": url })),

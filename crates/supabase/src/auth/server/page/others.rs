@@ -51,7 +51,7 @@ pub fn sso(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let back_to = state.auth.rules().redirects.page(&page.request);
         let back_to = back_to.as_ref().map(|page| page.text());
         let challenge = Some(Challenge::of(&verifier(&page)));
-        let start = Start { wanted: Wanted::Domain(domain), asked: &[back_to], challenge };
+        let start = Start { wanted: Wanted::Domain(domain), asked: &[back_to], challenge, by_browser: true };
         match state.sso.start(start).await {
             Ok(url) => Ok(url.map(|url| page.browser.with(super::onward(&url)))),
             Err(error) if error.kind().is_ours() => Err(error.into()),

@@ -100,7 +100,9 @@ impl Data {
             let (schema, name, fix) = (&*refusal.schema, &*refusal.name, refusal.fix.as_deref());
             tracing::error!(schema, name, fix, "{}", refusal.why.reason());
         }
-        inner.catalog.store(Arc::new(catalog::build(raw, &inner.scope, version)));
+        let catalog = catalog::build(raw, &inner.scope, version);
+        inner.pg.nothing_prepares(!catalog.code_prepares);
+        inner.catalog.store(Arc::new(catalog));
         Ok(version)
     }
 

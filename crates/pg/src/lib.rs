@@ -17,15 +17,14 @@
 //! | settings made with `SET` or `set_config(…, false)` by somebody's function | `RESET ALL` behind the transaction |
 //! | cursors WITH HOLD, LISTEN, session advisory locks | `CLOSE ALL`, `UNLISTEN *`, `pg_advisory_unlock_all()` behind it |
 //! | temporary tables, `lastval()` | `DISCARD TEMP`, `DISCARD SEQUENCES` behind a transaction that may write; a read-only one cannot make them |
+//! | statements prepared by somebody's function | `DEALLOCATE` of each behind it, unless no function in the database can ([`Pg::nothing_prepares`]) |
 //! | a transaction left open | rolled back by the connection's task; a session not proven idle is closed |
 //! | a statement still running | stopped by a cancel request, which has been delivered before the session is used again |
 //! | a read-only mode switched off | PostgreSQL refuses it inside; the default is reset with the rest |
 //!
 //! The cleaning travels in the same write as the transaction, behind its Sync, so nobody waits for it; when it fails the
 //! connection is closed. It is left out only for a short read that promises to leave nothing
-//! ([`Setup::leaves_nothing`]; `data` judges that from the text of what the read can reach). Not cleaned: a `PREPARE`
-//! executed by somebody's function. It holds no rows and no rights, and its name is never one of ours by accident:
-//! ours count up and are never used twice on a connection.
+//! ([`Setup::leaves_nothing`]; `data` judges that from the text of what the read can reach).
 //!
 //! # Streaming
 //!
@@ -63,6 +62,7 @@ pub use system::Reason;
 pub use tx::{Open, SystemTx, Tx};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use base::Caller;
 use tokio::sync::{mpsc, oneshot};
@@ -172,6 +172,14 @@ impl Pg {
             return Err(Error::Bug("a statement left its own transaction open".into()));
         }
         Ok(outcome)
+    }
+
+    /// Says whether no code in the database can prepare a statement, as whoever knows its functions judges: then none is looked
+    /// for behind a transaction, which costs a tenth of a millisecond. Until it is said, they are.
+    pub fn nothing_prepares(&self, so: bool) {
+        for lane in [&self.0.short.counters, &self.0.own.counters, &self.0.system.counters] {
+            lane.nothing_prepares.store(so, Ordering::Relaxed);
+        }
     }
 
     /// Runs one read as `caller` on a connection of its own and gives its rows as they come. The statement is not over

@@ -18,6 +18,8 @@ pub(super) struct Effects {
     pub claims_are_read: bool,
     /// Whether a trigger tells of changes of a row that nobody has a reason to touch.
     pub writes_are_watched: bool,
+    /// Whether any code, triggers too, may prepare a statement: it executes text, prepares, or is in a language not read here.
+    pub code_prepares: bool,
 }
 
 /// One function.
@@ -38,6 +40,7 @@ pub(super) fn read(code: &Rows, written: &Rows) -> Result<Effects, Error> {
             request_is_read: row.at(1)?,
             claims_are_read: row.at(2)?,
             writes_are_watched: row.at(3)?,
+            code_prepares: row.at(4)?,
         };
     }
     let mut all = Vec::with_capacity(code.len());

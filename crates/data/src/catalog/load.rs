@@ -98,6 +98,8 @@ pub struct Raw {
     pub claims_are_read: bool,
     /// Whether a trigger tells of changes of a row that nobody has a reason to touch.
     pub writes_are_watched: bool,
+    /// Whether any code may prepare a statement.
+    pub code_prepares: bool,
     /// What every request calls first.
     pub before: Before,
     /// Settings of the roles that callers become.
@@ -223,6 +225,7 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
     (raw.reads_leave, raw.request_is_read) = (effects.reads_leave, effects.request_is_read);
     raw.claims_are_read = effects.claims_are_read;
     raw.writes_are_watched = effects.writes_are_watched;
+    raw.code_prepares = effects.code_prepares;
     Ok(raw)
 }
 
@@ -510,6 +513,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         roles: raw.roles,
         claims_are_read: raw.claims_are_read || !raw.is_heard,
         writes_are_watched: raw.writes_are_watched || !raw.is_heard,
+        code_prepares: raw.code_prepares || !raw.is_heard,
         is_heard: raw.is_heard,
         fingerprint: raw.fingerprint,
         exposed: scope.exposed.iter().map(|name| name.as_str().into()).collect(),

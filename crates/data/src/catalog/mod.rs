@@ -119,6 +119,8 @@ pub struct Catalog {
     pub claims_are_read: bool,
     /// Whether a trigger tells of changes of a row that nobody has a reason to touch: then a write says whose it is.
     pub writes_are_watched: bool,
+    /// Whether any code may prepare a statement, which would stay in the session.
+    pub code_prepares: bool,
     /// Whether a change of the schema is announced by itself. Where it is not (no superuser, no event trigger), code that
     /// nobody knows of yet may look at anything and leave anything, so reads bring everything and are cleaned behind.
     pub is_heard: bool,

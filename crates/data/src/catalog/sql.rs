@@ -267,7 +267,15 @@ select coalesce(pg_catalog.bool_or(text ~* '\m(set_config|dblink\w*|pg_\w*adviso
            or pg_catalog.regexp_replace(text, 'current_setting\s*\(\s*''[^'']*''(::text)?\s*[,)]', '', 'gi') ~* 'current_setting'),
            false) as claims,
        (select pg_catalog.count(*) > 0 from pg_catalog.pg_trigger t
-        where t.tgfoid = pg_catalog.to_regprocedure('detection.touched()')) as watched
+        where t.tgfoid = pg_catalog.to_regprocedure('detection.touched()')) as watched,
+       (select pg_catalog.count(*) > 0 from pg_catalog.pg_proc p
+        join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+        join pg_catalog.pg_language l on l.oid = p.prolang
+        where n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'realtime')
+          and (l.lanname not in ('sql', 'plpgsql')
+               or p.prosrc || ' ' || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '') ~* '\m(execute|prepare)\M')
+          and not exists (select 1 from pg_catalog.pg_depend d
+                          where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e')) as prepares
 from written"#;
 
 /// The function `$1.$2` that can be called without arguments: who of those whom a caller may become owns it, who may create

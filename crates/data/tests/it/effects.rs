@@ -82,3 +82,25 @@ async fn code_that_looks_at_the_request_gets_it() {
         assert!(effects(more).await.1, "{more}");
     }
 }
+
+/// Attack row 65: what may prepare a statement is cleaned up behind, and an application without such code pays nothing.
+#[tokio::test]
+async fn code_that_may_prepare_a_statement_is_seen_in_triggers_too() {
+    let prepares = async |more: &str| {
+        let house = House::with(HARMLESS).await;
+        run(&house.database.admin().await, more).await;
+        house.data.reload().await.unwrap();
+        house.data.catalog().code_prepares
+    };
+    assert!(!prepares("").await);
+    assert!(
+        !prepares("CREATE FUNCTION prepared() RETURNS text LANGUAGE sql AS $$ SELECT 'executed' $$").await
+    );
+    for more in [
+        "CREATE OR REPLACE FUNCTION on_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE new.owner; RETURN new; END $$",
+        "CREATE OR REPLACE FUNCTION rpc() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PREPARE left_there AS SELECT 1; END $$",
+        "CREATE OR REPLACE FUNCTION rpc() RETURNS void LANGUAGE sql AS $$ PREPARE left_there AS SELECT 1 $$",
+    ] {
+        assert!(prepares(more).await, "{more}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What the lanes have done, for tests, the bench and metrics. Counting costs one relaxed increment each.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::Reason;
 
@@ -17,9 +17,11 @@ impl Count {
     }
 }
 
-/// One lane's counts.
+/// One lane's counts, and what its connections have to know together.
 #[derive(Default)]
 pub(crate) struct LaneCounters {
+    /// Whether no code in the database can prepare a statement ([`crate::Pg::nothing_prepares`]).
+    pub(crate) nothing_prepares: AtomicBool,
     pub(crate) syncs: Count,
     pub(crate) parsed: Count,
     pub(crate) hits: Count,

@@ -82,6 +82,10 @@ const AFTER_READ: [&str; 4] =
     ["RESET ALL", "CLOSE ALL", "UNLISTEN *", "SELECT pg_catalog.pg_advisory_unlock_all()"];
 /// What a transaction that wrote could have left besides.
 const AFTER_WRITE: [&str; 2] = ["DISCARD TEMP", "DISCARD SEQUENCES"];
+/// What code that may prepare statements could have left. Ours are the protocol's, which this leaves alone.
+const AFTER_CODE: [&str; 1] = ["DO $$DECLARE name text; BEGIN \
+    FOR name IN SELECT p.name FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql LOOP \
+    EXECUTE pg_catalog.format('DEALLOCATE %I', name); END LOOP; END$$"];
 
 impl Driver {
     pub(crate) fn new(
@@ -326,16 +330,21 @@ impl Driver {
         }
         match then {
             Cleaning::None => {}
-            Cleaning::AfterRead => self.clean(&AFTER_READ, &[]),
-            Cleaning::Full => self.clean(&AFTER_READ, &AFTER_WRITE),
+            Cleaning::AfterRead => self.clean(&[]),
+            Cleaning::Full => self.clean(&AFTER_WRITE),
         }
     }
 
     /// Cleans the session, in a transaction of its own.
-    fn clean(&mut self, commands: &[&'static str], more: &[&'static str]) {
+    fn clean(&mut self, more: &[&'static str]) {
         let mut flight = Flight::cleaning();
         let mark = self.write.len();
-        let encoded = commands.iter().chain(more).try_for_each(|sql| self.command(&mut flight, sql));
+        let of_code: &[_] = match self.counters.nothing_prepares.load(Ordering::Relaxed) {
+            true => &[],
+            false => &AFTER_CODE,
+        };
+        let commands = AFTER_READ.iter().chain(more).chain(of_code);
+        let encoded = { commands }.try_for_each(|sql| self.command(&mut flight, sql));
         if encoded.is_err() {
             self.write.truncate(mark);
         }

@@ -26,6 +26,7 @@ begin
     when 'lock' then perform pg_advisory_lock(65);
     when 'temp' then execute 'create temp table of_the_last as select ''secret''::text as s';
     when 'sequence' then perform nextval('counter');
+    when 'prepared' then execute 'prepare of_the_last as select ''secret''::text';
     else null;
   end case;
   return what;
@@ -33,8 +34,8 @@ end $$;
 create sequence counter; grant usage on sequence counter to authenticated;
 ";
 
-const KINDS: [&str; 10] =
-    ["guc", "role", "claims", "path", "writable", "cursor", "listen", "lock", "temp", "sequence"];
+const KINDS: [&str; 11] =
+    ["guc", "role", "claims", "path", "writable", "cursor", "listen", "lock", "temp", "sequence", "prepared"];
 
 /// Everything a borrower can see of a session that is not their own doing.
 const PROBE: &str = "select concat_ws('|', current_user, coalesce(current_setting('app.secret', true), ''),
@@ -43,12 +44,13 @@ const PROBE: &str = "select concat_ws('|', current_user, coalesce(current_settin
   current_setting('transaction_isolation'),
   (select count(*) from pg_cursors where name <> ''), (select count(*) from pg_listening_channels()),
   (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()),
-  (select count(*) from pg_class where relname = 'of_the_last' and relnamespace = pg_my_temp_schema()))";
+  (select count(*) from pg_class where relname = 'of_the_last' and relnamespace = pg_my_temp_schema()),
+  (select count(*) from pg_prepared_statements where from_sql))";
 
 fn clean(n: u32) -> String {
     let Caller { subject, .. } = person(n);
     format!(
-        r#"authenticated||p{n}@example.com|{subject}|"public", "extensions"|UTC|8s|read committed|0|0|0|0"#
+        r#"authenticated||p{n}@example.com|{subject}|"public", "extensions"|UTC|8s|read committed|0|0|0|0|0"#
     )
 }
 

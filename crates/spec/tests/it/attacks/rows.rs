@@ -501,3 +501,25 @@ async fn row_74_an_unbounded_read_is_capped_in_the_fluxbase_dialect_too() {
     let seen = ann.client.post(&format!("{TABLE}/query"), asked).await.expect(200).value();
     assert_eq!(seen.as_array().unwrap().len(), 1000);
 }
+
+/// Row 65: behind a transaction, statements that code prepared are looked for only where there is such code: none of ours.
+#[tokio::test]
+async fn row_65_no_code_of_ours_prepares_a_statement_and_that_of_others_is_cleaned_up_behind() {
+    let app = TestApp::builder().unlimited().start().await;
+    assert!(!app.running.services.data.catalog().code_prepares);
+    app.admin(
+        "create function public.leave() returns text language plpgsql as $$
+         begin execute 'prepare of_the_last as select 1'; return 'left'; end $$;
+         create function public.seen() returns bigint language sql as
+           $$ select count(*) from pg_catalog.pg_prepared_statements where from_sql $$;
+         revoke execute on function public.leave(), public.seen() from public;
+         grant execute on function public.leave(), public.seen() to authenticated",
+    )
+    .await;
+    let ann = app.person("ann").await;
+    app.eventually(async || ann.client.post("/rest/v1/rpc/leave", json!({})).await.status == 200).await;
+    for _ in 0..20 {
+        ann.client.post("/rest/v1/rpc/leave", json!({})).await.expect(200);
+        assert_eq!(ann.client.post("/rest/v1/rpc/seen", json!({})).await.expect(200).text(), "0");
+    }
+}

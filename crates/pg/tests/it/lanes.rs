@@ -53,7 +53,8 @@ async fn a_killed_server_costs_errors_while_it_is_away_and_nothing_after() {
         pg.health().await.unwrap();
         read(&pg, Lane::Own, "select 1").await.unwrap();
         let mut open = pg.begin(&person(1), Mode::Write, Setup::default()).await.unwrap();
-        open.query("select 1", []).await.unwrap();
+        let rows = open.query("select pg_backend_pid()", []).await.unwrap();
+        let backend: i32 = rows.first().unwrap().get("pg_backend_pid").unwrap();
         let State::Running { pid, .. } = server.state() else { panic!("not running") };
         nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(pid.try_into().unwrap()),
@@ -62,6 +63,8 @@ async fn a_killed_server_costs_errors_while_it_is_away_and_nothing_after() {
         .unwrap();
         let error = until_broken(&pg).await;
         assert_eq!(error.kind(), Kind::Unavailable, "round {round}: {error:?}");
+        // A backend outlives its postmaster until it looks, and what it commits meanwhile is committed.
+        until("the backend is gone", || async { !is_running(backend) }).await;
         let error = open.commit(()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Unavailable, "round {round}: {error:?}");
         for lane in [Lane::Short, Lane::Own] {
@@ -83,6 +86,12 @@ async fn a_killed_server_costs_errors_while_it_is_away_and_nothing_after() {
         .await;
     }
     server.stop().await.unwrap();
+}
+
+/// Whether a process is there, and not only its remains.
+fn is_running(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
 }
 
 async fn until_broken(pg: &Pg) -> Error {

@@ -44,9 +44,10 @@ pub fn begin(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
         };
         let (first, second) = (ask.query_param("redirect_url"), ask.query_param("redirect_to"));
         let places = [first.as_deref(), second.as_deref()];
-        let by_browser = web::csrf::is_browser(&ask.parts.headers);
-        let started = state.sso.start(Start { wanted, asked: &places, challenge: None, by_browser }).await?;
         let navigates = ask.header(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html"));
+        // Older browsers do not say where they come from when they navigate.
+        let by_browser = navigates || web::csrf::is_browser(&ask.parts.headers);
+        let started = state.sso.start(Start { wanted, asked: &places, challenge: None, by_browser }).await?;
         Ok(started.map(|url| match navigates {
             true => Answer::status(StatusCode::FOUND).with(LOCATION, &url),
             false => Answer::json(&json!({ "url": url, "redirect_url": url, "provider": provider })),

@@ -366,10 +366,14 @@ async fn row_88_an_answer_that_a_page_hands_on_is_for_its_own_browser() {
     let app = &world.app;
     let victim = format!("palisade_browser={}", "v".repeat(43));
     let begun = async || {
-        let headers = [("origin", "https://app.example")];
         let path = format!("/api/v1/auth/saml/login/{}", world.provider);
-        let url = app.stranger().send(Method::GET, &path, &headers, Vec::new().into()).await;
-        let url = url.expect(200).field("url");
+        let ask = async |headers: &[(&str, &str)]| {
+            app.stranger().send(Method::GET, &path, headers, Vec::new().into()).await
+        };
+        // Older browsers do not say where they come from when they navigate.
+        let navigated = ask(&[("accept", "text/html,*/*;q=0.8")]).await.expect(302);
+        assert!(navigated.header("location").contains("/sso/saml/begin?flow="));
+        let url = ask(&[("origin", "https://app.example")]).await.expect(200).field("url");
         let asked = opened(&app.stranger(), &url, BROWSER).await.expect(302).header("location").to_owned();
         let says = world.says(Some(&id_of(&request_in(&asked))));
         (world.idp.encoded(&says, Signed::Assertion).unwrap(), param(&asked, "RelayState"))

@@ -6,25 +6,14 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { application } from './application.mjs'
 import { chromium } from './chromium.mjs'
 import { claim, finish } from './claims.mjs'
 
 const { PALISADE_URL: url, PALISADE_KEY: key, PALISADE_SECRET: secret } = process.env
-const script = readFileSync(join(dirname(createRequire(import.meta.url).resolve('@supabase/supabase-js')), 'umd/supabase.js'))
-const page = `<!doctype html><meta charset="utf-8"><title>An application</title><script src="/supabase.js"></script><script>
-  window.app = supabase.createClient(${JSON.stringify(url)}, ${JSON.stringify(key)}, { auth: { flowType: 'pkce', autoRefreshToken: false } })
-</script>`
-const site = createServer((ask, answer) => {
-  const is_script = ask.url === '/supabase.js'
-  answer.setHeader('content-type', is_script ? 'text/javascript' : 'text/html')
-  answer.end(is_script ? script : page)
-}).listen(0, 'localhost')
-await once(site, 'listening')
-const home = `http://localhost:${site.address().port}`
+const { site, home } = await application(
+  `window.app = supabase.createClient(${JSON.stringify(url)}, ${JSON.stringify(key)}, { auth: { flowType: 'pkce', autoRefreshToken: false } })`,
+)
 const run_name = Date.now().toString(36)
 const who = (name) => `${name}-${run_name}~${name}-${run_name}@example.com~true~${name}`
 const browser = await chromium()

@@ -4,55 +4,17 @@
 // PALISADE_URL and PALISADE_KEY say where. The page is served here, at http://localhost, as an application's would be.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { application } from './application.mjs'
+import { chromium } from './chromium.mjs'
 import { claim, finish } from './claims.mjs'
 
 const { PALISADE_URL: url, PALISADE_KEY: key } = process.env
-const script = readFileSync(join(dirname(createRequire(import.meta.url).resolve('@supabase/supabase-js')), 'umd/supabase.js'))
-const page = '<!doctype html><meta charset="utf-8"><title>An application</title><script src="/supabase.js"></script>'
-const site = createServer((ask, answer) => {
-  const is_script = ask.url === '/supabase.js'
-  answer.setHeader('content-type', is_script ? 'text/javascript' : 'text/html')
-  answer.end(is_script ? script : page)
-}).listen(0, 'localhost')
-await once(site, 'listening')
-
-const home = mkdtempSync(join(tmpdir(), 'palisade-browser-'))
-const browser = spawn(process.env.PALISADE_BROWSER ?? 'chromium', [
-  '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', `--user-data-dir=${home}`,
-  '--remote-debugging-port=0', 'about:blank',
-])
-let said = ''
-const address = await new Promise((found, lost) => {
-  browser.on('error', lost)
-  browser.on('exit', () => lost(new Error(`the browser ended: ${said}`)))
-  browser.stderr.on('data', (data) => {
-    said += data
-    const line = /DevTools listening on (ws:\S+)/.exec(said)
-    if (line) found(line[1])
-  })
-})
-const socket = new WebSocket(address)
-await once(socket, 'open')
-let number = 0
-const waiting = new Map()
-socket.onmessage = ({ data }) => {
-  const { id, result, error } = JSON.parse(data)
-  waiting.get(id)?.(error ? Promise.reject(new Error(error.message)) : result)
-}
-const ask = (method, params = {}, sessionId = undefined) => new Promise((done) => {
-  waiting.set(++number, done)
-  socket.send(JSON.stringify({ id: number, method, params, sessionId }))
-})
-const { targetId } = await ask('Target.createTarget', { url: `http://localhost:${site.address().port}/` })
-const { sessionId } = await ask('Target.attachToTarget', { targetId, flatten: true })
-const tell = (method, params) => ask(method, params, sessionId)
+const { site, home } = await application(`window.open_client = () => supabase.createClient(${JSON.stringify(url)}, ${JSON.stringify(key)}, {
+  auth: { persistSession: false, autoRefreshToken: false, storageKey: String(Math.random()), experimental: { passkey: true } } })`)
+const browser = await chromium()
+const { run, until, go, tell } = browser
+await go(home)
+await until('the application', 'return typeof open_client === "function"')
 await tell('WebAuthn.enable', { enableUI: false })
 const plug = (transport) => tell('WebAuthn.addVirtualAuthenticator', {
   options: {
@@ -61,18 +23,6 @@ const plug = (transport) => tell('WebAuthn.addVirtualAuthenticator', {
   },
 })
 const { authenticatorId } = await plug('internal')
-const run = async (body) => {
-  const expression = `(async () => { const key = ${JSON.stringify(key)}, url = ${JSON.stringify(url)};
-    window.open_client ??= () => supabase.createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false,
-      storageKey: String(Math.random()), experimental: { passkey: true } } });
-    ${body} })()`
-  const { result, exceptionDetails } = await tell('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true, userGesture: true })
-  if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
-  return result.value
-}
-for (let tries = 0; tries < 100 && !(await run('return typeof supabase === "object"').catch(() => false)); tries++) {
-  await new Promise((wait) => setTimeout(wait, 100))
-}
 const email = `passkeys-${Date.now().toString(36)}@example.com`
 
 await claim('a person makes a passkey', async () => {
@@ -119,9 +69,6 @@ await claim('a security key is a second factor, made and shown', async () => {
   assert.equal(again, 'aal2')
 })
 
-socket.close()
-browser.kill()
-await once(browser, 'exit')
+browser.close()
 site.close()
-rmSync(home, { recursive: true, force: true })
 finish()

@@ -4,45 +4,18 @@
 // PALISADE_URL, PALISADE_KEY and PALISADE_SECRET say where; PALISADE_IDP_CERT and PALISADE_IDP_KEY are its key.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { createClient } from '@supabase/supabase-js'
-import { claim, data, finish, within } from './claims.mjs'
+import { claim, data, finish } from './claims.mjs'
+import { addCompany, company } from './company.mjs'
 import { bring, throughTheCompany } from './saml_browser.mjs'
 
-const { PALISADE_URL: url, PALISADE_KEY: key, PALISADE_SECRET: secret } = process.env
-const { PALISADE_IDP_CERT: cert, PALISADE_IDP_KEY: idpKey } = process.env
-
-const port = await new Promise((found) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address()
-    server.close(() => found(port))
-  })
-})
-const idp = `http://127.0.0.1:${port}`
-const metadata = `${url}/auth/v1/sso/saml/metadata`
-const program = spawn(process.execPath, [
-  'node_modules/saml-idp/bin/run.js', '--host', '127.0.0.1', '--port', String(port), '--cert', cert, '--key', idpKey,
-  '--issuer', 'urn:company:idp', '--acsUrl', `${url}/auth/v1/sso/saml/acs`, '--audience', metadata,
-  '--sloUrl', `${url}/auth/v1/sso/saml/slo`, '--serviceProviderId', metadata, '--configFile', join(import.meta.dirname, 'node_modules/saml-idp/config.js'),
-], { cwd: import.meta.dirname, stdio: 'ignore' })
-process.on('exit', () => program.kill())
+const { PALISADE_URL: url, PALISADE_KEY: key } = process.env
+const idp = await company('127.0.0.1')
 
 let provider
 await claim('an administrator adds the company by its own metadata', async () => {
-  await within(20_000, 'the identity provider to answer', () => fetch(`${idp}/metadata`).then((seen) => seen.ok, () => false))
-  const xml = await (await fetch(`${idp}/metadata`)).text()
-  const made = await fetch(`${url}/auth/v1/admin/sso/providers`, {
-    method: 'POST',
-    headers: { apikey: secret, authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
-    body: JSON.stringify({
-      type: 'saml', metadata_xml: xml, domains: ['company.example'],
-      attribute_mapping: { keys: { first_name: { name: 'firstName' }, groups: { name: 'groups', array: true } } },
-    }),
-  })
-  assert.equal(made.status, 201, await made.clone().text())
-  provider = (await made.json()).id
+  const keys = { first_name: { name: 'firstName' }, groups: { name: 'groups', array: true } }
+  provider = await addCompany(idp, { attribute_mapping: { keys } })
 })
 
 await claim('signInWithSSO by domain leads through the company to a session', async () => {

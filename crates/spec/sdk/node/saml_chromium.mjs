@@ -4,50 +4,19 @@
 // PALISADE_URL, PALISADE_KEY and PALISADE_SECRET say where; PALISADE_IDP_CERT and PALISADE_IDP_KEY are the company's key.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { createClient } from '@supabase/supabase-js'
+import { application } from './application.mjs'
 import { chromium } from './chromium.mjs'
-import { claim, data, finish, within } from './claims.mjs'
+import { claim, data, finish } from './claims.mjs'
+import { addCompany, company } from './company.mjs'
 import { throughTheCompany } from './saml_browser.mjs'
 
-const { PALISADE_URL: url, PALISADE_KEY: key, PALISADE_SECRET: secret } = process.env
-const { PALISADE_IDP_CERT: cert, PALISADE_IDP_KEY: idpKey } = process.env
-const script = readFileSync(join(dirname(createRequire(import.meta.url).resolve('@supabase/supabase-js')), 'umd/supabase.js'))
-const page = `<!doctype html><meta charset="utf-8"><title>An application</title><script src="/supabase.js"></script><script>
-  window.app = supabase.createClient(${JSON.stringify(url)}, ${JSON.stringify(key)}, { auth: { autoRefreshToken: false } })
-</script>`
-const site = createServer((ask, answer) => {
-  const is_script = ask.url === '/supabase.js'
-  answer.setHeader('content-type', is_script ? 'text/javascript' : 'text/html')
-  answer.end(is_script ? script : page)
-}).listen(0, 'localhost')
-await once(site, 'listening')
-const home = `http://localhost:${site.address().port}`
-
-const free = createServer().listen(0, 'localhost')
-await once(free, 'listening')
-const { port } = free.address()
-await new Promise((closed) => free.close(closed))
-const idp = `http://localhost:${port}`
-const metadata = `${url}/auth/v1/sso/saml/metadata`
-const program = spawn(process.execPath, [
-  'node_modules/saml-idp/bin/run.js', '--host', 'localhost', '--port', String(port), '--cert', cert, '--key', idpKey,
-  '--issuer', 'urn:company:idp', '--acsUrl', `${url}/auth/v1/sso/saml/acs`, '--audience', metadata,
-  '--serviceProviderId', metadata, '--configFile', join(import.meta.dirname, 'node_modules/saml-idp/config.js'),
-], { cwd: import.meta.dirname, stdio: 'ignore' })
-process.on('exit', () => program.kill())
-await within(20_000, 'the identity provider to answer', () => fetch(`${idp}/metadata`).then((seen) => seen.ok, () => false))
-const made = await fetch(`${url}/auth/v1/admin/sso/providers`, {
-  method: 'POST',
-  headers: { apikey: secret, authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
-  body: JSON.stringify({ type: 'saml', metadata_xml: await (await fetch(`${idp}/metadata`)).text(), domains: ['company.example'] }),
-})
-assert.equal(made.status, 201, await made.clone().text())
+const { PALISADE_URL: url, PALISADE_KEY: key } = process.env
+const { site, home } = await application(
+  `window.app = supabase.createClient(${JSON.stringify(url)}, ${JSON.stringify(key)}, { auth: { autoRefreshToken: false } })`,
+)
+const idp = await company('localhost')
+await addCompany(idp)
 
 const browser = await chromium()
 const { run, until, go } = browser

@@ -243,7 +243,7 @@ impl Auth {
         value: T,
     ) -> Result<Reply<T>, Error> {
         for chunk in ended.chunks(limits::ENDED_PER_NOTICE_MAX.size()) {
-            tx.query(sql::TELL, [Notice::Ended(chunk.to_vec()).text().into()]).await?;
+            tx.queue(sql::TELL, [Notice::Ended(chunk.to_vec()).text().into()]);
         }
         let reply = tx.commit(value).await?;
         self.note_ended(&ended);

@@ -2,7 +2,8 @@
 //!
 //! Nothing is sent until the first statement: BEGIN, the settings and that statement go out in one write. Whatever
 //! fails poisons the transaction; what is not committed is rolled back, cleaned and proven idle by the connection's own
-//! task before anybody else gets it.
+//! task before anybody else gets it. A statement whose result nobody reads can wait for the next one ([`Open::queue`]): a
+//! round trip less for each.
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub struct Open {
     lease: Option<Lease>,
     /// What goes in front of the first statement.
     opening: Option<Opening>,
+    /// What goes in front of the next statement, in its round trip.
+    queued: Vec<Statement>,
     role: Arc<str>,
     failed: bool,
     /// Whether the server has ended the transaction, one way or the other.
@@ -26,7 +29,15 @@ pub struct Open {
 
 impl Open {
     pub(crate) fn new(lease: Lease, opening: Opening, role: Arc<str>) -> Self {
-        Open { lease: Some(lease), opening: Some(opening), role, failed: false, over: false, asking: false }
+        Open {
+            lease: Some(lease),
+            opening: Some(opening),
+            queued: Vec::new(),
+            role,
+            failed: false,
+            over: false,
+            asking: false,
+        }
     }
 
     /// Runs a statement and returns its rows. `sql` is kept prepared: give it constant text.
@@ -39,33 +50,57 @@ impl Open {
         Ok(self.query(sql, params).await?.affected)
     }
 
+    /// Has a statement run in front of the next one, or of the commit, in the same round trip. What it gives is not told;
+    /// its failure is that of whatever it goes with: queue only in front of a statement whose failure means the same.
+    pub fn queue<const N: usize>(&mut self, sql: &str, params: [Param; N]) {
+        self.queued.push(Statement::new(sql, params));
+    }
+
     /// Runs a statement.
     pub async fn run(&mut self, statement: Statement) -> Result<Rows, Error> {
-        Ok(self.ask(Work::One(statement)).await?.first)
+        let mut answers = self.run_all(vec![statement]).await?;
+        answers.pop().ok_or_else(|| Error::Bug("a statement without an answer".into()))
     }
 
     /// Runs several statements in one network round trip. The first that fails ends them all.
     pub async fn run_all(&mut self, statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
-        if statements.len() > limits::PIPELINE.size() {
-            let limit = limits::PIPELINE;
+        if statements.is_empty() {
+            return Ok(Vec::new());
+        }
+        let before = self.queued.len();
+        self.queued.extend(statements);
+        let outcome = self.ask().await?;
+        Ok(std::iter::once(outcome.first).chain(outcome.rest).skip(before).collect())
+    }
+
+    /// What is queued, as one piece of work.
+    fn work(&mut self) -> Result<Work, Error> {
+        let limit = limits::PIPELINE;
+        if self.queued.len() > limit.size() {
+            self.failed = true;
             return Err(Error::Refused(format!(
                 "more than {} statements in one pipeline ({})",
                 limit.value, limit.name
             )));
         }
-        if statements.is_empty() {
-            return Ok(Vec::new());
-        }
-        let outcome = self.ask(Work::Many(statements)).await?;
-        Ok(std::iter::once(outcome.first).chain(outcome.rest).collect())
+        let mut queued = std::mem::take(&mut self.queued);
+        Ok(match (queued.pop(), queued.is_empty()) {
+            (None, _) => Work::Nothing,
+            (Some(one), true) => Work::One(one),
+            (Some(last), false) => {
+                queued.push(last);
+                Work::Many(queued)
+            }
+        })
     }
 
     /// Sends a batch that leaves the transaction open.
-    async fn ask(&mut self, work: Work) -> Result<Outcome, Error> {
+    async fn ask(&mut self) -> Result<Outcome, Error> {
         // An abandoned question means nobody knows how far this transaction is.
         if self.failed || self.asking {
             return Err(Error::Poisoned);
         }
+        let work = self.work()?;
         let opening = self.opening.take().unwrap_or(Opening::Nothing);
         let outcome = match self.send(opening, work, Ending::Stay).await {
             Ok(outcome) => outcome,
@@ -107,12 +142,20 @@ impl Open {
             return Err(Error::Poisoned);
         }
         if self.opening.is_some() {
-            return Ok(());
+            if self.queued.is_empty() {
+                return Ok(());
+            }
+            // Apart from the commit, so that it can be sent again when its plans were of another schema.
+            self.ask().await?;
         }
-        let outcome = self.send(Opening::Nothing, Work::Nothing, Ending::Commit).await;
-        // A refused COMMIT (a deferred constraint) is a rollback.
+        let work = self.work()?;
+        // A refused COMMIT (a deferred constraint) is a rollback. Behind a statement that fails it is not read, nor is what
+        // cleans the session: that connection is closed.
+        let alone = matches!(work, Work::Nothing);
+        let outcome = self.send(Opening::Nothing, work, Ending::Commit).await;
         self.failed = true;
-        self.over = outcome.is_ok() || outcome.as_ref().is_err_and(|error| error.database().is_some());
+        self.over =
+            outcome.is_ok() || alone && outcome.as_ref().is_err_and(|error| error.database().is_some());
         let outcome = outcome?;
         // PostgreSQL answers ROLLBACK to the COMMIT of a transaction that had failed.
         if outcome.tag.as_deref() != Some(b"COMMIT\0") || outcome.state != State::Idle {

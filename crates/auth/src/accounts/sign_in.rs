@@ -5,7 +5,7 @@
 
 use audit::Event;
 use base::Secret;
-use pg::{Reason, Reply};
+use pg::{Pg, Reason, Reply, Rows, Statement};
 use seal::{Verdict, Work};
 use uuid::Uuid;
 
@@ -23,11 +23,14 @@ enum Name<'a> {
     Phone(&'a str),
 }
 
-/// What a password costs here: whoever was imported must not tell it by the time theirs takes.
-pub(super) async fn foreign_work(tx: &mut pg::SystemTx) -> Result<Work, Error> {
-    let makes = tx.query(sql::FOREIGN_HASHES, []).await?;
+/// Whoever a statement finds, and what a password costs here: whoever was imported must not tell it by the time theirs takes.
+pub(super) async fn found_and_work(pg: &Pg, find: Statement) -> Result<(Rows, Work), Error> {
+    let mut tx = pg.begin_system(Reason::Identify).await?;
+    let mut answers = tx.run_all(vec![find, Statement::new(sql::FOREIGN_HASHES, [])]).await?.into_iter();
+    tx.commit(()).await?.into_inner();
+    let (found, makes) = (answers.next().unwrap_or_default(), answers.next().unwrap_or_default());
     let makes = makes.iter().map(|row| row.get("make")).collect::<Result<Vec<String>, _>>()?;
-    Ok(Work::of(makes.iter().map(String::as_str)))
+    Ok((found, Work::of(makes.iter().map(String::as_str))))
 }
 
 impl<'a> Name<'a> {
@@ -103,10 +106,8 @@ impl Auth {
             Name::Email(email) => (sql::TRIED_BY_EMAIL, read_email(email).unwrap_or_default()),
             Name::Phone(phone) => (sql::TRIED_BY_PHONE, read_phone(phone).unwrap_or_default()),
         };
-        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let rows = tx.query(by, [(&account).into(), (&self.0.rules.audience).into()]).await?;
-        let work = foreign_work(&mut tx).await?;
-        tx.commit(()).await?.into_inner();
+        let find = Statement::new(by, [(&account).into(), (&self.0.rules.audience).into()]);
+        let (rows, work) = found_and_work(&self.0.pg, find).await?;
         let row = rows.first();
         let user = row.as_ref().map(|row| row.get::<Option<Uuid>>("id")).transpose()?.flatten();
         let stored =

@@ -5,11 +5,11 @@
 
 use audit::Event;
 use base::Secret;
-use pg::{Param, Reason, Reply};
+use pg::{Param, Reason, Reply, Statement};
 use seal::Work;
 use serde_json::{Map, Value, json};
 
-use super::sign_in::foreign_work;
+use super::sign_in::found_and_work;
 use super::{NewUser, email_provider, read_email, read_phone, require_small, trigger};
 use crate::events::{self, ChosenFor, Happening, LinkHappening};
 use crate::hooks::{Asked, NewPerson};
@@ -214,10 +214,8 @@ impl Auth {
             Name::Email(_) => sql::USER_BY_EMAIL,
             Name::Phone(_) => sql::links::USER_BY_PHONE,
         };
-        let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
-        let rows = tx.query(by, [name.text().into(), (&self.0.rules.audience).into()]).await?;
-        let work = foreign_work(&mut tx).await?;
-        tx.commit(()).await?.into_inner();
+        let find = Statement::new(by, [name.text().into(), (&self.0.rules.audience).into()]);
+        let (rows, work) = found_and_work(&self.0.pg, find).await?;
         Ok((rows.first().map(User::read).transpose()?, work))
     }
 

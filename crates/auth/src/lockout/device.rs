@@ -86,20 +86,14 @@ impl Auth {
     }
 
     /// Remembers where `account` was signed in to.
-    pub(crate) async fn remember_place(
-        &self,
-        tx: &mut SystemTx,
-        account: &str,
-        visit: &Visit,
-    ) -> Result<(), Error> {
+    pub(crate) fn remember_place(&self, tx: &mut SystemTx, account: &str, visit: &Visit) {
         let name = account_name(account);
         let Some((account, place)) = self.place_of(&name, visit).filter(|_| !name.is_empty()) else {
-            return Ok(());
+            return;
         };
         let most = i64::try_from(limits::PLACES_PER_ACCOUNT_MAX.value).unwrap_or(0);
         let row = [account.into(), place.into(), self.0.clock.now().into(), most.into()];
-        tx.execute(sql::REMEMBER_PLACE, row).await?;
-        Ok(())
+        tx.queue(sql::REMEMBER_PLACE, row);
     }
 
     fn place_of(&self, account: &str, visit: &Visit) -> Option<([u8; 32], [u8; 32])> {

@@ -229,15 +229,15 @@ impl Auth {
             client_id.into(),
             scopes.into(),
         ];
-        tx.execute(sql::INSERT_SESSION, row).await?;
+        tx.queue(sql::INSERT_SESSION, row);
         let mut proofs = vec![Proof { method: way.name().to_owned(), at: now }];
         proofs.extend(earlier);
         for Proof { method, at } in &proofs {
             let row = [rng.uuid().into(), session.into(), (*at).into(), method.into()];
-            tx.execute(sql::INSERT_METHOD, row).await?;
+            tx.queue(sql::INSERT_METHOD, row);
         }
         let duty = owes.and_then(duty_name);
-        tx.execute(sql::INSERT_SESSION_MARK, [session.into(), duty.into()]).await?;
+        tx.queue(sql::INSERT_SESSION_MARK, [session.into(), duty.into()]);
         // A client's server is no place that its people sign in from, and no device of theirs.
         let device = match client {
             Some(_) => None,
@@ -272,13 +272,13 @@ impl Auth {
         visit: &Visit,
     ) -> Result<Option<DeviceToken>, Error> {
         let now = self.0.clock.now();
-        tx.execute(sql::TOUCH_USER, [user.id.into(), now.into(), provider.into()]).await?;
+        tx.queue(sql::TOUCH_USER, [user.id.into(), now.into(), provider.into()]);
         user.last_sign_in_at = Some(now);
         for identity in user.identities.iter_mut().filter(|identity| identity.provider == provider) {
             identity.last_sign_in_at = Some(now);
         }
         let account = user.email.as_deref().unwrap_or(user.phone_or_empty()).to_owned();
-        self.remember_place(tx, &account, visit).await?;
+        self.remember_place(tx, &account, visit);
         let device = self.device_of(&account, visit);
         self.tell_of_device(tx, user, &account, device.is_none(), visit).await?;
         Ok(device)
@@ -307,8 +307,8 @@ impl Auth {
         }
         let level = stored.level.max(way.level());
         let proof = [self.0.rng.uuid().into(), session.into(), now.into(), way.name().into()];
-        tx.execute(sql::RENEW_METHOD, proof).await?;
-        tx.execute(sql::RAISE_SESSION, [session.into(), level.name().into(), factor.into()]).await?;
+        tx.queue(sql::RENEW_METHOD, proof);
+        tx.queue(sql::RAISE_SESSION, [session.into(), level.name().into(), factor.into()]);
         stored.proofs.retain(|proof| proof.method != way.name());
         stored.proofs.insert(0, Proof { method: way.name().to_owned(), at: now });
         let counter = stored.counter + 1;

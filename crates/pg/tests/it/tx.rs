@@ -1,7 +1,7 @@
 //! Several statements in one transaction, and the system door.
 
 use base::Caller;
-use pg::{Mode, Once, Param, Pg, Reason, Setup, Statement};
+use pg::{Mode, Once, Param, Pg, Reason, Setup, Statement, Tx};
 
 use crate::scene::{Database, person};
 
@@ -36,6 +36,64 @@ async fn begin_costs_no_round_trip_of_its_own() {
     assert_eq!(tx.commit(7).await.unwrap().into_inner(), 7);
     assert_eq!(pg.stats().own.round_trips, 3);
     assert_eq!(notes(&pg).await, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn what_is_queued_goes_with_the_next_statement_or_with_the_commit() {
+    let db = Database::new().await;
+    let pg = db.pg();
+    let queue = |tx: &mut Tx, text: &str| {
+        let by = person(1);
+        tx.queue("insert into notes(owner, text) values ($1, $2)", [Param::from(&*by.subject), text.into()]);
+    };
+    let mut tx = pg.begin(&person(1), Mode::Write, Setup::default()).await.unwrap();
+    queue(&mut tx, "a");
+    queue(&mut tx, "b");
+    assert_eq!(pg.stats().own.round_trips, 0);
+    let rows = tx.query("select count(*) from notes", []).await.unwrap();
+    assert_eq!(rows.first().unwrap().at::<i64>(0).unwrap(), 2);
+    queue(&mut tx, "c");
+    let rows = tx.run_all(vec![insert(1, "d"), Statement::new("select 7", [])]).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[1].first().unwrap().at::<i32>(0).unwrap(), 7);
+    queue(&mut tx, "e");
+    let _reply = tx.commit(()).await.unwrap();
+    assert_eq!(pg.stats().own.round_trips, 3);
+    assert_eq!(notes(&pg).await, ["a", "b", "c", "d", "e"]);
+    // Nothing but what was queued.
+    let mut tx = pg.begin(&person(1), Mode::Write, Setup::default()).await.unwrap();
+    queue(&mut tx, "f");
+    let _reply = tx.commit(()).await.unwrap();
+    assert_eq!(notes(&pg).await.last().unwrap(), "f");
+}
+
+#[tokio::test]
+async fn what_is_queued_and_fails_is_no_commit_and_leaves_nothing_behind() {
+    let db = Database::new().await;
+    let mut config = db.config();
+    config.caps.connections_max = 2;
+    let pg = Pg::connect(config).unwrap();
+    for at in 0..6 {
+        let mut tx = pg.begin(&person(1), Mode::Write, Setup::default()).await.unwrap();
+        if at % 2 == 0 {
+            tx.run(insert(1, "gone")).await.unwrap();
+        }
+        tx.queue("select 1/$1::int", [Param::from(0)]);
+        let refused = match at / 2 {
+            0 => tx.commit(()).await.map(|_| ()),
+            1 => tx.run(insert(1, "gone too")).await.map(|_| ()),
+            _ => {
+                tx.roll_back().await.unwrap();
+                continue;
+            }
+        };
+        assert!(refused.unwrap_err().is("22012"));
+    }
+    assert_eq!(notes(&pg).await, [""; 0]);
+    let mut tx = pg.begin(&person(1), Mode::Write, Setup::default()).await.unwrap();
+    tx.run(insert(1, "goes on")).await.unwrap();
+    let _reply = tx.commit(()).await.unwrap();
+    assert_eq!(notes(&pg).await, ["goes on"]);
 }
 
 #[tokio::test]

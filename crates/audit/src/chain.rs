@@ -244,7 +244,7 @@ impl Sequencer {
         // seen must stay remembered until compare() has reported it. And one that is not ours is no witness.
         let reported = |last: &Head| self.reported == Some(last.hash) && head != *last;
         let news = self.heads.last().is_none_or(|last| head.seq > last.seq || reported(last));
-        if news && head.is_ours(&self.audit.0.keys) { self.heads.append(&head) } else { Ok(()) }
+        if news && head.is_ours(&self.audit.0.keys) { self.heads.append(&head).await } else { Ok(()) }
     }
 
     async fn write_sink(&mut self) -> Result<(), Error> {
@@ -257,7 +257,7 @@ impl Sequencer {
             if rows.is_empty() {
                 return Ok(());
             }
-            sink.write(&rows)?;
+            sink.write(&rows).await?;
         }
     }
 }

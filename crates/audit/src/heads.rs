@@ -114,15 +114,28 @@ impl HeadFile {
         self.last.as_ref()
     }
 
-    /// Adds a head. Opened each time, so that a file moved away is made anew and a full disk is noticed.
-    pub fn append(&mut self, head: &Head) -> Result<(), Error> {
+    /// Adds a head, on the disk when this returns. Opened each time, so that a file moved away is made anew and a full disk is
+    /// noticed.
+    pub async fn append(&mut self, head: &Head) -> Result<(), Error> {
         let unwritable = |source| Error::Unwritable { path: self.path.clone(), source };
         let line = head.line().map_err(|error| unwritable(error.into()))?;
-        let mut file = private_append(&self.path).map_err(unwritable)?;
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(unwritable)?;
+        let path = self.path.clone();
+        let write = move || {
+            let mut file = private_append(&path)?;
+            file.write_all(line.as_bytes())?;
+            file.sync_data()
+        };
+        apart(write).await.map_err(unwritable)?;
         self.last = Some(head.clone());
         Ok(())
     }
+}
+
+/// Waits for a disk on a thread of its own: requests are not to wait with it.
+pub(crate) async fn apart(
+    write: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> std::io::Result<()> {
+    tokio::task::spawn_blocking(write).await.map_err(std::io::Error::other)?
 }
 
 /// Opens a file of ours to append to: 0600, and never through a symbolic link.

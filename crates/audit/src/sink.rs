@@ -12,7 +12,7 @@ use base::Settings;
 use pg::Rows;
 
 use crate::event::{Event, Severity};
-use crate::heads::private_append;
+use crate::heads::{apart, private_append};
 use crate::query::Recorded;
 use crate::{Error, settings};
 
@@ -60,7 +60,7 @@ impl Sink {
     }
 
     /// Writes entries read from the chain. The file is opened each time, so that log rotation needs no signal.
-    pub fn write(&mut self, rows: &Rows) -> Result<(), Error> {
+    pub async fn write(&mut self, rows: &Rows) -> Result<(), Error> {
         let mut text = String::new();
         let mut last = self.cursor;
         for row in rows.iter() {
@@ -71,12 +71,18 @@ impl Sink {
                 text.push('\n');
             }
         }
-        let unwritable = |source| Error::Unwritable { path: self.path.clone(), source };
-        let mut file = private_append(&self.path).map_err(unwritable)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(unwritable)?;
-        let next = self.cursor_path.with_extension("next");
-        std::fs::write(&next, last.to_string())
-            .and_then(|()| std::fs::rename(&next, &self.cursor_path))
+        let path = self.path.clone();
+        apart(move || private_append(&path)?.write_all(text.as_bytes()))
+            .await
+            .map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
+        let cursor = self.cursor_path.clone();
+        let keep = move || {
+            let next = cursor.with_extension("next");
+            std::fs::write(&next, last.to_string())?;
+            std::fs::rename(&next, &cursor)
+        };
+        apart(keep)
+            .await
             .map_err(|source| Error::Unwritable { path: self.cursor_path.clone(), source })?;
         self.cursor = last;
         Ok(())

@@ -3,7 +3,7 @@
 //! `X-Forwarded-For` is a claim. It is read only when the peer is a trusted proxy, from the right: each trusted hop
 //! vouches for the one before it, and the first that is not trusted is the caller. Everything left of it is hearsay.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use base::Settings;
 use http::HeaderMap;
@@ -48,10 +48,11 @@ impl TrustedProxies {
         if self.0.is_empty() || !self.trusts(peer.to_canonical()) {
             return None;
         }
-        let said = headers.get(&X_FORWARDED_PROTO).and_then(|line| line.to_str().ok());
-        // The last hop's word, as with addresses.
-        let nearest = said.and_then(|line| line.rsplit(',').next()).map(str::trim);
-        nearest.map(|scheme| scheme.eq_ignore_ascii_case("https"))
+        // The last hop's word, as with addresses: what a client wrote stands before it.
+        let said = headers.get_all(&X_FORWARDED_PROTO).iter().next_back()?;
+        let nearest = said.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+        // Some name what a WebSocket is spoken over.
+        Some([&b"https"[..], b"wss"].iter().any(|scheme| nearest.eq_ignore_ascii_case(scheme)))
     }
 
     /// The caller's address, given the peer of the socket and what it forwarded.
@@ -60,10 +61,11 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return peer;
         }
-        let lines = headers.get_all(&X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+        // Hop by hop and not line by line: proxies write behind whatever bytes a client sent, and those must hide nobody.
+        let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev().map(|line| line.as_bytes());
         let mut nearest = peer;
-        for hop in lines.rev().flat_map(|line| line.rsplit(',')) {
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { return nearest };
+        for hop in lines.flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+            let Some(address) = read(hop) else { return nearest };
             nearest = address.to_canonical();
             if !self.trusts(nearest) {
                 return nearest;
@@ -71,6 +73,13 @@ impl TrustedProxies {
         }
         nearest
     }
+}
+
+/// One hop: an address, with a port where a proxy adds that.
+fn read(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let bare = || text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| bare().parse()).ok()
 }
 
 /// An address as text: what its `Display` says, without what that goes through. Every request needs it, twice.
@@ -113,6 +122,8 @@ pub(crate) fn subject(address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[track_caller]
@@ -120,7 +131,7 @@ mod tests {
         let proxies = TrustedProxies(trusted.split(',').filter_map(|text| text.parse().ok()).collect());
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         assert_eq!(proxies.caller(peer.parse().unwrap(), &headers), expected.parse::<IpAddr>().unwrap());
     }
@@ -142,6 +153,50 @@ mod tests {
     fn a_hop_that_is_no_address_ends_the_chain_at_the_last_good_one() {
         check("10.0.0.0/8", "10.0.0.1", &["198.51.100.7, unknown, 10.0.0.2"], "10.0.0.2");
         check("10.0.0.0/8", "10.0.0.1", &[], "10.0.0.1");
+    }
+
+    #[test]
+    fn what_a_client_wrote_before_its_hop_hides_it_from_nobody_whatever_bytes_it_has() {
+        for written in ["\u{ff}", "6.6.6.6\u{ff}", "\u{9b}2J", "\t", ""] {
+            check("10.0.0.0/8", "10.0.0.1", &[&format!("{written}, 198.51.100.7")], "198.51.100.7");
+            check(
+                "10.0.0.0/8",
+                "10.0.0.1",
+                &["6.6.6.6", &format!("{written}, 198.51.100.7")],
+                "198.51.100.7",
+            );
+            check("10.0.0.0/8", "10.0.0.1", &["6.6.6.6", written], "10.0.0.1");
+        }
+    }
+
+    #[test]
+    fn a_hop_may_have_a_port() {
+        for (hop, address) in [
+            ("198.51.100.7:5555", "198.51.100.7"),
+            ("[2001:db8::7]:5555", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+        ] {
+            check("10.0.0.0/8", "10.0.0.1", &[&format!("6.6.6.6, {hop}")], address);
+        }
+        check("10.0.0.0/8", "10.0.0.1", &["198.51.100.7:x"], "10.0.0.1");
+    }
+
+    #[test]
+    fn of_two_words_on_the_scheme_the_proxys_counts() {
+        let proxies = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]);
+        let says = |lines: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-proto", HeaderValue::from_bytes(line).unwrap());
+            }
+            proxies.says_https("10.0.0.1".parse().unwrap(), &headers)
+        };
+        assert_eq!(says(&[]), None);
+        assert_eq!(says(&[b"https"]), Some(true));
+        assert_eq!(says(&[b"wss"]), Some(true));
+        assert_eq!(says(&[b"https", b"http"]), Some(false));
+        assert_eq!(says(&[b"\xff, http"]), Some(false));
+        assert_eq!(says(&[b"http", b"\xff, HTTPS"]), Some(true));
     }
 
     #[test]

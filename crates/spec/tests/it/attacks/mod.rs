@@ -29,6 +29,7 @@ mod planner;
 pub mod policies;
 mod read_only;
 mod rows;
+mod proxies;
 pub mod saml;
 mod sign_in;
 mod step_up;

@@ -1,10 +1,11 @@
-//! The refusal lane: a bounded queue, transactions of its own, and one entry for many identical refusals.
+//! The refusal lane: a bounded queue, transactions of its own, and one entry for many identical refusals, and for what one address is
+//! refused in ever other words.
 //!
 //! Invariant: whatever does not become an entry is counted in one that says so.
 
 use std::collections::HashMap;
 use std::collections::hash_map;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -50,8 +51,10 @@ pub struct Lane {
     queue: mpsc::Receiver<Message>,
     window_began: Timestamp,
     seen: HashMap<Key, Counted>,
-    /// Refusals beyond the keys told apart, per event.
-    crowd: HashMap<Event, u64>,
+    /// How many were told apart, of each address that was refused.
+    of: HashMap<(Event, IpAddr), u64>,
+    /// Refusals beyond those told apart, per event: of one address, or of too many.
+    crowd: HashMap<(Event, Option<IpAddr>), u64>,
     kept: Vec<Sealed>,
     lost: u64,
 }
@@ -59,8 +62,8 @@ pub struct Lane {
 impl Lane {
     pub(crate) fn new(audit: Audit, queue: mpsc::Receiver<Message>) -> Self {
         let window_began = audit.0.clock.now();
-        let (seen, crowd) = (HashMap::new(), HashMap::new());
-        Lane { audit, queue, window_began, seen, crowd, kept: Vec::new(), lost: 0 }
+        let (seen, of, crowd) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Lane { audit, queue, window_began, seen, of, crowd, kept: Vec::new(), lost: 0 }
     }
 
     /// Runs until `stop`, then writes what it holds, and says so through `done`.
@@ -124,15 +127,22 @@ impl Lane {
             address: entry.address,
             reason: entry.reason.clone(),
         };
+        // Whoever is refused chooses what many of these say: each time something else would be an entry, and an alert, each time.
+        let of =
+            entry.address.filter(|_| entry.outcome == Outcome::Refused).map(|of| (entry.event, customer(of)));
+        let many =
+            of.and_then(|of| self.of.get(&of)).is_some_and(|many| *many >= limits::LANE_ADDRESS_KEYS.value);
         let full = self.seen.len() >= limits::LANE_KEYS.size();
+        let crowd = (entry.event, of.filter(|_| !full).map(|(_, address)| address));
         match self.seen.entry(key) {
             hash_map::Entry::Occupied(mut known) => {
                 let known = known.get_mut();
                 known.more += 1;
                 known.last = at;
             }
-            hash_map::Entry::Vacant(_) if full => *self.crowd.entry(entry.event).or_default() += 1,
+            hash_map::Entry::Vacant(_) if full || many => *self.crowd.entry(crowd).or_default() += 1,
             hash_map::Entry::Vacant(new) => {
+                of.into_iter().for_each(|of| *self.of.entry(of).or_default() += 1);
                 let sealed = self.audit.seal_at(&entry, 1, at);
                 new.insert(Counted { entry, more: 0, last: at });
                 self.kept.push(sealed);
@@ -147,9 +157,10 @@ impl Lane {
             let entry = counted.entry.detail("counted_from", began).detail("counted_to", counted.last);
             self.kept.push(self.audit.seal(&entry, counted.more));
         }
-        for (event, count) in std::mem::take(&mut self.crowd) {
-            let entry = Entry::named("many", event).refused("flood").detail("counted_from", began);
-            self.kept.push(self.audit.seal(&entry, count));
+        self.of.clear();
+        for ((event, address), count) in std::mem::take(&mut self.crowd) {
+            let entry = Entry::named("many", event).refused("flood").from_address(address);
+            self.kept.push(self.audit.seal(&entry.detail("counted_from", began), count));
         }
         self.window_began = self.audit.0.clock.now();
     }
@@ -200,6 +211,17 @@ impl Lane {
         };
         if tokio::time::timeout(limit, all).await.is_err() {
             tracing::error!(lost = self.kept.len(), "the database does not answer: audit refusals are lost");
+        }
+    }
+}
+
+/// An address, or the first of the /64 that one customer has.
+fn customer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

@@ -25,6 +25,12 @@ pub static TOLD: Limit =
 /// Different refusals told apart within one window.
 pub static LANE_KEYS: Limit =
     Limit::new("audit_lane_keys_max", 4_096, "a flood from many addresses is counted per event beyond this");
+/// Different refusals of one event and address (of an IPv6 /64) told apart within one window.
+pub static LANE_ADDRESS_KEYS: Limit = Limit::new(
+    "audit_lane_address_keys_max",
+    32,
+    "more than people and scanners come to in ten seconds; who varies what they are refused for fills neither disk nor list of alerts",
+);
 /// How long identical refusals are counted into one entry.
 pub static LANE_WINDOW_SECONDS: Limit =
     Limit::new("audit_lane_window_seconds", 10, "long enough to fold a flood, short enough to see it");

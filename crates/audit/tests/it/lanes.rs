@@ -33,6 +33,41 @@ async fn a_flood_of_identical_refusals_is_two_entries_with_a_count() {
     house.stop().await;
 }
 
+/// Whoever asks chooses which path, account or name an entry is about.
+#[tokio::test]
+async fn what_one_address_is_refused_in_ever_other_words_is_few_entries_and_nobody_elses_are_lost() {
+    let house = House::new().await;
+    let few = audit::limits::LANE_ADDRESS_KEYS.value;
+    for number in 0..5_000 {
+        let address = if number % 2 == 0 { "192.0.2.1" } else { "2001:db8::1" };
+        house.audit.refused(wrong_password(address).about(format!("account:{number}")));
+    }
+    let neighbour = wrong_password("2001:db8::2").about("account:hidden?");
+    house.audit.refused(neighbour);
+    house.audit.refused(wrong_password("192.0.2.2").about("account:seen"));
+    house.audit.settle().await.expect("settled");
+    let all = house.all().await;
+    assert_eq!(all.len() as u64, 2 * few + 3, "{all:#?}");
+    let bodies: Vec<serde_json::Value> =
+        all.iter().map(|entry| serde_json::from_str(&entry.body).expect("json")).collect();
+    let count = |body: &serde_json::Value| body.get("count").and_then(serde_json::Value::as_u64).unwrap_or(1);
+    assert_eq!(bodies.iter().map(count).sum::<u64>(), 5_002, "every one is counted");
+    let floods = bodies.iter().filter(|body| body["reason"] == "flood");
+    let mut floods: Vec<(&str, u64)> =
+        floods.map(|body| (body["address"].as_str().unwrap_or_default(), count(body))).collect();
+    floods.sort_unstable();
+    assert_eq!(
+        floods,
+        [("192.0.2.1", 2_500 - few), ("2001:db8::", 2_501 - few)],
+        "and whose they were is said"
+    );
+    assert!(
+        bodies.iter().any(|body| body["subject"] == "account:seen"),
+        "what another address did is told apart"
+    );
+    house.stop().await;
+}
+
 #[tokio::test]
 async fn refusals_that_found_the_queue_full_are_counted_as_lost() {
     let db = Database::new(audit::MIGRATIONS).await;

@@ -12,6 +12,9 @@ pub const MATCHES: Limit = Limit::new(
 );
 /// Alerts in one message.
 pub const TOLD: Limit = Limit::new("alerts_told_max", 50, "nobody reads more; the list has the rest");
+/// Alerts of one rule that are looked at before they are told; what is beyond is told as a number.
+pub const WAITING: Limit =
+    Limit::new("alerts_waiting_max", 1_000, "many times what a message shows; no rule keeps others waiting");
 /// Alerts of one page of the list.
 pub const PAGE: Limit = Limit::new("alerts_page_max", 200, "one screen of an operator");
 /// How long what was raised is remembered.

@@ -13,9 +13,14 @@ pub const LAST: &str =
 /// Raises one.
 pub const RAISE: &str = "INSERT INTO alerts.raised (id, rule, sealed, key, at, seq, count, action, what) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-/// What nobody was told of yet.
-pub const UNTOLD: &str = "SELECT id, rule, sealed, at, count, action, what, told FROM alerts.raised \
-    WHERE told_at IS NULL AND action <> 'rate_limit' ORDER BY at, seq LIMIT 5000";
+/// What nobody was told of yet, the first so many of each rule: a rule that has much to tell keeps no other one waiting.
+pub const UNTOLD: &str = "SELECT id, rule, sealed, at, count, action, what, told FROM (SELECT *, \
+        row_number() OVER (PARTITION BY rule, sealed ORDER BY at, seq) AS place FROM alerts.raised \
+        WHERE told_at IS NULL AND action <> 'rate_limit') AS waiting \
+    WHERE place <= $1 ORDER BY at, seq";
+/// Whatever else these rules have to tell is told with it.
+pub const MARK_REST: &str = "UPDATE alerts.raised SET told_at = $2, told = $3 \
+    WHERE told_at IS NULL AND action <> 'rate_limit' AND NOT sealed AND rule = ANY ($1::text[])";
 /// When each rule last told somebody.
 pub const TOLD_LAST: &str = "SELECT rule, max(told_at) AS at FROM alerts.raised \
     WHERE told_at IS NOT NULL AND NOT sealed AND told <> 'silenced' GROUP BY rule";
@@ -57,6 +62,7 @@ pub const ALL: &[&str] = &[
     LAST,
     RAISE,
     UNTOLD,
+    MARK_REST,
     TOLD_LAST,
     MARK,
     FORGET,

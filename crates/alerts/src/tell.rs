@@ -173,7 +173,8 @@ impl Alerts {
             tx.roll_back().await?;
             return Ok(());
         }
-        let rows = tx.run(Statement::new(sql::UNTOLD, [])).await?;
+        let most = i64::try_from(limits::WAITING.value).unwrap_or(i64::MAX);
+        let rows = tx.run(Statement::new(sql::UNTOLD, [most.into()])).await?;
         let untold = rows.iter().map(Raised::read).collect::<Result<Vec<_>, _>>()?;
         if untold.is_empty() {
             tx.roll_back().await?;
@@ -195,7 +196,7 @@ impl Alerts {
             return Ok(());
         }
         let told = if self.0.outbox.takes_mail() {
-            let message = mail_of(PROBES_MAILBOX, sealed, &self.0.url);
+            let message = mail_of(PROBES_MAILBOX, sealed, 0, &self.0.url);
             self.0.jobs.post(tx, &self.0.outbox, &message).await?;
             "the probes' mailbox"
         } else {
@@ -231,33 +232,43 @@ impl Alerts {
             let entry =
                 Entry::system(Event::AlertUndelivered).failed("alerts.nobody").detail("alerts", due.len());
             self.0.audit.record(tx, entry).await?;
-            return mark(tx, due.iter(), now, "nobody").await;
+            mark(tx, due.iter(), now, "nobody").await?;
+            return mark_rest(tx, &due, now, "nobody").await.map(drop);
         }
-        self.send(tx, &due, &recipients).await?;
-        mark(tx, due.iter(), now, &recipients.words()).await
+        let words = recipients.words();
+        mark(tx, due.iter(), now, &words).await?;
+        let more = mark_rest(tx, &due, now, &words).await?;
+        self.send(tx, &due, more, &recipients).await
     }
 
-    async fn send(&self, tx: &mut SystemTx, due: &[Raised], recipients: &Recipients) -> Result<(), Error> {
+    /// `more` are told as a number.
+    async fn send(
+        &self,
+        tx: &mut SystemTx,
+        due: &[Raised],
+        more: usize,
+        recipients: &Recipients,
+    ) -> Result<(), Error> {
         let inner = &*self.0;
         for to in &recipients.mail {
-            inner.jobs.post(tx, &inner.outbox, &mail_of(to, due, &inner.url)).await?;
+            inner.jobs.post(tx, &inner.outbox, &mail_of(to, due, more, &inner.url)).await?;
         }
         let shown = due.get(..due.len().min(limits::TOLD.size())).unwrap_or_default();
         if recipients.webhook {
             let body = json!({
                 "type": "alert.raised",
                 "timestamp": inner.clock.now(),
-                "data": { "instance": inner.url, "alerts": shown, "count": due.len() },
+                "data": { "instance": inner.url, "alerts": shown, "count": due.len() + more },
             });
             inner.jobs.enqueue(tx, &CallHook { way: "webhook".to_owned(), body: body.to_string() }).await?;
         }
         if recipients.chat {
-            let text = format!("{}\n{}", subject(due), lines(due).join("\n"));
+            let text = format!("{}\n{}", subject(due), lines(due, more).join("\n"));
             let body = json!({ "text": text }).to_string();
             inner.jobs.enqueue(tx, &CallHook { way: "chat".to_owned(), body }).await?;
         }
         if let Some(socket) = &inner.syslog {
-            for line in lines(due) {
+            for line in lines(due, more) {
                 write_syslog(socket, inner.clock.now(), &line);
             }
         }
@@ -267,6 +278,14 @@ impl Alerts {
 
 fn told_last(row: Row<'_>) -> Result<(String, Timestamp), pg::Error> {
     Ok((row.get("rule")?, row.get("at")?))
+}
+
+/// What the same rules have to tell beyond `due`, which is as many as are looked at. How many that were.
+async fn mark_rest(tx: &mut SystemTx, due: &[Raised], now: Timestamp, told: &str) -> Result<usize, Error> {
+    let rules: BTreeSet<&str> = due.iter().map(|raised| raised.rule.as_str()).collect();
+    let rules: Vec<String> = rules.into_iter().map(str::to_owned).collect();
+    let marked = tx.run(Statement::new(sql::MARK_REST, [rules.into(), now.into(), told.into()])).await?;
+    Ok(usize::try_from(marked.affected).unwrap_or(usize::MAX))
 }
 
 async fn mark(
@@ -283,11 +302,11 @@ async fn mark(
 }
 
 /// One line for each, and how many more there are.
-fn lines(due: &[Raised]) -> Vec<String> {
+fn lines(due: &[Raised], more: usize) -> Vec<String> {
     let shown = due.iter().take(limits::TOLD.size());
     let mut lines: Vec<String> =
         shown.map(|raised| format!("{}  {}: {}", raised.at, raised.rule, raised.what)).collect();
-    let left = due.len().saturating_sub(limits::TOLD.size());
+    let left = due.len().saturating_sub(limits::TOLD.size()) + more;
     if left > 0 {
         lines.push(format!("… and {left} more: palisade alerts list"));
     }
@@ -303,12 +322,12 @@ fn subject(due: &[Raised]) -> String {
     format!("Palisade: {}", rules.collect::<Vec<_>>().join(", "))
 }
 
-fn mail_of(to: &str, due: &[Raised], url: &str) -> Message {
+fn mail_of(to: &str, due: &[Raised], more: usize, url: &str) -> Message {
     let first = due.first().map_or("failed_logins", |raised| raised.rule.as_str());
     let text = format!(
         "{url}\n\n{}\n\nWhat led to it is in the audit log: palisade audit list\nMore alerts: palisade alerts list\n\
          Not now: palisade alerts silence {first} --for 2h\n",
-        lines(due).join("\n")
+        lines(due, more).join("\n")
     );
     let text = text.get(..text.floor_char_boundary(60_000)).unwrap_or_default().to_owned();
     let mut subject = subject(due);

@@ -188,3 +188,25 @@ async fn a_thousand_requests_a_minute_slow_down_whoever_sent_them_and_nobody_els
     app.clock.advance(Duration::from_secs(3_700));
     assert_ne!(busy.get("/rest/v1/").await.status, 429, "it ends by itself");
 }
+
+/// However many alerts an attacker makes of one rule, and though nobody is told of that rule twice within the digest.
+#[tokio::test]
+async fn a_rule_that_has_much_to_tell_keeps_no_other_one_waiting() {
+    let app = TestApp::builder().serving().with("alerts.email", "ops@example.com").start().await;
+    local(&app).get("/palisade/root.key").await.expect(404);
+    let first = app.mail("ops@example.com", 1).await;
+    assert!(first.text.contains("canaries: canary.touched"), "{}", first.text);
+    let many = "insert into alerts.raised (id, rule, sealed, key, at, seq, count, action, what)
+         select gen_random_uuid(), 'canaries', false, '', '2026-01-15T11:00:00Z', n, 1, 'log_and_notify', 'touched' from generate_series(1, 6000) n";
+    app.database.admin().await.batch_execute(many).await.unwrap();
+    let service = app.service().at("127.0.0.1");
+    let made = json!({ "email": "ann@example.com", "password": spec::person::PASSWORD });
+    service.post("/auth/v1/admin/users", made).await.expect(200);
+    let mails = app.mails("ops@example.com", 2).await;
+    assert!(mails[1].text.contains("admin.user_create"), "{}", mails[1].text);
+    // What was collected meanwhile is one message, and all of it is told.
+    app.clock.advance(Duration::from_secs(901));
+    let mails = app.mails("ops@example.com", 3).await;
+    assert!(mails[2].text.contains("… and 5950 more"), "{}", mails[2].text);
+    assert!(raised(&app).await.iter().all(|alert| alert.told.is_some()));
+}

@@ -47,11 +47,24 @@ pub const WRITE_STALL_MS_MAX: Limit = Limit::new(
 /// Time between two pieces of a body.
 pub const BODY_STALL_MS_MAX: Limit =
     Limit::new("edge_body_stall_ms_max", 10_000, "a body that stops arriving is given up");
-/// Bytes of bodies that are being received, together; one that came in a single piece is not counted.
+/// Time for a whole body.
+pub const BODY_MS_MAX: Limit = Limit::new(
+    "edge_body_ms_max",
+    120_000,
+    "the largest body over a slow line (0.7 Mbit/s); a drop now and then does not hold memory for ever",
+);
+/// Bytes of bodies, and of messages over sockets, that are being received, together; a body that came in a single piece is not
+/// counted, nor are the first bytes of a message.
 pub const BODIES_HELD_BYTES_MAX: Limit = Limit::new(
     "edge_bodies_held_bytes_max",
     256 * 1024 * 1024,
     "twenty-five of the largest at once; bodies that never come to their end cannot fill the memory",
+);
+/// The same of one address (of an IPv6 /64).
+pub const ADDRESS_BODIES_HELD_BYTES_MAX: Limit = Limit::new(
+    "edge_address_bodies_held_bytes_max",
+    64 * 1024 * 1024,
+    "a quarter: six of the largest at once; one machine does not take all the room there is",
 );
 /// How long the beginning of a body that is too large is waited for, where a route has words for it.
 pub const OVERSIZE_LOOK_MS_MAX: Limit =

@@ -17,17 +17,18 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use limits::Verdict;
 use web::{
-    Answer, Ask, Body, Bound, Credentials, Cx, Envelope, Error as WebError, Guard, Rate, Refused, RequestId,
+    Answer, Arriving, Ask, Body, Bound, Credentials, Cx, Envelope, Error as WebError, Guard, Rate, Refused,
+    RequestId,
 };
 
 use crate::access::{self, Line};
-use crate::body::Bodies;
 use crate::config::{EdgeConfig, Identified, Refusal, Used};
+use crate::limits::{ADDRESS_BODIES_HELD_BYTES_MAX, BODIES_HELD_BYTES_MAX};
 use crate::router::{Found, Router};
 use crate::sentry::{Arrived, KeptOut, TooMuch};
 use crate::{
-    Cors, Counts, Error, Front, Peer, Presented, Rates, SecurityHeaders, TrustedProxies, credentials, names,
-    path, standing, trace, upgrade,
+    Cors, Counts, Error, Front, Peer, Presented, Rates, SecurityHeaders, TrustedProxies, body, credentials,
+    names, path, standing, trace, upgrade,
 };
 
 /// The edge. Built once, shared by every connection.
@@ -44,7 +45,7 @@ pub struct Edge {
     counts: Arc<Counts>,
     instance: String,
     count: AtomicU64,
-    bodies: Bodies,
+    arriving: Arriving,
 }
 
 /// Headers that only our own hops may set, or that other software trusts blindly (attack row 80).
@@ -106,7 +107,7 @@ impl Edge {
             counts,
             instance,
             count: AtomicU64::new(0),
-            bodies: Bodies::default(),
+            arriving: Arriving::new(BODIES_HELD_BYTES_MAX.value, ADDRESS_BODIES_HELD_BYTES_MAX.value),
         })
     }
 
@@ -287,7 +288,7 @@ impl Edge {
         // What is rare is kept on the heap, so that a request without it is smaller: it is moved a few times.
         let has_body = !hyper::body::Body::is_end_stream(&body);
         let body = if has_body {
-            Box::pin(self.bodies.read(body, &parts.headers, route)).await?
+            Box::pin(body::read((&self.arriving, way.address), body, &parts.headers, route)).await?
         } else {
             Bytes::new()
         };
@@ -324,7 +325,7 @@ impl Edge {
         let answer = crate::stream::shown(&self.config.sentry.on_answer, &caller, &route.path, answer);
         if route.terms.upgrades && answer.0.status() == StatusCode::SWITCHING_PROTOCOLS {
             let of = (route.clone(), way.request_id.clone(), way.address);
-            return standing::begin(&self.config, of, parts, &identified, answer);
+            return standing::begin((&self.config, &self.arriving), of, parts, &identified, answer);
         }
         Ok(self.end_with_session(&caller, answer))
     }

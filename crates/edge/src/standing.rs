@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use web::{Answer, Begin, Bound, Converse, Ending, RequestId, Show, Shown, Socket, Wire};
+use web::{Answer, Arriving, Begin, Bound, Converse, Ending, Part, RequestId, Show, Shown, Socket, Wire};
 
 use crate::config::{EdgeConfig, Identified, Identify, Refusal};
 use crate::connections::{Until, Watch};
@@ -168,10 +168,12 @@ struct Opening {
     standing: Arc<Standing>,
     own: Arc<Proof>,
 }
+    /// What arrives over it.
+    part: Part,
 
 /// Makes of an answer that the connection becomes a WebSocket one that says so, and begins to look after it.
 pub(crate) fn begin(
-    config: &EdgeConfig,
+    (config, arriving): (&EdgeConfig, &Arriving),
     (route, request_id, address): (Arc<Bound>, RequestId, IpAddr),
     parts: &Parts,
     identified: &Identified,
@@ -194,7 +196,7 @@ pub(crate) fn begin(
         changed: Notify::new(),
     });
     let own = standing.enter(standing.request.clone(), identified)?;
-    let opening = Opening { begin, standing, own };
+    let opening = Opening { begin, standing, own, part: arriving.part(address) };
     answer.0.extensions_mut().insert(Became(Arc::new(Mutex::new(Some(opening)))));
     let accept = accept(parts).unwrap_or_default();
     let answer = answer.with(http::header::CONNECTION, "Upgrade").with(http::header::UPGRADE, "websocket");
@@ -205,7 +207,7 @@ impl Became {
     /// Talks until one side has enough.
     pub(crate) async fn run(self, connection: OnUpgrade, stop: CancellationToken) {
         let Some(opening) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let Opening { begin: (bounds, converse), standing, own } = opening;
+        let Opening { begin: (bounds, converse), standing, own, part } = opening;
         let wire: Box<dyn Wire> = match connection.await {
             Ok(upgraded) => Box::new(TokioIo::new(upgraded)),
             Err(error) => {
@@ -222,7 +224,7 @@ impl Became {
             };
             Box::pin(shows.clone().show(presented))
         });
-        let socket = Socket::new(wire, bounds, ends, show).await;
+        let socket = Socket::new(wire, (bounds, part), ends, show).await;
         let mut conversation = converse(socket);
         let ending = tokio::select! {
             () = &mut conversation => return,

@@ -5,6 +5,7 @@
 //! makes.
 
 mod answer;
+mod arriving;
 mod ask;
 mod body;
 mod cookies;
@@ -22,6 +23,7 @@ mod status;
 pub mod told;
 
 pub use answer::{Answer, OwnWords, RefusedInside};
+pub use arriving::{Arriving, NoRoom, Part};
 pub use ask::{Ask, Params, decode_form};
 pub use body::Body;
 pub use cookies::{cookies, set_cookie};

@@ -6,21 +6,23 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base::{Caller, Failure, Secret};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Raw, Utf8Bytes};
 
-use crate::{Answer, Reply};
+use crate::{Answer, NoRoom, Part, Reply};
 
 /// What carries a socket.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -44,6 +46,8 @@ pub enum Ending {
     Idle,
     /// A message was larger than is taken.
     TooLarge,
+    /// There is no room for what arrives.
+    NoRoom,
     /// What came is no WebSocket.
     Broken,
     /// The server stops.
@@ -65,6 +69,7 @@ impl Ending {
             Ending::Broken => 1002,
             Ending::SessionEnded | Ending::Expired | Ending::NotGood => 1008,
             Ending::TooLarge => 1009,
+            Ending::NoRoom => 1013,
         }
     }
 
@@ -79,6 +84,7 @@ impl Ending {
             Ending::Expired => "the token has expired: show the next one before",
             Ending::NotGood => "what was shown is not good any more",
             Ending::TooLarge => "the message is too large",
+            Ending::NoRoom => "too much arrives at the moment: connect again",
         }
     }
 }
@@ -146,9 +152,67 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// What is gathered before it is written, if nobody flushes before.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
+/// What came of a message that is not whole counts from here on: more than what is read at once.
+const UNCOUNTED_BYTES: u64 = READ_BUFFER_BYTES as u64;
+/// What a client writes before the content of a ping, pong or goodbye (RFC 6455 section 5.2): two bytes and the mask.
+const CONTROL_BYTES: u64 = 6;
+
+/// What came since the last whole message. The library keeps it, in however many frames and however slowly it comes.
+struct Unfinished {
+    bytes: AtomicU64,
+    part: Part,
+}
+
+impl Unfinished {
+    fn change(&self, change: impl Fn(u64) -> u64) -> Result<(), NoRoom> {
+        let bytes = change(self.bytes.load(Ordering::Relaxed));
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.part.holds(bytes.saturating_sub(UNCOUNTED_BYTES))
+    }
+}
+
+/// A wire that counts what comes.
+struct Counted {
+    wire: Box<dyn Wire>,
+    unfinished: Arc<Unfinished>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.wire).poll_read(cx, into);
+        let came = (into.filled().len() - before) as u64;
+        match self.unfinished.change(|bytes| bytes + came) {
+            Ok(()) => read,
+            Err(no_room) => Poll::Ready(Err(std::io::Error::other(no_room))),
+        }
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.wire).poll_write(cx, bytes)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.wire).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.wire).poll_shutdown(cx)
+    }
+}
+
 /// An open WebSocket.
 pub struct Socket {
-    stream: WebSocketStream<Box<dyn Wire>>,
+    stream: WebSocketStream<Counted>,
+    unfinished: Arc<Unfinished>,
     bounds: Bounds,
     ends: watch::Receiver<Option<Ending>>,
     show: Show,
@@ -156,10 +220,10 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Over `wire`. `ends` says from outside that it is over.
+    /// Over `wire`, what arrives counted as `part`. `ends` says from outside that it is over.
     pub async fn new(
         wire: Box<dyn Wire>,
-        bounds: Bounds,
+        (bounds, part): (Bounds, Part),
         ends: watch::Receiver<Option<Ending>>,
         show: Show,
     ) -> Self {
@@ -168,8 +232,10 @@ impl Socket {
             .write_buffer_size(WRITE_BUFFER_BYTES)
             .max_message_size(Some(bounds.message_bytes_max))
             .max_frame_size(Some(bounds.message_bytes_max));
+        let unfinished = Arc::new(Unfinished { bytes: AtomicU64::new(0), part });
+        let wire = Counted { wire, unfinished: unfinished.clone() };
         let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
-        Socket { stream, bounds, ends, show, heard: Instant::now() }
+        Socket { stream, unfinished, bounds, ends, show, heard: Instant::now() }
     }
 
     /// The next message, or why there is none. Nothing is lost when this is dropped half way.
@@ -185,13 +251,25 @@ impl Socket {
             self.heard = Instant::now();
             match came {
                 None => return Err(Ending::Left),
-                Some(Ok(Raw::Text(text))) => return Ok(Message::Text(text)),
-                Some(Ok(Raw::Binary(bytes))) => return Ok(Message::Binary(bytes)),
-                // Answered below us; a close is followed by the end.
-                Some(Ok(Raw::Ping(_) | Raw::Pong(_) | Raw::Close(_) | Raw::Frame(_))) => {}
+                Some(Ok(Raw::Text(text))) => return Ok(Message::Text(self.whole(text))),
+                Some(Ok(Raw::Binary(bytes))) => return Ok(Message::Binary(self.whole(bytes))),
+                // Answered below us. They may come between the frames of a message, which is not whole yet.
+                Some(Ok(Raw::Ping(said) | Raw::Pong(said))) => {
+                    let control = said.len() as u64 + CONTROL_BYTES;
+                    // Less always has room.
+                    let _there_is_room = self.unfinished.change(|bytes| bytes.saturating_sub(control));
+                }
+                // A close is followed by the end.
+                Some(Ok(Raw::Close(_) | Raw::Frame(_))) => {}
                 Some(Err(error)) => return Err(ending(&error)),
             }
         }
+    }
+
+    /// What came of it is not unfinished any more; a little of the next one may have come with it.
+    fn whole<T>(&self, message: T) -> T {
+        let _there_is_room = self.unfinished.change(|_| 0);
+        message
     }
 
     /// Puts a message behind those before it; it leaves with [`Socket::flush`] at the latest. Whoever takes nothing is
@@ -252,6 +330,7 @@ fn ending(error: &Error) -> Ending {
     match error {
         Error::Capacity(_) => Ending::TooLarge,
         Error::Protocol(_) | Error::Utf8(_) => Ending::Broken,
+        Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<NoRoom>()) => Ending::NoRoom,
         _ => Ending::Left,
     }
 }

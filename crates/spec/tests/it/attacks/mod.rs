@@ -14,6 +14,7 @@ mod framing;
 mod full_disk;
 mod guards;
 mod guessing;
+mod held;
 mod hijack;
 mod ids;
 mod kills;

@@ -540,4 +540,33 @@ mod tests {
         let last = ask(&mut stream, &["P/1.1\r\nhost: x\r\n\r\n"]).await;
         assert!(last.ends_with("/3"), "{last}");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn row_100_an_answer_over_http_2_that_nobody_takes_is_held_no_longer_than_one_over_http_1() {
+        let Open { stream, serving, .. } = open();
+        let (mut from, mut to) = tokio::io::split(stream);
+        let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+            let length = u8::try_from(payload.len()).unwrap();
+            [&[0, 0, length, kind, flags, 0, 0, 0, stream][..], payload].concat()
+        };
+        // A window of nothing, and GET / of localhost.
+        let head = [&[0x82, 0x84, 0x86, 0x41, 0x09][..], b"localhost"].concat();
+        let asked = [frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]), frame(1, 5, 1, &head)].concat();
+        to.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*asked].concat()).await.unwrap();
+        let pongs = tokio::spawn(async move {
+            let mut head = [0; 9];
+            while from.read_exact(&mut head).await.is_ok() {
+                let mut said = vec![0; usize::from(head[2])];
+                from.read_exact(&mut said).await.unwrap();
+                if head[3] == 6 && to.write_all(&frame(6, 1, 0, &said)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let began = tokio::time::Instant::now();
+        timeout(Duration::from_secs(600), serving).await.expect("it is given up").unwrap();
+        let bound = Duration::from_millis(WRITE_STALL_MS_MAX.value);
+        assert!(began.elapsed().abs_diff(bound) < Duration::from_secs(2), "{:?}", began.elapsed());
+        pongs.await.unwrap();
+    }
 }

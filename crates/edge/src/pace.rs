@@ -8,9 +8,10 @@
 //!
 //! Invariant: nothing of a stream that is put aside is lost. Whoever has sent a part of the next request does not rest.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -42,19 +43,24 @@ struct Under {
     has_streams: AtomicBool,
     /// What goes on over it when it is no longer HTTP.
     became: Mutex<Option<(Became, OnUpgrade)>>,
+    /// When the last piece of each answer over HTTP/2 was given to the protocol, which has not asked for the next one.
+    given: Mutex<HashMap<u64, Instant>>,
     /// Whoever reads, to begin counting when the last answer is over: HTTP/2 has no other reason to look.
     reader: AtomicWaker,
 }
 
 /// One request under way, until it is dropped.
-pub(crate) struct Open(Pace);
+pub(crate) struct Open {
+    pace: Pace,
+    number: u64,
+}
 
 impl Pace {
     /// A request's head was read, which says that its body has so many bytes.
     pub(crate) fn begin(&self, body_bytes: u64) -> Open {
         self.0.body_bytes.store(body_bytes, Ordering::Relaxed);
-        self.0.begun.fetch_add(1, Ordering::Relaxed);
-        Open(self.clone())
+        let number = self.0.begun.fetch_add(1, Ordering::Relaxed);
+        Open { pace: self.clone(), number }
     }
 
     /// From now on somebody else looks after the connection (a WebSocket).
@@ -66,6 +72,10 @@ impl Pace {
     /// What the connection became, if it did.
     pub(crate) fn became(&self) -> Option<(Became, OnUpgrade)> {
         self.0.became.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn given(&self) -> MutexGuard<'_, HashMap<u64, Instant>> {
+        self.0.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begun(&self) -> u64 {
@@ -85,12 +95,27 @@ impl Pace {
     }
 }
 
+impl Open {
+    /// A piece of its answer was given to the protocol, or what there was has been asked for and there is nothing yet. Over HTTP/1.1
+    /// a socket that takes nothing says the same.
+    fn gave(&self, a_piece: bool) {
+        if !self.pace.has_streams() {
+            return;
+        }
+        match a_piece {
+            true => self.pace.given().insert(self.number, Instant::now()),
+            false => self.pace.given().remove(&self.number),
+        };
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.0.ended.fetch_add(1, Ordering::Relaxed);
+        self.pace.0.ended.fetch_add(1, Ordering::Relaxed);
         // Over HTTP/1.1 it is noticed in time without: waking would be one more look at the socket for each request.
-        if self.0.has_streams() {
-            self.0.0.reader.wake();
+        if self.pace.has_streams() {
+            self.pace.given().remove(&self.number);
+            self.pace.0.reader.wake();
         }
     }
 }
@@ -238,9 +263,13 @@ impl<S> Paced<S> {
         self.pace.0.reader.register(cx.waker());
         if self.pace.is_busy() || self.stall.is_some() {
             self.wait_for(For::Next);
-            if !self.pace.is_released() && !self.pace.has_streams() {
-                self.look_again(cx);
+            if self.pace.is_released() {
+                return false;
             }
+            if self.pace.has_streams() {
+                return self.is_left_with_an_answer(cx);
+            }
+            self.look_again(cx);
             return false;
         }
         if let For::Head(begun) = self.waits
@@ -270,6 +299,16 @@ impl<S> Paced<S> {
         let now = Instant::now();
         self.busy = Some(now);
         self.rings_at(now + Duration::from_millis(READY_MS_MAX.value), cx);
+    }
+
+    /// Whether some answer over HTTP/2 is not taken, whatever else is said meanwhile: its peer alone decides how much of each may be
+    /// sent, so that the socket does not tell.
+    fn is_left_with_an_answer(&mut self, cx: &mut Context<'_>) -> bool {
+        let oldest = self.pace.given().values().min().copied();
+        self.rings_at(
+            oldest.unwrap_or_else(Instant::now) + Duration::from_millis(WRITE_STALL_MS_MAX.value),
+            cx,
+        )
     }
 
     /// Whether it is that time; otherwise the timer rings then, or before.
@@ -362,15 +401,19 @@ fn rests() -> std::io::Error {
     std::io::ErrorKind::NotConnected.into()
 }
 
+/// Bytes of an answer that is there as a whole which HTTP/2 is given at once: it holds them until its peer takes them, and asks for
+/// the next ones then.
+const PIECE_BYTES: usize = 16 * 1024;
+
 /// An answer's body, with which its request ends.
 pub(crate) struct Answering {
     body: Body,
-    _open: Open,
+    open: Open,
 }
 
 impl Answering {
     pub(crate) fn new(body: Body, open: Open) -> Self {
-        Answering { body, _open: open }
+        Answering { body, open }
     }
 }
 
@@ -382,7 +425,15 @@ impl http_body::Body for Answering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let this = &mut *self;
+        let polled = match &mut this.body {
+            Body::Whole(bytes) if bytes.len() > PIECE_BYTES && this.open.pace.has_streams() => {
+                Poll::Ready(Some(Ok(Frame::data(bytes.split_to(PIECE_BYTES)))))
+            }
+            body => Pin::new(body).poll_frame(cx),
+        };
+        this.open.gave(polled.is_ready());
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -395,197 +446,4 @@ impl http_body::Body for Answering {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-    use tokio::time::{Instant, timeout};
-
-    use super::*;
-
-    const HEAD: Duration = Duration::from_millis(HEAD_MS_MAX.value);
-    const IDLE: Duration = Duration::from_millis(IDLE_MS_MAX.value);
-    const READY: Duration = Duration::from_millis(READY_MS_MAX.value);
-    const STALL: Duration = Duration::from_millis(WRITE_STALL_MS_MAX.value);
-
-    fn connection() -> (DuplexStream, Pace, Paced<DuplexStream>) {
-        let (theirs, ours) = duplex(1024);
-        let pace = Pace::default();
-        (theirs, pace.clone(), Paced::new(ours, None, pace, &Resting::new()))
-    }
-
-    /// One that was asked `said`, of which the body has so many bytes, and has answered.
-    async fn answered(
-        said: &[u8],
-        body_bytes: u64,
-    ) -> (DuplexStream, Resting<DuplexStream>, Paced<DuplexStream>) {
-        let ((mut theirs, ours), pace, resting) = (duplex(1024), Pace::default(), Resting::new());
-        let mut paced = Paced::new(ours, None, pace.clone(), &resting);
-        theirs.write_all(said).await.unwrap();
-        paced.read_exact(&mut vec![0; said.len()]).await.unwrap();
-        drop(pace.begin(body_bytes));
-        (theirs, resting, paced)
-    }
-
-    /// Reads until it ends; after how long that was.
-    async fn ends_after(paced: &mut Paced<DuplexStream>) -> Duration {
-        let began = Instant::now();
-        paced.read_to_end(&mut Vec::new()).await.unwrap();
-        began.elapsed()
-    }
-
-    #[track_caller]
-    fn is_about(took: Duration, wanted: Duration) {
-        assert!(took.abs_diff(wanted) < Duration::from_millis(50), "{took:?}, not {wanted:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nothing_at_all_and_half_a_head_are_waited_for_as_long_as_a_head_may_take() {
-        let (_theirs, _, mut paced) = connection();
-        is_about(ends_after(&mut paced).await, HEAD);
-        let (mut theirs, _, mut paced) = connection();
-        theirs.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
-        is_about(ends_after(&mut paced).await, HEAD);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_drop_now_and_then_makes_a_head_no_longer() {
-        let (mut theirs, _, mut paced) = connection();
-        let drips = tokio::spawn(async move {
-            loop {
-                if theirs.write_all(b"x").await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        });
-        is_about(ends_after(&mut paced).await, HEAD);
-        drips.abort();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_an_answer_the_next_request_may_take_its_time_and_its_head_may_not() {
-        let (mut theirs, pace, mut paced) = connection();
-        theirs.write_all(b"GET").await.unwrap();
-        paced.read_exact(&mut [0; 3]).await.unwrap();
-        let open = pace.begin(0);
-        // An answer that takes an hour is nobody's rest.
-        let read = timeout(Duration::from_secs(3600), paced.read(&mut [0; 1])).await;
-        assert!(read.is_err());
-        drop(open);
-        let mut resting = paced;
-        let waited = timeout(IDLE - Duration::from_secs(1), resting.read(&mut [0; 1])).await;
-        assert!(waited.is_err(), "longer than a head may take");
-        theirs.write_all(b"G").await.unwrap();
-        resting.read_exact(&mut [0; 1]).await.unwrap();
-        is_about(ends_after(&mut resting).await, HEAD);
-
-        let (_theirs, resting, mut paced) = answered(b"GET", 0).await;
-        is_about(ends_after(&mut paced).await, IDLE);
-        assert!(resting.take().is_none(), "what is not a whole request may be half of the next one");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_is_answered_and_asks_nothing_more_for_a_moment_rests() {
-        for (said, body_bytes) in [
-            ("GET / HTTP/1.1\r\n\r\n", 0),
-            ("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", 0),
-            ("POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nyes", 3),
-            ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n", 0),
-        ] {
-            let (mut theirs, resting, mut paced) = answered(said.as_bytes(), body_bytes).await;
-            is_about(ends_after(&mut paced).await, READY);
-            // The protocol above closes what it believes to have ended.
-            paced.shutdown().await.unwrap();
-            drop(paced);
-            let mut stream = resting.take().expect("it rests");
-            theirs.write_all(b"GET").await.unwrap();
-            let first = stream.read_u8().await.unwrap();
-            let mut paced = Paced::new(stream, Some(first), Pace::default(), &resting);
-            let mut all = [0; 3];
-            paced.read_exact(&mut all).await.unwrap();
-            assert_eq!(&all, b"GET");
-            is_about(ends_after(&mut paced).await, HEAD);
-            assert!(resting.take().is_none(), "a head has begun");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_has_sent_a_part_of_the_next_request_does_not_rest() {
-        for (said, body_bytes) in
-            [("GET / HTTP/1.1\r\n\r\nGET / HT", 0), ("POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nyesG", 3)]
-        {
-            let (_theirs, resting, mut paced) = answered(said.as_bytes(), body_bytes).await;
-            assert!(timeout(2 * READY, paced.read(&mut [0; 1])).await.is_err());
-            assert!(resting.take().is_none());
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn frames_of_http_2_that_ask_for_nothing_keep_nothing_open() {
-        let (mut theirs, _, mut paced) = connection();
-        theirs.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-        let pings = tokio::spawn(async move {
-            loop {
-                if theirs.write_all(b"ping").await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_secs(20)).await;
-            }
-        });
-        is_about(ends_after(&mut paced).await, IDLE);
-        pings.abort();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_rest_begins_with_the_end_of_the_last_answer_though_nobody_says_anything() {
-        let (mut theirs, pace, mut paced) = connection();
-        theirs.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-        paced.read_exact(&mut [0; 24]).await.unwrap();
-        let open = pace.begin(0);
-        let reads = tokio::spawn(async move { ends_after(&mut paced).await });
-        let answer = Duration::from_secs(3600);
-        tokio::time::sleep(answer).await;
-        assert!(!reads.is_finished());
-        drop(open);
-        is_about(timeout(2 * IDLE, reads).await.expect("it ends").unwrap(), answer + IDLE);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn row_100_who_takes_nothing_is_given_up_and_who_takes_little_is_not() {
-        let (_theirs, pace, mut paced) = connection();
-        let _open = pace.begin(0);
-        let began = Instant::now();
-        let refused = paced.write_all(&[0; 4096]).await.unwrap_err();
-        assert_eq!(refused.kind(), std::io::ErrorKind::TimedOut);
-        is_about(began.elapsed(), STALL);
-
-        let (mut theirs, pace, paced) = connection();
-        drop(pace.begin(0));
-        let (mut reading, mut writing) = tokio::io::split(paced);
-        let ends = tokio::spawn(async move {
-            let began = Instant::now();
-            reading.read_to_end(&mut Vec::new()).await.unwrap();
-            began.elapsed()
-        });
-        let takes = tokio::spawn(async move {
-            for _ in 0..20 {
-                tokio::time::sleep(STALL / 2).await;
-                theirs.read_exact(&mut [0; 512]).await.unwrap();
-            }
-            theirs
-        });
-        writing.write_all(&[0; 20 * 512]).await.unwrap();
-        assert!(!ends.is_finished(), "all that time the answer was under way");
-        let _theirs = takes.await.unwrap();
-        assert!(timeout(2 * IDLE, ends).await.unwrap().unwrap() > 9 * STALL);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_became_a_websocket_is_left_alone() {
-        let (mut theirs, pace, mut paced) = connection();
-        theirs.write_all(b"GET").await.unwrap();
-        paced.read_exact(&mut [0; 3]).await.unwrap();
-        drop(pace.begin(0));
-        pace.release(None);
-        assert!(timeout(10 * IDLE, paced.read(&mut [0; 1])).await.is_err());
-    }
-}
+mod tests;

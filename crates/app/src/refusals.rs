@@ -23,6 +23,7 @@ pub fn to(audit: Audit) -> OnRefusal {
             Some(budget) => entry.detail("budget", name_of(budget)),
             None => entry,
         };
+        let entry = if refusal.is_elsewheres { entry.detail("asked_by", "another site") } else { entry };
         let entry = match event {
             Event::QueryRefused => entry.detail("why", refusal.fault.to_string()),
             _ => entry,

@@ -160,7 +160,10 @@ impl Detection {
             self.touched_path(request.address, request.path, request.is_elsewheres);
         }
         let counts = |jail: &Jail| match &jail.sees {
-            Sees::Requests(requests) => requests.count(request.path, request.is_served, request.agent),
+            // A page of another site could have its visitors kept out by what it makes their browsers ask for.
+            Sees::Requests(requests) => {
+                requests.count(request.path, request.is_served || request.is_elsewheres, request.agent)
+            }
             Sees::SignIns | Sees::Accounts | Sees::Events(_) | Sees::Canaries(_) => false,
         };
         self.count(request.address, "request", |jail| counts(jail).then_some(None))

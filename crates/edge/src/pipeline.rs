@@ -80,6 +80,8 @@ struct Way<'a> {
     readable: bool,
     /// It came where administrators are answered.
     for_admins: bool,
+    /// A page of another site made a browser ask.
+    is_elsewheres: bool,
     caller: Option<Arc<Caller>>,
     route: Option<&'a Arc<Bound>>,
     limits: Option<Verdict>,
@@ -158,6 +160,7 @@ impl Edge {
             secure: peer.secure || said == Some(true),
             readable: said == Some(false) && !address.is_loopback(),
             for_admins,
+            is_elsewheres: parts.headers.get(&names::SEC_FETCH_SITE).is_some_and(|site| site == "cross-site"),
             caller: None,
             route: None,
             limits: None,
@@ -243,7 +246,7 @@ impl Edge {
             path: asked,
             is_served: is_plain && !matches!(found, Found::Nothing),
             agent: parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()),
-            is_elsewheres: parts.headers.get(&names::SEC_FETCH_SITE).is_some_and(|site| site == "cross-site"),
+            is_elsewheres: way.is_elsewheres,
         };
         if (self.config.sentry.on_request)(&arrived) {
             return Err(KeptOut.into());
@@ -460,6 +463,7 @@ impl Edge {
             path: way.route.as_ref().map_or(raw_path, |route| &*route.path),
             budget: way.budget,
             fault,
+            is_elsewheres: way.is_elsewheres,
         });
     }
 

@@ -112,6 +112,7 @@ impl Standing {
             address: self.address,
             path: &self.route.path,
             budget: None,
+            is_elsewheres: false,
             fault,
         });
     }
@@ -167,9 +168,9 @@ struct Opening {
     begin: (web::Bounds, Converse),
     standing: Arc<Standing>,
     own: Arc<Proof>,
-}
     /// What arrives over it.
     part: Part,
+}
 
 /// Makes of an answer that the connection becomes a WebSocket one that says so, and begins to look after it.
 pub(crate) fn begin(

@@ -78,6 +78,31 @@ async fn a_page_of_another_site_cannot_get_its_visitors_kept_out() {
     thief.get("/admin/v1/root-key").await.expect(404);
     app.eventually(async || is_out(&app, &thief).await).await;
     assert!(!is_out(&app, &victim).await, "told of before the other, and let be");
+    // Nor by keys that are none: twenty such images would be ten minutes.
+    let (victim, thief) = (app.stranger().with("sec-fetch-site", "cross-site"), app.stranger());
+    for who in [&victim, &thief] {
+        let mut bare = who.clone();
+        bare.headers.retain(|(name, _)| name != "apikey");
+        for number in 0..25 {
+            let asked = format!(
+                "GET /rest/v1/notes?apikey=none{number} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            );
+            let site =
+                bare.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<String>();
+            bare.raw(format!("{asked}{site}\r\n").as_bytes()).await;
+        }
+    }
+    let detection = &app.running.services.detection;
+    app.eventually(async || detection.kept_out(thief.from).is_some()).await;
+    assert!(detection.kept_out(victim.from).is_none());
+    // Nor by what belongs to other software: three such images would be an hour.
+    for who in [&victim, &app.stranger()] {
+        for path in ["/wp-login.php", "/.env", "/.git/config"] {
+            who.get(path).await;
+        }
+        let is_out = app.running.services.detection.kept_out(who.from).is_some();
+        assert_eq!(is_out, who.from != victim.from, "{}", who.from);
+    }
 }
 
 #[tokio::test]

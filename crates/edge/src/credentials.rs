@@ -23,10 +23,8 @@ impl Presented {
     /// Reads both. Two of one kind, another scheme than Bearer, or an empty token is an error.
     pub(crate) fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Self, Error> {
         let browser = web::csrf::is_browser(headers);
-        let apikey = match single(headers, &APIKEY)? {
-            Some(key) => Some(key.to_owned()),
-            None => query.and_then(from_query),
-        };
+        let in_query = query.map(from_query).transpose()?.flatten();
+        let apikey = single(headers, &APIKEY)?.or(in_query).map(str::to_owned);
         let bearer = single(headers, &AUTHORIZATION)?.map(bearer).transpose()?;
         Ok(Presented { apikey, bearer, authorization: None, browser })
     }
@@ -89,8 +87,14 @@ fn is_token68(token: &str) -> bool {
     token.bytes().fold(true, |all, byte| all & is_one(byte))
 }
 
-fn from_query(query: &str) -> Option<String> {
-    query.split('&').find_map(|pair| pair.strip_prefix("apikey=")).map(str::to_owned)
+fn from_query(query: &str) -> Result<Option<&str>, Error> {
+    let mut keys = query.split('&').filter_map(|pair| pair.strip_prefix("apikey="));
+    let key = keys.next();
+    // Whichever of two counted, somebody else would have counted the other one.
+    if keys.any(|other| Some(other) != key) {
+        return Err(malformed("Send the apikey once".to_owned()));
+    }
+    Ok(key)
 }
 
 fn malformed(what: String) -> Error {

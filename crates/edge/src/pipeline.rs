@@ -223,8 +223,7 @@ impl Edge {
             return Err(WebError::NotSecure);
         }
         if upgrade::is_asked(parts) {
-            let protected = way.secure || way.address.is_loopback();
-            upgrade::require_allowed(parts, protected, &self.cors)?;
+            upgrade::require_allowed(parts, way.secure, way.address.is_loopback(), &self.cors)?;
         }
         Ok(())
     }

@@ -20,25 +20,54 @@ pub(crate) fn is_asked(parts: &Parts) -> bool {
 }
 
 /// Refuses what is not protected, and pages of strangers. Programs send no Origin.
-pub(crate) fn require_allowed(parts: &Parts, protected: bool, cors: &Cors) -> Result<(), WebError> {
-    if !protected {
+pub(crate) fn require_allowed(
+    parts: &Parts,
+    secure: bool,
+    is_near: bool,
+    cors: &Cors,
+) -> Result<(), WebError> {
+    if !secure && !is_near {
         return Err(WebError::NotSecure);
     }
     let Some(origin) = parts.headers.get(ORIGIN) else { return Ok(()) };
-    if cors.lists(origin) || is_same(&parts.headers, parts, origin.to_str().unwrap_or_default()) {
+    if cors.lists(origin) || is_same(&parts.headers, parts, secure, origin.to_str().unwrap_or_default()) {
         return Ok(());
     }
     Err(WebError::Forged { why: "its Origin is not in server.cors.allowed_origins" })
 }
 
-/// Whether the page is of the very host that is asked.
-fn is_same(headers: &HeaderMap, parts: &Parts, origin: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+/// Whether the page is of the very host that is asked. Where we speak TLS, one that came in the clear is whoever's was on its way.
+fn is_same(headers: &HeaderMap, parts: &Parts, secure: bool, origin: &str) -> bool {
+    let Some((of_page, authority)) = origin.split_once("://") else { return false };
     let asked = parts
         .uri
         .authority()
         .map(|authority| authority.as_str())
         .or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
         .and_then(Authority::read);
-    matches!(scheme, "https" | "http") && asked.is_some() && Authority::read(authority) == asked
+    (of_page == "https" || of_page == "http" && !secure)
+        && asked.is_some()
+        && Authority::read(authority) == asked
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Settings;
+
+    use super::*;
+
+    #[test]
+    fn row_89_a_page_in_the_clear_is_no_page_of_ours_where_we_speak_tls() {
+        let cors = Cors::from(&Settings::default()).unwrap();
+        let begins = |origin: &str, secure: bool| {
+            let request =
+                http::Request::builder().uri("/").header("host", "api.example.com").header("origin", origin);
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            require_allowed(&parts, secure, true, &cors).is_ok()
+        };
+        assert!(begins("https://api.example.com", true) && begins("http://api.example.com", false));
+        assert!(begins("https://api.example.com", false), "a proxy that we do not know speaks TLS for us");
+        assert!(!begins("http://api.example.com", true));
+        assert!(!begins("https://api.example.com.evil.example", true) && !begins("null", true));
+    }
 }

@@ -477,6 +477,13 @@ async fn row_82_ambiguous_credentials_are_refused() {
         assert!([400, 401, 403].contains(&seen.status.as_u16()), "{what}: {}", seen.status);
     }
     app.stranger().with("authorization", &format!("bearer {token}")).get("/auth/v1/user").await.expect(200);
+    let mut bare = app.stranger();
+    bare.headers.clear();
+    let key = &app.running.keys.publishable;
+    bare.get(&format!("/rest/v1/notes?apikey={key}&select=id&apikey={key}")).await.expect(200);
+    for two in [format!("apikey={key}&apikey=x"), format!("apikey=x&select=id&apikey={key}")] {
+        bare.get(&format!("/rest/v1/notes?{two}")).await.expect(400);
+    }
 }
 
 /// Whether a line compares what was exposed in a way that ends at the first difference.

@@ -1,5 +1,6 @@
 //! Commands that ask a running server over its control socket, and print the answer for people or as JSON.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 
@@ -200,5 +201,39 @@ fn text(value: &Value) -> &str {
 
 /// Prints a line; a reader that went away is no error of ours.
 pub fn say(line: &str) {
-    let _reader_may_be_gone = writeln!(std::io::stdout().lock(), "{line}");
+    let _reader_may_be_gone = writeln!(std::io::stdout().lock(), "{}", printable(line));
+}
+
+/// Text in which nothing is left that a terminal obeys or that turns what people read around: strangers write names, paths and
+/// addresses that stand in it. As JSON has it, so that JSON stays what it says.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let is_odd = |letter: char| {
+        letter.is_control() && !matches!(letter, '\n' | '\t')
+            || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_odd) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |letter: char| match is_odd(letter) {
+        true => format!("\\u{:04x}", u32::from(letter)),
+        false => letter.to_string(),
+    };
+    Cow::Owned(text.chars().map(shown).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_and_json_stays_what_it_says() {
+        for plain in ["", "a line\nand\tanother", "é \u{645}\u{200f}"] {
+            assert_eq!(printable(plain), plain);
+        }
+        let written = "\u{1b}]0;x\u{7}\r\u{9b}2J\u{202e}\u{7f}";
+        assert_eq!(printable(written), r"\u001b]0;x\u0007\u000d\u009b2J\u202e\u007f");
+        let json = serde_json::json!({ "subject": written }).to_string();
+        let read: serde_json::Value = serde_json::from_str(&printable(&json)).unwrap();
+        assert_eq!(read["subject"], written);
+    }
 }

@@ -33,6 +33,13 @@ pub const LOG_LINES_MAX: Limit = Limit::new(
 pub const LOG_LINE_BYTES_MAX: Limit =
     Limit::new("app_log_line_bytes_max", 4_096, "a thousand of them are four megabytes");
 
+/// The longest field of a line, in JSON lines.
+pub const LOG_FIELD_BYTES_MAX: Limit = Limit::new(
+    "app_log_field_bytes_max",
+    16 << 10,
+    "a failure with its whole chain of reasons fits; what somebody else wrote does not push the rest of the log out of its files",
+);
+
 /// How long a line may wait for company on its way to standard error.
 const GATHER: Duration = Duration::from_millis(5);
 /// Bytes that may wait; whoever logs more writes them.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base::Profile;
 
+use crate::commands::printable;
 use crate::config::{NotEffective, explain};
 use crate::dev::Demo;
 use crate::error::StartError;
@@ -145,10 +146,10 @@ pub fn stopping() {
 
 /// Says what takes a while.
 pub fn note(what: &str) {
-    let _reader_may_be_gone = writeln!(std::io::stderr().lock(), " … {what}");
+    let _reader_may_be_gone = writeln!(std::io::stderr().lock(), " … {}", printable(what));
 }
 
 /// Says why the program does not start.
 pub fn complain(why: &str) {
-    let _reader_may_be_gone = writeln!(std::io::stderr().lock(), "palisade: {why}");
+    let _reader_may_be_gone = writeln!(std::io::stderr().lock(), "palisade: {}", printable(why));
 }

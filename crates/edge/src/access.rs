@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base::trace::Given;
 use base::{Caller, Failure, fault};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tracing::field::{DisplayValue, display};
 use uuid::Uuid;
 use web::RequestId;
@@ -27,7 +27,8 @@ pub(crate) struct Line<'a> {
     pub given: Option<&'a Given>,
 }
 
-const AGENT_CHARS_MAX: usize = 200;
+/// Bytes of a header that a line repeats.
+const SHOWN_BYTES_MAX: usize = 200;
 
 pub(crate) fn log(line: &Line<'_>) {
     // Nothing of it is worked out where nobody listens: the macro asks first.
@@ -48,8 +49,13 @@ pub(crate) fn log(line: &Line<'_>) {
 }
 
 fn agent(headers: &HeaderMap) -> &str {
-    let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
-    agent.get(..agent.len().min(AGENT_CHARS_MAX)).unwrap_or("")
+    shown(headers.get(http::header::USER_AGENT))
+}
+
+/// As much of a header as a line of the log has room for; a header may be as long as a head.
+pub(crate) fn shown(header: Option<&HeaderValue>) -> &str {
+    let text = header.and_then(|header| header.to_str().ok()).unwrap_or("");
+    text.get(..text.len().min(SHOWN_BYTES_MAX)).unwrap_or("")
 }
 
 /// Whose request it was, if anybody had signed in.

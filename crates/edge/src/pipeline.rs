@@ -175,7 +175,9 @@ impl Edge {
         let entered = if ours { self.require_entry(&way, &parts, peer) } else { Ok(()) };
         let answered = match entered {
             Err(refused) => Err(refused.into()),
-            Ok(()) if ours && Cors::is_preflight(&parts.method, &parts.headers) => Ok(self.preflight(origin)),
+            Ok(()) if ours && Cors::is_preflight(&parts.method, &parts.headers) => {
+                Box::pin(self.preflight(&mut way, origin)).await
+            }
             Ok(()) => self.run(&mut way, &parts, body).await,
         };
         let mut answer = answered.unwrap_or_else(|failure| self.refuse(&way, &failure, &parts));
@@ -461,22 +463,27 @@ impl Edge {
             address: way.address,
             path: way.route.as_ref().map_or(raw_path, |route| &*route.path),
             budget: way.budget,
-            fault,
             is_elsewheres: way.is_elsewheres,
+            fault,
         });
     }
 
-    fn preflight(&self, origin: Option<&HeaderValue>) -> Answer {
-        let mut answer = Answer::no_content();
-        if !self.cors.preflight(origin, answer.headers_mut()) {
-            *answer.0.status_mut() = StatusCode::FORBIDDEN;
-            let origin = origin.and_then(|origin| origin.to_str().ok()).unwrap_or("");
-            tracing::info!(
-                origin,
-                "a browser asked from an origin that is not in server.cors.allowed_origins"
-            );
+    /// A browser's question before it sends. Whoever is kept out gets no answer, and what a stranger's page asks for counts as
+    /// an unknown path does: a line of the log is not free.
+    async fn preflight(&self, way: &mut Way<'_>, origin: Option<&HeaderValue>) -> Result<Answer, Failure> {
+        if (self.config.sentry.keeps_out)(way.address) {
+            return Err(KeptOut.into());
         }
-        answer
+        let mut answer = Answer::no_content();
+        if self.cors.preflight(origin, answer.headers_mut()) {
+            return Ok(answer);
+        }
+        let nobody = Caller::anonymous().at(way.address);
+        self.count(way, &nobody).await?;
+        *answer.0.status_mut() = StatusCode::FORBIDDEN;
+        let origin = access::shown(origin);
+        tracing::info!(origin, "a browser asked from an origin that is not in server.cors.allowed_origins");
+        Ok(answer)
     }
 
     fn adorn(&self, way: &Way<'_>, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {

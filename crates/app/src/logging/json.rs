@@ -12,7 +12,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::{Kept, To};
+use super::{Kept, LOG_FIELD_BYTES_MAX, To};
 
 /// Writes every event as a line of JSON.
 pub(super) struct JsonLines {
@@ -106,7 +106,8 @@ impl Fields<'_> {
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
-        quoted(self.0, value);
+        let end = value.floor_char_boundary(LOG_FIELD_BYTES_MAX.size());
+        quoted(self.0, value.get(..end).unwrap_or_default());
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.whole(field, value);
@@ -127,18 +128,21 @@ impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.name(field);
         self.0.push('"');
-        let _written = write!(Escaped(self.0), "{value:?}");
+        // What is longer than it may be ends the writing.
+        let _written = write!(Escaped(self.0, LOG_FIELD_BYTES_MAX.size()), "{value:?}");
         self.0.push('"');
     }
 }
 
-/// Escapes whatever is written through it.
-struct Escaped<'a>(&'a mut String);
+/// Escapes whatever is written through it, as much as there is room for.
+struct Escaped<'a>(&'a mut String, usize);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        escaped(self.0, text);
-        Ok(())
+        let fits = text.get(..text.floor_char_boundary(self.1)).unwrap_or_default();
+        escaped(self.0, fits);
+        self.1 -= fits.len();
+        if fits.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -221,6 +225,28 @@ mod tests {
             (&"said 7".into(), &"INFO".into(), &"t".into())
         );
         assert_eq!(said["timestamp"].as_str().unwrap().len(), "2026-11-22T00:00:00.000000Z".len());
+    }
+
+    #[test]
+    fn a_field_has_so_many_bytes_whoever_wrote_it_and_its_line_is_one_object_still() {
+        let kept = Kept::default();
+        let subscriber =
+            tracing_subscriber::Registry::default().with(JsonLines { kept: kept.clone(), to: To::Files });
+        let long = "é\"".repeat(LOG_FIELD_BYTES_MAX.size());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "t", text = long, shown = %long, last = true, "said {long}");
+        });
+        let line = std::mem::take(&mut kept.lines().batch.filed);
+        let said: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        for field in ["text", "shown", "message"] {
+            let text = said[field].as_str().unwrap();
+            assert!(
+                LOG_FIELD_BYTES_MAX.size() - text.len() < 8 && !text.is_empty(),
+                "{field}: {}",
+                text.len()
+            );
+        }
+        assert_eq!(said["last"], true);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::Finding;
-use crate::bench::{Bench, Trouble};
+use crate::bench::{Bench, Seat, Trouble};
 
 fn is_loopback(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
@@ -27,13 +27,22 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
+/// The ports that are meant to be found: of the API, of plain HTTP where TLS is served, and of administrators where theirs is another.
+fn served(bench: &Bench) -> BTreeSet<u16> {
+    let place = &bench.place;
+    let plain = match &place.encryption.plain {
+        Seat::Tcp(address) if place.secure => Some(address.port()),
+        Seat::Tcp(_) | Seat::Socket(_) => None,
+    };
+    let admins = place.admins.map(|address| address.port());
+    plain.into_iter().chain(admins).chain([place.address.port()]).collect()
+}
+
 /// 66: nothing of this server and what it started listens for others, but what it serves.
 pub async fn only_what_is_served_listens(bench: &Bench) -> Result<Finding, Trouble> {
     let all = processes::listening(std::process::id());
     let place = bench.place.address;
-    // Plain HTTP is sent on from 80 where TLS is served.
-    let served: BTreeSet<u16> =
-        if bench.place.secure { [place.port(), 80].into() } else { [place.port()].into() };
+    let served = served(bench);
     let (here, outside): (Vec<SocketAddr>, Vec<SocketAddr>) = all.iter().copied().partition(is_loopback);
     let odd: Vec<&SocketAddr> = outside.iter().filter(|address| !served.contains(&address.port())).collect();
     let is_there = all.iter().any(|address| address.port() == place.port());
@@ -54,14 +63,11 @@ pub async fn open_ports_are_known(bench: &Bench) -> Result<Finding, Trouble> {
     let real: BTreeSet<SocketAddr> = machine().filter(|address| !is_loopback(address)).collect();
     let left_out: Vec<&SocketAddr> = real.difference(&reported).collect();
     let exposures = || report["exposures"].as_array().into_iter().flatten();
+    let served = served(bench);
     let odd: Vec<&str> = exposures()
         .filter(|one| one["is_ours"] == true)
         .filter_map(|one| one["address"].as_str())
-        .filter(|text| {
-            text.parse().is_ok_and(|address: SocketAddr| {
-                ![80, 443, bench.place.address.port()].contains(&address.port())
-            })
-        })
+        .filter(|text| text.parse().is_ok_and(|address: SocketAddr| !served.contains(&address.port())))
         .collect();
     let others: Vec<String> = exposures()
         .filter(|one| one["verdict"] == "exposed")
@@ -78,7 +84,10 @@ pub async fn open_ports_are_known(bench: &Bench) -> Result<Finding, Trouble> {
             left_out.is_empty(),
             format!("`palisade doctor` names every listener off loopback; left out: {}", list(left_out)),
         ),
-        (odd.is_empty(), format!("of this server's, besides 80, 443 and its own: {}", list(odd))),
+        (
+            odd.is_empty(),
+            format!("of this server's, besides what it serves ({}): {}", list(&served), list(odd)),
+        ),
         (true, format!("SSH is kept at {}", list(report["ssh"].as_array().into_iter().flatten()))),
     ];
     let finding = Finding::all(seen);

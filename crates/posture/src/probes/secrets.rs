@@ -22,7 +22,8 @@ pub async fn no_sink_holds_a_password(bench: &Bench) -> Result<Finding, Trouble>
     let tables = sql
         .rows(
             "SELECT quote_ident(nspname) || '.' || quote_ident(relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
-             WHERE relkind = 'r' AND nspname IN ('auth', 'audit', 'jobs', 'mail', 'palisade', 'posture')",
+             WHERE relkind = 'r' AND (nspname IN ('auth', 'audit', 'jobs', 'mail', 'palisade', 'posture') \
+                OR pg_get_userbyid(relowner) IN ('palisade_system', 'palisade_audit'))",
         )
         .await?;
     let tables: Vec<String> = tables.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();

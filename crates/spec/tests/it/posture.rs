@@ -229,6 +229,27 @@ async fn a_password_in_a_log_is_seen() {
 }
 
 #[tokio::test]
+async fn a_password_in_any_table_of_ours_is_seen() {
+    let app = TestApp::start().await;
+    app.admin("create table alerts.heard (said text); alter table alerts.heard owner to palisade_system")
+        .await;
+    let admin = app.database.admin().await;
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel::<String>();
+    tokio::spawn(async move {
+        while let Some(head) = hears.recv().await {
+            admin.execute("insert into alerts.heard values ($1)", &[&head]).await.unwrap();
+        }
+    });
+    let mut leaking = bench(&app);
+    let write_down = move |head: String| {
+        heard.send(head.clone()).unwrap();
+        head
+    };
+    leaking.place.address = between::put(app.running.address, write_down, |answer| answer).await;
+    misses(&look_from(leaking, 101).await, "everything that is sent is written to a table");
+}
+
+#[tokio::test]
 async fn a_round_that_was_cut_short_leaves_nothing_behind() {
     let app = TestApp::start().await;
     let cut = bench(&app);

@@ -39,6 +39,10 @@ async fn something_of_ours_that_listens_for_everybody_is_seen() {
     is(&look(&app, 66).await, State::Proven, "as it is");
     let mut child = listens_for_everybody(6_379).await;
     misses(&look(&app, 66).await, "a child of the server that listens on every address");
+    // A door for administrators is meant to be there.
+    let mut with_door = bench(&app);
+    with_door.place.admins = Some(([10, 0, 0, 5], 6_379).into());
+    is(&look_from(with_door, 66).await, State::Proven, "where administrators are answered");
     child.kill().await.unwrap();
     child.wait().await.unwrap();
     is(&look(&app, 66).await, State::Proven, "gone again");

@@ -81,9 +81,7 @@ impl Sink {
             std::fs::write(&next, last.to_string())?;
             std::fs::rename(&next, &cursor)
         };
-        apart(keep)
-            .await
-            .map_err(|source| Error::Unwritable { path: self.cursor_path.clone(), source })?;
+        apart(keep).await.map_err(|source| Error::Unwritable { path: self.cursor_path.clone(), source })?;
         self.cursor = last;
         Ok(())
     }

@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificat
 
 use crate::{Error, limits};
 
-/// Modes of a key file that let nobody in but its owner (and, as some distributions want it, its group).
+/// What a key file's mode must not have: it lets in somebody else than its owner.
 const OTHERS: u32 = 0o077;
 
 /// What a certificate says of itself.

@@ -266,6 +266,12 @@ impl<B> Reading<'_, B> {
             Raw::Sent(json) => Raw::sent(json),
             seen => seen,
         };
+        // Of a variable that nobody declared nobody says whether it is there: the plan is for exactly this one.
+        if let Raw::Variable(name, _) = &raw
+            && !self.variables.declared.iter().any(|declared| declared.name == *name)
+        {
+            seen.looked_at(name);
+        }
         // Nothing and null are other plans than a value: whoever asks for a plan says which of them there is.
         let nothing = |raw: &Raw<'_>| match raw {
             Raw::Absent => Some(Given::Absent),
@@ -315,6 +321,7 @@ impl<B> Reading<'_, B> {
                     Raw::Variable(variable, inner) => (Some(variable), *inner),
                     other => (None, other),
                 };
+                look_inside(&raw, seen);
                 let plain = scalar(*kind, name, longest, raw)?;
                 Ok(Given::Leaf(Leaf {
                     plain,
@@ -364,6 +371,23 @@ impl<B> Reading<'_, B> {
             }
         }
         Ok(Given::Object(read))
+    }
+}
+
+/// Variables inside of a value are a part of it, and no plan has places there: it depends on each of them.
+fn look_inside(raw: &Raw<'_>, seen: &mut Seen) {
+    match raw {
+        Raw::Variable(variable, _) => seen.looked_at(variable),
+        Raw::List(items) => items.iter().for_each(|item| look_inside(item, seen)),
+        Raw::Object(fields) => fields.iter().for_each(|(_, field)| look_inside(field, seen)),
+        Raw::Absent
+        | Raw::Null
+        | Raw::Boolean(_)
+        | Raw::Int(_)
+        | Raw::Float(_)
+        | Raw::String(_)
+        | Raw::Enum(_)
+        | Raw::Sent(_) => {}
     }
 }
 

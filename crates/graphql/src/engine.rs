@@ -191,7 +191,9 @@ impl Engine {
                     return refused(error.into());
                 }
                 match planning.plan(weighed, seen) {
-                    Ok(plan) => keep(&plans, Arc::new(plan), &variables),
+                    Ok(plan) if plan.errors.is_empty() => keep(&plans, Arc::new(plan), &variables),
+                    // What is wrong with the values of one request is wrong with no other's.
+                    Ok(plan) => Arc::new(plan),
                     Err(Unplanned::Document(error)) => return refused(error.into()),
                     Err(Unplanned::Data(error)) => return Err(error.into()),
                 }
@@ -365,7 +367,8 @@ fn keep(plans: &Mutex<Plans>, plan: Arc<Plan>, variables: &Variables<'_>) -> Arc
     plan
 }
 
-/// Variables that shape the plan with their values, the others by whether they are there.
+/// Variables that shape the plan with their values, the others by whether they are there. Those that nobody declared, which upstream
+/// takes, are among the first.
 fn shape(seen: &Seen, variables: &Variables<'_>) -> String {
     let mut text = String::new();
     for name in seen.all() {
@@ -374,10 +377,6 @@ fn shape(seen: &Seen, variables: &Variables<'_>) -> String {
     }
     for declared in variables.declared {
         text.push(variables.presence(&declared.name));
-    }
-    // Upstream takes variables that nobody declared.
-    if variables.declared.len() < variables.given.len() {
-        text.extend(variables.given.keys().map(String::as_str));
     }
     text
 }

@@ -228,3 +228,60 @@ async fn row_75_refusals_take_little_time() {
     // Over HTTP and unoptimised; `cargo xtask bench graphql` measures the CPU of each attack in a release build.
     assert!(began.elapsed().as_millis() < 20 * 100, "{:?}", began.elapsed());
 }
+
+/// A plan that was made for one request serves others: nothing of what that one sent stays in it.
+#[tokio::test]
+async fn row_79_what_one_caller_sends_is_in_no_answer_and_no_refusal_of_another() {
+    let app = roomy().await;
+    let (ann, bob) = blog(&app).await;
+    // A value inside of a value.
+    let add = "mutation Add($id: Int!, $word: String) {
+        insertComments(data: { id: $id, postId: 10, meta: { said: [{ word: $word }] } }) { id meta } }";
+    for (id, who, word) in [(200, &ann, "of ann"), (201, &bob, "of bob"), (202, &ann, "more")] {
+        let answer = ask_with(&who.client, PLAIN, add, json!({ "id": id, "word": word })).await;
+        let expected = json!({ "id": id, "meta": { "said": [{ "word": word }] } });
+        assert_eq!(answer["data"]["insertComments"], expected, "{answer}");
+    }
+    let find = "query Find($word: String) { comments(filter: { meta_contains: { said: [{ word: $word }] } }) { id } }";
+    for (who, word, id) in [(&ann, "of ann", 200), (&bob, "of bob", 201)] {
+        let answer = ask_with(&who.client, PLAIN, find, json!({ "word": word })).await;
+        assert_eq!(answer["data"]["comments"], json!([{ "id": id }]), "{answer}");
+    }
+    // A value that is wrong: of its type, and too long.
+    app.owner("create table public.names (id int primary key, name varchar(5)); create policy all_of_them on public.names to authenticated using (true) with check (true)").await;
+    let title = "query Title($title: String) { posts(filter: { title_eq: $title }) { id } }";
+    let name =
+        "mutation Name($id: Int!, $name: String) { insertNames(data: { id: $id, name: $name }) { id } }";
+    app.eventually(async || {
+        let made = ask_with(&ann.client, PLAIN, name, json!({ "id": 0, "name": "a" })).await;
+        made["data"].is_object()
+    })
+    .await;
+    let names =
+        "mutation Names($id: Int!, $name: String) { insertNames(data: { id: $id, name: $name }) { id } }";
+    for (query, wrong, right, expected) in [
+        (title, json!({ "title": 7 }), json!({ "title": "hers" }), json!({ "posts": [{ "id": 11 }] })),
+        (
+            names,
+            json!({ "id": true, "name": "b" }),
+            json!({ "id": 1, "name": "b" }),
+            json!({ "insertNames": { "id": 1 } }),
+        ),
+        (
+            names,
+            json!({ "id": 2, "name": "too long" }),
+            json!({ "id": 2, "name": "c" }),
+            json!({ "insertNames": { "id": 2 } }),
+        ),
+    ] {
+        assert!(!refusal(&ask_with(&bob.client, PLAIN, query, wrong.clone()).await).is_empty(), "{wrong}");
+        let answer = ask_with(&ann.client, PLAIN, query, right).await;
+        assert_eq!(answer["data"], expected, "after {wrong}: {answer}");
+    }
+    // A variable that nobody declared is another's to leave out.
+    let undeclared = "query Some($first: Int) { postsCollection(first: $first, filter: { id: { eq: $id } }) { edges { node { id } } } }";
+    ask_with(&bob.client, RELAY, undeclared, json!({ "other": 1 })).await;
+    let answer = ask_with(&ann.client, RELAY, undeclared, json!({ "id": 11 })).await;
+    let edges = &answer["data"]["postsCollection"]["edges"];
+    assert!(edges.is_null() || *edges == json!([{ "node": { "id": 11 } }]), "{answer}");
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Relation, RelationId};
+use super::{Relation, RelationId, TypeKind, Types};
 
 /// `pg_proc.provolatile`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +105,15 @@ impl Function {
     /// Whether it is a computed field: one value of one row of the relation.
     pub(super) fn is_field_of(&self, relation: &Relation) -> bool {
         matches!(self.parameters.as_slice(), [only] if only.type_oid == relation.row_type) && !self.set
+    }
+
+    /// Whether it is one value of one row, of whatever relation.
+    pub(super) fn takes_a_row(&self, types: &Types) -> bool {
+        let is_row = |kind: TypeKind| matches!(kind, TypeKind::Composite | TypeKind::Pseudo);
+        match self.parameters.as_slice() {
+            [only] => !self.set && types.get(only.type_oid).is_some_and(|found| is_row(found.kind)),
+            _ => false,
+        }
     }
 
     /// Whether at most one row comes out.

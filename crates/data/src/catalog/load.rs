@@ -499,6 +499,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         handlers,
         closed,
         closed_fields,
+        gate: scope.gate,
         constraints,
         domain_checks,
         comments: raw.comments,

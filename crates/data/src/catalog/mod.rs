@@ -98,6 +98,8 @@ pub struct Catalog {
     pub roles: Roles,
     /// Functions that are not served.
     pub closed: Vec<crate::gate::Refusal>,
+    /// Whether what is not known to be served is refused: [`Scope::gate`].
+    pub(crate) gate: bool,
     /// Names under which PostgreSQL would call such a function as a field of a row.
     pub(crate) closed_fields: HashSet<Arc<str>>,
     /// CHECK, unique and foreign keys, by `pg_class.oid` and name.
@@ -186,13 +188,22 @@ impl Catalog {
             .find(|function| function.is_field_of(relation))
     }
 
-    /// Whether a name that is no column would call a function that is not served. One that is served saves it only beside the
-    /// relation, where PostgreSQL looks first: of the same name elsewhere it might take the other.
-    pub(crate) fn is_closed_field(&self, relation: Option<&Relation>, name: &str) -> bool {
-        let is_shadowed = |relation: &Relation| {
+    /// Whether a name that is no column may be passed on. PostgreSQL takes it for a call with the row, of whatever can be called so:
+    /// its own functions (`json_agg` makes one value of all rows, whatever their bound), aggregates, functions whose other
+    /// parameters have defaults, and any that was made since this snapshot. So only a field that is known to be served is: a
+    /// function of the relation's rows beside it, where PostgreSQL looks first, or one of any rows whose name no other has that is
+    /// closed. And the number of rows, as programs for Supabase ask for it: `select=name,films(count)`.
+    pub(crate) fn is_open_field(&self, relation: Option<&Relation>, name: &str) -> bool {
+        let is_beside = |relation: &Relation| {
             self.functions(&relation.schema, name).iter().any(|function| function.is_field_of(relation))
         };
-        self.closed_fields.contains(name) && !relation.is_some_and(is_shadowed)
+        let takes_rows = || {
+            let named = self.functions.iter().filter(|((_, found), _)| &**found == name);
+            named.flat_map(|(_, all)| all).any(|function| function.takes_a_row(&self.types))
+        };
+        !self.gate
+            || relation.is_some_and(|relation| is_beside(relation) || relation.has_system_column(name))
+            || (!self.closed_fields.contains(name) && (name == "count" || takes_rows()))
     }
 
     /// The schemas that are served, the default one first.

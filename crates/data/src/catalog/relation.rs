@@ -187,6 +187,12 @@ impl Relation {
         self.columns.iter().find(|column| &*column.name == name)
     }
 
+    /// Whether every row has a column of this name that nobody made.
+    pub(crate) fn has_system_column(&self, name: &str) -> bool {
+        let of_tables = matches!(self.kind, RelationKind::Table | RelationKind::Partitioned);
+        of_tables && ["tableoid", "ctid", "xmin", "cmin", "xmax", "cmax"].contains(&name)
+    }
+
     /// A column's name by its number.
     pub fn column_name(&self, number: i16) -> Option<&Arc<str>> {
         self.columns.iter().find(|column| column.number == number).map(|column| &column.name)

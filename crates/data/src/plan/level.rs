@@ -201,12 +201,8 @@ impl<'a> Planner<'a> {
     /// PostgreSQL says of a name that is nothing. A name that PostgreSQL would read as another is none either: cut, it could be
     /// that of such a function.
     fn require_open(&self, columns: &Columns<'a>, name: &str) -> Result<(), Error> {
-        let closed = || !is_read_as_written(name) || self.catalog.is_closed_field(columns.relation, name);
-        if columns.type_of(name).is_some() || !closed() {
-            Ok(())
-        } else {
-            Err(no_column(&columns.name, name))
-        }
+        let open = || is_read_as_written(name) && self.catalog.is_open_field(columns.relation, name);
+        if columns.type_of(name).is_some() || open() { Ok(()) } else { Err(no_column(&columns.name, name)) }
     }
 
     fn field(&self, columns: &Columns<'a>, field: &SelectField) -> Result<Item, Error> {

@@ -33,6 +33,7 @@ mod proxies;
 mod read_only;
 mod rows;
 pub mod saml;
+mod shadows;
 mod sign_in;
 mod step_up;
 mod streams;

@@ -2,7 +2,7 @@
 //! (rows 58, 64, 74, 79).
 
 use serde_json::json;
-use spec::TestApp;
+use spec::{Client, TestApp};
 
 use super::policies::notes;
 
@@ -40,4 +40,45 @@ async fn row_74_no_function_makes_one_row_of_all() {
         let rows = ann.client.get(&format!("{path}lines?select=id,ctid,xmin,tableoid&order=ctid")).await;
         assert_eq!(rows.expect(200).value().as_array().unwrap().len(), 2, "what every row has");
     }
+}
+
+/// The total of a read, where one is told.
+async fn total(client: &Client, path: &str, count: &str) -> String {
+    let seen = client.clone().with("prefer", &format!("count={count}")).get(path).await;
+    assert!(seen.status.is_success(), "{path}: {} {}", seen.status, seen.text());
+    seen.header("content-range").split_once('/').unwrap().1.to_owned()
+}
+
+/// What the planner guesses it guesses of all rows, also of those that policies hide: their number, and which values are frequent.
+#[tokio::test]
+async fn row_64_a_guess_at_a_total_tells_of_no_row_that_policies_hide() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create table public.cases (id int primary key, open boolean not null, kind text not null);
+         create policy open_ones on public.cases for select to anon, authenticated using (open);
+         insert into public.cases select i, i <= 10, case when i <= 10 then 'theft' else 'fraud' end from generate_series(1, 5000) i;
+         grant select on public.cases to anon, authenticated; analyze public.cases",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    app.eventually(async || ann.get("/rest/v1/cases?select=id&limit=1").await.status == 200).await;
+    for client in [&ann, &app.stranger()] {
+        for count in ["planned", "estimated", "exact"] {
+            for (filter, expected) in
+                [("", "10"), ("&kind=eq.theft", "10"), ("&kind=eq.fraud", "0"), ("&id=gt.4000", "0")]
+            {
+                let path = format!("cases?select=id{filter}");
+                assert_eq!(
+                    total(client, &format!("/rest/v1/{path}"), count).await,
+                    expected,
+                    "{count} {filter}"
+                );
+                let path = format!("/api/v1/tables/{path}&count={count}");
+                assert_eq!(total(client, &path, "none").await, expected, "{count} {filter}");
+            }
+        }
+    }
+    // Whom no policy binds is told what is guessed.
+    let guessed: i64 = total(&app.service(), "/rest/v1/cases?select=id", "planned").await.parse().unwrap();
+    assert!(guessed > 1000, "{guessed}");
 }

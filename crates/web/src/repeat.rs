@@ -2,10 +2,13 @@
 //! HTTP API working group; control 125).
 //!
 //! Here the header is read and the request condensed; what is known of a key is kept by `data`, in the transaction of the
-//! write. Invariant: two requests are the same only if every byte that could change their effect or answer is.
+//! write. Invariant: two requests are the same only if every byte that could change their effect or answer is, and every claim.
+
+use std::collections::BTreeMap;
 
 use base::{Caller, Limit, Repeat, Who};
 use http::Method;
+use serde_json::value::RawValue;
 
 use crate::{Ask, Cx, Error};
 
@@ -57,11 +60,12 @@ pub fn read(cx: &Cx, ask: &Ask) -> Result<Option<Repeat>, Error> {
         );
         return Err(Error::Malformed { what });
     }
-    let scope = digest(scope(&cx.caller));
+    let claims = standing(&cx.caller.claims);
+    let scope = digest(scope(&cx.caller, &claims));
     Ok(Some(Repeat {
         scope,
         key: seal::sha256(key.as_bytes()),
-        request: digest(request(ask)),
+        request: digest(request(ask, &claims)),
         at: cx.clock.now(),
     }))
 }
@@ -83,18 +87,33 @@ fn key(line: &str) -> Option<&str> {
     (plain && !inner.is_empty() && inner.len() <= KEY_BYTES_MAX.size()).then_some(inner)
 }
 
-/// Who asks: the same person in another role, or by another key of a program, is somebody else.
-fn scope(caller: &Caller) -> [&[u8]; 4] {
+/// Claims that are others in every token of the same session, and in every session of the same standing.
+const PASSING: [&str; 6] = ["exp", "iat", "nbf", "jti", "session_id", "amr"];
+
+/// The claims without what passes: all that policies can go by. What they show to one standing they may hide from another.
+fn standing(claims: &str) -> String {
+    let Ok(mut all) = serde_json::from_str::<BTreeMap<String, &RawValue>>(claims) else {
+        return claims.to_owned();
+    };
+    all.retain(|name, _| !PASSING.contains(&name.as_str()));
+    serde_json::to_string(&all).unwrap_or_else(|_| claims.to_owned())
+}
+
+/// Who asks: the same person in another role, or by another key of a program, is somebody else. So is whoever comes with a token
+/// that an application made without a session, where other claims say who it is.
+fn scope<'a>(caller: &'a Caller, claims: &'a str) -> [&'a [u8]; 5] {
+    let has_session = caller.signed_in().is_some_and(|person| person.session.is_some());
+    let claims: &[u8] = if has_session { b"" } else { claims.as_bytes() };
     let (kind, name): (&[u8], &[u8]) = match &caller.who {
         Who::Anonymous => (b"nobody", b""),
         Who::User(person) => (b"person", person.user.as_bytes()),
         Who::Service { key } => (b"key", key.as_bytes()),
         Who::Operator => (b"operator", b""),
     };
-    [kind, name, caller.role.name().as_bytes(), caller.subject.as_bytes()]
+    [kind, name, caller.role.name().as_bytes(), caller.subject.as_bytes(), claims]
 }
 
-fn request(ask: &Ask) -> Vec<&[u8]> {
+fn request<'a>(ask: &'a Ask, claims: &'a str) -> Vec<&'a [u8]> {
     let parts = &ask.parts;
     let mut all: Vec<&[u8]> =
         vec![parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), ask.query().as_bytes()];
@@ -103,7 +122,7 @@ fn request(ask: &Ask) -> Vec<&[u8]> {
             all.extend([name.as_bytes(), value.as_bytes()]);
         }
     }
-    all.push(&ask.body);
+    all.extend([claims.as_bytes(), &ask.body]);
     all
 }
 
@@ -119,7 +138,24 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use super::{digest, key};
+    use super::{digest, key, standing};
+
+    #[test]
+    fn a_token_that_is_renewed_says_the_same_and_one_of_another_standing_does_not() {
+        let first = standing(r#"{"sub":"a","exp":1,"app_metadata":{"role":"x"},"aal":"aal2","amr":[1]}"#);
+        assert_eq!(
+            first,
+            standing(r#"{"aal":"aal2","sub":"a","exp":2,"iat":7,"app_metadata":{"role":"x"}}"#)
+        );
+        for other in [
+            r#"{"sub":"a","app_metadata":{"role":"y"},"aal":"aal2"}"#,
+            r#"{"sub":"a","app_metadata":{"role":"x"},"aal":"aal1"}"#,
+            r#"{"sub":"a","app_metadata":{"role":"x"},"aal":"aal2","tenant":"b"}"#,
+        ] {
+            assert_ne!(first, standing(other), "{other}");
+        }
+        assert_eq!(standing("no claims"), "no claims");
+    }
 
     #[test]
     fn a_key_is_a_short_text_quoted_or_bare() {

@@ -82,3 +82,31 @@ async fn row_64_a_guess_at_a_total_tells_of_no_row_that_policies_hide() {
     let guessed: i64 = total(&app.service(), "/rest/v1/cases?select=id", "planned").await.parse().unwrap();
     assert!(guessed > 1000, "{guessed}");
 }
+
+/// Tokens of an application that have no session: what tells one from another are their claims.
+#[tokio::test]
+async fn row_79_a_kept_answer_is_given_to_nobody_whom_other_claims_describe() {
+    const SECRET: &str = "kH7fD2mQ9xR4tW8zB1nV6pL3sJ5gA0cE";
+    let app = TestApp::builder().unlimited().with("auth.application_jwt_secret", SECRET).start().await;
+    app.owner(
+        "create table public.orders (id bigint generated always as identity primary key,
+           tenant text not null default (auth.jwt() ->> 'tenant'), item text not null, price int not null default 7);
+         create policy own on public.orders to authenticated using (tenant = (auth.jwt() ->> 'tenant')) with check (tenant = (auth.jwt() ->> 'tenant'))",
+    )
+    .await;
+    let of = |tenant: &str, more: i64| {
+        let claims = json!({ "role": "authenticated", "tenant": tenant, "exp": 1_800_000_000 + more });
+        let bearer = format!("Bearer {}", spec::hs256(SECRET.as_bytes(), &claims));
+        app.stranger()
+            .with("authorization", &bearer)
+            .with("prefer", "return=representation")
+            .with("idempotency-key", "order-1")
+    };
+    let order = json!({ "item": "tea" });
+    let first = of("a", 0).post("/rest/v1/orders", order.clone()).await.expect(201);
+    let other = of("b", 0).post("/rest/v1/orders", order.clone()).await.expect(201);
+    assert_eq!((other.header("idempotent-replayed"), &other.value()[0]["tenant"]), ("", &json!("b")));
+    // The neighbour: the same, with a token that is a new one.
+    let again = of("a", 60).post("/rest/v1/orders", order).await.expect(201);
+    assert_eq!((again.header("idempotent-replayed"), again.value()), ("true", first.value()));
+}

@@ -10,15 +10,20 @@ use pg::{Once, Param, Pg, Setup, Statement};
 use crate::Error;
 use crate::catalog::Catalog;
 
-/// Relations the caller has some right on, functions the caller may execute.
+/// Relations the caller has some right on, functions the caller may execute, columns the caller may read or give a value.
 pub const PERMITTED: &str = "\
-select c.oid::int8, true from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+select c.oid::int8, 'r', 0 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
 where n.nspname = $1 and c.relkind in ('r', 'v', 'm', 'f', 'p') and not c.relispartition \
 and (pg_catalog.has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE') \
 or pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE')) \
 union all \
-select p.oid::int8, false from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
-where n.nspname = $1 and p.prokind = 'f' and pg_catalog.has_function_privilege(p.oid, 'EXECUTE')";
+select p.oid::int8, 'f', 0 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
+where n.nspname = $1 and p.prokind = 'f' and pg_catalog.has_function_privilege(p.oid, 'EXECUTE') \
+union all \
+select c.oid::int8, 'c', a.attnum from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+where n.nspname = $1 and c.relkind in ('r', 'v', 'm', 'f', 'p') and not c.relispartition \
+and pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT, INSERT, UPDATE')";
 
 /// Object ids of what may be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub struct Permitted {
     pub relations: HashSet<u32>,
     /// `pg_proc.oid`
     pub functions: HashSet<u32>,
+    /// `pg_class.oid` and `pg_attribute.attnum`
+    pub columns: HashSet<(u32, i16)>,
 }
 
 /// Asks as the caller.
@@ -42,12 +49,12 @@ pub async fn read(
     let rows = pg.once(caller, Once { setup, ..Once::read(statement) }).await?.into_inner();
     let mut permitted = Permitted::default();
     for row in rows.iter() {
-        let (oid, is_relation): (u32, bool) = (row.at(0)?, row.at(1)?);
-        if is_relation {
-            permitted.relations.insert(oid);
-        } else {
-            permitted.functions.insert(oid);
-        }
+        let (oid, kind): (u32, String) = (row.at(0)?, row.at(1)?);
+        let _new = match kind.as_str() {
+            "r" => permitted.relations.insert(oid),
+            "f" => permitted.functions.insert(oid),
+            _ => permitted.columns.insert((oid, row.at(2)?)),
+        };
     }
     Ok(permitted)
 }

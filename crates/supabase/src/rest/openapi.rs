@@ -24,6 +24,16 @@ pub(super) struct Scope<'a> {
     pub(super) plans: bool,
 }
 
+impl Scope<'_> {
+    /// The columns of a relation that may be named. PostgREST's own description names them all.
+    fn columns<'r>(&'r self, relation: &'r Relation) -> impl Iterator<Item = &'r Column> {
+        let permitted = self.permitted.as_ref().filter(|_| self.fully);
+        relation.columns.iter().filter(move |column| {
+            permitted.is_none_or(|may| may.columns.contains(&(relation.oid, column.number)))
+        })
+    }
+}
+
 /// Where the API is reached.
 pub(super) struct Place {
     scheme: String,
@@ -88,7 +98,7 @@ pub(super) fn document(scope: &Scope<'_>) -> Value {
         "produces": TYPES,
         "paths": paths(scope, &relations, &functions),
         "definitions": definitions(scope, &relations),
-        "parameters": parameters(&relations),
+        "parameters": parameters(scope, &relations),
     });
     if scope.fully {
         expects::describe_answers(&mut document, scope.plans);
@@ -127,7 +137,7 @@ fn paths(scope: &Scope<'_>, relations: &[&Relation], functions: &[&Function]) ->
         }}),
     );
     for relation in relations {
-        paths.insert(format!("/{}", relation.name), relation_path(relation));
+        paths.insert(format!("/{}", relation.name), relation_path(scope, relation));
     }
     for function in functions {
         paths.insert(format!("/rpc/{}", function.name), function_path(scope, function));
@@ -150,9 +160,9 @@ fn operation(tag: &str, comment: Option<&str>) -> Value {
     operation
 }
 
-fn relation_path(relation: &Relation) -> Value {
+fn relation_path(scope: &Scope<'_>, relation: &Relation) -> Value {
     let name = &*relation.name;
-    let filters = || relation.columns.iter().map(|column| format!("rowFilter.{name}.{}", column.name));
+    let filters = || scope.columns(relation).map(|column| format!("rowFilter.{name}.{}", column.name));
     let with = |parameters: Vec<String>, status: &str, text: &str| {
         let mut operation = operation(name, relation.comment.as_deref());
         operation["parameters"] = parameters.into_iter().map(reference).collect();
@@ -245,13 +255,12 @@ fn query_parameter(scope: &Scope<'_>, parameter: &Parameter) -> Value {
 
 fn definitions(scope: &Scope<'_>, relations: &[&Relation]) -> Value {
     let definition = |relation: &&Relation| {
-        let properties: Map<String, Value> = relation
-            .columns
-            .iter()
+        let properties: Map<String, Value> = scope
+            .columns(relation)
             .map(|column| (column.name.to_string(), column_schema(scope, relation, column)))
             .collect();
         let required: Vec<&str> =
-            relation.columns.iter().filter(|column| column.required).map(|column| &*column.name).collect();
+            scope.columns(relation).filter(|column| column.required).map(|column| &*column.name).collect();
         let mut schema = json!({ "type": "object" });
         if let Some(comment) = &relation.comment {
             schema["description"] = (&**comment).into();
@@ -326,6 +335,7 @@ fn foreign_key<'a>(scope: &'a Scope<'_>, relation: &Relation, column: &Column) -
     let may = |oid: u32| scope.permitted.as_ref().is_none_or(|permitted| permitted.relations.contains(&oid));
     let first = single
         .filter(|(target, _)| may(target.oid))
+        .filter(|(target, there)| scope.columns(target).any(|column| *column.name == **there))
         .min_by_key(|(target, _)| (target.kind.is_view(), target.name.clone()));
     first.map(|(target, there)| (&*target.name, there))
 }
@@ -393,7 +403,7 @@ fn type_text(scope: &Scope<'_>, oid: u32, searched: &[String]) -> String {
     if is_own { bare.to_owned() } else { format!("{}.{bare}", found.schema) }
 }
 
-fn parameters(relations: &[&Relation]) -> Value {
+fn parameters(scope: &Scope<'_>, relations: &[&Relation]) -> Value {
     let prefer = |values: &[&str]| {
         let mut parameter = json!({ "name": "Prefer", "description": "Preference", "required": false, "in": "header", "type": "string" });
         if !values.is_empty() {
@@ -439,7 +449,7 @@ fn parameters(relations: &[&Relation]) -> Value {
                 "schema": { "$ref": format!("#/definitions/{name}") },
             }),
         );
-        for column in &relation.columns {
+        for column in scope.columns(relation) {
             let mut filter =
                 json!({ "name": &*column.name, "required": false, "in": "query", "type": "string" });
             if let Some(comment) = &column.comment {

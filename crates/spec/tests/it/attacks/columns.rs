@@ -186,6 +186,14 @@ async fn row_62_a_hidden_column_is_asked_from_no_place_where_a_column_may_stand(
     }
     let after = app.service().get("/rest/v1/lines?select=*&order=id").await.expect(200).value();
     assert_eq!(after, before, "nothing was written or removed");
+    // What describes the API names it to nobody either, nor its default.
+    for (client, told) in [(&ann.client, false), (&app.service(), true)] {
+        let seen = client.get("/rest/v1/").await.expect(200);
+        let described = &seen.value()["definitions"]["lines"]["properties"];
+        assert!(described["word"].is_object() && described["note"].is_object(), "{described}");
+        assert_eq!(described.to_string().contains("s3cret"), told, "{described}");
+        assert_eq!(seen.text().contains("rowFilter.lines.secret"), told, "{}", seen.text());
+    }
     for query in [
         "lines?select=id&order=word",
         "lines?select=word.max()",

@@ -106,6 +106,72 @@ pub fn report(
     Report { fields, elsewhere: false }
 }
 
+/// What is said instead of PostgreSQL's words where they name what is not served: a table that only the body of a function or a policy
+/// asks, a schema that nobody may look into.
+pub fn unnamed(catalog: &Catalog, error: &DbError) -> Option<&'static str> {
+    let instead = match error.sqlstate.as_str() {
+        "42501" => "permission denied",
+        "42P01" | "3F000" | "42883" => "The database cannot do what is asked",
+        _ => return None,
+    };
+    let (kinds, name) = named(&error.message)?;
+    let (schema, bare) = match name.split_once('.') {
+        Some((schema, bare)) => (Some(schema), bare),
+        None => (None, name),
+    };
+    let is_exposed = |name: &str| catalog.exposed().iter().any(|exposed| **exposed == *name);
+    let is_here = |of: &str| schema.map_or_else(|| is_exposed(of), |schema| schema == of && is_exposed(of));
+    let relation = |name: &str| {
+        catalog
+            .relations
+            .iter()
+            .any(|one| *one.name == *name && one.served == Served::Yes && is_here(&one.schema))
+    };
+    let known = match kinds {
+        Named::Schema => is_exposed(name),
+        Named::Function => catalog.functions.keys().any(|(of, one)| **one == *bare && is_here(of)),
+        // A sequence is a part of its table.
+        Named::Relation => {
+            relation(bare)
+                || bare.strip_suffix("_seq").is_some_and(|name| {
+                    catalog.relations.iter().any(|one| {
+                        name.strip_prefix(&*one.name).is_some_and(|rest| rest.starts_with('_'))
+                            && relation(&one.name)
+                    })
+                })
+        }
+    };
+    (!known).then_some(instead)
+}
+
+/// What kind of thing a message names.
+enum Named {
+    Schema,
+    Function,
+    Relation,
+}
+
+/// The thing that PostgreSQL's message is about, as it writes it: `permission denied for table NAME`, `relation "S.NAME" does not
+/// exist`, `function S.NAME(integer) does not exist`. Messages about operators and about nothing name none.
+fn named(message: &str) -> Option<(Named, &str)> {
+    if let Some(call) = message.strip_prefix("function ") {
+        return Some((Named::Function, call.split('(').next().unwrap_or_default()));
+    }
+    if message.starts_with("operator ") {
+        return None;
+    }
+    let name = match message.split('"').collect::<Vec<_>>().as_slice() {
+        // The last of what is quoted: before it may stand a policy.
+        [.., name, _] => name,
+        _ => message.strip_prefix("permission denied for ")?.rsplit(' ').next().unwrap_or_default(),
+    };
+    Some(match message.split(' ').any(|word| word == "schema") {
+        true => (Named::Schema, name),
+        false if message.starts_with("permission denied for function ") => (Named::Function, name),
+        false => (Named::Relation, name),
+    })
+}
+
 struct Site<'a> {
     catalog: &'a Catalog,
     relation: &'a Relation,

@@ -144,7 +144,10 @@ pub fn failed(
         }
         _ if report.elsewhere && !outspoken => "A rule of the database refused this".to_owned(),
         data::Error::Database(inner) => match inner.database() {
-            Some(said) if outspoken || is_about_values(&said.sqlstate) => said.message.clone(),
+            Some(said) if outspoken => said.message.clone(),
+            Some(said) if is_about_values(&said.sqlstate) => {
+                data::fields::unnamed(catalog, said).map_or_else(|| said.message.clone(), str::to_owned)
+            }
             _ if error.kind().is_ours() && error.kind() != Kind::Timeout => return Err(error.into()),
             _ => error.message().into_owned(),
         },

@@ -88,7 +88,7 @@ impl Rest {
         answered: Result<Reply<Answer>, Refusal>,
         voice: Voice,
     ) -> Result<Reply<Answer>, base::Failure> {
-        let reply = answered.map_err(|refusal| Refused { refusal, voice })?;
+        let reply = answered.map_err(|refusal| Refused { refusal: self.unnamed(refusal), voice })?;
         let reply = match &self.config.trace_header {
             None => reply,
             Some(name) => reply.map(|answer| traced(ask, answer, name)),
@@ -97,6 +97,25 @@ impl Rest {
             return Ok(reply);
         }
         Ok(reply.map(|answer| browsers::allow(ask, answer, &self.config.origins)))
+    }
+
+    /// What is not served is not named by those who refuse it either.
+    fn unnamed(&self, mut refusal: Refusal) -> Refusal {
+        let error = match &mut refusal {
+            Refusal::Data(data::Error::Database(error)) | Refusal::Database(error) => Some(error),
+            Refusal::Write(refused) => match &mut refused.error {
+                data::Error::Database(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(pg::Error::Database(said)) = error
+            && !self.config.outspoken
+            && let Some(instead) = data::fields::unnamed(&self.data.catalog(), said)
+        {
+            said.message = instead.to_owned();
+        }
+        refusal
     }
 
     fn verify_again(&self, ask: &Ask) {

@@ -271,7 +271,7 @@ impl Refused {
                     "A record it refers to, or that refers to it, is in the way".to_owned()
                 }
                 // It may name what the body of a function looks for.
-                _ if error.sqlstate == "42P01" => "The database cannot do what is asked".to_owned(),
+                _ if names_another(error) => "The database cannot do what is asked".to_owned(),
                 _ => error.message.clone(),
             },
             details: error.detail.clone().filter(|_| raised),
@@ -279,4 +279,9 @@ impl Refused {
             fields: Vec::new(),
         })
     }
+}
+
+/// Whether it is about a table or a function that may stand in the body of another one.
+fn names_another(error: &pg::DbError) -> bool {
+    error.sqlstate == "42P01" || (error.sqlstate == "42883" && error.message.starts_with("function "))
 }

@@ -83,6 +83,54 @@ async fn row_64_a_guess_at_a_total_tells_of_no_row_that_policies_hide() {
     assert!(guessed > 1000, "{guessed}");
 }
 
+/// What a function looks for in its body is not told to whoever may not look there.
+#[tokio::test]
+async fn row_58_a_refusal_names_nothing_that_is_not_served() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create schema hidden; create table hidden.ledger (id int); create function hidden.wallet() returns int language sql as 'select 1';
+         revoke execute on function hidden.wallet() from public;
+         create function public.opens() returns int language plpgsql stable as $$ begin return hidden.wallet(); end $$;
+         create function public.looks() returns int language plpgsql stable as $$ begin return (select count(*) from hidden.ledger); end $$;
+         create function public.astray() returns int language plpgsql stable as $$ begin return (select count(*) from hidden.leger); end $$;
+         create function public.strays() returns int language plpgsql stable as $$ begin return hidden.walet(); end $$;
+         create table public.locked (id int generated always as identity primary key, word text); revoke all on public.locked from authenticated, anon;
+         create table public.mine (id serial primary key, word text); create policy all_of_it on public.mine to authenticated using (true) with check (id > 5);
+         revoke all on sequence public.mine_id_seq from authenticated;
+         grant execute on function public.opens, public.looks, public.astray, public.strays to authenticated",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    app.eventually(async || ann.get("/rest/v1/mine").await.status == 200).await;
+    for grant in ["select 1", "grant usage on schema hidden to authenticated"] {
+        app.owner(grant).await;
+        for name in ["opens", "looks", "astray", "strays"] {
+            let graphql = json!({ "query": format!("{{ {name} }}") });
+            for seen in [
+                ann.get(&format!("/rest/v1/rpc/{name}")).await,
+                ann.post(&format!("/api/v1/rpc/default/{name}"), json!({})).await,
+                ann.post("/graphql/v1", graphql.clone()).await,
+                ann.post("/api/v1/graphql", graphql.clone()).await,
+            ] {
+                let text = seen.text();
+                for hidden in ["hidden", "ledger", "leger", "wallet", "walet"] {
+                    assert!(!text.contains(hidden), "{grant}, {name}: {text}");
+                }
+                assert!(!seen.status.is_success() || text.contains("errors"), "{name}: {text}");
+            }
+        }
+    }
+    // The neighbours: what is served is named, as PostgREST's clients read it.
+    for (path, body, expected) in [
+        ("locked", json!({ "word": "x" }), "permission denied for table locked"),
+        ("mine", json!({ "word": "x" }), "permission denied for sequence mine_id_seq"),
+        ("mine", json!({ "id": 1 }), "new row violates row-level security policy for table \"mine\""),
+    ] {
+        let seen = ann.post(&format!("/rest/v1/{path}"), body).await.expect(403).value();
+        assert_eq!((&seen["code"], &seen["message"]), (&json!("42501"), &json!(expected)));
+    }
+}
+
 /// Tokens of an application that have no session: what tells one from another are their claims.
 #[tokio::test]
 async fn row_79_a_kept_answer_is_given_to_nobody_whom_other_claims_describe() {

@@ -177,11 +177,12 @@ async fn write(
     let catalog = state.data.catalog();
     let kind_of = |column: &str| kind(&catalog, &relation, column);
     let wish = wish::of_query(ask.query_pairs(), &kind_of)?;
-    if written != Written::New && !wish.has_filter {
-        return Err(Error::NoFilter);
-    }
     let prefer = Prefer::of(ask);
     let (level, filters, _) = wish.query.level_and_filters(true)?;
+    // What is said of an embed, or by a word of the grammar (`x.limit`), chooses no row.
+    if written != Written::New && filters.is_empty() {
+        return Err(Error::NoFilter);
+    }
     let change = match written {
         Written::Gone => Change::Delete,
         Written::Changed => Change::Update {

@@ -29,8 +29,6 @@ pub(super) struct Wish {
     pub(super) cut: Option<usize>,
     /// Only the number of rows is wanted: `select=count(*)`.
     pub(super) total_only: bool,
-    /// Whether something chooses rows.
-    pub(super) has_filter: bool,
 }
 
 /// What kind of values a column has.
@@ -44,7 +42,6 @@ struct Draft {
     group_by: Vec<String>,
     count: Option<Count>,
     cut: Option<usize>,
-    has_filter: bool,
     cursor: Option<String>,
     cursor_column: Option<String>,
 }
@@ -79,12 +76,8 @@ impl Draft {
             "cursor_column" if !is_test() => self.cursor_column = Some(value),
             "order" => self.pairs.push((name, ordered(value)?)),
             "limit" | "offset" | "on_conflict" | "columns" => self.pairs.push((name, value)),
-            "or" | "and" | "not.or" | "not.and" => {
-                self.has_filter = true;
-                self.pairs.push((name, value));
-            }
+            "or" | "and" | "not.or" | "not.and" => self.pairs.push((name, value)),
             _ => {
-                self.has_filter = true;
                 let (column, test) = match name.rsplit_once('.') {
                     // The older spelling: `age.gt=5`.
                     Some((column, operator)) if all_operators(operator) && !is_test() => {
@@ -112,8 +105,8 @@ impl Draft {
         let line = self.pairs.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
         let query = data::query::parse(&line.collect::<Vec<_>>().join("&"), Reading::Filters)?;
         require_grouped(&query, &self.group_by)?;
-        let Draft { count, cut, has_filter, .. } = self;
-        Ok(Wish { query, count, cut, total_only, has_filter })
+        let Draft { count, cut, .. } = self;
+        Ok(Wish { query, count, cut, total_only })
     }
 
     /// A cursor names a column and the last value of it that was seen.
@@ -211,7 +204,6 @@ pub(super) fn of_body(body: Body, kind_of: KindOf<'_>) -> Result<Wish, Error> {
     let tree = |name: &str, inner: String| (name.to_owned(), format!("({inner})"));
     draft.pairs.extend(body.or_filters.into_iter().map(|inner| tree("or", inner)));
     draft.pairs.extend(body.and_filters.into_iter().map(|inner| tree("and", inner)));
-    draft.has_filter = !draft.pairs.is_empty();
     let terms = body.order.into_iter().map(order_term).collect::<Result<Vec<_>, _>>()?;
     if !terms.is_empty() {
         draft.pairs.push(("order".to_owned(), terms.join(",")));

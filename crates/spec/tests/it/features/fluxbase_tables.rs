@@ -91,7 +91,15 @@ async fn a_write_without_a_filter_touches_nothing() {
     let app = TestApp::builder().unlimited().start().await;
     let (ann, _) = tasks(&app).await;
     ann.post(TASKS, json!({ "title": "wash" })).await.expect(201);
-    for query in ["", "?limit=1", "?order=id", "?select=id", "?count=exact"] {
+    app.owner("create table public.steps (id int primary key, task int references public.tasks, what text)")
+        .await;
+    let steps = "select=id,steps(what)";
+    app.eventually(async || ann.get(&format!("{TASKS}?{steps}")).await.status == 200).await;
+    // What is said of steps chooses no task.
+    let of_steps = ["what=eq.x", "or=(what.eq.x,id.eq.1)", "limit=1", "offset=1", "order=what"];
+    let of_steps = of_steps.map(|said| format!("?{steps}&steps.{said}"));
+    let plain = ["", "?limit=1", "?order=id", "?select=id", "?count=exact"].map(str::to_owned);
+    for query in plain.iter().chain(&of_steps) {
         let seen = remove(&ann, &format!("{TASKS}{query}")).await.expect(400).value();
         assert_eq!(seen["error"], "At least one filter is required");
         ann.json(Method::PATCH, &format!("{TASKS}{query}"), json!({ "title": "x" })).await.expect(400);

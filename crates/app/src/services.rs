@@ -205,7 +205,7 @@ fn around(basics: &Basics, auth: &Auth, data: &data::Data) -> realtime::Surround
     realtime::Surroundings {
         surround: Arc::new(move |caller, schema| Ok(surrounds.surroundings(caller, schema)?)),
         stands: Arc::new(move |caller| {
-            let session = caller.signed_in().and_then(|person| person.session);
+            let session = caller.ends_with();
             session.is_none_or(|session| !auth.revocations().has(&session))
         }),
         unix_seconds: Arc::new(move || clock.unix_seconds()),

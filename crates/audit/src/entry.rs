@@ -117,6 +117,7 @@ pub struct Entry {
     pub(crate) event: Event,
     pub(crate) outcome: Outcome,
     pub(crate) actor: String,
+    pub(crate) acting: Option<Uuid>,
     pub(crate) role: Option<String>,
     pub(crate) session: Option<Uuid>,
     pub(crate) level: Option<&'static str>,
@@ -134,6 +135,7 @@ impl Entry {
     pub fn by(caller: &Caller, event: Event) -> Self {
         let person = caller.signed_in();
         Entry {
+            acting: caller.acting.map(|acting| acting.admin),
             role: Some(caller.role.name().to_owned()),
             session: person.and_then(|person| person.session),
             level: person.map(|_| caller.level.name()),
@@ -153,6 +155,7 @@ impl Entry {
             event,
             outcome: Outcome::Success,
             actor: shorten(&actor.into()),
+            acting: None,
             role: None,
             session: None,
             level: None,
@@ -187,6 +190,12 @@ impl Entry {
     /// Who or what it was done to: `user:…`, `key:…`, `table:…`, `setting:…`.
     pub fn about(mut self, subject: impl std::fmt::Display) -> Self {
         self.subject = Some(shorten(&subject.to_string()));
+        self
+    }
+
+    /// Which administrator did it in the actor's name, by their id, when there is no caller to ask.
+    pub fn acted_by(mut self, admin: Option<&str>) -> Self {
+        self.acting = admin.and_then(|admin| Uuid::try_parse(admin).ok());
         self
     }
 
@@ -263,6 +272,9 @@ pub(crate) struct Body<'a> {
     pub severity: &'static str,
     pub outcome: &'static str,
     pub actor: &'a str,
+    /// The administrator who did it in the actor's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acting: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -339,6 +351,7 @@ mod tests {
             severity: "info",
             outcome: "success",
             actor: &entry.actor,
+            acting: None,
             role: None,
             session: None,
             aal: None,

@@ -193,6 +193,10 @@ events! {
     LinkGenerate "admin.link_generate" Warn Must;
     /// An administrator ended somebody's sessions.
     SessionsEnd "admin.sessions_end" Warn Must;
+    /// An administrator began to act in somebody's name; until it ends, what happens in that name says so (`acting`).
+    ImpersonationStarted "admin.impersonation_started" Warn Must;
+    /// An administrator stopped acting in somebody's name.
+    ImpersonationStopped "admin.impersonation_stopped" Warn Must;
     /// An administrator added, changed or removed a provider that people sign in through.
     OauthProviderChanged "admin.oauth_provider_changed" Warn Must;
     /// A client of our OAuth server was made, changed or removed.

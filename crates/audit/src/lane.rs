@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use pg::Param;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::entry::{Entry, Outcome};
 use crate::event::Event;
@@ -33,6 +34,7 @@ struct Key {
     event: Event,
     outcome: Outcome,
     actor: String,
+    acting: Option<Uuid>,
     subject: Option<String>,
     address: Option<IpAddr>,
     reason: Option<String>,
@@ -123,6 +125,7 @@ impl Lane {
             event: entry.event,
             outcome: entry.outcome,
             actor: entry.actor.clone(),
+            acting: entry.acting,
             subject: entry.subject.clone(),
             address: entry.address,
             reason: entry.reason.clone(),

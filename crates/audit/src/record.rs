@@ -314,6 +314,7 @@ fn body_text(entry: &Entry, id: Uuid, at: Timestamp, count: u64, node: &str) -> 
         severity: entry.event.severity().name(),
         outcome: entry.outcome.name(),
         actor: &entry.actor,
+        acting: entry.acting.map(|admin| format!("user:{admin}")),
         role: entry.role.as_deref(),
         session: entry.session,
         aal: entry.level,

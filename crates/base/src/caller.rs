@@ -121,6 +121,15 @@ pub enum Who {
     Operator,
 }
 
+/// An administrator in somebody else's name (`act`, RFC 8693).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Acting {
+    /// Who really asks.
+    pub admin: Uuid,
+    /// The impersonation: the session that it is, where it is in the name of a person.
+    pub impersonation: Uuid,
+}
+
 /// Everything about a caller that a decision may need.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
@@ -144,6 +153,8 @@ pub struct Caller {
     pub owes: Option<Owed>,
     /// The OAuth client acting for them, if any.
     pub client: Option<Arc<str>>,
+    /// The administrator acting in their name, if any.
+    pub acting: Option<Acting>,
     /// What their key may be used for.
     pub scope: KeyScope,
     /// Whether every transaction of theirs is read-only, whatever it is for: a key that may only read (control 150).
@@ -166,6 +177,7 @@ impl Caller {
             methods: Arc::new([]),
             owes: None,
             client: None,
+            acting: None,
             scope: KeyScope::default(),
             read_only: false,
             address: None,
@@ -195,6 +207,17 @@ impl Caller {
             Who::User(person) => Some(person),
             Who::Anonymous | Who::Service { .. } | Who::Operator => None,
         }
+    }
+
+    /// What they end with: their session, or the impersonation that an administrator asks in.
+    pub fn ends_with(&self) -> Option<Uuid> {
+        let session = self.signed_in().and_then(|person| person.session);
+        session.or(self.acting.map(|acting| acting.impersonation))
+    }
+
+    /// Whether the person themself asks: no program that they let in, no administrator in their name.
+    pub fn is_themself(&self) -> bool {
+        self.client.is_none() && self.acting.is_none()
     }
 
     /// An administrator, or a program with an administrator's rights: whoever runs as `service_role` (control 47), and

@@ -16,7 +16,7 @@ pub mod secret;
 pub mod setting;
 pub mod trace;
 
-pub use caller::{Caller, DbRole, KeyScope, Level, Method, Owed, SignedIn, Who};
+pub use caller::{Acting, Caller, DbRole, KeyScope, Level, Method, Owed, SignedIn, Who};
 pub use clock::{Clock, MockClock};
 pub use fault::{Failure, Fault, Kind};
 pub use limit::Limit;

@@ -156,7 +156,11 @@ fn told(mut outcome: Outcome, tail: Option<&Rows>) -> Result<Outcome, Error> {
 
 /// With who asks and from where, for the trigger on the table of a honey row.
 pub fn say_who(setup: &mut Setup, caller: &Caller) {
-    setup.more.push(("palisade.caller".into(), caller.actor().into()));
+    let who = match caller.acting {
+        Some(acting) => format!("{} acting user:{}", caller.actor(), acting.admin),
+        None => caller.actor(),
+    };
+    setup.more.push(("palisade.caller".into(), who.into()));
     let address = caller.address.map(|address| address.to_string()).unwrap_or_default();
     setup.more.push(("palisade.address".into(), address.into()));
 }

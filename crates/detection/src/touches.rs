@@ -40,7 +40,13 @@ impl Touch {
     }
 
     fn entry(self) -> Entry {
-        Entry::named(self.actor, Event::CanaryTouched)
+        // An administrator in somebody's name is named beside them, as `data::run::say_who` writes both.
+        let (actor, admin) = match self.actor.split_once(" acting user:") {
+            Some((actor, admin)) => (actor, Some(admin)),
+            None => (&*self.actor, None),
+        };
+        Entry::named(actor, Event::CanaryTouched)
+            .acted_by(admin)
             .about(format!("canary:{}", self.canary))
             .because("canary.row")
             .from_address(self.address)

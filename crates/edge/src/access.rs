@@ -41,6 +41,7 @@ pub(crate) fn log(line: &Line<'_>) {
         took_us = u64::try_from(line.took.as_micros()).unwrap_or(u64::MAX),
         actor = line.caller.map(Caller::actor).unwrap_or_default(),
         user_id = user_id(line.caller),
+        acting = line.caller.and_then(|caller| caller.acting).map(|acting| display(acting.admin)),
         ip = address::text(line.address),
         user_agent = agent(line.headers),
         trace_id = line.given.map(|given| &*given.trace),

@@ -83,7 +83,7 @@ fn identify(state: Arc<Variants>, cx: Cx, ask: Ask) -> Handled {
         let shown =
             |name: &str| ask.header(name).map(|line| Secret::from(line.trim_start_matches("Bearer ")));
         let credentials =
-            Credentials { apikey: shown("apikey"), bearer: shown("authorization"), browser: false };
+            Credentials { apikey: shown("apikey"), bearer: shown("authorization"), ..Credentials::default() };
         let began = std::time::Instant::now();
         for _ in 0..count {
             std::hint::black_box(state.auth.identify(&credentials, cx.caller.address).await?);

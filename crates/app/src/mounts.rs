@@ -129,6 +129,7 @@ pub fn identify(auth: Auth) -> Identify {
             let credentials = Credentials {
                 apikey: presented.apikey.map(Secret::new),
                 bearer: presented.bearer.map(Secret::new),
+                acting: presented.acting.map(Secret::new),
                 browser: presented.browser,
             };
             let known = auth.identify(&credentials, Some(address)).await.map_err(Failure::from)?;

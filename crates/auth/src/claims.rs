@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use base::{Caller, DbRole, KeyScope, Level, Method, Owed, SignedIn, Who};
+use base::{Acting, Caller, DbRole, KeyScope, Level, Method, Owed, SignedIn, Who};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -70,6 +70,7 @@ pub(crate) fn read(
         level: if text("aal") == Level::Aal2.name() { Level::Aal2 } else { Level::Aal1 },
         methods: methods_of(&claims),
         client: claims.get("client_id").and_then(Value::as_str).map(Into::into),
+        acting: acting_of(&claims, session)?,
         scope: KeyScope::default(),
         owes: None,
         read_only: false,
@@ -77,6 +78,14 @@ pub(crate) fn read(
         // Written anew, so that a claim given twice is read the same by us and by policies.
         claims: Value::Object(claims.clone()).to_string().into(),
     };
+    if caller.acting.is_some() {
+        if caller.is_administrator() {
+            return Err(Error::BadToken("nobody acts in an administrator's name"));
+        }
+        if session.is_none() && caller.who != Who::Anonymous {
+            return Err(Error::BadToken("nobody acts in a name without a session"));
+        }
+    }
     caller.owes = owed_by(&caller, rules);
     let session = session.zip(subject);
     Ok(Known {
@@ -92,8 +101,29 @@ pub(crate) fn read(
 /// A session of one proof, of somebody who must give two (controls 24, 25). Administrators always must.
 fn owed_by(caller: &Caller, rules: &Rules) -> Option<Owed> {
     let is_session = caller.signed_in().is_some_and(|person| person.session.is_some());
-    let must = rules.mfa.required || caller.is_administrator();
+    // An administrator in their name has shown two of their own.
+    let must = (rules.mfa.required && caller.acting.is_none()) || caller.is_administrator();
     (is_session && must && caller.level < Level::Aal2).then_some(Owed::SecondFactor)
+}
+
+/// The administrator who acts in the subject's name (RFC 8693, 4.1): ours alone names an impersonation. What an application
+/// means by `act` in a token of its own is its own business.
+fn acting_of(claims: &Map<String, Value>, session: Option<Uuid>) -> Result<Option<Acting>, Error> {
+    let member = |name: &str| claims.get("act").and_then(|act| act.get(name));
+    let Some(impersonation) = member("impersonation") else { return Ok(None) };
+    let id =
+        |value: Option<&Value>| value.and_then(Value::as_str).and_then(|text| Uuid::try_parse(text).ok());
+    match (id(Some(impersonation)), id(member("sub"))) {
+        (Some(impersonation), Some(admin)) if session.is_none_or(|session| session == impersonation) => {
+            Ok(Some(Acting { admin, impersonation }))
+        }
+        _ => Err(Error::BadToken("act names no impersonation of its session")),
+    }
+}
+
+/// Whether a `role` claim is an administrator's.
+pub(crate) fn is_administrators(role: &str) -> bool {
+    role_of(role) == DbRole::service() || role == "supabase_admin"
 }
 
 /// Control 47, the guide's map exactly.
@@ -217,6 +247,19 @@ pub(crate) fn add_client(claims: &mut Map<String, Value>, client: Option<(Uuid, 
     }
 }
 
+/// The administrator who acts in it, and the second it is over.
+pub(crate) fn add_actor(claims: &mut Map<String, Value>, acting: &Acting, ends_at: i64) {
+    let act = json!({ "sub": acting.admin, "impersonation": acting.impersonation });
+    claims.insert("act".to_owned(), act);
+    claims.insert("exp".to_owned(), ends_at.into());
+}
+
+/// The claims of nobody in particular, as an administrator sees what everybody may.
+pub(crate) fn of_nobody(rules: &Rules, now: i64) -> Map<String, Value> {
+    let claims = json!({ "iss": rules.issuer, "aud": rules.audience, "iat": now, "role": "anon" });
+    claims.as_object().cloned().unwrap_or_default()
+}
+
 /// What the session owes, so that whoever else reads the token knows.
 pub(crate) fn add_duty(claims: &mut Map<String, Value>, owes: Option<Owed>) {
     match owes {
@@ -327,6 +370,34 @@ mod tests {
         }
         check(json!({ "role": "-" }), Some("k"), Ok("anon"));
         check(json!({ "role": ["service_role"] }), Some("k"), Err("role"));
+    }
+
+    /// What an administrator acts with is held to one session, and to no administrator's role.
+    #[test]
+    fn an_impersonation_is_of_its_session_and_never_an_administrators() {
+        let (admin, id) = ("00000000-0000-0000-0000-000000000009", "00000000-0000-0000-0000-000000000002");
+        let act = json!({ "sub": admin, "impersonation": id });
+        check(json!({ "act": act }), Some("k"), Ok("authenticated"));
+        for role in ["service_role", "dashboard_admin", "supabase_admin"] {
+            check(json!({ "act": act, "role": role }), Some("k"), Err("administrator's name"));
+        }
+        check(json!({ "act": { "sub": admin, "impersonation": admin } }), Some("k"), Err("act names"));
+        check(json!({ "act": { "sub": admin, "impersonation": 7 } }), Some("k"), Err("act names"));
+        check(json!({ "act": { "impersonation": id } }), Some("k"), Err("act names"));
+        check(json!({ "act": act, "session_id": "-" }), Some("k"), Err("without a session"));
+        let nobody = json!({ "act": act, "session_id": "-", "sub": "-", "role": "anon" });
+        check(nobody, Some("k"), Ok("anon"));
+        // An application's own `act` is its own business.
+        check(json!({ "act": { "sub": "a program" } }), None, Ok("authenticated"));
+
+        let mut claims = session_claims().as_object().unwrap().clone();
+        let mut strict = rules();
+        strict.mfa.required = true;
+        let owes =
+            |claims: &Map<String, Value>| read(claims.clone(), Some("k"), &strict, NOW).unwrap().caller.owes;
+        assert_eq!(owes(&claims), Some(Owed::SecondFactor));
+        claims.insert("act".to_owned(), act);
+        assert_eq!(owes(&claims), None, "the administrator has shown two");
     }
 
     #[test]

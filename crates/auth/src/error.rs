@@ -142,6 +142,13 @@ pub enum Error {
     #[error("{0}")]
     NotAdmin(&'static str),
 
+    /// Nobody acts as a program.
+    #[error(
+        "service_role passes by every policy and is not lent to a session: look in a person's name or as anon, or use the secret \
+         key, from a server"
+    )]
+    ServiceNotLent,
+
     /// The session is weaker than the account's factors ask for.
     #[error("AAL2 session is required to update email or password when MFA is enabled.")]
     InsufficientLevel,
@@ -319,6 +326,7 @@ impl Fault for Error {
             | Error::UserGone => Kind::Unauthenticated,
             Error::SecretKeyInBrowser
             | Error::NotAdmin(_)
+            | Error::ServiceNotLent
             | Error::Audience
             | Error::SetupLink
             | Error::CodeInvalid
@@ -422,6 +430,7 @@ impl Fault for Error {
             Error::Validation(_) => "auth.invalid",
             Error::NotAnId(_) => "auth.not_an_id",
             Error::NotAdmin(_) => "auth.not_admin",
+            Error::ServiceNotLent => "auth.service_not_lent",
             Error::Audience => "auth.audience",
             Error::InsufficientLevel => "auth.level.insufficient",
             Error::UserGone => "auth.user.gone",

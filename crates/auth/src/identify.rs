@@ -27,6 +27,8 @@ pub struct Credentials {
     pub apikey: Option<Secret<String>>,
     /// The token of `Authorization: Bearer`.
     pub bearer: Option<Secret<String>>,
+    /// The token of `X-Impersonation-Token`, beside the administrator's own.
+    pub acting: Option<Secret<String>>,
     /// Whether a web page of another site sent it (`Origin` is there). Secret keys are refused then (control 47).
     pub browser: bool,
 }
@@ -73,6 +75,51 @@ fn nobody(address: Option<IpAddr>) -> Arc<Caller> {
 impl Auth {
     /// Verifies what was presented.
     pub async fn identify(
+        &self,
+        presented: &Credentials,
+        address: Option<IpAddr>,
+    ) -> Result<Identified, Error> {
+        let own = self.identify_own(presented, address).await?;
+        match &presented.acting {
+            Some(token) => self.identify_acting(own, token, presented, address).await,
+            None => Ok(own),
+        }
+    }
+
+    /// Whoever an administrator asks as. Both tokens must be good, and the second be their own; beside anything else than an
+    /// administrator's session it makes no sense, and is not even read.
+    async fn identify_acting(
+        &self,
+        own: Identified,
+        token: &Secret<String>,
+        presented: &Credentials,
+        address: Option<IpAddr>,
+    ) -> Result<Identified, Error> {
+        let with_a_secret_key = match &presented.apikey {
+            Some(key) => matches!(self.genuine(key, address).await?.caller.who, Who::Service { .. }),
+            None => false,
+        };
+        let caller = &own.caller;
+        let may = caller.is_administrator() && caller.is_themself() && !with_a_secret_key;
+        let Some(admin) = caller.signed_in().filter(|_| may) else {
+            return Err(Error::Ambiguous(
+                "X-Impersonation-Token goes with the administrator's own token in Authorization, and with no secret key",
+            ));
+        };
+        // Whoever owes something settles it first, in their own name.
+        if caller.owes.is_some() {
+            return Ok(own);
+        }
+        let known = self.genuine(token, address).await?;
+        if known.caller.acting.is_none_or(|acting| acting.admin != admin.user) {
+            return Err(Error::BadToken("it is not of an impersonation of this administrator"));
+        }
+        let expires_at = known.expires_at.into_iter().chain(own.expires_at).min();
+        let caller = Arc::new(Caller { address, ..known.caller.clone() });
+        Ok(Identified { caller, has_credential: true, expires_at })
+    }
+
+    async fn identify_own(
         &self,
         presented: &Credentials,
         address: Option<IpAddr>,
@@ -180,7 +227,8 @@ impl Auth {
         let verified = keys.ring.verify(text).map_err(|error| Error::BadToken(reason(error)))?;
         let mut known = claims::read(verified.claims, verified.kid.as_deref(), &self.0.rules, now)?;
         // What an application minted for itself is believed from where its server is.
-        if verified.kid.is_none() && keys.application.is_some() && known.session.is_none() {
+        let is_anothers = known.session.is_none() && known.caller.acting.is_none();
+        if verified.kid.is_none() && keys.application.is_some() && is_anothers {
             known.addresses = self.0.rules.application_addresses.clone();
         }
         // A key in the form of a token has the limits of the key.
@@ -199,16 +247,25 @@ impl Auth {
         {
             return Err(Error::BadKey);
         }
-        let Some((session, user)) = known.session else { return Ok(false) };
         let revoked = &self.0.revocations;
+        let timestamp =
+            || jiff::Timestamp::from_second(now).map_err(|_| Error::BadToken("the clock is out of range"));
+        if let Some(acting) = &known.caller.acting {
+            if revoked.has(&acting.impersonation) {
+                return Err(Error::TokenRevoked);
+            }
+            if ask || !revoked.is_sure() {
+                self.require_acting(acting, known.session.map(|(_, user)| user), timestamp()?).await?;
+            }
+        }
+        let Some((session, user)) = known.session else { return Ok(false) };
         if revoked.has(&session) {
             return Err(self.why_dead(user, now).await?);
         }
         if !ask && revoked.is_sure() {
             return Ok(known.caller.owes == Some(Owed::NewPassword));
         }
-        let at =
-            jiff::Timestamp::from_second(now).map_err(|_| Error::BadToken("the clock is out of range"))?;
+        let at = timestamp()?;
         let mut tx = self.0.pg.begin_system(Reason::Revocation).await?;
         let lives = tx.query(sql::SESSION_LIVES, [session.into(), user.into(), at.into()]).await?;
         tx.commit(()).await?.into_inner();

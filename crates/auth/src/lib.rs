@@ -18,6 +18,7 @@ mod events;
 mod flow;
 mod hooks;
 mod identify;
+pub mod impersonation;
 mod key_list;
 mod keys;
 mod lent_key;
@@ -51,6 +52,7 @@ pub use error::Error;
 pub use flow::{Challenge, ChallengeMethod, Flow, NewFlow, Redirect, Redirects};
 pub use hooks::{Hook, HookError, SendByHook};
 pub use identify::{Credentials, Identified};
+pub use impersonation::{Impersonated, Impersonation, ImpersonationFilter, Impersonator};
 pub use key_list::KeyInfo;
 pub use keys::{DefaultKeys, KeyKind, Replaced, check_settings};
 pub use links::{Again, Along, Generated, LinkWanted, Purpose, Reset, SendLink, Shown, Verified};
@@ -200,6 +202,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 75,
         name: "lost_secrets",
         sql: include_str!("../migrations/0075_lost_secrets.sql"),
+    },
+    pg::Migration {
+        owner: "auth",
+        version: 76,
+        name: "impersonations",
+        sql: include_str!("../migrations/0076_impersonations.sql"),
     },
 ];
 

@@ -243,3 +243,22 @@ pub const CUSTOM_CLAIMS_MAX: Limit =
 /// How much of such claims is kept with one identity.
 pub const CUSTOM_CLAIMS_BYTES_MAX: Limit =
     Limit::new("custom_claims_bytes_max", 4 * 1024, "they are part of every access token of their person");
+
+/// How long an administrator acts in somebody's name at most, in seconds; never longer than an access token lives.
+pub const IMPERSONATION_SECONDS_MAX: Limit = Limit::new(
+    "impersonation_seconds_max",
+    15 * 60,
+    "long enough to see what somebody sees; begun again with a fresh proof",
+);
+
+/// Longest reason for acting in somebody's name.
+pub const IMPERSONATION_REASON_CHARS_MAX: Limit =
+    Limit::new("impersonation_reason_chars_max", 500, "a sentence and the number of a ticket");
+
+/// Most impersonations on one page.
+pub const IMPERSONATIONS_PER_PAGE_MAX: Limit =
+    Limit::new("impersonations_per_page_max", 200, "one page is one answer in memory");
+
+/// How long they are listed, in days. The audit log keeps them for as long as it keeps anything.
+pub const IMPERSONATIONS_KEPT_DAYS: Limit =
+    Limit::new("impersonations_kept_days", 365, "whoever asks a year later asks the audit log");

@@ -27,6 +27,7 @@ use uuid::Uuid;
 use token::Presented;
 
 use crate::events::{self, Happening};
+use crate::impersonation::Behind;
 use crate::lockout::DeviceToken;
 use crate::post::Warning;
 use crate::revocation::Notice;
@@ -235,13 +236,17 @@ impl Auth {
         self.commit_ended(tx, ended, ()).await
     }
 
-    /// Commits a transaction that ended sessions: the other nodes are told in it, this one right after it.
+    /// Commits a transaction that ended sessions: the other nodes are told in it, this one right after it. What an
+    /// administrator did in others' names out of one of them ends too.
     pub(crate) async fn commit_ended<T>(
         &self,
         mut tx: SystemTx,
-        ended: Vec<Uuid>,
+        mut ended: Vec<Uuid>,
         value: T,
     ) -> Result<Reply<T>, Error> {
+        if !ended.is_empty() {
+            ended.extend(self.end_impersonations(&mut tx, Behind::Sessions(&ended)).await?);
+        }
         for chunk in ended.chunks(limits::ENDED_PER_NOTICE_MAX.size()) {
             tx.queue(sql::TELL, [Notice::Ended(chunk.to_vec()).text().into()]);
         }
@@ -336,6 +341,7 @@ impl Stored {
             counter,
             asked: (visit.clone(), "token_refresh"),
             client: self.client,
+            acting: None,
             owes: self.owes,
             ended: Vec::new(),
             weak_password: None,
@@ -355,7 +361,7 @@ fn key_place(session: Uuid) -> String {
 }
 
 /// The program a visit came with, as it is kept.
-fn agent_of(visit: &Visit) -> Option<String> {
+pub(crate) fn agent_of(visit: &Visit) -> Option<String> {
     visit.user_agent.as_deref().map(|agent| cut(agent, limits::USER_AGENT_BYTES_MAX.size()).to_owned())
 }
 

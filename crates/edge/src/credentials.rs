@@ -4,7 +4,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName};
 use web::Error;
 
-use crate::names::APIKEY;
+use crate::names::{APIKEY, IMPERSONATION};
 
 /// A key and a token, unverified.
 #[derive(Clone, Default)]
@@ -13,6 +13,8 @@ pub struct Presented {
     pub apikey: Option<String>,
     /// `Authorization: Bearer`.
     pub bearer: Option<String>,
+    /// `X-Impersonation-Token`: in whose name an administrator asks.
+    pub acting: Option<String>,
     /// The `Authorization` header as it came, for a verifier with rules of its own (conformance).
     pub authorization: Option<String>,
     /// Whether a browser sent it ([`web::csrf::is_browser`]). Secret keys are refused then (control 47).
@@ -26,7 +28,8 @@ impl Presented {
         let in_query = query.map(from_query).transpose()?.flatten();
         let apikey = single(headers, &APIKEY)?.or(in_query).map(str::to_owned);
         let bearer = single(headers, &AUTHORIZATION)?.map(bearer).transpose()?;
-        Ok(Presented { apikey, bearer, authorization: None, browser })
+        let acting = single(headers, &IMPERSONATION)?.map(str::to_owned);
+        Ok(Presented { apikey, bearer, acting, authorization: None, browser })
     }
 
     /// Only what came, unread: the conformance profile's verifier reads it in PostgREST's words.
@@ -38,7 +41,7 @@ impl Presented {
 
     /// Whether anything was presented.
     pub fn is_empty(&self) -> bool {
-        self.apikey.is_none() && self.bearer.is_none()
+        self.apikey.is_none() && self.bearer.is_none() && self.acting.is_none()
     }
 }
 
@@ -52,6 +55,7 @@ pub(crate) fn are_shown(head: &http::request::Parts, api_prefixes: &[String]) ->
     let path = head.uri.path();
     headers.contains_key(AUTHORIZATION)
         || headers.contains_key("apikey")
+        || headers.contains_key(&IMPERSONATION)
         || headers.contains_key(COOKIE)
         || head.uri.query().is_some_and(in_query)
         || (has_body && api_prefixes.iter().any(|prefix| path.starts_with(prefix.as_str())))

@@ -4,6 +4,7 @@
 use http::HeaderName;
 
 pub(crate) static APIKEY: HeaderName = HeaderName::from_static("apikey");
+pub(crate) static IMPERSONATION: HeaderName = HeaderName::from_static("x-impersonation-token");
 pub(crate) static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 pub(crate) static RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 pub(crate) static RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");

@@ -375,10 +375,13 @@ impl Edge {
         if route.terms.credentials == Credentials::Browser {
             return Ok(self.browser(way, parts).await);
         }
-        let presented = match self.config.profile {
+        let mut presented = match self.config.profile {
             Profile::Conformance => Presented::unread(&parts.headers),
             Profile::Serve | Profile::Dev => Presented::read(&parts.headers, parts.uri.query())?,
         };
+        if route.terms.as_themself {
+            presented.acting = None;
+        }
         let refused = match (self.config.identify)(presented, way.address).await {
             Ok(identified) => return Ok(identified),
             Err(refused) => refused,
@@ -393,12 +396,14 @@ impl Edge {
         let nobody = || Identified::nobody(way.address);
         let Some(token) = web::csrf::session(&parts.headers) else { return nobody() };
         let presented = Presented { bearer: Some(token), ..Presented::default() };
-        (self.config.identify)(presented, way.address).await.unwrap_or_else(|_| nobody())
+        let known = (self.config.identify)(presented, way.address).await.unwrap_or_else(|_| nobody());
+        // Our pages are where people decide about their accounts: no administrator in their name does.
+        if known.caller.acting.is_some() { nobody() } else { known }
     }
 
     /// A streamed answer of a session that ends is cut, not finished.
     fn end_with_session(&self, caller: &Caller, answer: Answer) -> Answer {
-        let session = caller.signed_in().and_then(|person| person.session);
+        let session = caller.ends_with();
         let (head, body) = answer.0.into_parts();
         let body = match body {
             Body::Stream(stream) => Body::Stream(crate::stream::taken_in_time(stream)),

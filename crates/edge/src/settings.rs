@@ -50,7 +50,7 @@ pub static CORS_METHODS: Setting<Vec<String>> =
 /// Headers a browser may send across origins.
 pub static CORS_HEADERS: Setting<Vec<String>> = Setting::new(
     "server.cors.allowed_headers",
-    "Accept,Accept-Profile,apikey,Authorization,Content-Profile,Content-Type,Idempotency-Key,Prefer,Range,Range-Unit,X-Client-Info,X-CSRF-Token,X-Supabase-Api-Version,X-Retry-Count",
+    "Accept,Accept-Profile,apikey,Authorization,Content-Profile,Content-Type,Idempotency-Key,Prefer,Range,Range-Unit,X-Client-Info,X-CSRF-Token,X-Impersonation-Token,X-Supabase-Api-Version,X-Retry-Count",
 )
 .changes("which request headers a preflight allows")
 .proven_by(&[74]);

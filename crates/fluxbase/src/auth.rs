@@ -2,6 +2,7 @@
 
 mod account;
 pub(crate) mod config;
+mod impersonate;
 mod links;
 mod oauth;
 mod saml;
@@ -26,7 +27,8 @@ pub struct State {
 
 /// Its routes.
 pub fn routes() -> Vec<Route<State>> {
-    ROUTES.into_iter().chain(config::ROUTES).chain(links::ROUTES).chain(oauth::ROUTES).collect()
+    let more = links::ROUTES.into_iter().chain(oauth::ROUTES).chain(impersonate::ROUTES);
+    ROUTES.into_iter().chain(config::ROUTES).chain(more).collect()
 }
 
 const fn open(method: Method, path: &'static str, handler: web::Handler<State>) -> Route<State> {

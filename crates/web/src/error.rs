@@ -48,8 +48,10 @@ pub enum Error {
     /// The route is for administrators.
     #[error("User not allowed")]
     NotAdmin,
-    /// A program that somebody let in opens their rows, not their account.
-    #[error("A program's token opens data, not the account of the person who let it in")]
+    /// A program that somebody let in, or an administrator in their name, opens their rows, not their account.
+    #[error(
+        "A token that a program or an administrator acts with opens data, not the account of the person it names"
+    )]
     ThroughClient,
     /// The route answers the operator's control socket only.
     #[error("This endpoint answers on the control socket only")]

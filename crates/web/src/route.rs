@@ -125,6 +125,8 @@ pub struct Terms {
     pub from_elsewhere: bool,
     /// Whether a program that a person let in may come here in their name.
     pub for_clients: bool,
+    /// Whether it is about the administrator who asks, in whoever's name they ask elsewhere (`X-Impersonation-Token`).
+    pub as_themself: bool,
     /// Whether it answers with a connection that becomes a WebSocket.
     pub upgrades: bool,
     /// What it does, for the generated reference.
@@ -158,6 +160,7 @@ impl<S> Route<S> {
             settles: &[],
             from_elsewhere: false,
             for_clients: false,
+            as_themself: false,
             upgrades: false,
             summary: "",
         };
@@ -211,6 +214,11 @@ impl<S> Route<S> {
     /// Open to the tokens of OAuth clients: what else is behind a guard and is no data is their person's own.
     pub const fn for_clients(mut self) -> Self {
         self.terms.for_clients = true;
+        self
+    }
+    /// Asked by whoever `Authorization` names: a token of an impersonation that is sent beside it is not looked at.
+    pub const fn as_themself(mut self) -> Self {
+        self.terms.as_themself = true;
         self
     }
     /// Answers with a connection that becomes a WebSocket ([`Answer::socket`]). Whoever asks for anything else is told so.
@@ -273,12 +281,16 @@ impl Bound {
         }
     }
 
-    /// A program that a person let in opens what they may see, and not their account.
+    /// A program that a person let in opens what they may see, and not their account. Nor does an administrator in their name,
+    /// to whom nothing is open that is not data, not even what programs may know of the person.
     fn require_own(&self, caller: &Caller) -> Result<(), Error> {
-        let through_client = caller.client.is_some() && caller.signed_in().is_some();
+        if caller.is_themself() || caller.signed_in().is_none() {
+            return Ok(());
+        }
         let is_data = self.area == Area::Data && matches!(self.terms.guard, Guard::SignedIn);
-        let open = is_data || self.terms.for_clients || matches!(self.terms.guard, Guard::Open | Guard::Key);
-        if through_client && !open { Err(Error::ThroughClient) } else { Ok(()) }
+        let for_clients = self.terms.for_clients && caller.acting.is_none();
+        let open = is_data || for_clients || matches!(self.terms.guard, Guard::Open | Guard::Key);
+        if open { Ok(()) } else { Err(Error::ThroughClient) }
     }
 
     /// A key with limits opens what its scope names. What administrators do is writing unless the method only reads; of

@@ -47,7 +47,8 @@ impl Auth {
         if caller.signed_in().is_none() {
             return Ok(());
         }
-        if has_factor && caller.level < Level::Aal2 {
+        // An administrator in somebody's name has given none of their proofs.
+        if caller.acting.is_some() || (has_factor && caller.level < Level::Aal2) {
             return Err(AuthError::InsufficientLevel);
         }
         if !self.0.rules.mfa.step_up || self.is_fresh(caller, has_factor) {

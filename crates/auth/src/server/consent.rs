@@ -134,7 +134,7 @@ impl Auth {
         let caller = &visit.caller;
         let person: &SignedIn = caller
             .signed_in()
-            .filter(|person| person.session.is_some() && caller.client.is_none())
+            .filter(|person| person.session.is_some() && caller.is_themself())
             .ok_or(Error::TokenRevoked)?;
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
         let held = self.hold_known(&mut tx, person.user).await?;

@@ -3,11 +3,12 @@
 //!
 //! Invariant: an access token exists only after the commit of what it says.
 
-use base::{Level, Owed, Secret};
+use base::{Acting, Level, Owed, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use pg::{Param, Reason, Reply, SystemTx};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::token::refresh_token;
@@ -46,6 +47,8 @@ pub enum Way {
     Wallet,
     /// Our own OAuth server, for one of its clients.
     OauthServer,
+    /// None of the person's: an administrator acts in their name.
+    Impersonation,
     /// A code of an authenticator.
     Totp,
     /// A code by telephone as a second factor.
@@ -58,7 +61,7 @@ pub enum Way {
 
 impl Way {
     /// Every one.
-    const ALL: [Way; 17] = [
+    const ALL: [Way; 18] = [
         Way::Password,
         Way::Otp,
         Way::MagicLink,
@@ -72,6 +75,7 @@ impl Way {
         Way::Anonymous,
         Way::Wallet,
         Way::OauthServer,
+        Way::Impersonation,
         Way::Totp,
         Way::PhoneFactor,
         Way::SecurityKey,
@@ -99,6 +103,7 @@ impl Way {
             Way::Anonymous => "anonymous",
             Way::Wallet => "web3",
             Way::OauthServer => "oauth_provider/authorization_code",
+            Way::Impersonation => "impersonation",
             Way::Totp => "totp",
             Way::PhoneFactor => "mfa/phone",
             Way::SecurityKey => "mfa/webauthn",
@@ -122,7 +127,8 @@ impl Way {
             | Way::Passkey
             | Way::Anonymous
             | Way::Wallet
-            | Way::OauthServer => Level::Aal1,
+            | Way::OauthServer
+            | Way::Impersonation => Level::Aal1,
         }
     }
 }
@@ -142,12 +148,22 @@ pub struct Opening {
     pub owes: Option<Owed>,
     /// The session that an OAuth client's one was agreed to in: its level and proofs are the client's too.
     pub agreed: Option<(Level, Vec<Proof>)>,
+    /// The administrator who acts in it, and until when.
+    pub acting: Option<(Uuid, Timestamp)>,
 }
 
 impl Opening {
     /// By a proof of the account itself, at its e-mail identity.
     pub fn by(way: Way) -> Self {
-        Opening { way, provider: "email".to_owned(), not_after: None, client: None, owes: None, agreed: None }
+        Opening {
+            way,
+            provider: "email".to_owned(),
+            not_after: None,
+            client: None,
+            owes: None,
+            agreed: None,
+            acting: None,
+        }
     }
 
     /// By the word of an identity provider.
@@ -168,6 +184,8 @@ pub struct Opened {
     /// Who asks, and by what, for hooks.
     pub(super) asked: (Visit, &'static str),
     pub(super) client: Option<(Uuid, String)>,
+    /// The administrator who acts in it, and the second it is over.
+    pub(super) acting: Option<(Acting, i64)>,
     pub(super) owes: Option<Owed>,
     /// Sessions that ended for this one.
     pub(super) ended: Vec<Uuid>,
@@ -212,10 +230,12 @@ impl Auth {
         if user.is_banned(now) {
             return Err(Error::Banned);
         }
-        let Opening { way, provider, not_after, client, owes, agreed } = opening;
+        let Opening { way, provider, not_after, client, owes, agreed, acting } = opening;
         let (level, earlier) = agreed.unwrap_or((way.level(), Vec::new()));
         let session = rng.uuid();
         let (key, sealed) = self.new_session_key(session)?;
+        // An administrator in somebody's name has nothing to go on with: no token is made with a key that is not kept.
+        let sealed = acting.is_none().then_some(sealed);
         let (client_id, scopes) = client.clone().unzip();
         let row: [Param; 10] = [
             session.into(),
@@ -238,14 +258,22 @@ impl Auth {
         }
         let duty = owes.and_then(duty_name);
         tx.queue(sql::INSERT_SESSION_MARK, [session.into(), duty.into()]);
-        // A client's server is no place that its people sign in from, and no device of theirs.
-        let device = match client {
-            Some(_) => None,
-            None => self.came_in(tx, &mut user, &provider, visit).await?,
+        // A client's server is no place that its people sign in from, and no device of theirs. Nor is an administrator's, for whom
+        // no session of the person's own ends; and it is no sign-in of theirs.
+        let device = match (&client, acting) {
+            (None, None) => self.came_in(tx, &mut user, &provider, visit).await?,
+            (Some(_), _) | (_, Some(_)) => None,
         };
-        let ended = self.make_room(tx, user.id, session).await?;
-        let happening = Happening::Login { user: &user, session, method: way.name() };
-        events::record(tx, self, visit, happening).await?;
+        let ended = match acting {
+            None => self.make_room(tx, user.id, session).await?,
+            Some(_) => Vec::new(),
+        };
+        if acting.is_none() {
+            let happening = Happening::Login { user: &user, session, method: way.name() };
+            events::record(tx, self, visit, happening).await?;
+        }
+        let acting =
+            acting.map(|(admin, until)| (Acting { admin, impersonation: session }, until.as_second()));
         Ok(Opened {
             user,
             session,
@@ -255,6 +283,7 @@ impl Auth {
             counter: 0,
             asked: (visit.clone(), way.name()),
             client,
+            acting,
             owes,
             ended,
             weak_password: None,
@@ -329,6 +358,7 @@ impl Auth {
             counter,
             asked: (visit.clone(), way.name()),
             client: stored.client,
+            acting: None,
             owes: stored.owes,
             proofs: stored.proofs,
             ended,
@@ -384,6 +414,7 @@ impl Auth {
             key,
             counter,
             client,
+            acting,
             owes,
             weak_password,
             device,
@@ -395,12 +426,21 @@ impl Auth {
         claims::add_client(&mut claims, client.clone());
         claims::add_duty(&mut claims, owes);
         let (visit, method) = asked;
-        let claims = self.custom_claims(claims, method, &visit).await?;
+        // Before the operator's own code, which may want to know, and after it, since it does not decide whose token it is.
+        let act = |claims: &mut Map<String, Value>| {
+            if let Some((acting, until)) = &acting {
+                claims::add_actor(claims, acting, *until);
+            }
+        };
+        act(&mut claims);
+        let mut claims = self.custom_claims(claims, method, &visit).await?;
+        act(&mut claims);
+        let expires_at = acting.map_or(now + rules.access_seconds, |(_, until)| until);
         Ok(Grant {
             access_token: Secret::new(self.0.keys.load().sign(&claims)?),
             refresh_token: refresh_token(session, counter, key.expose()),
-            expires_in: rules.access_seconds,
-            expires_at: now + rules.access_seconds,
+            expires_in: expires_at - now,
+            expires_at,
             user,
             session,
             owes,

@@ -135,8 +135,12 @@ async fn try_all(world: &World, given: &Given, visit: &auth::Visit, seed: u64, c
         let bearer = if half { noise(&rng) } else { changed(&rng, &given.bearers) };
         let apikey = (rng.below(3) == 0).then(|| Secret::new(changed(&rng, &given.bearers)));
         let opens = |text: &str| given.bearers.iter().any(|real| real == text);
-        let credentials =
-            Credentials { apikey: apikey.clone(), bearer: Some(Secret::from(&*bearer)), browser: half };
+        let credentials = Credentials {
+            apikey: apikey.clone(),
+            bearer: Some(Secret::from(&*bearer)),
+            browser: half,
+            ..Credentials::default()
+        };
         if world.auth.identify(&credentials, None).await.is_ok() {
             let key_is_real = apikey.as_ref().is_none_or(|key| opens(key.expose()));
             assert!(

@@ -12,7 +12,11 @@ use crate::world::{World, object};
 const SECRET: &str = "kH7fD2mQ9xR4tW8zB1nV6pL3sJ5gA0cE";
 
 fn both(apikey: &str, bearer: &str) -> Credentials {
-    Credentials { apikey: Some(Secret::from(apikey)), bearer: Some(Secret::from(bearer)), browser: false }
+    Credentials {
+        apikey: Some(Secret::from(apikey)),
+        bearer: Some(Secret::from(bearer)),
+        ..Credentials::default()
+    }
 }
 
 #[tokio::test]
@@ -81,8 +85,11 @@ async fn a_secret_key_from_a_browser_is_refused() {
     let world = World::new().await;
     let keys = world.auth.default_keys().unwrap();
     for text in [keys.secret.expose(), keys.service_token.expose()] {
-        let credentials =
-            Credentials { apikey: Some(Secret::from(text.as_str())), bearer: None, browser: true };
+        let credentials = Credentials {
+            apikey: Some(Secret::from(text.as_str())),
+            browser: true,
+            ..Credentials::default()
+        };
         assert!(matches!(world.auth.identify(&credentials, None).await, Err(Error::SecretKeyInBrowser)));
     }
     let ann = world.sign_up("ann@example.com").await;
@@ -90,7 +97,7 @@ async fn a_secret_key_from_a_browser_is_refused() {
         Credentials { browser: true, ..both(keys.secret.expose(), ann.access_token.expose()) };
     assert!(matches!(world.auth.identify(&with_a_person, None).await, Err(Error::SecretKeyInBrowser)));
     let publishable = Some(Secret::from(keys.publishable.as_str()));
-    let credentials = Credentials { apikey: publishable, bearer: None, browser: true };
+    let credentials = Credentials { apikey: publishable, browser: true, ..Credentials::default() };
     assert!(world.auth.identify(&credentials, None).await.is_ok());
 }
 

@@ -12,6 +12,7 @@ async fn every_statement_can_be_prepared() {
         .chain(auth::sql::links::ALL)
         .chain(auth::sql::reclaim::ALL)
         .chain(auth::sso::sql::ALL)
+        .chain(auth::impersonation::sql::ALL)
         .chain(auth::mfa::sql::ALL)
         .chain(auth::sql::OAUTH)
         .chain(auth::sql::SERVER)
@@ -58,6 +59,7 @@ async fn callers_read_no_row_of_ours() {
             "palisade.saml_arrivals",
             "palisade.saml_browsers",
             "palisade.lost_secrets",
+            "palisade.impersonations",
             "palisade.oauth_requests",
             "auth.oauth_clients",
             "auth.oauth_authorizations",

@@ -184,6 +184,9 @@ async fn show(
 async fn visit_with(state: &State, token: Secret<String>, visit: Visit) -> Result<Visit, Failure> {
     let shown = Credentials { bearer: Some(token), ..Credentials::default() };
     let known = state.auth.identify(&shown, visit.caller.address).await?;
+    if !known.caller.is_themself() {
+        return Err(web::Error::ThroughClient.into());
+    }
     Ok(Visit { caller: known.caller, ..visit })
 }
 

@@ -108,6 +108,7 @@ fn worded(body: &str) -> Value {
             "event": event,
             "outcome": entry.get("outcome"),
             "subject": entry.get("subject"),
+            "acting": entry.get("acting"),
         },
         "created_at": entry.get("at"),
         "ip_address": text("address"),

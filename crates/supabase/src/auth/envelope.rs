@@ -200,7 +200,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::BreachedList(_) => (S::SERVICE_UNAVAILABLE, "unexpected_failure"),
         Error::CurrentPasswordMissing => (S::BAD_REQUEST, "current_password_required"),
         Error::CurrentPassword => (S::BAD_REQUEST, "current_password_invalid"),
-        Error::NotAdmin(_) => (S::FORBIDDEN, "not_admin"),
+        Error::NotAdmin(_) | Error::ServiceNotLent => (S::FORBIDDEN, "not_admin"),
         Error::Audience => (S::FORBIDDEN, "unexpected_audience"),
         Error::InsufficientLevel => (S::UNAUTHORIZED, "insufficient_aal"),
         Error::UserGone => (S::FORBIDDEN, "user_not_found"),

@@ -39,7 +39,7 @@ pub(super) async fn grant(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Gra
             let known = state.auth.identify(&credentials, cx.caller.address).await?;
             visit.caller = known.caller.clone();
             let person = known.caller.signed_in().cloned().ok_or(web::Error::NotSignedIn)?;
-            if known.caller.client.is_some() {
+            if !known.caller.is_themself() {
                 return Err(web::Error::ThroughClient.into());
             }
             Some(person)

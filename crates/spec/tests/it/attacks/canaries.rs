@@ -50,6 +50,7 @@ async fn strew(palisade: &Palisade, stranger: &Client, plant: &mut impl FnMut(&s
         ("authorization", format!("Basic {}", plant("basic"))),
         ("cookie", format!("session={}", plant("cookie"))),
         ("x-csrf-token", plant("csrf")),
+        ("x-impersonation-token", plant("acting")),
     ] {
         refused += &stranger.clone().with(name, &value).get("/auth/v1/user").await.text();
     }

@@ -29,6 +29,7 @@ mod gotrue_names;
 mod gotrue_rare;
 mod guests;
 mod hooks;
+mod impersonation;
 mod keys;
 mod limits;
 pub mod links;

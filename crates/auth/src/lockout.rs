@@ -11,8 +11,8 @@
 mod device;
 mod told;
 
-pub(crate) use device::account_name;
 pub use device::{DEVICE_COOKIE, DeviceToken};
+pub(crate) use device::{account_name, exact_name};
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -27,6 +27,8 @@ use crate::{Auth, Error, Visit, events, limits as bounds, settings};
 pub(crate) struct Lockout {
     by: By,
     pair: Budget,
+    /// What of a pair's count is of the very account: what a right password forgets.
+    exact: Budget,
     account: Budget,
     address: Budget,
     network: Budget,
@@ -65,6 +67,7 @@ impl Lockout {
         Lockout {
             by,
             pair: budget("lockout_pair", true, &bounds::LOCKOUT_ACCOUNT_FACTOR),
+            exact: budget("lockout_exact", true, &bounds::LOCKOUT_ACCOUNT_FACTOR),
             account: budget("lockout_account", by == By::Account, &bounds::LOCKOUT_ACCOUNT_FACTOR),
             address: budget("lockout_address", by == By::Address, &bounds::LOCKOUT_ADDRESS_FACTOR),
             network: budget("lockout_network", false, &bounds::LOCKOUT_NETWORK_FACTOR),
@@ -73,7 +76,7 @@ impl Lockout {
     }
 
     /// Which counts a stranger's try is on, the widest first: whoever is stopped early costs the account nothing.
-    fn of_stranger(&self, account: &str, address: Option<IpAddr>) -> Vec<(&Budget, String)> {
+    fn of_stranger(&self, account: &str, exact: &str, address: Option<IpAddr>) -> Vec<(&Budget, String)> {
         let here = address.map_or_else(|| "unknown".to_owned(), nearby);
         let mut counts = vec![];
         if let Some(network) = address.and_then(network) {
@@ -82,6 +85,7 @@ impl Lockout {
         counts.push((&self.address, here.clone()));
         if self.by == By::Both {
             counts.push((&self.pair, format!("{here} {account}")));
+            counts.push((&self.exact, format!("{here} {exact}")));
         }
         counts.push((&self.account, account.to_owned()));
         counts
@@ -92,17 +96,17 @@ impl Auth {
     /// Takes a place for one try at `account`, as the caller wrote it, or says how long to wait.
     pub(crate) async fn take_try(&self, account: &str, visit: &Visit) -> Result<Taken, Error> {
         let lockout = &self.0.lockout;
-        let account = account_name(account);
-        if let Some(device) = self.shown_device(&account, visit) {
+        let (exact, account) = (exact_name(account), account_name(account));
+        if let Some(device) = self.shown_device(&exact, visit) {
             return self.take_own(&account, device, visit).await;
         }
         let mut taken = Taken { places: Vec::new(), last: false };
-        for (budget, subject) in lockout.of_stranger(&account, visit.caller.address) {
+        for (budget, subject) in lockout.of_stranger(&account, &exact, visit.caller.address) {
             let verdict = self.try_one(budget, &subject).await;
             if !verdict.allowed {
                 self.untake(&taken).await;
                 // Only now, and for every account alike: is this a place its owner comes from?
-                return match self.known_place(&account, visit).await? {
+                return match self.known_place(&exact, visit).await? {
                     Some(place) => self.take_own(&account, place, visit).await,
                     None => Err(self.locked(&account, verdict.retry_after, visit)),
                 };
@@ -148,9 +152,25 @@ impl Auth {
     pub(crate) async fn was_right(&self, taken: &Taken) {
         let lockout = &self.0.lockout;
         for (budget, subject) in &taken.places {
-            match budget.name == lockout.pair.name || budget.name == lockout.device.name {
-                true => self.0.limiter.forgive(budget, subject).await,
-                false => self.0.limiter.give_back(budget, subject).await,
+            match budget.name {
+                name if name == lockout.device.name => self.0.limiter.forgive(budget, subject).await,
+                name if name == lockout.exact.name => self.forget_own(taken, subject).await,
+                name if name == lockout.pair.name => {}
+                _ => self.0.limiter.give_back(budget, subject).await,
+            }
+        }
+    }
+
+    /// Forgets of a pair's count what this very account added to it, with the try that was right.
+    async fn forget_own(&self, taken: &Taken, own: &str) {
+        let Lockout { exact, pair, .. } = &self.0.lockout;
+        let left = self.0.limiter.peek(exact, own).await.remaining;
+        let most = exact.windows.first().map_or(0, |window| window.tries_max);
+        self.0.limiter.forgive(exact, own).await;
+        let both = taken.places.iter().find(|(budget, _)| budget.name == pair.name);
+        for _ in left..most {
+            if let Some((pair, subject)) = both {
+                self.0.limiter.give_back(pair, subject).await;
             }
         }
     }

@@ -55,7 +55,7 @@ impl Auth {
 
     /// A token for the device that signs in to `account` now, unless it has one.
     pub(crate) fn device_of(&self, account: &str, visit: &Visit) -> Option<DeviceToken> {
-        let account = account_name(account);
+        let account = exact_name(account);
         let known = account.is_empty() || self.shown_device(&account, visit).is_some();
         (!known).then(|| self.new_device(&account))
     }
@@ -87,7 +87,7 @@ impl Auth {
 
     /// Remembers where `account` was signed in to.
     pub(crate) fn remember_place(&self, tx: &mut SystemTx, account: &str, visit: &Visit) {
-        let name = account_name(account);
+        let name = exact_name(account);
         let Some((account, place)) = self.place_of(&name, visit).filter(|_| !name.is_empty()) else {
             return;
         };
@@ -106,7 +106,7 @@ impl Auth {
 
     /// Under whose name a try of a known device is counted, for whoever counts requests before they come here.
     pub async fn recognise(&self, account: &str, visit: &Visit) -> Option<String> {
-        let account = account_name(account);
+        let account = exact_name(account);
         match self.shown_device(&account, visit) {
             Some(device) => Some(device),
             None => self.known_place(&account, visit).await.ok().flatten(),
@@ -141,6 +141,17 @@ pub(crate) fn account_name(text: &str) -> String {
     }
 }
 
+/// The account that sign-in takes: whoever is known is known to this one alone, and to no neighbour by a dot or a tag, whose
+/// mailbox may be somebody else's.
+pub(crate) fn exact_name(text: &str) -> String {
+    let most = limits::EMAIL_BYTES_MAX.size() * 2;
+    let plain: String = text.trim().to_lowercase().chars().filter(|c| *c != '\0').take(most).collect();
+    match plain.contains('@') {
+        true => plain,
+        false => plain.trim_start_matches('+').replace(' ', ""),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +163,10 @@ mod tests {
         }
         assert_eq!(account_name("+49 123 4567"), account_name("491234567"));
         assert_ne!(account_name("ann@example.com"), account_name("ann@example.org"));
+        assert_eq!(exact_name(" Ann@Example.com"), exact_name("ann@example.com"));
+        assert_eq!(exact_name("+49 123 4567"), exact_name("491234567"));
+        for neighbour in ["ann+x@example.com", "a.nn@example.com"] {
+            assert_ne!(exact_name(neighbour), exact_name("ann@example.com"));
+        }
     }
 }

@@ -11,7 +11,7 @@ use pg::{Reason, SystemTx};
 use seal::keyed_mac;
 use serde_json::Map;
 
-use super::account_name;
+use super::{account_name, exact_name};
 use crate::accounts::read_email;
 use crate::links::Why;
 use crate::post::Warning;
@@ -53,7 +53,7 @@ impl Auth {
         is_known: bool,
         visit: &Visit,
     ) -> Result<(), Error> {
-        let name = account_name(account);
+        let name = exact_name(account);
         let Some(address) = visit.caller.address.filter(|_| !name.is_empty()) else { return Ok(()) };
         let key = self.0.root.derive("auth: places of sign-ins");
         let digest = |text: String| keyed_mac(key.expose(), text.as_bytes());

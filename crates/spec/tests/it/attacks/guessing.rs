@@ -48,6 +48,27 @@ async fn row_22_one_try_at_each_of_many_accounts_and_many_addresses_at_one_are_s
     Person::sign_in(&app.stranger(), &bob.email, spec::person::PASSWORD).await.expect(200);
 }
 
+#[tokio::test]
+async fn row_22_an_account_of_ones_own_beside_another_ones_washes_no_count_and_makes_no_device_known() {
+    for neighbour in ["ann+mallory@example.com", "a.nn@example.com"] {
+        let app = TestApp::builder().unlimited().start().await;
+        app.person("ann").await;
+        let mallory = app.stranger();
+        let body = json!({ "email": neighbour, "password": spec::person::PASSWORD });
+        mallory.post("/auth/v1/signup", body).await.expect(200);
+        let mut looked_at = 0;
+        for _ in 0..15 {
+            let entered = Person::sign_in(&mallory, neighbour, spec::person::PASSWORD).await.expect(200);
+            let cookie = entered.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
+            let guessing =
+                if cookie.is_empty() { mallory.clone() } else { mallory.clone().with("cookie", &cookie) };
+            let guess = Person::sign_in(&guessing, "ann@example.com", WRONG).await;
+            looked_at += usize::from(guess.status == 400);
+        }
+        assert_eq!(looked_at, 5, "as without {neighbour}");
+    }
+}
+
 /// Whether anybody at this address is answered.
 async fn is_answered(client: &spec::Client) -> bool {
     !client.raw(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.is_empty()

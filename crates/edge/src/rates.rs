@@ -123,12 +123,13 @@ pub(crate) fn subject(caller: &Caller) -> String {
     }
 }
 
-/// Spellings of one mailbox are one account: case, a `+tag`, and spaces around it (attack row 23).
+/// Spellings of one mailbox are one account: case, a `+tag`, and spaces around it (attack row 23); of one number, its plus
+/// and its spaces.
 fn fold(account: &str) -> String {
     let folded = account.trim().to_lowercase();
     match folded.split_once('@') {
         Some((local, host)) => format!("{}@{host}", local.split('+').next().unwrap_or(local)),
-        None => folded,
+        None => folded.trim_start_matches('+').replace(' ', ""),
     }
 }
 

@@ -207,8 +207,10 @@ impl From<AdminUser> for ::auth::UserFields {
 
 /// The account a sign-in or sign-up is about, for its budget.
 pub fn account(ask: &Ask) -> Option<String> {
-    let named = ask.json::<Credentials>().ok()?;
-    named.email.or(named.phone)
+    // Nothing else of the body is looked at: what a form does not ask for must not keep it from being counted.
+    let body: Map<String, Value> = ask.json().ok()?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text("email").or_else(|| text("phone")).map(str::to_owned)
 }
 
 /// An id in the path.

@@ -69,22 +69,22 @@ pub(super) const ROUTES: [Route<State>; 27] = [
     in_browser(Method::POST, "/oauth/consent/sign-in", page::sign_in)
         .settles(ANY)
         .rate(Rate::Login)
-        .account(page::account)
+        .account(page::by_mail)
         .summary("Signs in on that page"),
     in_browser(Method::POST, "/oauth/consent/mail", page::mail)
         .settles(ANY)
         .rate(Rate::PasswordReset)
-        .account(page::account)
+        .account(page::by_mail)
         .summary("Asks for a mail that signs in on that page"),
     in_browser(Method::POST, "/oauth/consent/code", page::code)
         .settles(ANY)
         .rate(Rate::Login)
-        .account(page::account)
+        .account(page::by_either)
         .summary("Signs in on that page with the code of a mail or a text"),
     in_browser(Method::POST, "/oauth/consent/text", page::text)
         .settles(ANY)
         .rate(Rate::PasswordReset)
-        .account(page::account)
+        .account(page::by_phone)
         .summary("Asks for a text whose code signs in on that page"),
     in_browser(Method::POST, "/oauth/consent/sso", page::sso)
         .settles(ANY)

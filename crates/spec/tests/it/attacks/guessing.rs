@@ -160,3 +160,22 @@ async fn row_24_an_imported_bcrypt_hash_is_made_anew_at_the_first_sign_in() {
     Person::sign_in(&app.stranger(), "old@example.com", "U*U").await.expect(200);
     Person::sign_in(&app.stranger(), "old@example.com", "U*V").await.expect(400);
 }
+
+#[tokio::test]
+async fn row_23_neither_a_foreign_field_nor_another_spelling_makes_another_account() {
+    let app = TestApp::builder().with("auth.mail_max_frequency", "0s").texting().start().await;
+    app.person("ann").await;
+    let ask = async |path: &str, bodies: [serde_json::Value; 3]| {
+        let mut seen = Vec::new();
+        for body in bodies {
+            seen.push(app.stranger().post(path, body).await.status.as_u16());
+        }
+        seen
+    };
+    let odd = json!({ "email": "ann@example.com", "password": 1 });
+    assert_eq!(ask("/auth/v1/recover", [odd.clone(), odd.clone(), odd]).await, [200, 200, 429]);
+    let numbers = ["+49 30 1234567", "4930 123 4567", "49301234567"].map(|phone| json!({ "phone": phone }));
+    assert_eq!(ask("/auth/v1/otp", numbers).await, [200, 200, 429]);
+    let long = format!("{}49301234999", "+".repeat(500));
+    app.stranger().post("/auth/v1/otp", json!({ "phone": long })).await.expect(400);
+}

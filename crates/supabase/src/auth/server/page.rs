@@ -37,9 +37,19 @@ fn request_of(ask: &Ask) -> String {
     named.unwrap_or_default()
 }
 
-/// The account that a sign-in on the page is about, for its budget.
-pub fn account(ask: &Ask) -> Option<String> {
-    form_field(&ask.body, "email").or_else(|| form_field(&ask.body, "phone"))
+/// The account that a form of the page is about, for its budget: by the field that is looked at, whatever else is filled in.
+pub fn by_mail(ask: &Ask) -> Option<String> {
+    form_field(&ask.body, "email")
+}
+
+/// The same of a form about a telephone.
+pub fn by_phone(ask: &Ask) -> Option<String> {
+    form_field(&ask.body, "phone")
+}
+
+/// The same of a code, which is of a telephone where one is named.
+pub fn by_either(ask: &Ask) -> Option<String> {
+    by_phone(ask).filter(|phone| !phone.trim().is_empty()).or_else(|| by_mail(ask))
 }
 
 /// `GET /oauth/consent?authorization_id=…`

@@ -29,6 +29,8 @@ pub(crate) struct Known {
     pub addresses: Arc<[IpNet]>,
     /// It is a bait.
     pub bait: bool,
+    /// Others have what it was signed with, and can write anything into it.
+    pub shared: bool,
 }
 
 /// Reads the claims of a token that `kid` signed (`None`: the shared secret).
@@ -61,9 +63,15 @@ pub(crate) fn read(
         None if &*role == "anon" => Who::Anonymous,
         None => Who::Service { key: api_key.clone().unwrap_or_else(|| "jwt".into()) },
     };
+    // A program that somebody let in sees what people see: past row level security goes an administrator's own hand alone.
+    let through_client = session.is_some() && claims.get("client_id").is_some_and(|id| !id.is_null());
+    let db_role = match role_of(&role) {
+        role if through_client && role == DbRole::service() => DbRole::authenticated(),
+        role => role,
+    };
     let mut caller = Caller {
         who,
-        role: role_of(&role),
+        role: db_role,
         claimed_role: role,
         subject: text("sub").into(),
         email: text("email").into(),
@@ -95,6 +103,7 @@ pub(crate) fn read(
         api_key,
         addresses: Arc::new([]),
         bait: false,
+        shared: kid.is_none(),
     })
 }
 
@@ -398,6 +407,15 @@ mod tests {
         assert_eq!(owes(&claims), Some(Owed::SecondFactor));
         claims.insert("act".to_owned(), act);
         assert_eq!(owes(&claims), None, "the administrator has shown two");
+    }
+
+    /// Control 75: an administrator's consent lends a program no more than anybody's.
+    #[test]
+    fn a_program_that_somebody_let_in_is_never_the_service() {
+        let client =
+            json!({ "client_id": "00000000-0000-0000-0000-000000000003", "role": "dashboard_admin" });
+        check(client, Some("k"), Ok("authenticated"));
+        check(json!({ "client_id": null, "role": "dashboard_admin" }), Some("k"), Ok("service_role"));
     }
 
     #[test]

@@ -273,6 +273,13 @@ impl Auth {
         let Some(lives) = lives.first().filter(|_| !revoked.has(&session)) else {
             return Err(self.why_dead(user, now).await?);
         };
+        // A session has the rights of its account, whoever wrote the token: else one session of anybody's would carry a lost
+        // secret past the addresses that it is believed from (control 150).
+        let role: Option<String> = lives.get("role")?;
+        let is_theirs = role.as_deref() == Some(&*known.caller.claimed_role);
+        if known.shared && known.caller.is_administrator() && !is_theirs {
+            return Err(Error::BadToken("it says more than its session"));
+        }
         Ok(lives.get::<Option<String>>("duty")?.as_deref().and_then(read_duty).is_some())
     }
 
@@ -306,7 +313,9 @@ impl Auth {
     /// A secret key that a web page sends is one that everybody who opens the page has, whomever it is sent along with;
     /// and one that comes from elsewhere than it may is one that somebody took (control 150).
     fn require_place(&self, known: &Known, browser: bool, address: Option<IpAddr>) -> Result<(), Error> {
-        let is_program = matches!(known.caller.who, Who::Service { .. });
+        // A token without a session is a program's, also one that names somebody.
+        let is_session = known.caller.signed_in().is_some_and(|person| person.session.is_some());
+        let is_program = !is_session && known.caller.who != Who::Anonymous;
         let is_secret_key = is_program && known.caller.role == DbRole::service();
         if is_secret_key && browser {
             return Err(Error::SecretKeyInBrowser);
@@ -355,6 +364,7 @@ fn known_key(key: &crate::keys::ApiKey) -> Known {
         api_key: Some(key.id.clone()),
         addresses: key.addresses.clone(),
         bait: key.bait,
+        shared: false,
     }
 }
 

@@ -163,7 +163,7 @@ pub(crate) const ADVANCE_SESSION: &str = "with moved as (update auth.sessions se
      insert into palisade.session_marks (session_id, superseded) select id, $6 from moved \
      on conflict (session_id) do update set superseded = excluded.superseded";
 
-pub(crate) const SESSION_LIVES: &str = "select (select k.duty from palisade.session_marks k where k.session_id = s.id) as duty \
+pub(crate) const SESSION_LIVES: &str = "select (select k.duty from palisade.session_marks k where k.session_id = s.id) as duty, u.role \
      from auth.sessions s join auth.users u on u.id = s.user_id \
      where s.id = $1 and s.user_id = $2 and (s.not_after is null or s.not_after > $3) and u.deleted_at is null \
      and (u.banned_until is null or u.banned_until <= $3)";

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use spec::browser::{form, hidden, parameter};
 use spec::{Browser, Person, TestApp};
 
+use super::step_up::administrator;
 use crate::features::oauth::{CHALLENGE, VERIFIER};
 use crate::features::oauth_server::{FORM, PROGRAM, Program, answer, bearer, post_form, with_server};
 
@@ -418,4 +419,23 @@ async fn a_program_acts_on_its_persons_rows_and_policies_know_which_program_it_i
     assert_eq!(rows, json!([{ "id": 1 }]));
     let row = json!({ "id": 3, "owner": ann.id, "body": "x" });
     through.post("/rest/v1/notes", row).await.expect(403);
+}
+
+#[tokio::test]
+async fn row_69_a_program_that_an_administrator_lets_in_sees_what_people_see() {
+    let app = with_server().start().await;
+    app.owner(
+        "create table public.payrolls (id int); alter table public.payrolls enable row level security; \
+         grant select on public.payrolls to authenticated, service_role; insert into public.payrolls values (1)",
+    )
+    .await;
+    let root = administrator(&app).await;
+    let program = Program::made(&app, json!({})).await;
+    let granted = program.sign_in(&app, &root, &[]).await;
+    let rows = bearer(&app, &granted["access_token"]).get("/rest/v1/payrolls").await.expect(200).value();
+    assert_eq!(rows, json!([]), "no policy lets people see them");
+    bearer(&app, &granted["access_token"]).get("/auth/v1/admin/users").await.expect(403);
+    // The neighbour: the administrator's own hand.
+    let rows = root.client.get("/rest/v1/payrolls").await.expect(200).value();
+    assert_eq!(rows.as_array().unwrap().len(), 1);
 }

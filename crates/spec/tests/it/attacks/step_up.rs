@@ -14,7 +14,7 @@ const EXEMPT: [(&str, &str); 3] = [
 ];
 
 /// An administrator with a second factor, and a session of both proofs.
-async fn administrator(app: &TestApp) -> Person {
+pub async fn administrator(app: &TestApp) -> Person {
     let (ann, _) = Authenticator::with(&app.person("root").await, app.clock.now().as_second()).await;
     let admin = app.database.admin().await;
     admin

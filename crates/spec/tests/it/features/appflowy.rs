@@ -116,6 +116,16 @@ async fn a_token_that_is_only_a_role_works_for_the_applications_server_and_for_n
     let own =
         bearer(&elsewhere, sign_up(&elsewhere, "bea@example.com").await["access_token"].as_str().unwrap());
     own.get("/gotrue/user").await.expect(200);
+    // Somebody's session is no way around the addresses: it says no more than their account has.
+    let (_, mut claims) =
+        read(sign_up(&elsewhere, "cleo@example.com").await["access_token"].as_str().unwrap());
+    bearer(&elsewhere, &spec::hs256(SECRET, &claims)).get("/gotrue/user").await.expect(200);
+    for role in ["service_role", "dashboard_admin", "supabase_admin"] {
+        claims["role"] = json!(role);
+        claims["aal"] = json!("aal2");
+        let seen = bearer(&elsewhere, &spec::hs256(SECRET, &claims)).get("/gotrue/admin/users").await;
+        assert!(seen.status.is_client_error(), "{role}: {} {}", seen.status, seen.text());
+    }
 }
 
 #[tokio::test]

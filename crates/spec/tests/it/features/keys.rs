@@ -116,7 +116,20 @@ async fn the_instance_can_keep_all_secret_keys_at_home() {
     with_token("127.7.0.1").get("/rest/v1/log").await.expect(401);
     with_token("127.8.0.1").get("/rest/v1/log").await.expect(200);
     // People are not programs.
-    app.person("ann").await.client.at("127.7.0.1").get("/auth/v1/user").await.expect(200);
+    let ann = app.person("ann").await;
+    ann.client.clone().at("127.7.0.1").get("/auth/v1/user").await.expect(200);
+    // And a program is no person for naming one.
+    const SECRET: &str = "kH7fD2mQ9xR4tW8zB1nV6pL3sJ5gA0cE";
+    let app = TestApp::builder()
+        .with("auth.service_role_addresses", "127.8.0.1")
+        .with("auth.jwt_secret", SECRET)
+        .start()
+        .await;
+    app.owner(LOG).await;
+    let token = spec::hs256(SECRET.as_bytes(), &json!({ "role": "service_role", "sub": ann.id }));
+    let with_token = |from: &str| app.stranger().at(from).with("authorization", &format!("Bearer {token}"));
+    with_token("127.8.0.1").get("/rest/v1/log").await.expect(200);
+    with_token("127.7.0.1").get("/rest/v1/log").await.expect(401);
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ pub enum Error {
 
 impl Error {
     /// The refusal of whatever does not settle `owed`.
-    pub(crate) fn owed(owed: Owed) -> Self {
+    pub fn owed(owed: Owed) -> Self {
         match owed {
             Owed::SecondFactor => Error::SecondFactorOwed,
             Owed::NewPassword => Error::PasswordExpired,

@@ -26,7 +26,7 @@ pub use passkeys::{PasskeyChallenge, PasskeyInfo};
 pub use recovery::{RecoveryCodes, RecoveryState};
 pub use verify::{Answer, Challenge};
 
-use base::{Profile, Settings};
+use base::{Level, Profile, Settings};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -232,6 +232,17 @@ impl Held {
 
     pub(crate) fn factor(&self, id: Uuid) -> Result<&Factor, Error> {
         self.factors.iter().find(|factor| factor.id == id).ok_or(Error::NotFound)
+    }
+
+    /// A factor that may be shown by a session of `level`. One that nobody showed yet is enrolled by that, which takes both
+    /// proofs where there is another one: else whoever knows the password only, and began early enough, brings the second one
+    /// along.
+    pub(crate) fn showable(&self, id: Uuid, level: Level) -> Result<&Factor, Error> {
+        let factor = self.factor(id)?;
+        match factor.verified || !self.has_verified() || level >= Level::Aal2 {
+            true => Ok(factor),
+            false => Err(Error::EnrolLevel),
+        }
     }
 }
 

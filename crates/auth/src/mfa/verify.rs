@@ -45,7 +45,7 @@ impl Auth {
         let user = self.session_user(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
         let held = self.hold_known(&mut tx, user).await?;
-        let known = held.factor(factor)?;
+        let known = held.showable(factor, visit.caller.level)?;
         let challenge = match known.kind {
             FactorType::Totp => self.insert_challenge(&mut tx, known, visit, None, None).await?,
             FactorType::WebAuthn => {
@@ -111,7 +111,7 @@ impl Auth {
         let user = self.session_user(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
         let held = self.hold_known(&mut tx, user).await?;
-        let known = held.factor(factor)?;
+        let known = held.showable(factor, visit.caller.level)?;
         let guesses = match answer {
             Answer::Code(_) => Some(self.may_guess(&mut tx, user).await),
             // Nobody guesses a signature, and nobody's wrong codes lock out the owner's key.
@@ -148,6 +148,10 @@ impl Auth {
             tx.commit(()).await?.into_inner();
             self.factor_tried(user, factor, known.kind.name(), true, visit).await?;
             tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
+            // What was removed meanwhile raises nobody.
+            let held = self.hold_known(&mut tx, user).await?;
+            held.showable(factor, visit.caller.level)?;
+            return self.shown(tx, held, factor, visit).await;
         }
         self.shown(tx, held, factor, visit).await
     }

@@ -42,6 +42,10 @@ pub(super) async fn grant(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Gra
             if !known.caller.is_themself() {
                 return Err(web::Error::ThroughClient.into());
             }
+            // As every route that is not open asks: this one is, for whoever signs in.
+            if let Some(owed) = known.caller.owes {
+                return Err(web::Error::owed(owed).into());
+            }
             Some(person)
         }
         false => None,

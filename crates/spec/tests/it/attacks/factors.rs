@@ -253,3 +253,62 @@ async fn row_16_links_codes_outside_sign_ins_and_flows_give_one_proof_and_no_dat
     let raised = phone.show(&low.client, &phone.code(now(&app))).await.expect(200).value();
     low.again(&raised).client.get("/rest/v1/notes").await.expect(200);
 }
+
+#[tokio::test]
+async fn row_16_a_factor_that_was_begun_before_the_owners_is_no_second_proof() {
+    let app = TestApp::builder().unlimited().with("mfa.methods", "totp,sms").texting().start().await;
+    let ann = app.person("ann").await;
+    let sign_in = async || {
+        let session =
+            Person::sign_in(&app.stranger(), &ann.email, spec::person::PASSWORD).await.expect(200).value();
+        Person::from(&app.stranger().at("127.3.3.3"), &ann.email, &session)
+    };
+    // Mallory knows the password, and begins to enrol a telephone of hers.
+    let mallory = sign_in().await;
+    let body = json!({ "factor_type": "phone", "friendly_name": "x", "phone": "+49 30 7654321" });
+    let planted = mallory.client.post("/auth/v1/factors", body).await.expect(200).field("id");
+    let at = |what: &str| format!("/auth/v1/factors/{planted}/{what}");
+    let challenge = mallory.client.post(&at("challenge"), json!({})).await.expect(200).field("id");
+    let outbox = &app.running.services.outbox;
+    let texts = outbox.list(None, 50).await.unwrap();
+    let text = texts.iter().find(|mail| mail.to == "+49307654321").unwrap();
+    let text = outbox.get(text.id).await.unwrap().text.unwrap();
+    let code = text.expose().rsplit(' ').next().unwrap().to_owned();
+    // Ann protects her account.
+    let (ann_raised, phone) = Authenticator::with(&ann, app.clock.now().as_second()).await;
+    let mallory = sign_in().await;
+    let refused = mallory.client.post(&at("challenge"), json!({})).await.expect(403);
+    assert_eq!(refused.field("error_code"), "insufficient_aal");
+    let shown = json!({ "challenge_id": challenge, "code": code });
+    let refused = mallory.client.post(&at("verify"), shown.clone()).await.expect(403);
+    assert_eq!(refused.field("error_code"), "insufficient_aal");
+    let user = ann_raised.client.get("/auth/v1/user").await.expect(200).value();
+    let verified = |user: &serde_json::Value| {
+        let all = user["factors"].as_array().unwrap().iter();
+        all.filter(|factor| factor["status"] == "verified").count()
+    };
+    assert_eq!(verified(&user), 1, "{user}");
+    // The neighbour: whoever showed the first one enrols a second.
+    app.clock.advance(std::time::Duration::from_secs(30));
+    let both =
+        phone.show(&mallory.client, &phone.code(app.clock.now().as_second())).await.expect(200).value();
+    let both = mallory.again(&both);
+    both.client.post(&at("verify"), shown).await.expect(200);
+}
+
+#[tokio::test]
+async fn row_16_a_session_of_one_proof_links_no_identity_either() {
+    let idp = Idp::start().await;
+    let body = async |who: &str| {
+        let token = token_for(&idp, OURS, who, &spec::sha256("right")).await;
+        json!({ "id_token": token, "provider": "keycloak", "nonce": "right", "link_identity": true })
+    };
+    let path = "/auth/v1/token?grant_type=id_token";
+    let app = today(with_idp(&idp).with("mfa.required", "true")).await;
+    let ann = app.person("ann").await;
+    let refused = ann.client.post(path, body("s-1~one@example.com~true~One").await).await.expect(403);
+    assert_eq!(refused.field("error_code"), "insufficient_aal");
+    // The neighbour: whoever showed both.
+    let (ann, _) = Authenticator::with(&ann, app.clock.now().as_second()).await;
+    ann.client.post(path, body("s-2~two@example.com~true~Two").await).await.expect(200);
+}

@@ -113,7 +113,7 @@ impl Auth {
             self.set_password(&mut tx, &mut user, hash).await?;
             let session = visit.caller.signed_in().and_then(|person| person.session);
             ended = ids(&tx.query(sql::END_OTHER_SESSIONS, [id.into(), session.into()]).await?)?;
-            self.drop_pending(&mut tx, id).await?;
+            self.drop_pending(&mut tx, id, None).await?;
             let happening = LinkHappening::PasswordChanged { user: id, sessions_ended: ended.len() };
             events::record_link(&mut tx, self, visit, happening).await?;
             self.notify(&mut tx, &user, Warning::PasswordChanged, visit).await?;
@@ -123,7 +123,7 @@ impl Auth {
             Some(email) if self.0.rules.autoconfirm => {
                 self.move_at_once(&mut tx, &user, &email, visit).await?;
                 self.move_to(&mut tx, &mut user, email).await?;
-                self.drop_pending(&mut tx, id).await?;
+                self.drop_pending(&mut tx, id, None).await?;
                 events::record_link(&mut tx, self, visit, LinkHappening::AddressChanged { user: id }).await?;
             }
             Some(email) => self.ask_email_change(&mut tx, &mut user, email, &along, visit).await?,
@@ -279,6 +279,9 @@ impl Auth {
     ) -> Result<User, Error> {
         let now = self.0.clock.now();
         let subject = new.id.to_string();
+        let names = (new.email.as_deref(), new.phone.as_deref());
+        let proven = (new.email_confirmed_at.is_some(), new.phone_confirmed_at.is_some());
+        let known = said_of(new.id, names, proven, new.user_metadata.clone());
         let mut said = new.user_metadata;
         if let Some(email) = &new.email {
             said.insert("sub".into(), subject.as_str().into());
@@ -316,7 +319,7 @@ impl Auth {
             self.0.rng.uuid().into(),
             subject.into(),
             new.id.into(),
-            said.into(),
+            Value::Object(known).into(),
             provider.into(),
             now.into(),
         ];
@@ -363,6 +366,30 @@ fn email_provider(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields.entry("provider").or_insert_with(|| "email".into());
     fields.entry("providers").or_insert_with(|| json!(["email"]));
     fields
+}
+
+/// What an account's own identity says: what its person said, below what we know. Nobody names an address there that is not
+/// the account's, or says that it is proven.
+fn said_of(
+    id: Uuid,
+    (email, phone): (Option<&str>, Option<&str>),
+    (email_proven, phone_proven): (bool, bool),
+    mut said: Map<String, Value>,
+) -> Map<String, Value> {
+    let known = [
+        ("sub", Some(json!(id))),
+        ("email", email.map(|email| json!(email))),
+        ("phone", phone.map(|phone| json!(phone))),
+        ("email_verified", Some(json!(email_proven))),
+        ("phone_verified", Some(json!(phone_proven))),
+    ];
+    for (name, value) in known {
+        match value {
+            Some(value) => drop(said.insert(name.to_owned(), value)),
+            None => drop(said.shift_remove(name)),
+        }
+    }
+    said
 }
 
 /// Key by key; null removes.

@@ -208,7 +208,7 @@ impl Auth {
             }
         }
         if changed.contains(&"email") || changed.contains(&"password") {
-            self.drop_pending(&mut tx, id).await?;
+            self.drop_pending(&mut tx, id, None).await?;
         }
         if !changed.is_empty() {
             let fields = changed.into_iter().map(str::to_owned).collect();
@@ -235,8 +235,8 @@ impl Auth {
             tx.execute(sql::SOFT_DELETE_USER, params)
                 .await
                 .map_err(|error| trigger(error, "deleting user"))?;
-            tx.execute(sql::DELETE_ONE_TIME_TOKENS, [id.into()]).await?;
-            tx.execute(sql::DELETE_IDENTITIES, [id.into()]).await?;
+            // Numbers of factors and earlier addresses are names too.
+            tx.query(sql::reclaim::FORGET, [id.into(), "".into(), "".into(), pg::Param::NULL]).await?;
         } else {
             tx.execute(sql::DELETE_USER, [id.into()])
                 .await

@@ -106,6 +106,13 @@ impl Auth {
         if let Some(mut user) = known.first().map(User::read).transpose()? {
             let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [user.id.into()]).await?)?;
             mfa::remove_all(tx, user.id).await?;
+            self.drop_pending(tx, user.id, None).await?;
+            if user.email_confirmed_at.is_none() {
+                // Nobody proved the address: the other ways in are whoever's was first at it.
+                tx.query(sql::reclaim::FORGET, [user.id.into(), "email".into(), "".into(), pg::Param::NULL])
+                    .await?;
+                (user.phone, user.phone_confirmed_at) = (None, None);
+            }
             let before = std::mem::replace(&mut user.role, ROLE.to_owned());
             self.set_password(tx, &mut user, hash).await?;
             user.email_confirmed_at = Some(user.email_confirmed_at.unwrap_or(now));

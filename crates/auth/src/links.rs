@@ -161,10 +161,17 @@ impl Auth {
         self.take_own_code(tx, user, nonce, Purpose::Reauthentication).await.map(|_| ())
     }
 
-    /// Forgets everything pending of a person, in a transaction that changes their ways in.
-    pub(crate) async fn drop_pending(&self, tx: &mut SystemTx, user: Uuid) -> Result<(), Error> {
+    /// Forgets everything pending of a person, in a transaction that changes their ways in: links, codes, changes, and flows
+    /// whose code waits to be exchanged, but for the one that goes on.
+    pub(crate) async fn drop_pending(
+        &self,
+        tx: &mut SystemTx,
+        user: Uuid,
+        flow: Option<Uuid>,
+    ) -> Result<(), Error> {
         let now = self.0.clock.now();
         tx.execute(sql::DELETE_ONE_TIME_TOKENS, [user.into()]).await?;
+        tx.execute(sql::links::DROP_FLOWS, [user.into(), flow.into()]).await?;
         tx.execute(sql::links::DROP_PENDING_CHANGES, [user.into(), now.into()]).await?;
         Ok(())
     }

@@ -231,6 +231,10 @@ impl Auth {
                 tx.query(sql::END_SESSIONS_OF_USER, [user.into()]).await?
             }
         };
+        if scope != Scope::Local {
+            // A code that waits for its exchange is a session that nobody sees yet.
+            tx.execute(sql::links::DROP_ISSUED_FLOWS, [user.into()]).await?;
+        }
         let ended = ids(&rows)?;
         events::record(&mut tx, self, visit, Happening::Logout { user, sessions: ended.len() }).await?;
         self.commit_ended(tx, ended, ()).await

@@ -123,8 +123,6 @@ pub(crate) const SOFT_DELETE_USER: &str = "update auth.users set deleted_at = $2
 
 pub(crate) const DELETE_ONE_TIME_TOKENS: &str = "delete from auth.one_time_tokens where user_id = $1";
 
-pub(crate) const DELETE_IDENTITIES: &str = "delete from auth.identities where user_id = $1";
-
 pub(crate) const INSERT_SESSION: &str = "insert into auth.sessions (id, user_id, created_at, updated_at, aal, user_agent, ip, \
      refresh_token_hmac_key, refresh_token_counter, not_after, oauth_client_id, scopes) \
      values ($1, $2, $3, $3, $4, $5, $6, $7, 0, $8, $9, $10)";
@@ -366,7 +364,6 @@ pub const ALL: &[&str] = &[
     DELETE_USER,
     SOFT_DELETE_USER,
     DELETE_ONE_TIME_TOKENS,
-    DELETE_IDENTITIES,
     INSERT_SESSION,
     INSERT_SESSION_MARK,
     END_OLDEST_SESSIONS,

@@ -130,6 +130,14 @@ impl User {
         self.banned_until.is_some_and(|until| until > now)
     }
 
+    /// Whether somebody else may have made it: nobody proved the address, and who came in came by another's word or by
+    /// nothing. A number that they proved says nothing of the address.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let own = |identity: &Identity| ["email", "phone"].contains(&identity.provider.as_str());
+        let came_by_another = !self.identities.iter().all(own);
+        self.email_confirmed_at.is_none() && (self.confirmed_at.is_none() || came_by_another)
+    }
+
     /// Whether a second factor of its owner was ever shown.
     pub fn has_factor(&self) -> bool {
         self.factors.iter().any(|factor| factor.get("status").is_some_and(|status| status == "verified"))

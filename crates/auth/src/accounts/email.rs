@@ -8,6 +8,11 @@ use crate::{Error, limits};
 /// The address in the form it is stored, or why it is none.
 pub(crate) fn read_email(text: &str) -> Result<String, Error> {
     let invalid = || Error::invalid("Unable to validate email address: invalid format");
+    // Letters elsewhere that have a small one of ASCII, such as the sign for kelvin, would make one address of two mailboxes.
+    let folds = |c: char| !c.is_ascii() && c.to_lowercase().any(|small| small.is_ascii());
+    if text.chars().any(folds) {
+        return Err(invalid());
+    }
     let email = text.trim().to_lowercase();
     let (local, domain) = email.rsplit_once('@').ok_or_else(invalid)?;
     let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"<>()[],;:\\\"@".contains(c);
@@ -37,6 +42,11 @@ mod tests {
         assert_eq!(read_email(" Ann.Lee+a@Example.COM ").unwrap(), "ann.lee+a@example.com");
         assert_eq!(read_email("ann@sub.example.co.uk").unwrap(), "ann@sub.example.co.uk");
         assert!(read_email("ann@localhost").is_ok());
+        assert_eq!(
+            read_email("\u{c4}nn@example.com").unwrap(),
+            "\u{e4}nn@example.com",
+            "another letter is another address"
+        );
     }
 
     #[test]
@@ -61,6 +71,9 @@ mod tests {
             "ann@[127.0.0.1]",
             "<ann@example.com>",
             "ann,bob@example.com",
+            "mi\u{212a}e@example.com",
+            "m\u{130}ke@example.com",
+            "mike@\u{212a}elvin.example",
         ] {
             assert!(read_email(text).is_err(), "{text:?}");
         }

@@ -10,7 +10,7 @@ use seal::Work;
 use serde_json::{Map, Value, json};
 
 use super::sign_in::found_and_work;
-use super::{NewUser, email_provider, read_email, read_phone, require_small, trigger};
+use super::{NewUser, email_provider, read_email, read_phone, require_small, said_of, trigger};
 use crate::events::{self, ChosenFor, Happening, LinkHappening};
 use crate::hooks::{Asked, NewPerson};
 use crate::links::{Along, Why};
@@ -175,20 +175,22 @@ impl Auth {
             announced.phone.as_ref().into(),
             hash.into(),
             Value::Object(announced.app_metadata.clone()).into(),
-            (&said).into(),
+            said.into(),
             now.into(),
         ];
         let inserted = tx
             .execute(sql::links::INSERT_USER_IF_FREE, row)
             .await
             .map_err(|error| trigger(error, "saving new user"))?;
-        let identity = announced.identities.first().map_or_else(|| self.0.rng.uuid(), |one| one.identity_id);
+        let own = announced.identities.first();
+        let identity = own.map_or_else(|| self.0.rng.uuid(), |one| one.identity_id);
+        let own_words = Value::Object(own.map(|one| one.identity_data.clone()).unwrap_or_default());
         let provider = if announced.email.is_some() { "email" } else { "phone" };
         let row: [Param; 6] = [
             identity.into(),
             announced.id.to_string().into(),
             announced.id.into(),
-            (&said).into(),
+            own_words.into(),
             provider.into(),
             now.into(),
         ];
@@ -226,16 +228,9 @@ impl Auth {
             Name::Email(email) => (Some(email.clone()), None),
             Name::Phone(phone) => (None, Some(phone.clone())),
         };
+        let known = said_of(id, (email.as_deref(), phone.as_deref()), (false, false), data.clone());
         let mut said = data;
-        said.insert("sub".into(), json!(id));
-        if let Some(email) = &email {
-            said.insert("email".into(), json!(email));
-        }
-        if let Some(phone) = &phone {
-            said.insert("phone".into(), json!(phone));
-        }
-        said.insert("email_verified".into(), json!(false));
-        said.insert("phone_verified".into(), json!(false));
+        said.extend(known.clone());
         let provider = if email.is_some() { "email" } else { "phone" };
         let ours = Map::from_iter([
             ("provider".to_owned(), json!(provider)),
@@ -245,7 +240,7 @@ impl Auth {
             identity_id: self.0.rng.uuid(),
             id: id.to_string(),
             user_id: id,
-            identity_data: said.clone(),
+            identity_data: known,
             provider: provider.to_owned(),
             last_sign_in_at: now,
             created_at: now,

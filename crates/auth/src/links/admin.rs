@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::send::Along;
 use super::token::{Fresh, Purpose};
-use crate::accounts::{NewUser, read_email, require_small};
-use crate::events::{self, LinkHappening};
+use crate::accounts::{NewUser, merge, read_email, require_small};
+use crate::events::{self, ChosenFor, LinkHappening};
 use crate::flow::Redirect;
 use crate::hooks::{Asked, HookError, NewPerson};
 use crate::user::User;
@@ -86,7 +86,9 @@ impl Auth {
                 return Err(Error::invalid("Signup requires a valid password"));
             }
             (Some(password), Purpose::Signup) => {
-                self.0.rules.password.require(password.expose())?;
+                let taken = self.require_password(password).await;
+                events::note_choice(self, visit, &taken, ChosenFor::Account(&email));
+                taken?;
                 Some(self.0.hasher.hash(password).await?)
             }
             _ => None,
@@ -175,6 +177,26 @@ impl Auth {
         self.before_user_created(&person, visit).await.map(Some)
     }
 
+    /// An account that waits for its owner: what the administrator says of it now counts, and the password of whoever was first
+    /// at the address does not (attack row 4).
+    async fn speak_for(
+        &self,
+        tx: &mut SystemTx,
+        mut user: User,
+        hash: Option<String>,
+        data: Map<String, Value>,
+    ) -> Result<User, Error> {
+        if hash.is_none() && data.is_empty() {
+            return Ok(user);
+        }
+        if let Some(hash) = hash {
+            self.set_password(tx, &mut user, hash).await?;
+        }
+        merge(&mut user.user_metadata, data);
+        require_small(&user.user_metadata)?;
+        self.save(tx, &user).await
+    }
+
     /// An account that nobody confirmed yet, made if there is none.
     async fn unconfirmed(
         &self,
@@ -188,7 +210,7 @@ impl Auth {
         let known = tx.query(sql::USER_BY_EMAIL, [email.into(), (&self.0.rules.audience).into()]).await?;
         match known.first().map(User::read).transpose()? {
             Some(user) if user.email_confirmed_at.is_some() => Err(Error::EmailExists),
-            Some(user) => Ok(user),
+            Some(user) => self.speak_for(tx, user, hash, data).await,
             None => {
                 let new = NewUser {
                     id: self.0.rng.uuid(),

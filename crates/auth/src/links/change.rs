@@ -33,6 +33,8 @@ impl Auth {
         let now = self.0.clock.now();
         let why = Why::EmailChange { user: user.id };
         self.require_pause(&why, &user.id.to_string()).await?;
+        // Many accounts that want one address are one flood of mail to it.
+        self.require_pause(&why, &email).await?;
         tx.execute(sql::links::DROP_EMAIL_CHANGE_TOKENS, [user.id.into()]).await?;
         tx.execute(sql::links::ASK_EMAIL_CHANGE, [user.id.into(), (&email).into(), now.into()]).await?;
         events::record_link(tx, self, visit, LinkHappening::AddressChangeAsked { user: user.id }).await?;
@@ -123,24 +125,34 @@ impl Auth {
         if !fits {
             return Err(Error::LinkInvalid);
         }
-        let now = self.0.clock.now();
-        if self.both_agree(&user)
-            && tx.execute(sql::links::CONFIRM_HALF, [user.id.into(), now.into()]).await? == 1
-        {
+        // However often one address is asked, the other one still has to agree.
+        let half: i64 = if taken.purpose == Purpose::EmailChangeNew { 1 } else { 2 };
+        let half = [user.id.into(), self.0.clock.now().into(), half.into()];
+        if self.both_agree(&user) && tx.execute(sql::links::CONFIRM_HALF, half).await? == 1 {
             return Ok(None);
         }
         let known = tx.query(sql::USER_BY_EMAIL, [(&new).into(), (&self.0.rules.audience).into()]).await?;
-        match known.first().map(User::read).transpose()? {
+        let others = match known.first().map(User::read).transpose()? {
             Some(other) if other.email_confirmed_at.is_some() => return Err(Error::EmailExists),
             // An account that nobody ever confirmed does not keep an address from its owner.
-            Some(other) => {
-                tx.execute(sql::DELETE_USER, [other.id.into()])
-                    .await
-                    .map_err(|error| trigger(error, "deleting user"))?;
-            }
-            None => {}
-        }
-        self.finish_email_change(tx, user, new, visit).await.map(Some)
+            Some(other) => self.give_up_address(tx, &other).await?,
+            None => Vec::new(),
+        };
+        let (user, mut ended) = self.finish_email_change(tx, user, new, taken.flow, visit).await?;
+        ended.extend(others);
+        Ok(Some((user, ended)))
+    }
+
+    /// Takes an address that was never proven from an account: with the account, or, where a number was proven, from it alone.
+    /// Returns the sessions that end with it.
+    async fn give_up_address(&self, tx: &mut SystemTx, other: &User) -> Result<Vec<Uuid>, Error> {
+        let (doing, statement) = match other.confirmed_at {
+            None => ("deleting user", sql::DELETE_USER),
+            Some(_) => ("updating user", sql::links::LOSE_EMAIL),
+        };
+        let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [other.id.into()]).await?)?;
+        tx.execute(statement, [other.id.into()]).await.map_err(|error| trigger(error, doing))?;
+        Ok(ended)
     }
 
     async fn finish_email_change(
@@ -148,6 +160,7 @@ impl Auth {
         tx: &mut SystemTx,
         user: User,
         new: String,
+        flow: Option<Uuid>,
         visit: &Visit,
     ) -> Result<(User, Vec<Uuid>), Error> {
         let (id, now) = (user.id, self.0.clock.now());
@@ -176,7 +189,7 @@ impl Auth {
             now.into(),
         ];
         tx.execute(sql::links::INSERT_IDENTITY_IF_NEW, row).await?;
-        tx.execute(sql::DELETE_ONE_TIME_TOKENS, [id.into()]).await?;
+        self.drop_pending(tx, id, flow).await?;
         let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [id.into()]).await?)?;
         events::record_link(tx, self, visit, LinkHappening::AddressChanged { user: id }).await?;
         let rows = tx.query(sql::USER_BY_ID, [id.into()]).await?;
@@ -217,19 +230,21 @@ impl Auth {
         let user = users.first().map(User::read).transpose()?;
         user.filter(|user| user.deleted_at.is_none()).ok_or(Error::LinkInvalid)?;
         let known = tx.query(sql::USER_BY_EMAIL, [(&old).into(), (&self.0.rules.audience).into()]).await?;
+        let mut ended = Vec::new();
         if let Some(other) = known.first().map(User::read).transpose()?.filter(|other| other.id != id) {
             // Somebody registered the address meanwhile: unless it is theirs by proof, it is given back.
             if other.email_confirmed_at.is_some() {
                 return Err(Error::EmailExists);
             }
-            tx.execute(sql::DELETE_USER, [other.id.into()])
-                .await
-                .map_err(|error| trigger(error, "deleting user"))?;
+            ended = self.give_up_address(&mut tx, &other).await?;
         }
         let since_then = || [id.into(), since.into()];
         tx.execute(sql::links::DROP_FACTORS_SINCE, since_then()).await?;
         tx.execute(sql::links::DROP_PASSKEYS_SINCE, since_then()).await?;
         tx.execute(sql::links::DROP_IDENTITIES_SINCE, since_then()).await?;
+        tx.execute(sql::links::DROP_PHONE_SINCE, since_then()).await?;
+        tx.execute(sql::links::DROP_RECOVERY_CODES_SINCE, since_then()).await?;
+        tx.execute(sql::links::DROP_CONSENTS_SINCE, since_then()).await?;
         tx.execute(sql::links::DROP_LATER_REVERTS, [id.into(), since.into(), now.into()]).await?;
         tx.execute(sql::links::CLEAR_PASSWORD, [id.into(), now.into()]).await?;
         tx.execute(sql::links::SET_EMAIL, [id.into(), (&old).into(), now.into()])
@@ -237,8 +252,8 @@ impl Auth {
             .map_err(|error| trigger(error, "updating user"))?;
         let identity = [id.into(), (&old).into(), now.into(), true.into()];
         tx.execute(sql::UPDATE_IDENTITY_EMAIL, identity).await?;
-        tx.execute(sql::DELETE_ONE_TIME_TOKENS, [id.into()]).await?;
-        let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [id.into()]).await?)?;
+        self.drop_pending(&mut tx, id, None).await?;
+        ended.extend(ids(&tx.query(sql::END_SESSIONS_OF_USER, [id.into()]).await?)?);
         events::record_link(&mut tx, self, visit, LinkHappening::AddressReverted { user: id }).await?;
         let along = Along { back_to: self.0.rules.redirects.site().clone(), challenge: None, locale: None };
         self.enqueue_link(&mut tx, Why::Recovery, &old, Map::new(), &along, visit).await?;
@@ -278,6 +293,8 @@ impl Auth {
         let now = self.0.clock.now();
         let why = Why::PhoneChange { user: user.id, whatsapp };
         self.require_pause(&why, &phone).await?;
+        // Texts cost money: one account that names number after number waits as one that names one.
+        self.require_pause(&why, &user.id.to_string()).await?;
         tx.execute(sql::links::ASK_PHONE_CHANGE, [user.id.into(), (&phone).into(), now.into()]).await?;
         events::record_link(tx, self, visit, LinkHappening::AddressChangeAsked { user: user.id }).await?;
         self.enqueue_link(tx, why, &phone, Map::new(), along, visit).await?;
@@ -303,9 +320,8 @@ impl Auth {
             Some(refused) if refused.constraint.as_deref() == Some("users_phone_key") => Error::PhoneExists,
             _ => trigger(error, "updating user"),
         })?;
-        if user.phone.is_some() {
-            self.notify(tx, &user, Warning::PhoneChanged, visit).await?;
-        }
+        // The first one too: it is a way in.
+        self.notify(tx, &user, Warning::PhoneChanged, visit).await?;
         events::record_link(
             tx,
             self,

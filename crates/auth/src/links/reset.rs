@@ -94,7 +94,7 @@ impl Auth {
         }
         self.set_password(&mut tx, &mut user, hash).await?;
         ended.extend(ids(&tx.query(sql::END_SESSIONS_OF_USER, [user.id.into()]).await?)?);
-        self.drop_pending(&mut tx, user.id).await?;
+        self.drop_pending(&mut tx, user.id, None).await?;
         let happening = LinkHappening::PasswordChanged { user: user.id, sessions_ended: ended.len() };
         events::record_link(&mut tx, self, visit, happening).await?;
         self.notify(&mut tx, &user, Warning::PasswordChanged, visit).await?;

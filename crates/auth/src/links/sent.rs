@@ -67,10 +67,13 @@ impl Auth {
     /// Counts one that leaves, or refuses it.
     pub(crate) async fn count_sent(&self, is_text: bool) -> Result<(), Error> {
         self.require_room(is_text).await?;
-        if let Some(budget) = self.0.sent_max.of(is_text) {
-            self.0.limiter.hit(budget, EVERYBODY).await;
+        let Some(budget) = self.0.sent_max.of(is_text) else { return Ok(()) };
+        // Of several at once, each found room.
+        let counted = self.0.limiter.hit(budget, EVERYBODY).await;
+        match counted.allowed {
+            true => Ok(()),
+            false => Err(Error::SentMax { is_text, wait: counted.retry_after }),
         }
-        Ok(())
     }
 }
 

@@ -190,19 +190,17 @@ impl Auth {
         taken: &Taken,
         visit: &Visit,
     ) -> Result<Accepted, Error> {
-        let (user, ended) = match user.confirmed_at {
-            None => {
+        let (user, ended) = match user.is_doubtful() {
+            true => {
                 let own_sign_up = taken.purpose == Purpose::Signup;
                 let by = ProvenBy::Message { what: "email", flow: taken.flow, own_sign_up };
                 self.reclaim(tx, &user, by, visit).await?
             }
-            Some(_) => (user, Vec::new()),
+            false => (user, Vec::new()),
         };
         if taken.purpose == Purpose::Recovery {
             // Nothing that somebody else began is finished behind the owner's back.
-            let now = self.0.clock.now();
-            tx.execute(sql::links::DROP_PENDING_CHANGES, [user.id.into(), now.into()]).await?;
-            tx.execute(sql::DELETE_ONE_TIME_TOKENS, [user.id.into()]).await?;
+            self.drop_pending(tx, user.id, taken.flow).await?;
         }
         if taken.purpose == Purpose::Invite {
             events::record_link(tx, self, visit, LinkHappening::InviteAccepted { user: user.id }).await?;

@@ -28,6 +28,17 @@ pub(super) enum Settled {
     Unverified,
 }
 
+/// Refuses another way into an account that an identity provider owns: it would stay open once the provider closes its own.
+pub(super) fn require_own(user: &User) -> Result<(), Error> {
+    match user.is_sso_user {
+        true => Err(Error::disabled(
+            "user_sso_managed",
+            "An SSO account is signed in to through its identity provider alone",
+        )),
+        false => Ok(()),
+    }
+}
+
 impl Auth {
     /// Finds, links or makes the account of `profile`.
     pub(super) async fn settle(
@@ -43,8 +54,11 @@ impl Auth {
             self.renew(tx, &provider.id, profile, owner).await?;
             let user = self.user(tx, owner).await?;
             return match user.email.is_some() && user.confirmed_at.is_none() && !provider.email_optional {
-                // Made by this identity, and the address was never proven.
-                true if !profile.verified => self.ask_by_mail(tx, provider, profile, &user, visit).await,
+                // Made by this identity, and the address was never proven. The provider's word is about the address that it
+                // says today, which may be another one.
+                true if !profile.verified || profile.email != user.email => {
+                    self.ask_by_mail(tx, provider, profile, &user, visit).await
+                }
                 true => {
                     let by = ProvenBy::Identity { provider: &provider.id, subject: &profile.subject };
                     let (user, ended) = self.reclaim(tx, &user, by, visit).await?;
@@ -268,6 +282,7 @@ impl Auth {
             return Err(Error::TokenRevoked);
         }
         let user = self.user(tx, link.user).await?;
+        require_own(&user)?;
         // Whoever reads what comes to an address that was the account's says nothing for it any more (attack row 31).
         if link.by_mail && link.mailed_to != user.email {
             return Err(OauthError::LinkGone.into());

@@ -12,6 +12,7 @@ use seal::sha256;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::account::require_own;
 use super::provider::{Provider, Shape};
 use super::{OauthError, sql};
 use crate::flow::{Challenge, NewFlow, Redirect};
@@ -103,6 +104,7 @@ impl Auth {
             return Err(OauthError::LinkingOff.into());
         }
         let user = self.own_user(person.user).await?.into_inner();
+        require_own(&user)?;
         self.require_fresh(user.has_factor(), visit)?;
         let (flow, mut pending, location) = self.prepare(&start, Some((person.user, person.session))).await?;
         pending.location = Some(location);

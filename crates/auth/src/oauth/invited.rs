@@ -54,9 +54,9 @@ impl Auth {
             Some(_) => ProvenBy::Identity { provider: &provider.id, subject: &profile.subject },
             None => ProvenBy::NewIdentity,
         };
-        let (user, ended) = match user.confirmed_at {
-            None => self.reclaim(tx, &user, by, visit).await?,
-            Some(_) => (user, Vec::new()),
+        let (user, ended) = match user.is_doubtful() {
+            true => self.reclaim(tx, &user, by, visit).await?,
+            false => (user, Vec::new()),
         };
         let user = match owner {
             Some(_) => {

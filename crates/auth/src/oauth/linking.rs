@@ -64,8 +64,10 @@ impl Auth {
         let is_password = found.provider == "email";
         let still = others.iter().any(|known| known.email.is_some() && known.email == user.email);
         if is_password || (found.email.is_some() && found.email == user.email && !still) {
+            // Another provider's word: what stands at the account's own identity was said by its person.
             let vouched = |known: &&&crate::user::Identity| {
                 known.email.is_some()
+                    && !["email", "phone"].contains(&known.provider.as_str())
                     && known.identity_data.get("email_verified").is_some_and(|is| is == true)
             };
             let next = match still {

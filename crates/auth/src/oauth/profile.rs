@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::provider::{EmailRule, Provider, Shape};
+use crate::accounts::read_email;
 use crate::limits;
 
 /// Somebody, as a provider describes them.
@@ -44,7 +45,8 @@ impl Profile {
         if subject.is_empty() || subject.len() > 512 {
             return None;
         }
-        let email = email.map(|text| text.trim().to_lowercase()).filter(|text| text.contains('@'));
+        // Read as everybody's: what is no address, or would be taken for another one, is none.
+        let email = email.and_then(|text| read_email(text).ok());
         let verified = verified && email.is_some();
         let mut said = Map::new();
         said.insert("iss".into(), issuer.into());

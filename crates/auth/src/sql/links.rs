@@ -27,9 +27,11 @@ pub(crate) const INSERT_IDENTITY_IF_NEW: &str = "insert into auth.identities (id
      $6::timestamptz, $6::timestamptz, $6::timestamptz \
      where exists (select 1 from auth.users u where u.id = $3) on conflict do nothing";
 
-/// Two sign-ups that disagree about the password of an address nobody confirmed: neither is believed.
+/// Two sign-ups that disagree about the password of an address nobody confirmed: neither is believed. What an administrator
+/// wrote into an invitation is nobody's sign-up.
 pub(crate) const DOUBT_SIGN_UP: &str = "update auth.users set encrypted_password = '', updated_at = $3, \
-     raw_user_meta_data = jsonb_build_object('sub', id, 'email', email, 'email_verified', false, 'phone_verified', false) \
+     raw_user_meta_data = case when invited_at is not null then raw_user_meta_data else \
+     jsonb_build_object('sub', id, 'email', email, 'email_verified', false, 'phone_verified', false) end \
      where id = $1 and $2::boolean and email_confirmed_at is null and phone_confirmed_at is null";
 
 /// One of each type for each person: the newest ends the older.
@@ -82,9 +84,10 @@ pub(crate) const ASK_EMAIL_CHANGE: &str = "update auth.users set email_change = 
 pub(crate) const DROP_EMAIL_CHANGE_TOKENS: &str = "delete from auth.one_time_tokens where user_id = $1 \
      and token_type in ('email_change_token_new', 'email_change_token_current')";
 
-/// One of two confirmations; the second finds the status raised.
-pub(crate) const CONFIRM_HALF: &str = "update auth.users set email_change_confirm_status = 1, updated_at = $2 \
-     where id = $1 and email_change_confirm_status = 0 and email_change <> ''";
+/// One of two confirmations: which one (`$3`) is kept, so that the same address does not count twice. Nothing where the
+/// other one was there before.
+pub(crate) const CONFIRM_HALF: &str = "update auth.users set email_change_confirm_status = $3::smallint, updated_at = $2 \
+     where id = $1 and email_change_confirm_status in (0, $3::smallint) and email_change <> ''";
 
 pub(crate) const ASK_PHONE_CHANGE: &str = "update auth.users set phone_change = $2, phone_change_sent_at = $3, \
      updated_at = $3 where id = $1";
@@ -98,6 +101,11 @@ pub(crate) const SET_PHONE: &str = "update auth.users set phone = $2, phone_chan
 
 pub(crate) const SET_EMAIL: &str = "update auth.users set email = $2, email_confirmed_at = $3, email_change = '', \
      email_change_confirm_status = 0, phone_change = '', updated_at = $3, is_anonymous = false where id = $1";
+
+/// An address that was never proven is its owner's; the account is that of whoever proved its number.
+pub(crate) const LOSE_EMAIL: &str = "with said as (update auth.identities set identity_data = identity_data - 'email' \
+     where user_id = $1 and provider = 'email') \
+     update auth.users set email = null where id = $1 and email_confirmed_at is null";
 
 pub(crate) const INSERT_REVERT: &str = "insert into palisade.address_reverts (token_hash, user_id, old_email, changed_at, \
      expires_at) values ($1, $2, $3, $4, $5)";
@@ -117,6 +125,26 @@ pub(crate) const DROP_PASSKEYS_SINCE: &str =
 
 pub(crate) const DROP_IDENTITIES_SINCE: &str = "delete from auth.identities where user_id = $1 and created_at >= $2 \
      and provider not in ('email', 'phone')";
+
+/// A number that was confirmed since then signs in whoever confirmed it.
+pub(crate) const DROP_PHONE_SINCE: &str = "update auth.users set phone = null, phone_confirmed_at = null, phone_change = '' \
+     where id = $1 and phone_confirmed_at >= $2";
+
+/// And so do codes that were made since then, for whoever made them.
+pub(crate) const DROP_RECOVERY_CODES_SINCE: &str =
+    "delete from auth.mfa_recovery_code_sets where user_id = $1 and created_at >= $2";
+
+/// What was agreed to since then lets programs in without being asked again.
+pub(crate) const DROP_CONSENTS_SINCE: &str =
+    "delete from auth.oauth_consents where user_id = $1 and granted_at >= $2";
+
+/// Codes of flows that wait for their exchange, but for the flow that goes on (`$2`): who is out is out with all they began.
+pub(crate) const DROP_FLOWS: &str =
+    "delete from auth.flow_state where user_id = $1 and id is distinct from $2::uuid";
+
+/// The same of those whose code was given out.
+pub(crate) const DROP_ISSUED_FLOWS: &str =
+    "delete from auth.flow_state where user_id = $1 and auth_code_issued_at is not null";
 
 pub(crate) const CLEAR_PASSWORD: &str =
     "update auth.users set encrypted_password = '', updated_at = $2 where id = $1";
@@ -144,11 +172,17 @@ pub const ALL: &[&str] = &[
     DROP_PENDING_CHANGES,
     SET_PHONE,
     SET_EMAIL,
+    LOSE_EMAIL,
     INSERT_REVERT,
     TAKE_REVERT,
     DROP_LATER_REVERTS,
     DROP_FACTORS_SINCE,
     DROP_PASSKEYS_SINCE,
     DROP_IDENTITIES_SINCE,
+    DROP_PHONE_SINCE,
+    DROP_RECOVERY_CODES_SINCE,
+    DROP_CONSENTS_SINCE,
+    DROP_FLOWS,
+    DROP_ISSUED_FLOWS,
     CLEAR_PASSWORD,
 ];

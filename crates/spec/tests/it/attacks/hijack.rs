@@ -7,6 +7,7 @@ use spec::person::PASSWORD;
 use spec::{Authenticator, Idp, Mail, Person, Seen, TestApp};
 
 use super::oauth::{OURS, token_for};
+use super::takeover::code_is_made;
 use crate::features::links::{press, sign_up};
 use crate::features::oauth::{today, with_idp};
 
@@ -125,6 +126,37 @@ async fn row_4_a_trojan_identifier_does_not_survive_the_owners_own_sign_up() {
 }
 
 #[tokio::test]
+async fn row_4_a_number_that_the_squatter_proved_keeps_them_nothing() {
+    let idp = Idp::start().await;
+    let optional = |builder: spec::TestAppBuilder| {
+        builder
+            .with("auth.external.keycloak.email_optional", "true")
+            .with("sms.test_otp", "4915550100:246810")
+            .with("sms.test_otp_valid_until", "2100-01-01T00:00:00Z")
+    };
+    let app = today(optional(with_idp(&idp).serving().texting())).await;
+    let squat = format!("m~{VICTIM}~false~Mallory");
+    by_token(&app, &idp, &squat).await.expect(403);
+    let session = by_token(&app, &idp, &squat).await.expect(200).value();
+    let mallory = Person::from(&app.stranger(), VICTIM, &session);
+    let change = json!({ "phone": "+4915550100", "password": MALLORYS });
+    mallory.client.json(Method::PUT, "/auth/v1/user", change).await.expect(200);
+    let code = json!({ "type": "phone_change", "phone": "+4915550100", "token": "246810" });
+    code_is_made(&app).await;
+    app.stranger().post("/auth/v1/verify", code).await.expect(200);
+    let mails = spec::mail::read_all(&app.data().join("mails"), VICTIM).len();
+    let victim = verify(&app, "recovery", &recover(&app, mails + 1).await).await;
+    assert_eq!(providers(&victim).await, ["email"]);
+    let user = victim.client.get("/auth/v1/user").await.expect(200).value();
+    assert_eq!(user["phone"], "", "{user}");
+    mallory.client.get("/auth/v1/user").await.expect(403);
+    Person::sign_in(&app.stranger(), VICTIM, MALLORYS).await.expect(400);
+    let again = by_token(&app, &idp, &squat).await;
+    assert_eq!(again.expect(403).value()["error_code"], "provider_email_needs_verification");
+    left_over(&app, &victim.id).await;
+}
+
+#[tokio::test]
 async fn row_4_an_unexpired_change_of_address_dies_with_the_proof() {
     let idp = Idp::start().await;
     let app = served(&idp, true).await;
@@ -175,7 +207,7 @@ const KEPT: [(&str, &str); 4] = [
     ("palisade.passwords", "a date and a digest of a hash that is no longer there"),
 ];
 
-async fn left_over(app: &TestApp, id: &str) {
+pub async fn left_over(app: &TestApp, id: &str) {
     let admin = app.database.admin().await;
     let tables = admin
         .query(

@@ -37,5 +37,6 @@ mod shadows;
 mod sign_in;
 mod step_up;
 mod streams;
+mod takeover;
 mod tokens;
 mod wallets;

@@ -362,6 +362,12 @@ async fn gotrues_lines_about_breached_passwords_do_what_they_say() {
     let app = asking(&double.url, &[on]).start().await;
     assert_eq!(reasons(&app, BREACHED).await, ["pwned"]);
     assert!(reasons(&app, PASSWORD).await.is_empty());
+    // An administrator gives nobody one either, whichever way.
+    let given = json!({ "type": "signup", "email": "guest@example.com", "password": BREACHED });
+    for path in ["/auth/v1/admin/users", "/auth/v1/admin/generate_link"] {
+        let refused = app.service().post(path, given.clone()).await.expect(422);
+        assert_eq!(refused.field("error_code"), "weak_password", "{path}");
+    }
     let asked = double.asked().iter().map(|asked| asked.line.clone()).collect::<Vec<_>>();
     assert_eq!(asked[0], format!("GET /range/{}", &digest[..5]), "five digits, and nothing more");
     let off = asking(&double.url, &[]).start().await;

@@ -1,13 +1,14 @@
 //! The handle that everybody else holds, and the task behind it.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use audit::{Audit, Entry, Event};
+use base::address::customer;
 use base::{Caller, Clock, Rng, Settings};
 use jiff::{SignedDuration, Timestamp};
 use jobs::Jobs;
@@ -377,17 +378,6 @@ impl Slowed {
             .filter(|_| !self.addresses.is_empty())
             .and_then(|address| self.addresses.get(&customer(address)));
         named.max(by_address).copied()
-    }
-}
-
-/// An address, or the first of the /64 that one customer has.
-fn customer(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 

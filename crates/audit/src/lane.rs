@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base::address::customer;
 use jiff::Timestamp;
 use pg::Param;
 use tokio::sync::{mpsc, oneshot};
@@ -214,17 +215,6 @@ impl Lane {
         };
         if tokio::time::timeout(limit, all).await.is_err() {
             tracing::error!(lost = self.kept.len(), "the database does not answer: audit refusals are lost");
-        }
-    }
-}
-
-/// An address, or the first of the /64 that one customer has.
-fn customer(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

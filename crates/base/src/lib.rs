@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing here can be half built, and no [`Secret`] can be printed.
 
+pub mod address;
 pub mod caller;
 pub mod clock;
 pub mod fault;

@@ -3,9 +3,10 @@
 //! `X-Forwarded-For` is a claim. It is read only when the peer is a trusted proxy, from the right: each trusted hop
 //! vouches for the one before it, and the first that is not trusted is the caller. Everything left of it is hearsay.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use base::Settings;
+use base::address::customer;
 use http::HeaderMap;
 use ipnet::IpNet;
 
@@ -106,17 +107,14 @@ fn write(address: IpAddr, to: &mut String) {
 
 /// What limits count: an IPv4 address, or the /64 an IPv6 address lies in, since one customer has all of that.
 pub(crate) fn subject(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(_) => {
+    match customer(address) {
+        address @ IpAddr::V4(_) => {
             let mut subject = String::with_capacity("ip:255.255.255.255".len());
             subject.push_str("ip:");
             write(address, &mut subject);
             subject
         }
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("ip:{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
+        IpAddr::V6(network) => format!("ip:{network}/64"),
     }
 }
 

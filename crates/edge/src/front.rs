@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use base::Settings;
+use base::address::customer;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::limits::{ADDRESS_CONNECTIONS_MAX, HEAD_MS_MAX, PROXY_HEADER_BYTES_MAX};
@@ -92,13 +93,7 @@ impl Open {
     }
 
     fn enter(&self, address: IpAddr) -> Option<PlaceOf> {
-        let subject = match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-        };
+        let subject = customer(address);
         let mut open = self.lock();
         let count = open.entry(subject).or_default();
         if *count >= ADDRESS_CONNECTIONS_MAX.value {

@@ -1,8 +1,10 @@
 //! How many sockets there are, in all and of each address, and what each address has others told.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base::address::customer;
 
 use crate::limits::{ADDRESS_DELIVERIES_PER_SECOND_MAX, ADDRESS_SOCKETS_MAX, SOCKETS_MAX};
 use crate::{Error, Rate, Realtime};
@@ -43,7 +45,7 @@ impl Sockets {
 impl Realtime {
     /// A place for one more socket of an address.
     pub fn enter(&self, address: Option<IpAddr>) -> Result<Place, Error> {
-        let address = address.map(network);
+        let address = address.map(customer);
         let mut open = self.sockets.lock();
         if open.all >= SOCKETS_MAX.value {
             return Err(Error::TooManySockets);
@@ -85,17 +87,6 @@ impl Drop for Place {
             if of_address.sockets == 0 {
                 open.of.remove(&address);
             }
-        }
-    }
-}
-
-/// An IPv6 network is somebody's as a whole.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

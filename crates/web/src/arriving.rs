@@ -4,11 +4,12 @@
 //! Invariant: what is counted here is held by somebody, and no longer than they hold their [`Part`].
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base::address::customer;
 use base::{Fault, Kind};
 
 /// Everything that is arriving. Cheap to clone.
@@ -107,17 +108,6 @@ impl Fault for NoRoom {
     }
     fn retry_after(&self) -> Option<Duration> {
         Some(Duration::from_secs(1))
-    }
-}
-
-/// An address, or the first of the /64 that one customer has.
-fn customer(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 

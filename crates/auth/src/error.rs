@@ -17,6 +17,9 @@ pub enum Error {
     /// The token is forged, of another project, or cannot be read. `0` is for the log.
     #[error("invalid JWT: unable to parse or verify signature, {0}")]
     BadToken(&'static str),
+    /// The key that signed it is not believed any more (`palisade keys rotate`). Whoever has such a token refreshes it.
+    #[error("invalid JWT: unable to parse or verify signature, its key was given up")]
+    KeyGivenUp,
     /// The token has had its time.
     #[error("invalid JWT: token has expired")]
     TokenExpired,
@@ -319,6 +322,7 @@ impl Fault for Error {
         match self {
             Error::NoBearer
             | Error::BadToken(_)
+            | Error::KeyGivenUp
             | Error::TokenExpired
             | Error::TokenRevoked
             | Error::BadKey
@@ -395,6 +399,7 @@ impl Fault for Error {
             Error::Ambiguous(_) => "auth.credentials.ambiguous",
             Error::NoBearer => "auth.credentials.no_bearer",
             Error::BadToken(_) => "auth.token.invalid",
+            Error::KeyGivenUp => "auth.token.key_given_up",
             Error::TokenExpired => "auth.token.expired",
             Error::TokenRevoked => "auth.token.revoked",
             Error::BadKey => "auth.key.invalid",

@@ -224,7 +224,7 @@ impl Auth {
             let key = keys.find(text, now).ok_or(Error::BadKey)?;
             return Ok(known_key(key));
         }
-        let verified = keys.ring.verify(text).map_err(|error| Error::BadToken(reason(error)))?;
+        let verified = keys.ring.verify(text).map_err(unverified)?;
         let mut known = claims::read(verified.claims, verified.kid.as_deref(), &self.0.rules, now)?;
         // What an application minted for itself is believed from where its server is.
         let is_anothers = known.session.is_none() && known.caller.acting.is_none();
@@ -371,18 +371,19 @@ fn known_key(key: &crate::keys::ApiKey) -> Known {
 /// A token in the place of a key is refused as a key.
 fn as_key(error: Error) -> Error {
     match error {
-        Error::BadToken(_) | Error::TokenExpired => Error::BadKey,
+        Error::BadToken(_) | Error::KeyGivenUp | Error::TokenExpired => Error::BadKey,
         other => other,
     }
 }
 
-fn reason(error: seal::TokenError) -> &'static str {
-    match error {
+fn unverified(error: seal::TokenError) -> Error {
+    Error::BadToken(match error {
+        seal::TokenError::KeyGivenUp => return Error::KeyGivenUp,
         seal::TokenError::Framing => "token is malformed",
         seal::TokenError::Header => "token header is malformed",
         seal::TokenError::UnknownKey => "unrecognized JWT kid",
         seal::TokenError::Algorithm => "signing method is invalid",
         seal::TokenError::Signature => "signature is invalid",
         seal::TokenError::Claims => "token claims are malformed",
-    }
+    })
 }

@@ -275,6 +275,9 @@ pub(crate) async fn load(pg: &Pg, root: &RootKey, signing: &Signing, clock: &Clo
             active = Some(key);
         }
     }
+    for row in tx.query(sql::LOAD_GIVEN_UP_KEYS, []).await?.iter() {
+        ring.give_up(row.get("kid")?);
+    }
     let shared = signing.still_shared(&mut tx, root).await?;
     if let Some(shared) = &shared {
         ring.add(shared.verify_key().clone());

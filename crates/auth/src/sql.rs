@@ -249,6 +249,10 @@ pub(crate) const TELL: &str = "select pg_notify('palisade_auth', $1)";
 
 pub(crate) const LOAD_SIGNING_KEYS: &str = "select kid, state, private_key from palisade.signing_keys where state <> 'retired' order by created_at, kid";
 
+/// Names of keys that were given up, the last ones: what they signed has its time still.
+pub(crate) const LOAD_GIVEN_UP_KEYS: &str =
+    "select kid from palisade.signing_keys where state = 'retired' order by changed_at desc limit 100";
+
 pub(crate) const INSERT_SIGNING_KEY: &str = "insert into palisade.signing_keys (kid, algorithm, state, private_key, created_at, \
      changed_at) values ($1, 'ES256', $2, $3, $4, $4) on conflict do nothing";
 
@@ -394,6 +398,7 @@ pub const ALL: &[&str] = &[
     END_OTHER_SESSIONS,
     TELL,
     LOAD_SIGNING_KEYS,
+    LOAD_GIVEN_UP_KEYS,
     INSERT_SIGNING_KEY,
     CHANGE_SIGNING_KEYS,
     LOSE_SECRET,

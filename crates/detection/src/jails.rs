@@ -292,8 +292,13 @@ fn refuse(what: String) -> Error {
 /// Whether a refusal is somebody's try to be somebody: a wrong password, code, factor or key, or one more where there were
 /// too many. A token that ran out is none: every application sends one now and then.
 pub(crate) fn is_sign_in(entry: &Entry) -> bool {
-    const RAN_OUT: &[&str] =
-        &["auth.token.expired", "auth.token.revoked", "auth.session.expired", "auth.session.not_found"];
+    const RAN_OUT: &[&str] = &[
+        "auth.token.expired",
+        "auth.token.revoked",
+        "auth.token.key_given_up",
+        "auth.session.expired",
+        "auth.session.not_found",
+    ];
     match entry.event() {
         Event::LoginFailed
         | Event::CodeRefused

@@ -3,7 +3,7 @@
 //! Invariant: a key carries its one algorithm. A token's header chooses a key by name; it never chooses how the key is
 //! used (attack rows 36, 37).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -143,6 +143,7 @@ impl SigningKey {
 pub struct KeyRing {
     named: HashMap<Arc<str>, VerifyKey>,
     unnamed: Option<VerifyKey>,
+    given_up: HashSet<String>,
 }
 
 impl KeyRing {
@@ -156,11 +157,22 @@ impl KeyRing {
         }
     }
 
+    /// Remembers the name of a key that was in it and is no longer: what it signed is refused as such.
+    pub fn give_up(&mut self, kid: String) {
+        self.given_up.insert(kid);
+    }
+
     /// Verifies a token's signature and returns its claims. Times, audience and issuer are the caller's to check.
     pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
-        token::verify(token, |kid| match kid {
-            Some(kid) => self.named.get(kid),
-            None => self.unnamed.as_ref(),
+        token::verify(token, |kid| {
+            let key = match kid {
+                Some(kid) => self.named.get(kid),
+                None => self.unnamed.as_ref(),
+            };
+            key.ok_or_else(|| match kid.is_some_and(|kid| self.given_up.contains(kid)) {
+                true => TokenError::KeyGivenUp,
+                false => TokenError::UnknownKey,
+            })
         })
     }
 

@@ -26,6 +26,9 @@ pub enum TokenError {
     /// The header names no key of ours.
     #[error("no such key")]
     UnknownKey,
+    /// The header names a key that was ours.
+    #[error("the key was given up")]
+    KeyGivenUp,
     /// The header asks for another algorithm than the key's.
     #[error("the key signs with another algorithm")]
     Algorithm,
@@ -70,11 +73,11 @@ pub(crate) fn sign(
 
 pub(crate) fn verify<'k>(
     token: &str,
-    find: impl FnOnce(Option<&str>) -> Option<&'k VerifyKey>,
+    find: impl FnOnce(Option<&str>) -> Result<&'k VerifyKey, TokenError>,
 ) -> Result<Verified, TokenError> {
     let (header, claims, signature) = split(token)?;
     let header = read_header(header)?;
-    let key = find(header.kid.as_deref()).ok_or(TokenError::UnknownKey)?;
+    let key = find(header.kid.as_deref())?;
     if header.alg != key.algorithm.name() {
         return Err(TokenError::Algorithm);
     }

@@ -171,7 +171,7 @@ pub(super) fn of_auth(error: &Error) -> (StatusCode, &'static str) {
         Error::NoBearer | Error::BadKey | Error::KeyElsewhere | Error::SecretKeyInBrowser => {
             (S::UNAUTHORIZED, "no_authorization")
         }
-        Error::BadToken(_) | Error::TokenExpired => (S::FORBIDDEN, "bad_jwt"),
+        Error::BadToken(_) | Error::KeyGivenUp | Error::TokenExpired => (S::FORBIDDEN, "bad_jwt"),
         Error::TokenRevoked => (S::FORBIDDEN, "session_not_found"),
         Error::InvalidCredentials => (S::BAD_REQUEST, "invalid_credentials"),
         Error::EmailNotConfirmed => (S::BAD_REQUEST, "email_not_confirmed"),

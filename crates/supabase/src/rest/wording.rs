@@ -154,7 +154,7 @@ fn credentials(failure: &Failure) -> Option<Words> {
             auth::Error::TokenRevoked => {
                 ("PGRST303", failure.fault().message().into_owned(), Some("Token has been revoked"))
             }
-            auth::Error::BadToken(_) => {
+            auth::Error::BadToken(_) | auth::Error::KeyGivenUp => {
                 ("PGRST301", failure.fault().message().into_owned(), Some("invalid JWT"))
             }
             _ => return None,

@@ -388,6 +388,25 @@ async fn row_42_what_a_lost_key_signed_is_refused_within_a_second_everywhere() {
     assert!(app.audited("key.signing_rotated").await && app.audited("key.signing_revoked").await);
 }
 
+/// Who refreshes a little later, and the office they sit in, are no guessers.
+#[tokio::test]
+async fn row_42_who_still_has_a_token_of_a_lost_key_is_not_kept_out_for_it() {
+    let app = TestApp::builder().with("rate_limiting.enabled", "false").start().await;
+    let ann = app.person("ann").await;
+    let wanted = json!({ "compromised": true });
+    app::control::ask(app.data(), http::Method::POST, "/keys/rotate", Some(&wanted)).await.unwrap();
+    let bears = |token: &str| app.stranger().with("authorization", &format!("Bearer {token}"));
+    let (office, guesser) = (bears(&ann.access_token), bears("a.b.c"));
+    for _ in 0..20 {
+        office.get("/auth/v1/user").await.expect(403);
+        guesser.get("/auth/v1/user").await.expect(403);
+    }
+    office.get("/auth/v1/user").await.expect(403);
+    let detection = &app.running.services.detection;
+    app.eventually(async || detection.kept_out(guesser.from).is_some()).await;
+    assert!(detection.kept_out(office.from).is_none());
+}
+
 /// Where no key of ours signs, nobody is told that another one does: the lost secret would go on opening everything.
 #[tokio::test]
 async fn row_42_a_shared_secret_that_signs_is_not_said_to_be_changed() {

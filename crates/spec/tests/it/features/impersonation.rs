@@ -387,7 +387,7 @@ async fn every_entry_in_between_names_the_administrator_too() {
     assert!(refused.iter().any(|one| one["actor"] == her && one.get("acting").is_none()), "{refused:?}");
     // A honey row that is changed without being shown tells of both.
     app.owner(
-        "create table letters (id uuid primary key, seen int); grant select, update on letters to authenticated;
+        "create table letters (id uuid primary key, seen int); grant select, update on letters to authenticated; revoke insert on letters from authenticated;
          create policy everybody on letters to authenticated using (true) with check (true)",
     )
     .await;
@@ -405,6 +405,15 @@ async fn every_entry_in_between_names_the_administrator_too() {
             .any(|one| one["details"]["act"] == "update" && one["actor"] == her && one["acting"] == me)
     })
     .await;
+    // What both are refused alike, from one address, is an entry of each.
+    let there = ann.client.from.to_string();
+    let letter = || json!({ "seen": 2 });
+    ann.client.post("/rest/v1/letters", letter()).await.expect(403);
+    alone(&app, &begun).at(&there).post("/rest/v1/letters", letter()).await.expect(403);
+    let refused = recorded(&app, "guard.refused").await;
+    let of_rest = |one: &&Value| one["details"]["path"].as_str().is_some_and(|path| path.contains("/rest/"));
+    let alike: Vec<_> = refused.iter().filter(of_rest).map(|one| (&one["address"], &one["acting"])).collect();
+    assert_eq!(alike, [(&json!(there), &me), (&json!(there), &Value::Null)], "{refused:?}");
     let shown = app.service().get("/auth/v1/admin/audit").await.expect(200).value();
     let shown = shown.as_array().unwrap().iter().filter(|one| one["payload"]["acting"] == me).count();
     assert!(shown > 2, "{shown}");

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use pg::Pg;
 use pg::notify::{Heard, Listener};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::bans::Filled;
@@ -261,9 +261,11 @@ impl Inner {
 }
 
 impl Keeper {
-    /// Counts refusals, writes bans down and follows those of other nodes, until `stop`.
+    /// Has refusals counted, writes bans down and follows those of other nodes, until `stop`.
     pub async fn run(mut self, listener: Listener, stop: CancellationToken) {
-        let mut refusals = self.detection.0.audit.refusals();
+        let refusals = self.detection.0.audit.refusals();
+        // Apart, so that a database that is slow to take a ban keeps nobody from being counted.
+        let counting = tokio::spawn(count_refusals(self.detection.clone(), refusals, stop.clone()));
         let mut heard = listener.subscribe();
         // What was touched while nobody ran.
         self.record_touches().await;
@@ -278,13 +280,6 @@ impl Keeper {
                     Some((filled, until)) => self.write_down(filled, until).await,
                     None => break,
                 },
-                refusal = refusals.recv() => match refusal {
-                    Ok(entry) => self.detection.saw_refusal(&entry),
-                    Err(RecvError::Lagged(missed)) => {
-                        tracing::warn!(missed, "refusals came faster than they could be counted");
-                    }
-                    Err(RecvError::Closed) => break,
-                },
                 said = heard.recv() => match said {
                     Ok(Heard::Note { channel, .. }) if &*channel != CHANNEL => {}
                     Ok(Heard::Note { payload, .. }) if &*payload == TOUCHED => self.record_touches().await,
@@ -296,6 +291,7 @@ impl Keeper {
                 },
             }
         }
+        counting.abort();
         if let Some(nft) = &self.detection.0.nft {
             nft.end().await;
         }
@@ -334,6 +330,27 @@ impl Keeper {
     async fn reload(&self) {
         if let Err(error) = self.detection.reload().await {
             tracing::warn!(error = %base::fault::chain(&error), "the bans could not be read again; those known stay in force");
+        }
+    }
+}
+
+/// Counts what is refused, until `stop`.
+async fn count_refusals(
+    detection: Detection,
+    mut refusals: broadcast::Receiver<Arc<Entry>>,
+    stop: CancellationToken,
+) {
+    loop {
+        let refusal = tokio::select! {
+            () = stop.cancelled() => return,
+            refusal = refusals.recv() => refusal,
+        };
+        match refusal {
+            Ok(entry) => detection.saw_refusal(&entry),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "refusals came faster than they could be counted");
+            }
+            Err(RecvError::Closed) => return,
         }
     }
 }

@@ -67,6 +67,31 @@ async fn asking_for_a_honey_path_is_told_at_once_and_keeps_its_address_out() {
     assert!(alert.what.contains("path:/admin/v1/root-key from 127.0.0.1"), "{}", alert.what);
 }
 
+/// A ban is in force before it is written down, and counting goes on while the database takes its time.
+#[tokio::test]
+async fn a_database_that_is_slow_to_take_a_ban_keeps_nobody_else_from_being_kept_out() {
+    let app = TestApp::start().await;
+    let slow = app.database.admin().await;
+    slow.batch_execute("BEGIN; LOCK TABLE detection.bans IN SHARE MODE").await.unwrap();
+    // Since when a ban waits to be written down.
+    let waits = async || {
+        let since = "SELECT waitstart::text FROM pg_locks WHERE relation = 'detection.bans'::regclass AND NOT granted";
+        slow.query_opt(since, &[]).await.unwrap().and_then(|row| row.get::<_, Option<String>>(0))
+    };
+    let detection = &app.running.services.detection;
+    let (first, second) = (app.stranger(), app.stranger());
+    first.get("/admin/v1/root-key").await.expect(404);
+    app.eventually(async || waits().await.is_some()).await;
+    let since = waits().await;
+    assert!(detection.kept_out(first.from).is_some());
+    second.get("/admin/v1/root-key").await.expect(404);
+    app.eventually(async || detection.kept_out(second.from).is_some()).await;
+    assert_eq!(waits().await, since, "the first ban still waits");
+    slow.batch_execute("ROLLBACK").await.unwrap();
+    app.eventually(async || waits().await.is_none()).await;
+    app.eventually(async || is_out(&app, &first).await && is_out(&app, &second).await).await;
+}
+
 /// An image on another site must not get its visitors banned.
 #[tokio::test]
 async fn a_page_of_another_site_cannot_get_its_visitors_kept_out() {

@@ -11,7 +11,7 @@ use base::{Clock, Secret, Settings};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use jobs::{Attempt, Job, Trouble};
+use jobs::{Attempt, Job, Trouble, Urgency};
 use mail::Message;
 use outbound::{Outbound, Request};
 use pg::{Reason, Row, Statement, SystemTx};
@@ -115,6 +115,7 @@ impl Hooks {
 impl Job for CallHook {
     const NAME: &'static str = "alerts.hook";
     const WHAT: &'static str = "posts an alert to alerts.webhook_url or alerts.slack_url";
+    const URGENCY: Urgency = Urgency::Alert;
     type Context = Hooks;
 
     async fn run(&self, hooks: &Hooks, attempt: Attempt) -> Result<(), Trouble> {
@@ -197,7 +198,7 @@ impl Alerts {
         }
         let told = if self.0.outbox.takes_mail() {
             let message = mail_of(PROBES_MAILBOX, sealed, 0, &self.0.url);
-            self.0.jobs.post(tx, &self.0.outbox, &message).await?;
+            self.0.jobs.post(tx, &self.0.outbox, &message, Urgency::Alert).await?;
             "the probes' mailbox"
         } else {
             "nobody: no mail can leave"
@@ -251,7 +252,8 @@ impl Alerts {
     ) -> Result<(), Error> {
         let inner = &*self.0;
         for to in &recipients.mail {
-            inner.jobs.post(tx, &inner.outbox, &mail_of(to, due, more, &inner.url)).await?;
+            let message = mail_of(to, due, more, &inner.url);
+            inner.jobs.post(tx, &inner.outbox, &message, Urgency::Alert).await?;
         }
         let shown = due.get(..due.len().min(limits::TOLD.size())).unwrap_or_default();
         if recipients.webhook {

@@ -3,7 +3,7 @@
 //! The lists in [`crate::lists`] say what there is; a test sees that everything listed is started here.
 
 use base::{Clock, Settings};
-use jobs::{DeliverMail, ForgetMail, Jobs, Reconcilers, Registry, Worker};
+use jobs::{DeliverMail, ForgetDead, ForgetMail, Jobs, Reconcilers, Registry, Worker};
 use pg::notify::Listener;
 use tls::KeepCertificate;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ pub fn registry(outbox: &mail::Outbox, auth: &Auth, hooks: alerts::Hooks) -> Reg
 
 /// Everything this node keeps as it should be.
 pub fn reconcilers(
-    outbox: &mail::Outbox,
+    (mails, dead): (ForgetMail, ForgetDead),
     providers: KeepProviders,
     certificates: Vec<tls::Tls>,
     database_certificate: Option<tls::database::Keeping>,
@@ -34,7 +34,8 @@ pub fn reconcilers(
 ) -> Reconcilers {
     let mut all = Reconcilers::new(clock.clone());
     // Nobody needs to hurry these: their timers are enough.
-    let _hurry = all.add(ForgetMail(outbox.clone()));
+    let _hurry = all.add(mails);
+    let _hurry = all.add(dead);
     let _hurry = all.add(providers);
     let _hurry = all.add(KeepCertificate(certificates));
     let _hurry = all.add(tls::KeepDatabaseCertificate(database_certificate));
@@ -88,12 +89,13 @@ impl Later {
             hooks,
             database_certificate,
         } = self;
+        let forget = (ForgetMail(outbox.clone()), ForgetDead::new(jobs.clone(), &settings));
         let worker = Worker::new(jobs, registry(&outbox, &auth, hooks), &settings, "node")
             .woken_by(listener.subscribe())
             .on_dead(move |name, id, why| audit.refused(given_up(name, id, why)));
         tracker.spawn(worker.run(stop.clone()));
         tracker.spawn(
-            reconcilers(&outbox, sso.keeper(), tls, database_certificate, &pg, guests, &clock)
+            reconcilers(forget, sso.keeper(), tls, database_certificate, &pg, guests, &clock)
                 .run(stop.clone()),
         );
     }
@@ -196,8 +198,10 @@ mod tests {
             clock: Clock::system(),
             rng: Rng::system(),
         });
+        let jobs = Jobs::new(database.pg(), Clock::system(), Rng::system());
+        let forget = (ForgetMail(outbox), ForgetDead::new(jobs, &Settings::default()));
         let reports =
-            reconcilers(&outbox, nothing, Vec::new(), None, &database.pg(), guests, &Clock::system())
+            reconcilers(forget, nothing, Vec::new(), None, &database.pg(), guests, &Clock::system())
                 .reports();
         let started: BTreeSet<&str> = reports().iter().map(|(name, _)| *name).collect();
         let listed: BTreeSet<&str> = crate::lists::reconcilers().iter().map(|kept| kept.name).collect();

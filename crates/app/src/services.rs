@@ -318,7 +318,7 @@ fn sso(
         Box::pin(async move {
             if outbox.takes_mail() {
                 for to in &told.administrators {
-                    jobs.post(tx, &outbox, &keys_changed(to, &told)).await?;
+                    jobs.post(tx, &outbox, &keys_changed(to, &told), jobs::Urgency::Alert).await?;
                 }
             }
             Ok(())

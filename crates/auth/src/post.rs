@@ -2,7 +2,7 @@
 //!
 //! [`Auth::notify`] is how any part of auth tells somebody that something happened to their account.
 
-use jobs::Jobs;
+use jobs::{Jobs, Urgency};
 use mail::{Message, Outbox, Rendered, Template, Templates};
 use pg::SystemTx;
 use serde_json::{Map, Value, json};
@@ -146,7 +146,29 @@ impl Auth {
             text: rendered.text,
             html: Some(rendered.html),
         };
-        let _: Uuid = post.jobs.post(tx, &post.outbox, &message).await?;
+        let _: Uuid = post.jobs.post(tx, &post.outbox, &message, urgency(template)).await?;
         Ok(())
+    }
+}
+
+/// Whoever has an account goes before those who may be anybody: a flood of sign-ups delays no way back in and no warning.
+const fn urgency(template: Template) -> Urgency {
+    match template {
+        Template::Confirmation | Template::AccountExists | Template::Invite => Urgency::Usual,
+        Template::Recovery
+        | Template::MagicLink
+        | Template::EmailChange
+        | Template::Reauthentication
+        | Template::IdentityConfirm
+        | Template::PasswordChanged
+        | Template::EmailChanged
+        | Template::PhoneChanged
+        | Template::IdentityLinked
+        | Template::IdentityUnlinked
+        | Template::FactorEnrolled
+        | Template::FactorRemoved
+        | Template::SessionStolen
+        | Template::NewDevice
+        | Template::LockedOut => Urgency::Account,
     }
 }

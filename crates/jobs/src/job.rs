@@ -18,6 +18,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// What it does, for lists.
     const WHAT: &'static str;
+    /// What it goes before when more is due than hands are free.
+    const URGENCY: Urgency = Urgency::Usual;
     /// How often it is tried.
     const ATTEMPTS_MAX: u16 = 10;
     /// How long one try may take.
@@ -36,6 +38,29 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn backoff(attempt: u16) -> Duration {
         let doubled = 2_u64.saturating_pow(u32::from(attempt.min(32)));
         Duration::from_secs(doubled.min(limits::BACKOFF_SECONDS.value))
+    }
+}
+
+/// What goes first when more is due than hands are free. What is less urgent is not starved: every few jobs the one that has
+/// waited longest is taken, whatever it is ([`limits::BY_AGE`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// An alert: nobody outside can ask for one at will.
+    Alert,
+    /// What the owner of an account waits for or must hear: a code, a way back in, a warning.
+    Account,
+    /// All the rest, also what strangers can ask for in any number.
+    Usual,
+}
+
+impl Urgency {
+    /// As the queue is ordered.
+    pub(crate) const fn rank(self) -> i32 {
+        match self {
+            Urgency::Alert => 0,
+            Urgency::Account => 1,
+            Urgency::Usual => 2,
+        }
     }
 }
 

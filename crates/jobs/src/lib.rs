@@ -18,23 +18,31 @@ pub mod sql;
 mod worker;
 
 pub use error::Error;
-pub use job::{Attempt, Definition, Job, Trouble};
+pub use job::{Attempt, Definition, Job, Trouble, Urgency};
 pub use mailing::{DeliverMail, ForgetMail};
-pub use queue::{CHANNEL, Counts, Dead, Jobs, Waiting};
+pub use queue::{CHANNEL, Counts, Dead, ForgetDead, Jobs, Waiting};
 pub use reconciler::{Kept, Reconciler, Reconcilers, Report, Signal};
 pub use settings::SETTINGS;
 pub use worker::{Registry, Worker};
 
 /// The schema `jobs`.
-pub const MIGRATIONS: &[pg::Migration] = &[pg::Migration {
-    owner: "jobs",
-    version: 1,
-    name: "schema",
-    sql: include_str!("../migrations/0001_schema.sql"),
-}];
+pub const MIGRATIONS: &[pg::Migration] = &[
+    pg::Migration {
+        owner: "jobs",
+        version: 1,
+        name: "schema",
+        sql: include_str!("../migrations/0001_schema.sql"),
+    },
+    pg::Migration {
+        owner: "jobs",
+        version: 2,
+        name: "urgency",
+        sql: include_str!("../migrations/0002_urgency.sql"),
+    },
+];
 
 /// This crate's jobs.
 pub const JOBS: &[Definition] = &[Definition::of::<DeliverMail>()];
 
 /// This crate's reconcilers.
-pub const RECONCILERS: &[Kept] = &[Kept::of::<ForgetMail>()];
+pub const RECONCILERS: &[Kept] = &[Kept::of::<ForgetMail>(), Kept::of::<ForgetDead>()];

@@ -11,6 +11,12 @@ pub static LEASE_SECONDS: Limit = Limit::new(
 /// How often the queue is looked at without being told.
 pub static POLL_SECONDS: Limit =
     Limit::new("job_poll_seconds", 5, "when nobody is heard, nothing waits longer");
+/// How often the job is taken that has waited longest, however urgent the others are.
+pub static BY_AGE: Limit = Limit::new(
+    "job_by_age",
+    4,
+    "each fourth job: what is not urgent is slowed by what is, and never stopped",
+);
 /// How long running jobs may take when the server stops.
 pub static DRAIN_SECONDS: Limit = Limit::new(
     "job_drain_seconds_max",

@@ -8,7 +8,7 @@ use pg::SystemTx;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::job::{Attempt, Job, Trouble};
+use crate::job::{Attempt, Job, Trouble, Urgency};
 use crate::reconciler::Reconciler;
 use crate::{Error, Jobs};
 
@@ -59,10 +59,16 @@ impl Reconciler for ForgetMail {
 
 impl Jobs {
     /// Puts a mail and sees to its delivery, in the transaction that asks for it.
-    pub async fn post(&self, tx: &mut SystemTx, outbox: &Outbox, message: &Message) -> Result<Uuid, Error> {
+    pub async fn post(
+        &self,
+        tx: &mut SystemTx,
+        outbox: &Outbox,
+        message: &Message,
+        urgency: Urgency,
+    ) -> Result<Uuid, Error> {
         let mail = outbox.put(tx, message).await?;
         if !outbox.keeps(&message.to) {
-            self.enqueue(tx, &DeliverMail { mail }).await?;
+            self.put(tx, &DeliverMail { mail }, None, self.clock.now(), urgency).await?;
         }
         Ok(mail)
     }

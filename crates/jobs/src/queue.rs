@@ -1,14 +1,16 @@
 //! Enqueueing, and what an operator sees of the queue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::{Clock, Rng};
-use jiff::Timestamp;
+use base::{Clock, Failure, Rng, Settings};
+use jiff::{SignedDuration, Timestamp};
 use pg::{Pg, Reason, Row, SystemTx};
 use uuid::Uuid;
 
-use crate::job::Job;
-use crate::{Error, limits, sql};
+use crate::job::{Job, Urgency};
+use crate::reconciler::Reconciler;
+use crate::{Error, limits, settings, sql};
 
 /// The channel on which a commit wakes the workers: let the listener listen to it.
 pub const CHANNEL: &str = "palisade_jobs";
@@ -78,25 +80,26 @@ impl Jobs {
 
     /// Enqueues a job in the transaction that wants it done. It runs once that has committed.
     pub async fn enqueue<J: Job>(&self, tx: &mut SystemTx, job: &J) -> Result<(), Error> {
-        self.put(tx, job, None, self.clock.now()).await
+        self.put(tx, job, None, self.clock.now(), J::URGENCY).await
     }
 
     /// The same, not before `at`.
     pub async fn enqueue_at<J: Job>(&self, tx: &mut SystemTx, job: &J, at: Timestamp) -> Result<(), Error> {
-        self.put(tx, job, None, at).await
+        self.put(tx, job, None, at, J::URGENCY).await
     }
 
     /// The same, unless a job of that name and `key` is in the queue already, waiting or running.
     pub async fn enqueue_once<J: Job>(&self, tx: &mut SystemTx, job: &J, key: &str) -> Result<(), Error> {
-        self.put(tx, job, Some(key), self.clock.now()).await
+        self.put(tx, job, Some(key), self.clock.now(), J::URGENCY).await
     }
 
-    async fn put<J: Job>(
+    pub(crate) async fn put<J: Job>(
         &self,
         tx: &mut SystemTx,
         job: &J,
         key: Option<&str>,
         at: Timestamp,
+        urgency: Urgency,
     ) -> Result<(), Error> {
         let arguments =
             serde_json::to_string(job).map_err(|source| Error::Arguments { name: J::NAME, source })?;
@@ -104,7 +107,9 @@ impl Jobs {
             return Err(Error::TooLong { name: J::NAME, max: limits::ARGUMENTS_BYTES.value });
         }
         let (id, now) = (self.rng.uuid(), self.clock.now());
-        let row = [id.into(), J::NAME.into(), arguments.into(), key.into(), now.into(), at.into()];
+        let rank = urgency.rank();
+        let row =
+            [id.into(), J::NAME.into(), arguments.into(), key.into(), now.into(), at.into(), rank.into()];
         tx.query(sql::ENQUEUE, row).await?;
         tx.query(sql::NOTIFY, []).await?;
         Ok(())
@@ -144,6 +149,43 @@ impl Jobs {
         let revived = tx.execute(sql::REVIVE, [id.into(), self.clock.now().into()]).await? > 0;
         tx.query(sql::NOTIFY, []).await?;
         Ok(revived)
+    }
+
+    /// Forgets what was given up longer ago than that. How many were.
+    async fn forget_dead(&self, kept: Duration) -> Result<u64, Error> {
+        let kept = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
+        let before = self.clock.now().checked_sub(kept).unwrap_or(Timestamp::MIN);
+        let mut tx = self.pg.begin_system(Reason::Jobs).await?;
+        let gone = tx.execute(sql::FORGET, [before.into()]).await?;
+        tx.commit(()).await?.into_inner();
+        Ok(gone)
+    }
+}
+
+/// Keeps the dead letters no longer than they may be kept: what they worked on may name somebody.
+pub struct ForgetDead {
+    jobs: Jobs,
+    kept: Duration,
+}
+
+impl ForgetDead {
+    /// As the settings say.
+    pub fn new(jobs: Jobs, settings: &Settings) -> Self {
+        ForgetDead { jobs, kept: settings.get(&settings::DEAD_RETENTION) }
+    }
+}
+
+impl Reconciler for ForgetDead {
+    const NAME: &'static str = "jobs.forget";
+    const WHAT: &'static str = "forgets jobs that were given up after jobs.dead_retention";
+    const EVERY: Duration = Duration::from_secs(3_600);
+
+    async fn reconcile(&self) -> Result<(), Failure> {
+        let gone = self.jobs.forget_dead(self.kept).await?;
+        if gone > 0 {
+            tracing::info!(gone, "jobs that were given up were forgotten");
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base::{Clock, Rng, Settings};
@@ -75,6 +76,8 @@ struct Shared {
     name: String,
     permits: Arc<Semaphore>,
     freed: Notify,
+    /// How often jobs were asked for.
+    asked: AtomicU64,
     on_dead: Option<OnDead>,
 }
 
@@ -100,7 +103,8 @@ impl Worker {
         let names = registry.0.keys().map(|name| (*name).to_owned()).collect();
         let name = format!("{node}:{}", jobs.rng.uuid());
         let permits = Arc::new(Semaphore::new(at_once));
-        let shared = Shared { jobs, registry, names, name, permits, freed: Notify::new(), on_dead: None };
+        let (freed, asked) = (Notify::new(), AtomicU64::new(0));
+        let shared = Shared { jobs, registry, names, name, permits, freed, asked, on_dead: None };
         Worker { shared: Arc::new(shared), wake: None, at_once }
     }
 
@@ -212,6 +216,10 @@ impl Shared {
             return Ok(Vec::new());
         }
         let now = self.clock().now();
+        // By age one alone: the other hands are for what is urgent.
+        let by_age =
+            self.asked.fetch_add(1, Ordering::Relaxed) % limits::BY_AGE.value == limits::BY_AGE.value - 1;
+        let (sql, limit) = if by_age { (sql::TAKE_BY_AGE, 1) } else { (sql::TAKE, limit) };
         let params: [Param; 5] = [
             self.names.clone().into(),
             now.into(),
@@ -220,7 +228,7 @@ impl Shared {
             lease_end(now).into(),
         ];
         let mut tx = self.jobs.pg.begin_system(Reason::Jobs).await?;
-        let rows = tx.query(sql::TAKE, params).await?;
+        let rows = tx.query(sql, params).await?;
         tx.commit(()).await?.into_inner();
         Ok(rows.iter().map(Held::read).collect::<Result<_, _>>()?)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use base::{Caller, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jobs::{Attempt, Job, Trouble};
+use jobs::{Attempt, Job, Trouble, Urgency};
 use mail::Template;
 use pg::{Reason, SystemTx};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,7 @@ impl Job for SendByHook {
     const NAME: &'static str = "auth.send_by_hook";
     const WHAT: &'static str =
         "asks the operator's own code to send a mail or text, or tells it of a new account";
+    const URGENCY: Urgency = Urgency::Account;
     const ATTEMPTS_MAX: u16 = 5;
     const TIME_MAX: Duration = Duration::from_secs(60);
     type Context = Auth;

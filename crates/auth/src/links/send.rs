@@ -12,7 +12,7 @@ use audit::Event;
 use base::{Caller, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jobs::{Attempt, Job, Trouble};
+use jobs::{Attempt, Job, Trouble, Urgency};
 use mail::Template;
 use pg::{Reason, Reply, SystemTx};
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,7 @@ impl Job for SendLink {
     const NAME: &'static str = "auth.send_link";
     const WHAT: &'static str =
         "sends a link or code that somebody asked for, if there is somebody to send it to";
+    const URGENCY: Urgency = Urgency::Account;
     const ATTEMPTS_MAX: u16 = 5;
     const TIME_MAX: Duration = Duration::from_secs(60);
     type Context = Auth;

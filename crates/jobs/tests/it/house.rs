@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use base::{Fault, Kind, MockClock, Rng, Settings};
-use jobs::{Attempt, Job, Jobs, Registry, Trouble, Worker};
+use jobs::{Attempt, Job, Jobs, Registry, Trouble, Urgency, Worker};
 use pg::Reason;
 use serde::{Deserialize, Serialize};
 use testkit::Database;
@@ -26,6 +26,8 @@ pub struct Told(Arc<Inner>);
 struct Inner {
     /// How often each job ran to its end.
     done: Mutex<HashMap<u32, u32>>,
+    /// In which order.
+    order: Mutex<Vec<u32>>,
     /// Who runs right now.
     running: Mutex<HashMap<Uuid, u32>>,
     overlaps: Mutex<u32>,
@@ -36,6 +38,9 @@ struct Inner {
 impl Told {
     pub fn done(&self, number: u32) -> u32 {
         self.0.done.lock().expect("told").get(&number).copied().unwrap_or(0)
+    }
+    pub fn order(&self) -> Vec<u32> {
+        self.0.order.lock().expect("told").clone()
     }
     pub fn total(&self) -> u32 {
         self.0.done.lock().expect("told").values().sum()
@@ -58,6 +63,7 @@ impl Told {
     fn leave(&self, id: Uuid, number: u32) {
         *self.0.running.lock().expect("told").entry(id).or_default() -= 1;
         *self.0.done.lock().expect("told").entry(number).or_default() += 1;
+        self.0.order.lock().expect("told").push(number);
     }
 }
 
@@ -74,6 +80,25 @@ impl Job for Count {
     async fn run(&self, told: &Told, attempt: Attempt) -> Result<(), Trouble> {
         told.enter(attempt.id);
         tokio::task::yield_now().await;
+        told.leave(attempt.id, self.number);
+        Ok(())
+    }
+}
+
+/// The same, as urgent as an alert.
+#[derive(Serialize, Deserialize)]
+pub struct Urgent {
+    pub number: u32,
+}
+
+impl Job for Urgent {
+    const NAME: &'static str = "test.urgent";
+    const WHAT: &'static str = "counts at once";
+    const URGENCY: Urgency = Urgency::Alert;
+    const ATTEMPTS_MAX: u16 = 1;
+    type Context = Told;
+    async fn run(&self, told: &Told, attempt: Attempt) -> Result<(), Trouble> {
+        told.enter(attempt.id);
         told.leave(attempt.id, self.number);
         Ok(())
     }
@@ -147,13 +172,18 @@ impl House {
     }
 
     pub fn worker(&self) -> Worker {
+        self.worker_with(&Settings::default())
+    }
+
+    pub fn worker_with(&self, settings: &Settings) -> Worker {
         let registry = Registry::new()
             .with::<Count>(self.told.clone())
+            .with::<Urgent>(self.told.clone())
             .with::<Wait>(self.told.clone())
             .with::<Fail>(self.told.clone());
         // Each worker has its own name, as on another node.
         let jobs = Jobs::new(self.db.pg(), self.clock.clock(), Rng::system());
-        Worker::new(jobs, registry, &Settings::default(), "test")
+        Worker::new(jobs, registry, settings, "test")
     }
 
     pub async fn enqueue<J: Job>(&self, job: J) {

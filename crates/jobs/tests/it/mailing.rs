@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{Rng, Settings};
-use jobs::{DeliverMail, ForgetMail, Reconciler, Registry, Worker};
+use jobs::{DeliverMail, ForgetMail, Reconciler, Registry, Urgency, Worker};
 use mail::{Caught, Message, Outbox, Sender, State};
 use pg::Reason;
 use uuid::Uuid;
@@ -40,8 +40,12 @@ fn worker(house: &House, outbox: &Outbox) -> Worker {
 }
 
 async fn post(house: &House, outbox: &Outbox) -> Uuid {
+    post_as(house, outbox, &message(), Urgency::Usual).await
+}
+
+async fn post_as(house: &House, outbox: &Outbox, message: &Message, urgency: Urgency) -> Uuid {
     let mut tx = house.db.pg().begin_system(Reason::Outbox).await.expect("begun");
-    let id = house.jobs.post(&mut tx, outbox, &message()).await.expect("posted");
+    let id = house.jobs.post(&mut tx, outbox, message, urgency).await.expect("posted");
     tx.commit(()).await.expect("committed").into_inner();
     id
 }
@@ -62,6 +66,25 @@ async fn a_posted_mail_arrives_once_and_its_body_is_gone() {
     assert_eq!((letter.summary.state, letter.summary.tries), (State::Sent, 1));
     assert!(letter.text.is_none());
     assert_eq!(letter.attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn an_alert_is_delivered_before_the_mails_that_waited_longer() {
+    let house = House::new().await;
+    let caught = Caught::default();
+    let outbox = outbox(&house, Sender::Memory(caught.clone()));
+    for _ in 0..12 {
+        post(&house, &outbox).await;
+    }
+    for (subject, urgency) in [("A code", Urgency::Account), ("An alert", Urgency::Alert)] {
+        let message = Message { subject: subject.into(), ..message() };
+        post_as(&house, &outbox, &message, urgency).await;
+    }
+    let registry = Registry::new().with::<DeliverMail>(outbox.clone());
+    let one_hand = Settings::default().with("jobs.workers", "1");
+    Worker::new(house.jobs.clone(), registry, &one_hand, "test").run_due().await.expect("ran");
+    let mails = caught.mails();
+    assert!(mails.len() == 14 && mails[0].contains("An alert") && mails[1].contains("A code"), "{mails:?}");
 }
 
 #[tokio::test]
@@ -86,7 +109,7 @@ async fn a_rolled_back_transaction_sends_nothing() {
     let caught = Caught::default();
     let outbox = outbox(&house, Sender::Memory(caught.clone()));
     let mut tx = house.db.pg().begin_system(Reason::Outbox).await.expect("begun");
-    house.jobs.post(&mut tx, &outbox, &message()).await.expect("posted");
+    house.jobs.post(&mut tx, &outbox, &message(), Urgency::Usual).await.expect("posted");
     tx.roll_back().await.expect("rolled back");
     worker(&house, &outbox).run_due().await.expect("ran");
     assert!(caught.mails().is_empty() && outbox.list(None, 10).await.expect("read").is_empty());
@@ -123,7 +146,7 @@ async fn without_a_way_out_putting_a_mail_is_refused() {
     let outbox = outbox(&house, Sender::None);
     assert!(!outbox.takes_mail());
     let mut tx = house.db.pg().begin_system(Reason::Outbox).await.expect("begun");
-    let refused = house.jobs.post(&mut tx, &outbox, &message()).await.expect_err("refused");
+    let refused = house.jobs.post(&mut tx, &outbox, &message(), Urgency::Alert).await.expect_err("refused");
     assert_eq!(base::Fault::code(&refused), "mail.no_sender");
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use base::Settings;
 use jobs::{CHANNEL, Counts};
 use testkit::{eventually, killed_after};
 use tokio_util::sync::CancellationToken;
 
-use crate::house::{Count, Fail, House, Wait};
+use crate::house::{Count, Fail, House, Urgent, Wait};
 
 #[tokio::test]
 async fn a_worker_killed_in_the_middle_loses_nothing() {
@@ -62,6 +63,32 @@ async fn workers_side_by_side_run_each_job_once() {
         ran += worker.await.expect("joined");
     }
     assert_eq!((ran, house.told.total(), house.told.overlaps()), (60, 60, 0));
+}
+
+#[tokio::test]
+async fn what_is_urgent_goes_first_and_nothing_is_starved() {
+    let house = House::new().await;
+    let one_hand = Settings::default().with("jobs.workers", "1");
+    for number in 0..8 {
+        house.enqueue(Count { number }).await;
+    }
+    house.enqueue(Urgent { number: 100 }).await;
+    let worker = house.worker_with(&one_hand);
+    worker.run_due().await.expect("ran");
+    let order = house.told.order();
+    assert!(order.len() == 9 && order[0] == 100, "{order:?}");
+
+    // However many are urgent, one in four is what has waited longest.
+    let house = House::new().await;
+    house.enqueue(Count { number: 1 }).await;
+    house.advance(1);
+    for number in 100..120 {
+        house.enqueue(Urgent { number }).await;
+    }
+    house.worker_with(&one_hand).run_due().await.expect("ran");
+    let order = house.told.order();
+    let place = order.iter().position(|number| *number == 1).expect("it ran");
+    assert!(order.len() == 21 && (1..=3).contains(&place), "{order:?}");
 }
 
 #[tokio::test]

@@ -101,6 +101,7 @@ const WITHOUT_CONTROL: &[&str] = &[
     "email.subject_reauthentication",
     "email.subject_recovery",
     "email.templates_dir",
+    "jobs.dead_retention",
     "jobs.workers",
     "outbound.allow",
     "outbound.ca_file",

@@ -96,6 +96,60 @@ async fn what_an_administrator_changes_is_told_unless_it_is_silenced_and_never_t
     assert_eq!(raised(&lonely).await[0].told.as_deref(), Some("nobody"));
 }
 
+/// What piled up while mails could not leave keeps no alert waiting, and nobody with an account from their way back in.
+#[tokio::test]
+async fn an_alert_leaves_before_the_mails_that_waited_longer() {
+    let app = TestApp::builder()
+        .serving()
+        .with("alerts.email", "ops@example.com")
+        .with("alerts.digest", "0s")
+        .start()
+        .await;
+    let service = app.service().at("127.0.0.1");
+    let make = async |name: &str| {
+        let made = json!({ "email": format!("{name}@example.com"), "password": spec::person::PASSWORD, "email_confirm": true });
+        service.post("/auth/v1/admin/users", made).await.expect(200);
+    };
+    make("ann").await;
+    app.mail("ops@example.com", 1).await;
+    // No mail can be written where a file is.
+    let mails = app.data().join("mails");
+    std::fs::remove_dir_all(&mails).unwrap();
+    std::fs::write(&mails, "").unwrap();
+    let admin = app.database.admin().await;
+    let tried = async |count: i64| {
+        app.eventually(async || {
+            let sql = "select count(*) from jobs.queue where name = 'mail.deliver' and attempt > 0 and held_by is null";
+            admin.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == count
+        })
+        .await;
+    };
+    for number in 0..8 {
+        let body = json!({ "email": format!("new{number}@example.com"), "password": spec::person::PASSWORD });
+        app.stranger().post("/auth/v1/signup", body).await.expect(200);
+    }
+    tried(8).await;
+    app.stranger().post("/auth/v1/recover", json!({ "email": "ann@example.com" })).await.expect(200);
+    tried(9).await;
+    make("bob").await;
+    tried(10).await;
+    std::fs::remove_file(&mails).unwrap();
+    std::fs::create_dir(&mails).unwrap();
+    app.clock.advance(Duration::from_secs(3_600));
+    app.eventually(async || std::fs::read_dir(&mails).unwrap().count() == 10).await;
+    let mut files: Vec<_> = std::fs::read_dir(&mails).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+    let to = |path: &std::path::PathBuf| {
+        let mail = std::fs::read_to_string(path).unwrap();
+        mail.lines().find_map(|line| line.strip_prefix("To: ")).unwrap().trim().to_owned()
+    };
+    let order: Vec<String> = files.iter().map(to).collect();
+    // One of them may be the one that waited longest.
+    let first = |who: &str| order[..3].iter().position(|to| to == who);
+    let (alert, back_in) = (first("ops@example.com"), first("ann@example.com"));
+    assert!(alert.is_some() && alert < back_in, "{order:?}");
+}
+
 /// Takes requests and keeps them: path, head and body.
 pub async fn listen() -> (u16, Arc<Mutex<Vec<(String, String)>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

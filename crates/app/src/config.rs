@@ -23,6 +23,7 @@ mod problem;
 mod rules;
 mod variables;
 mod walk;
+pub mod whose;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

@@ -136,11 +136,10 @@ async fn server(how: Serve, profile: Profile, surroundings: Surroundings) -> Exi
 fn load(file: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded, Problems> {
     let named = config::file_path(file.and_then(Path::to_str), &surroundings.variables);
     let path = named.clone().unwrap_or_else(|| "palisade.yaml".to_owned());
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => Some(text),
-        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Problems::of_file(&path, &error.to_string())),
-    };
+    let text = config::whose::read(&path)?;
+    if named.is_some() && text.is_none() {
+        return Err(Problems::of_file(&path, "There is no such file."));
+    }
     let inputs = Inputs {
         file: text.as_deref().map(|text| (path.as_str(), text)),
         variables: &surroundings.variables,

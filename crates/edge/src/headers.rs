@@ -1,8 +1,9 @@
-//! The security headers of every answer, errors included (controls 13, 76-82).
+//! The security headers of every answer, errors included (controls 13, 76-82), and that nobody may keep what is answered: who asks
+//! says what is answered, also where only `apikey` says who asks, by which no cache tells two callers apart.
 
 use base::Settings;
 use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
 use http::{HeaderMap, HeaderValue};
@@ -54,6 +55,7 @@ impl SecurityHeaders {
             (REFERRER_POLICY, fixed("strict-origin-when-cross-origin")),
             (CONTENT_SECURITY_POLICY, policy),
             (PERMISSIONS_POLICY.clone(), fixed("geolocation=(), microphone=(), camera=()")),
+            (CACHE_CONTROL, fixed("private, no-store")),
         ]);
         let mut over_https = in_the_clear.clone();
         over_https.insert(STRICT_TRANSPORT_SECURITY, transport);
@@ -61,7 +63,7 @@ impl SecurityHeaders {
     }
 
     /// Adds them, and takes away what would tell which software answers (control 82). A page that set a stricter
-    /// policy or referrer rule of its own keeps it.
+    /// policy or referrer rule of its own keeps it, and so does an answer that says itself how long it may be kept.
     pub(crate) fn apply(&self, headers: &mut HeaderMap, secure: bool) {
         // To copy all of ours and to add the few of the answer costs less than the reverse.
         let ours = if secure { &self.over_https } else { &self.in_the_clear };
@@ -72,7 +74,8 @@ impl SecurityHeaders {
             match name {
                 Some(name) if name == SERVER => under = None,
                 Some(name) => {
-                    let may_replace = name == CONTENT_SECURITY_POLICY || name == REFERRER_POLICY;
+                    let may_replace =
+                        [CONTENT_SECURITY_POLICY, REFERRER_POLICY, CACHE_CONTROL].contains(&name);
                     under = (may_replace || !ours.contains_key(&name)).then_some(name);
                     if let Some(name) = &under {
                         headers.insert(name, value);
@@ -139,6 +142,15 @@ mod tests {
             assert_eq!(all("content-security-policy"), ["default-src 'none'", "frame-ancestors 'none'"]);
             assert_eq!(all("referrer-policy"), ["strict-origin-when-cross-origin"]);
             assert_eq!(all("x-content-type-options"), ["nosniff"]);
+            assert_eq!(all("cache-control"), ["private, no-store"]);
+            let mut public = HeaderMap::new();
+            public.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+            ours.apply(&mut public, secure);
+            assert_eq!(
+                public.get_all(CACHE_CONTROL).iter().collect::<Vec<_>>(),
+                ["public, max-age=60"],
+                "its own"
+            );
             let transport = all("strict-transport-security");
             assert!(transport.len() == 1 && (transport == ["max-age=0"]) != secure, "{transport:?}");
         }

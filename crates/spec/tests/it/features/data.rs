@@ -145,6 +145,46 @@ async fn a_page_elsewhere_reads_what_postgrest_shows_to_pages() {
     assert_eq!(other.get("/rest/v1/authors").await.header("access-control-allow-origin"), "");
 }
 
+/// A proxy that keeps what it may keep would give one caller's answer to the next: `apikey` alone says who they are.
+#[tokio::test]
+async fn nobody_on_the_way_may_keep_an_answer_unless_its_author_says_so() {
+    let app = TestApp::builder().unlimited().start().await;
+    library(&app).await;
+    app.owner(
+        "create function public.menu() returns text language plpgsql stable as $$ begin
+           perform set_config('response.headers', '[{\"Cache-Control\": \"public, max-age=60\"}]', true); return 'soup'; end $$;
+         grant execute on function public.menu() to authenticated, service_role",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    app.eventually(async || ann.get("/rest/v1/rpc/menu").await.status == 200).await;
+    let asked = json!({ "query": "{ authors { name } }" });
+    for client in [&ann, &app.service(), &app.stranger()] {
+        for seen in [
+            client.get("/rest/v1/authors").await,
+            client.get("/rest/v1/rpc/add?a=1&b=2").await,
+            client.post("/rest/v1/rpc/add", json!({ "a": 1, "b": 2 })).await,
+            client.get("/rest/v1/").await,
+            client.get("/rest/v1/nothing").await,
+            client.post("/graphql/v1", asked.clone()).await,
+            client.post("/api/v1/graphql", asked.clone()).await,
+            client.get("/api/v1/tables/authors").await,
+            client.post("/api/v1/rpc/default/add", json!({ "params": { "a": 1, "b": 2 } })).await,
+            client.get("/auth/v1/user").await,
+        ] {
+            assert_eq!(seen.header("cache-control"), "private, no-store", "{} {}", seen.status, seen.text());
+        }
+    }
+    for client in [&ann, &app.service()] {
+        let seen = client.get("/rest/v1/rpc/menu").await.expect(200);
+        assert_eq!(seen.header("cache-control"), "public, max-age=60", "what its author says");
+    }
+    for path in ["jwks.json", "openid-configuration"] {
+        let seen = app.stranger().get(&format!("/auth/v1/.well-known/{path}")).await.expect(200);
+        assert_eq!(seen.header("cache-control"), "public, max-age=600", "{path} is everybody's");
+    }
+}
+
 #[tokio::test]
 async fn what_comes_first_comes_first_in_every_dialect() {
     let app = TestApp::builder().with("data.pre_request", "guard.pass").unlimited().start().await;

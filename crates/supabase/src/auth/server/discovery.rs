@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use ::auth::ServerError;
 use ::auth::server::SCOPES;
+use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 use web::{Answer, Ask, Cx, Handled, Reply};
 
 use super::State;
 
 const NO_DATA: &str = "what is on: no row is touched";
+/// As the keys that it names.
+const FOR_ALL: &str = "public, max-age=600";
 
 /// `GET /.well-known/oauth-authorization-server`.
 pub fn oauth(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     Box::pin(async move {
         let told = described(&state).ok_or(::auth::Error::from(ServerError::Off))?;
-        Ok(Reply::untouched(Answer::json(&told), NO_DATA))
+        Ok(Reply::untouched(Answer::json(&told).with(CACHE_CONTROL, FOR_ALL), NO_DATA))
     })
 }
 
@@ -23,7 +26,7 @@ pub fn oauth(state: Arc<State>, _: Cx, _: Ask) -> Handled {
 pub fn openid(state: Arc<State>, _: Cx, _: Ask) -> Handled {
     Box::pin(async move {
         let told = described(&state).unwrap_or_else(|| bare(&state));
-        Ok(Reply::untouched(Answer::json(&told), NO_DATA))
+        Ok(Reply::untouched(Answer::json(&told).with(CACHE_CONTROL, FOR_ALL), NO_DATA))
     })
 }
 

@@ -63,7 +63,7 @@ pub static TIMEOUT_SERVICE: Setting<Duration> =
 /// Where the programs of PostgreSQL are, for a server of our own.
 pub static PG_BIN: Setting<Option<std::path::PathBuf>> =
     Setting::unset("database.pg_bin").also(&[Alias::same("PALISADE_PG_BIN", Guide::Other)]).changes(
-        "the directory with `postgres` and `initdb`; unset asks pg_config and looks in the usual places",
+        "the directory with `postgres` and `initdb`; unset asks pg_config (as root: that of the system, wherever `PATH` leads) and looks in the usual places",
     );
 
 /// Arguments of initdb, for a server of our own.

@@ -146,24 +146,18 @@ fn run(program: &str, words: &[&str], input: Option<&str>) -> Result<(), Error> 
     said(program, words, input).map(drop)
 }
 
-/// Where the `PATH` of ordinary users does not look for what administrators run.
-const ELSEWHERE: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
-
-/// Runs a program to its end; what it wrote, if it ended well.
+/// Runs a program of the system to its end; what it wrote, if it ended well.
 pub(crate) fn said(program: &str, words: &[&str], input: Option<&str>) -> Result<String, Error> {
     let command = format!("{program} {}", words.join(" "));
     let failed = |what: String| Error::Program { command: command.clone(), what };
-    let spawn = |place: &str| {
-        let mut command = Command::new(place);
-        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
-    };
-    let mut spawned = spawn(program);
-    for folder in ELSEWHERE {
-        if spawned.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-            spawned = spawn(&format!("{folder}/{program}"));
-        }
-    }
-    let mut child = spawned.map_err(|error| failed(format!("cannot be run: {error}")))?;
+    let mut child = Command::new(program)
+        .args(words)
+        .env("PATH", processes::PATH)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("cannot be run: {error}")))?;
     if let Some(mut stdin) = child.stdin.take() {
         // One that does not read says why in its own words.
         let _ = stdin.write_all(input.unwrap_or_default().as_bytes());

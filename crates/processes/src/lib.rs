@@ -1,6 +1,7 @@
 //! The processes of this machine and the TCP sockets they hold, as Linux lists them.
 //!
 //! Reading `/proc` is procfs's. What deliberately is not here: anything that changes a process, and other systems than Linux.
+//! Beside that it says where programs of the system are looked for ([`PATH`]).
 //!
 //! Invariant: what cannot be read is left out, and never guessed. Which process of another user holds a socket is such a thing.
 
@@ -10,6 +11,11 @@ use std::path::Path;
 
 use procfs::net::TcpState;
 use procfs::process::{FDTarget, Process};
+
+/// Where every program of the system that we run is looked for, instead of wherever our own `PATH` leads: we have rights that
+/// whoever could set that may not have. Set as the child's `PATH`, it is also where the search for the child itself goes, and that
+/// of whatever it runs. Only the administrator writes to these, and ordinary users do not look into half of them.
+pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
 /// The end of a TCP connection, or what waits for some.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

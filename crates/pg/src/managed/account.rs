@@ -43,7 +43,7 @@ impl Account {
     /// Makes `command` run as this user, without root's groups, outside our terminal's process group: Ctrl-C is for
     /// us, and we tell the server when everything else is done with it.
     pub fn apply(self, command: &mut Command) {
-        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C").process_group(0);
+        command.env_clear().env("PATH", processes::PATH).env("LC_ALL", "C").process_group(0);
         if self.other {
             command.uid(self.uid).gid(self.gid);
         }

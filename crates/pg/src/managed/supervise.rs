@@ -265,6 +265,7 @@ fn end(child: &mut Child) -> Result<(), Error> {
 fn can_die_with_us() -> bool {
     let mut probe = std::process::Command::new("setpriv");
     probe
+        .env("PATH", processes::PATH)
         .args(["--pdeathsig", "INT", "--", "true"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -149,15 +149,10 @@ async fn speaks_postgres(address: SocketAddr) -> bool {
 
 /// The kernel's rules, where we may look at them.
 pub(super) async fn ruleset() -> Option<String> {
-    for nft in ["nft", "/usr/sbin/nft", "/sbin/nft", "/usr/local/sbin/nft"] {
-        let looked =
-            tokio::process::Command::new(nft).args(["list", "ruleset"]).kill_on_drop(true).output().await;
-        if let Ok(output) = looked {
-            let rules = || String::from_utf8_lossy(&output.stdout).into_owned();
-            return output.status.success().then(rules);
-        }
-    }
-    None
+    let mut nft = tokio::process::Command::new("nft");
+    nft.env("PATH", processes::PATH).args(["list", "ruleset"]).kill_on_drop(true);
+    let output = nft.output().await.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// 69: what keeps others out is said with its evidence, and each listener with what it comes to.

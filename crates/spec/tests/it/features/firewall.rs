@@ -196,26 +196,38 @@ async fn nft(hosts: &Hosts, words: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// nft as the server finds it: by `mood`, the real one, or one that says why not, or one that only says that all is well.
-fn moody_nft(home: &std::path::Path) {
-    let script = format!(
+/// The system's nft as the server finds it: by `mood`, the real one, or one that says why not, or one that only says that all is
+/// well. And another one, of somebody who could set the server's `PATH`.
+fn moody_nft(home: &Path) {
+    std::fs::create_dir(home.join("bait")).unwrap();
+    std::fs::copy(SYSTEMS_NFT, home.join("real")).unwrap();
+    let home = home.display();
+    let moody = format!(
         "#!/bin/sh\ncase $(cat {home}/mood) in\n silent) exec cat >/dev/null;;\n failing) echo Operation not permitted >&2; exit 1;;\nesac\n\
-         for nft in /usr/sbin/nft /sbin/nft /usr/bin/nft; do [ -x $nft ] && exec $nft \"$@\"; done\n",
-        home = home.display()
+         exec {home}/real \"$@\"\n"
     );
-    std::fs::write(home.join("nft"), script).unwrap();
-    std::fs::set_permissions(home.join("nft"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let bait = format!("#!/bin/sh\necho \"$@\" >> {home}/bitten\nexec {home}/real \"$@\"\n");
+    for (name, script) in [("moody", moody), ("bait/nft", bait)] {
+        let place = format!("{home}/{name}");
+        std::fs::write(&place, script).unwrap();
+        std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
 }
+
+const SYSTEMS_NFT: &str = "/usr/sbin/nft";
 
 /// A server on every address of the machine, with bans in the kernel at these ports.
 fn serving(hosts: &Hosts, home: &std::path::Path, nftables: &str) -> Child {
     let log = std::fs::File::create(home.join("output.txt")).unwrap();
-    let mut command = Hosts::at(&hosts.machine(), &spec::program::binary().display().to_string());
+    // What `ip netns exec` starts sees files of its own.
+    let mut command = Hosts::at(&hosts.machine(), "sh");
+    command.args(["-c", "mount --bind \"$0\" \"$1\" && shift && exec \"$@\""]);
+    command.arg(home.join("moody")).arg(SYSTEMS_NFT).arg(spec::program::binary());
     command.args(["serve", "--listen", "0.0.0.0:443", "--server.tls.local_ca", "true"]);
     command.args(["--server.http_port", "0", "--server.hosts", HERE, "--detection.nftables", nftables]);
     command.args(["--monitoring.enabled", "false", "--data"]).arg(home.join("data"));
     command.arg("--ready-file").arg(home.join("ready.json")).current_dir(home);
-    command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", home.display()));
+    command.env("PATH", format!("{}/bait:/usr/sbin:/usr/bin:/sbin:/bin", home.display()));
     command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
 }
 
@@ -304,4 +316,6 @@ async fn whoever_is_kept_out_meets_the_kernel_first_at_our_ports_and_at_no_other
     .unwrap();
     assert!(server.wait().await.unwrap().success(), "{}", output());
     assert!(!nft(&hosts, "list tables").await.contains("palisade"), "a stopped program keeps nobody out");
+    let bitten = std::fs::read_to_string(home.path().join("bitten"));
+    assert!(bitten.is_err(), "another nft was run, as PATH has it: {bitten:?}");
 }

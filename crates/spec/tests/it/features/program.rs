@@ -1,5 +1,6 @@
 //! The program as scripts and operators drive it: ready file, exit codes, commands, crashes.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -24,6 +25,81 @@ pub fn run(words: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
         .unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// Whoever could set `PATH` has not our rights: what we run of the system is the system's, wherever that leads.
+#[tokio::test]
+async fn a_path_of_somebody_else_chooses_no_program_that_is_run() {
+    let for_all = Permissions::from_mode(0o755);
+    let home =
+        tempfile::Builder::new().prefix("palisade-path-").permissions(for_all.clone()).tempdir().unwrap();
+    let bitten = home.path().join("bitten");
+    let (folder, script) =
+        (home.path().join("bait"), format!("#!/bin/sh\necho \"$0 $*\" >> {}\nexit 1\n", bitten.display()));
+    std::fs::create_dir(&folder).unwrap();
+    let mut baits =
+        vec!["nft", "iptables", "ip6tables", "ip", "ufw", "setpriv", "true", "initdb", "postgres", "sh"];
+    // An ordinary user's own says which PostgreSQL they mean.
+    if nix::unistd::Uid::effective().is_root() {
+        baits.push("pg_config");
+    }
+    for name in baits {
+        std::fs::write(folder.join(name), &script).unwrap();
+        std::fs::set_permissions(folder.join(name), for_all.clone()).unwrap();
+    }
+    std::fs::File::create(&bitten).unwrap().set_permissions(Permissions::from_mode(0o666)).unwrap();
+    let path = [folder.display().to_string(), "/usr/bin:/bin".to_owned()].join(":");
+    let palisade = Palisade::start_told("serve", &FLAGS, &[("PATH".to_owned(), path.clone())]).await;
+    for words in [["doctor", "--json"], ["check", "69"]] {
+        let mut command = Command::new(program::binary());
+        let output =
+            command.args(words).arg("--data").arg(palisade.data()).env("PATH", &path).output().unwrap();
+        assert!(output.status.code().is_some_and(|code| code < 2), "{words:?}: {output:?}");
+    }
+    palisade.stop().await;
+    assert_eq!(std::fs::read_to_string(&bitten).unwrap(), "", "what was run");
+}
+
+/// A settings file decides which keys are believed: one that somebody else could have written is not read, wherever it was found.
+#[test]
+fn a_settings_file_that_others_could_have_written_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("palisade.yaml");
+    std::fs::write(&file, "jobs: { workers: 7 }").unwrap();
+    let explain = |named: bool| {
+        let mut command = Command::new(program::binary());
+        command.args(["config", "explain"]).current_dir(place.path());
+        if named {
+            command.arg("--config").arg(&file);
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code().unwrap(), said)
+    };
+    for named in [false, true] {
+        for (mode, fix) in
+            [(0o600, None), (0o644, None), (0o664, Some("chmod go-w")), (0o602, Some("chmod go-w"))]
+        {
+            std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            let (code, said) = explain(named);
+            let is_read = said.lines().any(|line| line.contains("jobs.workers") && line.contains(" 7 "));
+            assert_eq!(
+                (code, is_read),
+                if fix.is_some() { (78, false) } else { (0, true) },
+                "{mode:o}: {said}"
+            );
+            assert!(fix.is_none_or(|fix| said.contains(fix) && said.contains("why  ")), "{said}");
+        }
+    }
+    // Only root can give a file away.
+    if nix::unistd::Uid::effective().is_root() {
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::chown(&file, Some(65_534), None).unwrap();
+        for named in [false, true] {
+            let (code, said) = explain(named);
+            assert!(code == 78 && said.contains("uid 65534") && said.contains("chown 0 "), "{said}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -203,8 +203,12 @@ fn word(line: &str) -> Option<&str> {
 
 /// Takes out the functions that are not served, wherever they are: a relationship may be a function of any schema.
 pub(crate) fn decide_functions(all: Vec<Function>, scope: &Scope) -> Decided {
-    let mut decided =
-        Decided { served: Vec::with_capacity(all.len()), closed: Vec::new(), fields: HashSet::new() };
+    let mut decided = Decided {
+        served: Vec::with_capacity(all.len()),
+        closed: Vec::new(),
+        beside: HashMap::new(),
+        fields: HashSet::new(),
+    };
     for function in all {
         let Some(why) = unsafe_to_serve(&function).filter(|_| scope.gate) else {
             decided.served.push(function);
@@ -215,12 +219,9 @@ pub(crate) fn decide_functions(all: Vec<Function>, scope: &Scope) -> Decided {
             decided.fields.insert(function.name.clone());
         }
         if scope.exposes(&function.schema) {
-            decided.closed.push(Refusal {
-                schema: function.schema,
-                name: function.name,
-                why: Why::Function(why),
-                fix: None,
-            });
+            let (schema, name) = (function.schema.clone(), function.name.clone());
+            decided.beside.entry((schema.clone(), name.clone())).or_default().push(function);
+            decided.closed.push(Refusal { schema, name, why: Why::Function(why), fix: None });
         }
     }
     decided
@@ -232,8 +233,34 @@ pub(crate) struct Decided {
     pub served: Vec<Function>,
     /// Those of exposed schemas that are not.
     pub closed: Vec<Refusal>,
+    /// The same, by schema and name.
+    pub beside: Closed,
     /// Names under which those that are not would be fields of a row.
     pub fields: HashSet<Arc<str>>,
+}
+
+/// Functions that are not served, by schema and name.
+pub(crate) type Closed = HashMap<(Arc<str>, Arc<str>), Vec<Function>>;
+
+/// Whether PostgreSQL could take a call of `function` with these of its parameters for one of a function that is not served. It goes
+/// by the types that are given: who gives all that `function` has means it alone, and who leaves some out may mean another.
+pub(crate) fn is_taken_for_closed(closed: &Closed, function: &Function, given: &[&str]) -> bool {
+    if given.len() >= function.parameters.len() || closed.is_empty() {
+        return false;
+    }
+    let type_in = |of: &Function, name: &str| {
+        of.parameters.iter().find(|one| &*one.name == name).map(|one| one.type_oid)
+    };
+    let could_be = |other: &Function| {
+        let all_given =
+            other.parameters.iter().filter(|one| one.required).all(|one| given.contains(&&*one.name));
+        all_given
+            && given.iter().all(|name| {
+                let type_oid = type_in(other, name);
+                type_oid.is_some() && type_oid == type_in(function, name)
+            })
+    };
+    closed.get(&(function.schema.clone(), function.name.clone())).into_iter().flatten().any(could_be)
 }
 
 fn unsafe_to_serve(function: &Function) -> Option<Unsafe> {

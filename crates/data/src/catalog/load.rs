@@ -460,7 +460,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
             (oid, columns.into_iter().map(|column| (column.name, column.type_oid)).collect())
         })
         .collect();
-    let gate::Decided { served: functions, closed, fields: closed_fields } =
+    let gate::Decided { served: functions, closed, beside: closed_functions, fields: closed_fields } =
         gate::decide_functions(functions, scope);
     let handlers = raw
         .handlers
@@ -498,6 +498,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         representations: raw.representations,
         handlers,
         closed,
+        closed_functions,
         closed_fields,
         gate: scope.gate,
         constraints,

@@ -98,6 +98,8 @@ pub struct Catalog {
     pub roles: Roles,
     /// Functions that are not served.
     pub closed: Vec<crate::gate::Refusal>,
+    /// The same, by schema and name.
+    pub(crate) closed_functions: crate::gate::Closed,
     /// Whether what is not known to be served is refused: [`Scope::gate`].
     pub(crate) gate: bool,
     /// Names under which PostgreSQL would call such a function as a field of a row.

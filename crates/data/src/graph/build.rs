@@ -18,6 +18,7 @@ use crate::ask::Name;
 use crate::catalog::check::Check;
 use crate::catalog::{Catalog, Function, Relation};
 use crate::error::Error;
+use crate::gate::is_taken_for_closed;
 use crate::plan;
 use crate::sql::{bait, ident};
 
@@ -494,6 +495,11 @@ impl<'a> Build<'a> {
     /// A call with its arguments by name.
     fn call(&mut self, call: &Call) -> Result<String, Error> {
         let function = self.function(&call.function)?;
+        let given: Vec<&str> = call.arguments.iter().map(|(name, _)| &**name).collect();
+        if is_taken_for_closed(&self.catalog.closed_functions, function, &given) {
+            let Name { schema, name } = &call.function;
+            return Err(Error::NoColumn { relation: schema.clone(), column: name.clone() });
+        }
         let mut arguments = Vec::new();
         for (name, value) in &call.arguments {
             let parameter = function.parameters.iter().find(|one| *one.name == **name);

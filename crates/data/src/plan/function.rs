@@ -4,6 +4,7 @@ use crate::ask::{Arguments, BodyKind, CallAsk};
 use crate::catalog::types::oid;
 use crate::catalog::{Catalog, Function};
 use crate::error::{Called, Error};
+use crate::gate::is_taken_for_closed;
 
 use super::suggest;
 
@@ -14,8 +15,10 @@ pub(super) fn find<'a>(ask: &CallAsk, catalog: &'a Catalog) -> Result<&'a Functi
     let overloads = if is_exposed { catalog.functions(schema, name) } else { &[] };
     let names = ask.arguments.names();
     let callable = || overloads.iter().filter(|function| function.callable);
+    // What PostgreSQL would take for a function that is not served does not exist either.
+    let meant = |function: &&Function| !is_taken_for_closed(&catalog.closed_functions, function, &names);
     let by_name: Vec<&Function> =
-        callable().filter(|function| takes(function, &names, &ask.arguments)).collect();
+        callable().filter(|function| takes(function, &names, &ask.arguments)).filter(meant).collect();
     let by_body: Vec<&Function> = callable().filter(|function| takes_body(function, ask)).collect();
     match (by_name.as_slice(), by_body.as_slice()) {
         ([only], _) | ([], [only]) => Ok(only),

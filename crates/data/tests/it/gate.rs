@@ -1,7 +1,7 @@
 //! What is not protected is not served.
 
-use data::Error;
 use data::gate::{acknowledged, report};
+use data::{Data, Error, Scope};
 
 use crate::house::{House, run};
 
@@ -119,6 +119,79 @@ async fn functions_with_their_owners_rights_are_served_only_on_their_owners_word
         Some("Counts."),
         "not told to callers"
     );
+}
+
+/// Two schemas are exposed, and callers' names are looked for in both. What is not served of one has the name of what is of the other.
+const SHADOWS: &str = "
+CREATE SCHEMA other; GRANT USAGE ON SCHEMA other TO service_role;
+CREATE FUNCTION public.purse() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION other.purse() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'of other' $$;
+CREATE FUNCTION public.chest() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'of public' $$;
+CREATE FUNCTION other.chest() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION other.alone() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION public.purse_of(people) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION other.purse_of(public.people) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'of other' $$;
+CREATE FUNCTION public.chest_of(people) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'of public' $$;
+CREATE FUNCTION other.chest_of(public.people) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION public.kin(people) RETURNS SETOF tasks LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 1, 'loot', 1, 1, 1 $$;
+CREATE FUNCTION other.kin(public.people) RETURNS SETOF public.tasks LANGUAGE sql STABLE AS $$ SELECT 1, 'of other', 1, 1, 1 $$;
+CREATE FUNCTION spare(a int) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION spare(a int, b int DEFAULT 1) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'of public' $$;
+CREATE FUNCTION nil() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION nil(a int DEFAULT 1) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'of public' $$;
+CREATE FUNCTION many(n int[]) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION many(n int[], VARIADIC more int[] DEFAULT '{}') RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'of public' $$;
+CREATE FUNCTION kind(a text) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT 'loot' $$;
+CREATE FUNCTION kind(a int) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'of public' $$;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public, other TO service_role;
+";
+
+#[tokio::test]
+async fn a_function_that_is_not_served_is_not_reached_by_the_name_of_one_that_is() {
+    let mut house = House::new().await;
+    run(&house.database.owner().await, SHADOWS).await;
+    let exposed = vec!["public".into(), "other".into()];
+    let scope =
+        Scope { exposed, extra: vec!["public".into(), "other".into()], gate: true, pre_request: None };
+    house.data = Data::open(house.pg.clone(), scope).await.unwrap();
+    let refused: Vec<_> = report(&house.catalog()).into_iter().map(|one| (one.schema, one.name)).collect();
+    assert_eq!(refused.len(), 10, "{refused:?}");
+
+    let none = "Could not find the function";
+    for (asked, expected) in [
+        ("purse", none),
+        ("other.purse", "\"of other\""),
+        ("chest", "\"of public\""),
+        ("other.chest", none),
+        ("alone", none),
+        ("other.alone", none),
+        // PostgreSQL looks for the function itself, at all that there are: with parameters left out it would take the closed one.
+        ("spare?a=1&b=2", "\"of public\""),
+        ("spare?a=1", none),
+        ("nil?a=1", "\"of public\""),
+        ("nil", none),
+        ("many?n={1}", none),
+        ("kind?a=1", "\"of public\""),
+    ] {
+        let seen = house.rpc(asked).await;
+        assert!(!seen.contains("loot") && seen.contains(expected), "{asked}: {seen}");
+    }
+    for (name, json, expected) in [("spare", r#"{"a": 1}"#, none), ("nil", "{}", none), ("purse", "{}", none)]
+    {
+        let seen = house.post(name, json).await;
+        assert!(!seen.contains("loot") && seen.contains(expected), "{name}: {seen}");
+    }
+    for asked in
+        ["people?select=purse_of", "people?select=id&purse_of=eq.loot", "people?select=id&order=purse_of"]
+    {
+        let seen = house.body(asked).await;
+        assert!(!seen.contains("loot") && house.get(asked).await.is_err(), "{asked}: {seen}");
+    }
+    // A relationship is a function that is known: the one of the other schema, by its full name.
+    let seen = house.body("people?select=kin(title)&id=eq.1").await;
+    assert_eq!(seen, r#"[{"kin":[{"title":"of other"}]}]"#);
+    let seen = house.body("people?select=chest_of&id=eq.1").await;
+    assert_eq!(seen, r#"[{"chest_of":"of public"}]"#, "beside its table, it is the one that is meant");
 }
 
 #[tokio::test]

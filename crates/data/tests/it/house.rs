@@ -181,7 +181,8 @@ pub fn text(outcome: &Outcome) -> String {
 
 fn parse(url: &str, reading: Reading) -> (Name, data::query::Query) {
     let (name, query) = url.split_once('?').unwrap_or((url, ""));
-    (Name::new("public", name), data::query::parse(query, reading).unwrap())
+    let (schema, name) = name.split_once('.').unwrap_or(("public", name));
+    (Name::new(schema, name), data::query::parse(query, reading).unwrap())
 }
 
 pub fn read_ask(url: &str, terms: Terms) -> ReadAsk {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use http::Version;
 use http_body::{Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -57,7 +58,11 @@ pub(crate) struct Open {
 
 impl Pace {
     /// A request's head was read, which says that its body has so many bytes.
-    pub(crate) fn begin(&self, body_bytes: u64) -> Open {
+    pub(crate) fn begin(&self, body_bytes: u64, version: Version) -> Open {
+        // Its first bytes may have come one by one, so that they told nothing.
+        if version == Version::HTTP_2 {
+            self.0.has_streams.store(true, Ordering::Relaxed);
+        }
         self.0.body_bytes.store(body_bytes, Ordering::Relaxed);
         let number = self.0.begun.fetch_add(1, Ordering::Relaxed);
         Open { pace: self.clone(), number }

@@ -1,6 +1,6 @@
 //! How long who is waited for.
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
@@ -27,7 +27,7 @@ async fn answered(
     let mut paced = Paced::new(ours, None, pace.clone(), &resting);
     theirs.write_all(said).await.unwrap();
     paced.read_exact(&mut vec![0; said.len()]).await.unwrap();
-    drop(pace.begin(body_bytes));
+    drop(pace.begin(body_bytes, Version::HTTP_11));
     (theirs, resting, paced)
 }
 
@@ -72,7 +72,7 @@ async fn after_an_answer_the_next_request_may_take_its_time_and_its_head_may_not
     let (mut theirs, pace, mut paced) = connection();
     theirs.write_all(b"GET").await.unwrap();
     paced.read_exact(&mut [0; 3]).await.unwrap();
-    let open = pace.begin(0);
+    let open = pace.begin(0, Version::HTTP_11);
     // An answer that takes an hour is nobody's rest.
     let read = timeout(Duration::from_secs(3600), paced.read(&mut [0; 1])).await;
     assert!(read.is_err());
@@ -146,7 +146,7 @@ async fn a_rest_begins_with_the_end_of_the_last_answer_though_nobody_says_anythi
     let (mut theirs, pace, mut paced) = connection();
     theirs.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     paced.read_exact(&mut [0; 24]).await.unwrap();
-    let open = pace.begin(0);
+    let open = pace.begin(0, Version::HTTP_11);
     let reads = tokio::spawn(async move { ends_after(&mut paced).await });
     let answer = Duration::from_secs(3600);
     tokio::time::sleep(answer).await;
@@ -158,14 +158,14 @@ async fn a_rest_begins_with_the_end_of_the_last_answer_though_nobody_says_anythi
 #[tokio::test(start_paused = true)]
 async fn row_100_who_takes_nothing_is_given_up_and_who_takes_little_is_not() {
     let (_theirs, pace, mut paced) = connection();
-    let _open = pace.begin(0);
+    let _open = pace.begin(0, Version::HTTP_11);
     let began = Instant::now();
     let refused = paced.write_all(&[0; 4096]).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::TimedOut);
     is_about(began.elapsed(), STALL);
 
     let (mut theirs, pace, paced) = connection();
-    drop(pace.begin(0));
+    drop(pace.begin(0, Version::HTTP_11));
     let (mut reading, mut writing) = tokio::io::split(paced);
     let ends = tokio::spawn(async move {
         let began = Instant::now();
@@ -190,7 +190,7 @@ async fn what_became_a_websocket_is_left_alone() {
     let (mut theirs, pace, mut paced) = connection();
     theirs.write_all(b"GET").await.unwrap();
     paced.read_exact(&mut [0; 3]).await.unwrap();
-    drop(pace.begin(0));
+    drop(pace.begin(0, Version::HTTP_11));
     pace.release(None);
     assert!(timeout(10 * IDLE, paced.read(&mut [0; 1])).await.is_err());
 }
@@ -200,7 +200,7 @@ async fn what_became_a_websocket_is_left_alone() {
 async fn row_100_who_does_not_take_an_answer_over_http_2_is_given_up_whatever_else_they_say() {
     let answer = |pace: &Pace, length: usize| {
         let whole = Body::Whole(vec![0; length].into());
-        Answering::new(whole, pace.begin(0))
+        Answering::new(whole, pace.begin(0, Version::HTTP_11))
     };
     let (mut theirs, pace, mut paced) = connection();
     theirs.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
@@ -228,11 +228,16 @@ async fn row_100_who_does_not_take_an_answer_over_http_2_is_given_up_whatever_el
     theirs.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     paced.read_exact(&mut [0; 24]).await.unwrap();
     let (give, made) = tokio::sync::oneshot::channel::<()>();
+    let first = futures_util::stream::once(async { Ok(Frame::data(Bytes::from_static(b"x"))) });
     let late = futures_util::stream::once(async move { made.await.map(|()| Frame::data(Bytes::new())) });
-    let late = StreamBody::new(late.map_err(std::io::Error::other)).boxed_unsync();
-    let (mut taken, mut late) = (answer(&pace, 100_000), Answering::new(Body::Stream(late), pace.begin(0)));
+    let late = StreamBody::new(first.chain(late).map_err(std::io::Error::other)).boxed_unsync();
+    let (mut taken, mut late) =
+        (answer(&pace, 100_000), Answering::new(Body::Stream(late), pace.begin(0, Version::HTTP_11)));
     let reads = tokio::spawn(async move { ends_after(&mut paced).await });
-    let waits = tokio::spawn(async move { late.frame().await.unwrap().unwrap() });
+    let waits = tokio::spawn(async move {
+        late.frame().await.unwrap().unwrap();
+        late.frame().await.unwrap().unwrap()
+    });
     while let Some(piece) = taken.frame().await {
         piece.unwrap();
         tokio::time::sleep(STALL * 9 / 10).await;

@@ -144,8 +144,14 @@ impl Detection {
         let _turn = self.0.turn.lock().await;
         let bans = self.list().await?;
         let written = bans.into_iter().map(|ban| (ban.network, ban.until));
-        let all: Vec<(IpNet, Timestamp)> = written.chain(self.0.pending()).collect();
-        self.0.table.store(Table::new(all.iter().copied()).into());
+        let all: Vec<(IpNet, Timestamp)> = {
+            let pending = self.0.waiting();
+            let all: Vec<_> =
+                written.chain(pending.iter().map(|(network, until)| (*network, *until))).collect();
+            // With the list held: a ban that is made meanwhile would be in neither.
+            self.0.table.store(Table::new(all.iter().copied()).into());
+            all
+        };
         if let Some(nft) = &self.0.nft {
             nft.keep(all.into_iter(), self.0.clock.now()).await;
         }

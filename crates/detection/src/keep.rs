@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -231,8 +231,11 @@ impl Detection {
         let lasts = SignedDuration::try_from(filled.jail.ban_time).unwrap_or(SignedDuration::MAX);
         let until = self.0.clock.now().checked_add(lasts).unwrap_or(Timestamp::MAX);
         let who = filled.who;
-        self.0.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who, until);
-        self.0.table.rcu(|table| table.with(who, until));
+        {
+            let mut pending = self.0.waiting();
+            pending.insert(who, until);
+            self.0.table.rcu(|table| table.with(who, until));
+        }
         if self.0.filled.try_send((filled, until)).is_err() {
             tracing::error!(network = %who, "more bans than can be written down: this one is in force here, and for its time only");
         }
@@ -244,19 +247,20 @@ impl Detection {
 }
 
 impl Inner {
-    pub fn pending(&self) -> Vec<(IpNet, Timestamp)> {
-        let mut pending = self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    /// What is in force here and not yet written down. Whoever holds it decides alone what is in the table.
+    pub fn waiting(&self) -> MutexGuard<'_, HashMap<IpNet, Timestamp>> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         pending.retain(|_, until| *until > now);
-        pending.iter().map(|(network, until)| (*network, *until)).collect()
+        pending
     }
 
     pub fn is_pending(&self, network: IpNet) -> bool {
-        self.pending().iter().any(|(pending, _)| *pending == network)
+        self.waiting().contains_key(&network)
     }
 
     pub fn forget_pending(&self, network: IpNet) {
-        self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&network);
+        self.waiting().remove(&network);
     }
 }
 

@@ -65,7 +65,12 @@ async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 fn probe(detection: &Detection, address: &str) {
-    for _ in 0..3 {
+    look(detection, address, 3);
+}
+
+/// Asks for another program's secrets, as often.
+fn look(detection: &Detection, address: &str, times: usize) {
+    for _ in 0..times {
         let address = address.parse().unwrap();
         detection.saw_request(&Request {
             address,
@@ -155,8 +160,12 @@ async fn a_jails_ban_can_be_lifted_before_it_is_written_down_and_does_not_come_b
     probe(&one, "198.51.100.7");
     probe(&one, "203.0.113.9");
     assert!(one.kept_out(address).is_some() && one.list().await.unwrap().is_empty(), "nobody wrote it down");
+    // What was counted of them since is forgotten with it.
+    look(&one, "198.51.100.7", 2);
     one.remove("198.51.100.7", &operator).await.unwrap().into_inner();
+    look(&one, "198.51.100.7", 1);
     assert!(one.kept_out(address).is_none());
+    assert!(one.kept_out("203.0.113.9".parse().unwrap()).is_some(), "and the other stays in force");
     let again = one.remove("198.51.100.7", &operator).await.map(|_| ()).unwrap_err();
     assert_eq!(base::Fault::code(&again), "detection.not_banned");
     // The one that came later is written down, and with it all that was before.
@@ -173,6 +182,62 @@ async fn a_jails_ban_can_be_lifted_before_it_is_written_down_and_does_not_come_b
     }
     // What is counted begins anew.
     probe(&one, "198.51.100.7");
+    eventually(async || one.list().await.unwrap().len() == 2).await;
+}
+
+/// A ban that is being made while those in force are read again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_ban_is_in_force_from_the_moment_it_is_made_while_others_are_read_again() {
+    let house = house().await;
+    let many = "INSERT INTO detection.bans (network, jail, reason, by, times, at, until) \
+        SELECT ('100.64.0.0'::inet + n)::cidr, 'test', 'a test', 'system', 1, '2026-01-01', '2030-01-01' \
+        FROM generate_series(0, 9999) AS n";
+    house.database.admin().await.batch_execute(many).await.unwrap();
+    // Nobody writes down: each stays in force as it was made.
+    let (one, _keeper) = house.open(Settings::default()).await.unwrap();
+    let reads = tokio::spawn({
+        let one = one.clone();
+        async move {
+            let new = |n: u32| NewBan {
+                network: format!("100.127.{}.1", n % 250),
+                lasts: Duration::from_secs(60),
+                reason: "a test".to_owned(),
+            };
+            for n in 0.. {
+                one.add(&new(n), &Caller::operator()).await.unwrap().into_inner();
+            }
+        }
+    });
+    for n in 0..100 {
+        let address = format!("203.0.113.{n}");
+        probe(&one, &address);
+        let until = std::time::Instant::now() + Duration::from_millis(30);
+        while std::time::Instant::now() < until {
+            assert!(one.kept_out(address.parse().unwrap()).is_some(), "{address} is served again");
+            tokio::task::yield_now().await;
+        }
+    }
+    reads.abort();
+}
+
+/// While the database takes its time with one ban, whoever is refused meanwhile is counted all the same.
+#[tokio::test]
+async fn who_is_refused_is_counted_while_the_database_is_slow_to_take_a_ban() {
+    let house = house().await;
+    let one = house.node().await;
+    let mut admin = house.database.admin().await;
+    let slow = admin.transaction().await.unwrap();
+    slow.batch_execute("LOCK TABLE detection.bans IN SHARE MODE").await.unwrap();
+    probe(&one, "198.51.100.7");
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'detection.bans'::regclass";
+    let other = house.database.admin().await;
+    eventually(async || other.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0).await;
+    let thief: std::net::IpAddr = "198.51.100.8".parse().unwrap();
+    let touch = audit::Entry::by(&Caller::anonymous(), audit::Event::CanaryTouched).from_address(Some(thief));
+    house.audit.refused(touch.about("path:/palisade.yaml").refused("canary.path"));
+    eventually(async || one.kept_out(thief).is_some()).await;
+    assert!(other.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0, "the first one still waits");
+    slow.rollback().await.unwrap();
     eventually(async || one.list().await.unwrap().len() == 2).await;
 }
 

@@ -61,6 +61,11 @@ impl Cors {
         self.origins.iter().any(|known| known != "*" && known.as_bytes() == origin.as_bytes())
     }
 
+    /// Whether pages of this origin may read our answers.
+    pub(crate) fn may_read(&self, origin: Option<&HeaderValue>) -> bool {
+        origin.is_some_and(|origin| self.allows(origin))
+    }
+
     /// Whether this is a browser asking before it sends.
     pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
         method == Method::OPTIONS
@@ -83,7 +88,7 @@ impl Cors {
 
     /// Adds what a preflight asks for beyond [`Cors::apply`], which every answer gets.
     pub(crate) fn preflight(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) -> bool {
-        let allowed = origin.is_some_and(|origin| self.allows(origin));
+        let allowed = self.may_read(origin);
         if allowed {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.headers.clone());

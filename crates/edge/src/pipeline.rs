@@ -268,8 +268,8 @@ impl Edge {
             self.count(way, &Caller::anonymous().at(way.address)).await?;
             return Err(WebError::AdminElsewhere.into());
         }
-        if !route.terms.from_elsewhere && self.config.profile != Profile::Conformance {
-            web::csrf::require_asked(parts)?;
+        if self.config.profile != Profile::Conformance {
+            self.require_no_forgery(route, parts)?;
         }
         let identified = self.identify(way, route, parts).await?;
         let caller = identified.caller.clone();
@@ -348,6 +348,14 @@ impl Edge {
             Some(device) => self.rates.device(&device).await,
             None => over,
         }
+    }
+
+    /// Nothing that another site's page sent without having to ask, but for the forms that some routes are there for.
+    fn require_no_forgery(&self, route: &Bound, parts: &Parts) -> Result<(), WebError> {
+        if route.terms.from_elsewhere {
+            return web::csrf::require_form(parts);
+        }
+        web::csrf::require_asked(parts, self.cors.may_read(parts.headers.get(ORIGIN)))
     }
 
     /// Unknown paths count against the address: probing is not free.

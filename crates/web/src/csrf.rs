@@ -105,20 +105,43 @@ pub fn is_browser(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
-/// For every route: refuses what another site's page sent without having to ask.
-pub fn require_asked(parts: &Parts) -> Result<(), Error> {
+/// For every route: refuses what another site's page sent without having to ask. `may_read` is whether its origin may read our
+/// answers.
+pub fn require_asked(parts: &Parts, may_read: bool) -> Result<(), Error> {
     if !changes(&parts.method) {
         return Ok(());
     }
     let headers = &parts.headers;
-    // A page's script asks with `cors`, which a browser lets through only where CORS does.
-    let silent = matches!(text(headers, "sec-fetch-mode"), Some("navigate" | "no-cors"));
+    let mode = text(headers, "sec-fetch-mode");
+    let silent = matches!(mode, Some("navigate" | "no-cors"));
     match text(headers, "sec-fetch-site") {
         Some("cross-site" | "same-site") if silent => Err(forged("another site's page sent it")),
+        // A page's script asks with `cors`. What a form could say as well a browser sends all the same: only the answer is kept
+        // from the script.
+        Some("cross-site" | "same-site") if mode.is_some() && !may_read && is_form(headers) => {
+            Err(forged("another site's script sent it"))
+        }
         Some(_) => Ok(()),
         None if is_form(headers) && is_foreign(headers) => Err(forged("another site's form sent it")),
         None => Ok(()),
     }
+}
+
+/// For routes that another site's form is for: refuses what its script sent, which is no form that somebody saw.
+pub fn require_form(parts: &Parts) -> Result<(), Error> {
+    let site = text(&parts.headers, "sec-fetch-site");
+    let mode = text(&parts.headers, "sec-fetch-mode").unwrap_or("navigate");
+    match changes(&parts.method) && matches!(site, Some("cross-site" | "same-site")) && mode != "navigate" {
+        true => Err(forged("another site's script sent it")),
+        false => Ok(()),
+    }
+}
+
+/// Whether a page of another site may have made a browser ask, whoever sits before it and wherever CORS lets it: it had an
+/// address opened, or a form sent where forms of others are for.
+pub fn is_anothers(parts: &Parts) -> bool {
+    text(&parts.headers, "sec-fetch-site") == Some("cross-site")
+        && (!changes(&parts.method) || text(&parts.headers, "sec-fetch-mode") == Some("navigate"))
 }
 
 /// What a form can say without a preflight.
@@ -204,8 +227,8 @@ mod tests {
             vec![("origin", "https://evil.example"), ("content-type", "multipart/form-data; boundary=x")],
             vec![("origin", "https://evil.example")],
         ] {
-            assert!(require_asked(&parts("POST", &headers)).is_err(), "{headers:?}");
-            assert!(require_asked(&parts("GET", &headers)).is_ok(), "{headers:?}");
+            assert!(require_asked(&parts("POST", &headers), true).is_err(), "{headers:?}");
+            assert!(require_asked(&parts("GET", &headers), false).is_ok(), "{headers:?}");
         }
         for headers in [
             vec![],
@@ -219,8 +242,38 @@ mod tests {
             ],
             vec![("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), form],
         ] {
-            assert!(require_asked(&parts("POST", &headers)).is_ok(), "{headers:?}");
+            assert!(require_asked(&parts("POST", &headers), false).is_ok(), "{headers:?}");
         }
+        // What a script may send before anybody is asked. Whoever may read the answer was let in.
+        for site in ["cross-site", "same-site"] {
+            for more in [vec![], vec![form], vec![("content-type", "text/plain")]] {
+                let script = [vec![("sec-fetch-site", site), ("sec-fetch-mode", "cors")], more].concat();
+                assert!(require_asked(&parts("POST", &script), false).is_err(), "{script:?}");
+                assert!(require_asked(&parts("POST", &script), true).is_ok(), "{script:?}");
+                assert!(require_form(&parts("POST", &script)).is_err(), "{script:?}");
+            }
+            for form in [vec![("sec-fetch-mode", "navigate")], vec![]] {
+                let form = [vec![("sec-fetch-site", site)], form].concat();
+                assert!(require_form(&parts("POST", &form)).is_ok(), "{form:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_another_sites_page_can_have_a_browser_ask_is_no_password_of_whoever_sits_there() {
+        let (cross, navigated) = (("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"));
+        let scripted = ("sec-fetch-mode", "cors");
+        assert!(is_anothers(&parts("GET", &[cross, ("sec-fetch-mode", "no-cors")])));
+        assert!(
+            is_anothers(&parts("GET", &[cross, scripted]))
+                && is_anothers(&parts("POST", &[cross, navigated]))
+        );
+        // An application of another site where people sign in.
+        assert!(!is_anothers(&parts("POST", &[cross, scripted])) && !is_anothers(&parts("POST", &[cross])));
+        assert!(
+            !is_anothers(&parts("GET", &[("sec-fetch-site", "same-origin")]))
+                && !is_anothers(&parts("GET", &[]))
+        );
     }
 
     #[test]

@@ -11,11 +11,26 @@ async fn row_88_another_sites_page_changes_nothing_anywhere() {
     let app = TestApp::builder().unlimited().start().await;
     let ann = app.person("ann").await;
     let body = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-    let forged: [&[(&str, &str)]; 4] = [
+    let forged: [&[(&str, &str)]; 8] = [
         &[("origin", "https://evil.example"), FORM],
         &[("origin", "https://evil.example"), ("content-type", "text/plain")],
         &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), FORM],
         &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("content-type", "text/plain")],
+        // A script's, in a form's types: a browser sends it unasked, and keeps no more than the answer back.
+        &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors"), ("content-type", "text/plain")],
+        &[
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "cors"),
+            FORM,
+        ],
+        &[
+            ("origin", "https://x.example.com"),
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-mode", "cors"),
+            FORM,
+        ],
+        &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")],
     ];
     let json = format!("{{\"email\":\"ann@example.com\",\"password\":\"{}\"}}", spec::person::PASSWORD);
     for headers in forged {
@@ -47,6 +62,34 @@ async fn row_88_another_sites_page_changes_nothing_anywhere() {
         .send(Method::POST, "/auth/v1/token?grant_type=password", &own, body(&json))
         .await
         .expect(200);
+    // What another site's form is for is not for its scripts: nobody sees them ask.
+    let script = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors"), FORM];
+    for path in app.running.routes.iter().filter(|route| route.terms.from_elsewhere).map(|route| &route.path)
+    {
+        let seen = app.stranger().send(Method::POST, path, &script, body("")).await;
+        assert!(
+            seen.status == 403 && seen.text().contains("This request was refused"),
+            "{path}: {}",
+            seen.text()
+        );
+        let form = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), FORM];
+        let seen = app.stranger().send(Method::POST, path, &form, body("")).await;
+        assert!(!seen.text().contains("This request was refused"), "{path}: {}", seen.text());
+    }
+}
+
+/// An application of another site whose pages may read answers: it is asked about by nobody before it sends a form.
+#[tokio::test]
+async fn row_88_a_page_that_may_read_our_answers_may_send_what_a_form_can() {
+    let app = TestApp::builder().with("server.cors.allowed_origins", "https://app.example.com").start().await;
+    let sends = async |origin: &str| {
+        let headers =
+            [("origin", origin), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors"), FORM];
+        let body = Bytes::from_static(b"grant_type=authorization_code&code=x&client_id=y");
+        app.stranger().send(Method::POST, "/auth/v1/token?grant_type=password", &headers, body).await.status
+    };
+    assert_eq!(sends("https://evil.example").await, 403);
+    assert_eq!(sends("https://app.example.com").await, 400, "it is read, and is no JSON");
 }
 
 #[tokio::test]

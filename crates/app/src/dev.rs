@@ -71,6 +71,7 @@ fn visit(rng: &Rng) -> auth::Visit {
         user_agent: None,
         devices: Vec::new(),
         request_id: format!("demo-{}", rng.uuid().simple()).into(),
+        elsewhere: false,
     }
 }
 

@@ -150,6 +150,7 @@ pub fn recognise(auth: Auth) -> Recognise {
                 user_agent: agent.map(str::to_owned),
                 devices: web::cookies(&parts.headers, auth::DEVICE_COOKIE).map(Secret::new).collect(),
                 request_id: "".into(),
+                elsewhere: web::csrf::is_anothers(&parts),
             };
             auth.recognise(&account, &visit).await
         })

@@ -134,13 +134,17 @@ pub(crate) async fn record_of(
 
 /// Records a refusal, without waiting. `account` is named by its address, which the log keeps as a pseudonym.
 pub(crate) fn refused(auth: &Auth, visit: &Visit, event: Event, error: &Error, account: &str) {
-    let entry = Entry::by(&visit.caller, event).refused(base::Fault::code(error)).request(&visit.request_id);
-    auth.0.audit.refused(entry.about(pseudonym(auth, account)));
+    auth.0.audit.refused(refusal(visit, event, base::Fault::code(error)).about(pseudonym(auth, account)));
+}
+
+fn refusal(visit: &Visit, event: Event, why: &str) -> Entry {
+    let entry = Entry::by(&visit.caller, event).refused(why).request(&visit.request_id);
+    if visit.elsewhere { entry.detail("asked_by", "another site") } else { entry }
 }
 
 /// Records what was refused between a program and a person, without waiting. `client` is what the program calls itself.
 pub(crate) fn refused_of_program(auth: &Auth, visit: &Visit, event: Event, why: &str, client: Option<&str>) {
-    let entry = Entry::by(&visit.caller, event).refused(why).request(&visit.request_id);
+    let entry = refusal(visit, event, why);
     auth.0.audit.refused(match client.and_then(|client| Uuid::try_parse(client).ok()) {
         Some(client) => entry.about(format!("client:{client}")),
         None => entry,
@@ -167,8 +171,7 @@ pub(crate) fn note_choice<T>(auth: &Auth, visit: &Visit, chosen: &Result<T, Erro
 
 /// Records a refusal of somebody who is known, without waiting.
 pub(crate) fn refused_of(auth: &Auth, visit: &Visit, event: Event, error: &Error, user: Uuid) {
-    let entry = Entry::by(&visit.caller, event).refused(base::Fault::code(error)).request(&visit.request_id);
-    auth.0.audit.refused(entry.about(format!("user:{user}")));
+    auth.0.audit.refused(refusal(visit, event, base::Fault::code(error)).about(format!("user:{user}")));
 }
 
 /// The same address is always the same name in the log, and the log is no address book.

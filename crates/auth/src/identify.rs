@@ -96,7 +96,9 @@ impl Auth {
         address: Option<IpAddr>,
     ) -> Result<Identified, Error> {
         let with_a_secret_key = match &presented.apikey {
-            Some(key) => matches!(self.genuine(key, address).await?.caller.who, Who::Service { .. }),
+            Some(key) => {
+                matches!(self.genuine(key, presented, address).await?.caller.who, Who::Service { .. })
+            }
             None => false,
         };
         let caller = &own.caller;
@@ -110,7 +112,7 @@ impl Auth {
         if caller.owes.is_some() {
             return Ok(own);
         }
-        let known = self.genuine(token, address).await?;
+        let known = self.genuine(token, presented, address).await?;
         if known.caller.acting.is_none_or(|acting| acting.admin != admin.user) {
             return Err(Error::BadToken("it is not of an impersonation of this administrator"));
         }
@@ -129,14 +131,14 @@ impl Auth {
             (None, None) => {
                 return Ok(Identified { caller: nobody(address), has_credential: false, expires_at: None });
             }
-            (Some(one), None) => self.genuine(one, address).await?,
-            (None, Some(one)) => self.genuine(one, address).await?,
+            (Some(one), None) => self.genuine(one, presented, address).await?,
+            (None, Some(one)) => self.genuine(one, presented, address).await?,
             (Some(key), Some(token)) if seal::same(key.expose().as_bytes(), token.expose().as_bytes()) => {
-                self.genuine(token, address).await?
+                self.genuine(token, presented, address).await?
             }
             (Some(key), Some(token)) => {
-                let key = self.genuine(key, address).await.map_err(as_key)?;
-                let token = self.genuine(token, address).await?;
+                let key = self.genuine(key, presented, address).await.map_err(as_key)?;
+                let token = self.genuine(token, presented, address).await?;
                 self.require_place(&key, presented.browser, address)?;
                 self.agree(&key, &token)?;
                 keys_end = key.expires_at;
@@ -167,12 +169,19 @@ impl Auth {
     }
 
     /// The caller a key or token stands for; a bait stands for nobody, and whoever shows it is told of.
-    async fn genuine(&self, text: &Secret<String>, address: Option<IpAddr>) -> Result<Arc<Known>, Error> {
+    async fn genuine(
+        &self,
+        text: &Secret<String>,
+        presented: &Credentials,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Known>, Error> {
         let known = self.known(text).await?;
         if known.bait {
             let id = known.api_key.as_deref().unwrap_or_default();
             let entry = Entry::by(&Caller::anonymous(), Event::CanaryTouched).from_address(address);
-            self.0.audit.refused(entry.about(format!("key:{id}")).refused("canary.key"));
+            let entry = entry.about(format!("key:{id}")).refused("canary.key");
+            // Any page can have the browsers of its visitors show it, in the address of an image.
+            self.0.audit.refused(if presented.browser { entry.detail("asked_by", "a page") } else { entry });
             return Err(Error::BadKey);
         }
         Ok(known)

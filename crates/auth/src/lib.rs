@@ -294,6 +294,8 @@ pub struct Visit {
     pub devices: Vec<Secret<String>>,
     /// The request's name.
     pub request_id: Arc<str>,
+    /// Whether a page of another site may have made a browser ask: what is refused then says nothing about whoever sits there.
+    pub elsewhere: bool,
 }
 
 /// Whether [`Auth::open`] would take these settings and the files that they name, as far as that does not hang on where this

@@ -307,11 +307,7 @@ pub(crate) fn is_sign_in(entry: &Entry) -> bool {
         | Event::SsoRefused
         | Event::SetupLinkRefused
         | Event::DemoKeyRefused => true,
-        // A page of another site can put any key into the address of an image: that must not keep its visitors out.
-        Event::TokenRefused => {
-            entry.fact("asked_by").is_none()
-                && entry.reason().is_some_and(|reason| !RAN_OUT.contains(&reason))
-        }
+        Event::TokenRefused => entry.reason().is_some_and(|reason| !RAN_OUT.contains(&reason)),
         Event::RateLimited => entry.fact("budget").is_some(),
         _ => false,
     }

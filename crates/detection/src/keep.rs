@@ -160,7 +160,7 @@ impl Detection {
             self.touched_path(request.address, request.path, request.is_elsewheres);
         }
         let counts = |jail: &Jail| match &jail.sees {
-            // A page of another site could have its visitors kept out by what it makes their browsers ask for.
+            // The same of requests.
             Sees::Requests(requests) => {
                 requests.count(request.path, request.is_served || request.is_elsewheres, request.agent)
             }
@@ -171,6 +171,10 @@ impl Detection {
 
     /// Counts a refusal that the audit log was told of.
     pub fn saw_refusal(&self, entry: &Entry) {
+        // A page of another site could have its visitors kept out by what it makes their browsers ask for.
+        if entry.fact("asked_by").is_some() {
+            return;
+        }
         let Some(address) = entry.address() else { return };
         self.count(address, entry.event().name(), |jail| match &jail.sees {
             Sees::SignIns => jails::is_sign_in(entry).then_some(None),
@@ -185,7 +189,7 @@ impl Detection {
                 events.iter().any(|name| jails::names(name, entry.event())).then_some(None)
             }
             Sees::Canaries(reasons) => {
-                let is_touch = entry.event() == Event::CanaryTouched && entry.fact("asked_by").is_none();
+                let is_touch = entry.event() == Event::CanaryTouched;
                 (is_touch && entry.reason().is_some_and(|reason| reasons.contains(&reason))).then_some(None)
             }
             Sees::Requests(_) => None,

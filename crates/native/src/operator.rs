@@ -280,6 +280,7 @@ pub(crate) fn visit(cx: &Cx) -> auth::Visit {
         user_agent: None,
         devices: Vec::new(),
         request_id: cx.request_id.0.clone(),
+        elsewhere: false,
     }
 }
 

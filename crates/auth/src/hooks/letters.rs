@@ -204,6 +204,7 @@ impl Auth {
             user_agent: None,
             devices: Vec::new(),
             request_id: letter.request.as_str().into(),
+            elsewhere: false,
         };
         let hook = Hook::named(&letter.hook).ok_or(Error::invalid("The message is for nobody"))?;
         let mut payload = letter.payload;

@@ -215,6 +215,7 @@ impl Auth {
             user_agent: None,
             devices: Vec::new(),
             request_id: wanted.request.as_str().into(),
+            elsewhere: false,
         };
         let along = Along {
             back_to: self.0.rules.redirects.choose([Some(wanted.back_to.as_str())]),

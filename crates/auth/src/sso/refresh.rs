@@ -337,5 +337,6 @@ fn system_visit() -> Visit {
         user_agent: None,
         request_id: "saml-providers".into(),
         devices: Vec::new(),
+        elsewhere: false,
     }
 }

@@ -231,8 +231,13 @@ fn outbound() -> outbound::Outbound {
 }
 
 pub fn visit(caller: Caller) -> Visit {
-    let caller = Arc::new(caller);
-    Visit { caller, user_agent: Some("a test".to_owned()), devices: vec![], request_id: "request-1".into() }
+    Visit {
+        caller: Arc::new(caller),
+        user_agent: Some("a test".to_owned()),
+        devices: vec![],
+        request_id: "request-1".into(),
+        elsewhere: false,
+    }
 }
 
 pub async fn bearer(auth: &Auth, token: &str) -> Result<Identified, Error> {

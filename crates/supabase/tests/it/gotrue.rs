@@ -230,6 +230,7 @@ impl GoTrue {
             user_agent: None,
             devices: vec![],
             request_id: "r1".into(),
+            elsewhere: false,
         }
     }
 }

@@ -120,6 +120,18 @@ async fn a_page_of_another_site_cannot_get_its_visitors_kept_out() {
     let detection = &app.running.services.detection;
     app.eventually(async || detection.kept_out(thief.from).is_some()).await;
     assert!(detection.kept_out(victim.from).is_none());
+    // Nor by a bait that somebody found.
+    let made = make(&app, json!({ "kind": "key", "name": "found" })).await;
+    for (who, is_kept_out) in [(&victim, false), (&app.stranger(), true)] {
+        let mut bare = who.clone();
+        bare.headers.retain(|(name, _)| name != "apikey");
+        bare.get(&format!("/rest/v1/notes?apikey={}", made["key"].as_str().unwrap())).await.expect(401);
+        app.running.services.audit.settle().await.unwrap();
+        if is_kept_out {
+            app.eventually(async || is_out(&app, who).await).await;
+        }
+        assert_eq!(detection.kept_out(who.from).is_some(), is_kept_out, "{}", who.from);
+    }
     // Nor by what belongs to other software: three such images would be an hour.
     for who in [&victim, &app.stranger()] {
         for path in ["/wp-login.php", "/.env", "/.git/config"] {
@@ -128,6 +140,42 @@ async fn a_page_of_another_site_cannot_get_its_visitors_kept_out() {
         let is_out = app.running.services.detection.kept_out(who.from).is_some();
         assert_eq!(is_out, who.from != victim.from, "{}", who.from);
     }
+}
+
+/// What a page can have browsers ask without asking us: an address that is opened, a form.
+#[tokio::test]
+async fn what_another_sites_page_has_refused_counts_against_nobody_and_a_password_from_there_does() {
+    const RULE: &str = "detection: { jails: [{ name: forger, events: [guard.refused], max_retry: 2 }] }";
+    let builder = TestApp::builder().written(RULE, &[]).with("detection.network_after", "0");
+    let app = builder.with("rate_limiting.enabled", "false").start().await;
+    let detection = &app.running.services.detection;
+    let cross = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
+    let state = "9f2c1b8e-3d4a-4c5b-8e6f-7a8b9c0d1e2f";
+    let callback = format!("/auth/v1/callback?code=x&state={state}");
+    let forged =
+        [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors"), ("content-type", "text/plain")];
+    let none = || bytes::Bytes::new();
+    // The second of each is no browser's: as many of the same keep it out.
+    for (method, path, headers, more) in [
+        (Method::GET, callback.as_str(), &cross[..], 20),
+        (Method::POST, "/auth/v1/token?grant_type=password", &forged[..], 2),
+    ] {
+        let (victim, program) = (app.stranger(), app.stranger().with("origin", "https://evil.example"));
+        for _ in 0..more {
+            let seen = victim.send(method.clone(), path, headers, none()).await;
+            assert!([400, 403, 404].contains(&seen.status.as_u16()), "{path}: {}", seen.text());
+            program.send(method.clone(), path, &[], none()).await;
+        }
+        app.eventually(async || detection.kept_out(program.from).is_some()).await;
+        assert!(detection.kept_out(victim.from).is_none(), "{path}");
+    }
+    // Where people sign in to an application of another site, who guesses is kept out as ever.
+    let guesser = app.stranger().with("origin", "https://app.example").with("sec-fetch-site", "cross-site");
+    let guesser = guesser.with("sec-fetch-mode", "cors");
+    for _ in 0..20 {
+        spec::Person::sign_in(&guesser, "ann@example.com", "wrong-Password-1!").await;
+    }
+    app.eventually(async || detection.kept_out(guesser.from).is_some()).await;
 }
 
 #[tokio::test]

@@ -204,13 +204,15 @@ pub fn say(line: &str) {
     let _reader_may_be_gone = writeln!(std::io::stdout().lock(), "{}", printable(line));
 }
 
+/// Whether a terminal obeys it, or it turns text around.
+pub(crate) fn is_obeyed(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Text in which nothing is left that a terminal obeys or that turns what people read around: strangers write names, paths and
 /// addresses that stand in it. As JSON has it, so that JSON stays what it says.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let is_odd = |letter: char| {
-        letter.is_control() && !matches!(letter, '\n' | '\t')
-            || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let is_odd = |letter: char| is_obeyed(letter) && !matches!(letter, '\n' | '\t');
     if !text.contains(is_odd) {
         return Cow::Borrowed(text);
     }

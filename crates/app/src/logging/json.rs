@@ -13,6 +13,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::{Kept, LOG_FIELD_BYTES_MAX, To};
+use crate::commands::is_obeyed;
 
 /// Writes every event as a line of JSON.
 pub(super) struct JsonLines {
@@ -163,7 +164,8 @@ fn escaped(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c < ' ' || c == '\u{7f}' => {
+            // Files of a log are read on terminals too.
+            c if is_obeyed(c) => {
                 let _written = write!(out, "\\u{:04x}", u32::from(c));
             }
             c => out.push(c),
@@ -171,14 +173,15 @@ fn escaped(out: &mut String, text: &str) {
     }
 }
 
-/// Whether there is a quote, a backslash or a control character: eight bytes at once, since hardly ever there is.
+/// Whether there is a quote, a backslash, a control character or anything beyond ASCII: eight bytes at once, since hardly ever
+/// there is.
 fn needs_escapes(text: &[u8]) -> bool {
     let (eights, rest) = text.as_chunks::<8>();
     // The last ones may be looked at twice.
     let odd_end = match (text.last_chunk::<8>(), text.first_chunk::<4>(), text.last_chunk::<4>()) {
         (Some(end), _, _) => any_odd(*end),
         (None, Some([a, b, c, d]), Some([e, f, g, h])) => any_odd([*a, *b, *c, *d, *e, *f, *g, *h]),
-        (None, _, _) => rest.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f)),
+        (None, _, _) => rest.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f..)),
     };
     odd_end || eights.iter().any(|eight| any_odd(*eight))
 }
@@ -195,7 +198,7 @@ const fn any_odd(eight: [u8; 8]) -> bool {
         below(word ^ (ONES * byte as u64), 1)
     }
     let word = u64::from_ne_bytes(eight);
-    (below(word, 0x20) | is(word, b'"') | is(word, b'\\') | is(word, 0x7f)) & HIGH != 0
+    (word | below(word, 0x20) | is(word, b'"') | is(word, b'\\') | is(word, 0x7f)) & HIGH != 0
 }
 
 #[cfg(test)]
@@ -209,12 +212,13 @@ mod tests {
         let subscriber = tracing_subscriber::Registry::default()
             .with(JsonLines { kept: kept.clone(), to: To::Everywhere });
         tracing::subscriber::with_default(subscriber, || {
-            let odd = "a \"b\"\\\n{\"c\": 1}\u{1}\u{7f}é";
+            let odd = "a \"b\"\\\n{\"c\": 1}\u{1}\u{7f}é\u{9b}2J\u{202e}";
             tracing::info!(target: "t", text = odd, shown = %odd, number = -5_i64, share = 0.5, none = f64::NAN, yes = true, "said {}", 7);
         });
         let lines = kept.after(0).lines;
         let said: serde_json::Value = serde_json::from_str(lines.first().unwrap()).unwrap();
-        assert_eq!(said["text"], "a \"b\"\\\n{\"c\": 1}\u{1}\u{7f}é");
+        assert_eq!(said["text"], "a \"b\"\\\n{\"c\": 1}\u{1}\u{7f}é\u{9b}2J\u{202e}");
+        assert!(lines.iter().all(|line| !line.contains(is_obeyed) && line.contains('é')), "{lines:?}");
         assert_eq!(said["text"], said["shown"]);
         assert_eq!(
             (&said["number"], &said["share"], &said["none"], &said["yes"]),
@@ -252,10 +256,8 @@ mod tests {
     #[test]
     fn what_needs_an_escape_is_found_wherever_it_stands() {
         for byte in 0..=u8::MAX {
-            let needs = byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f);
-            for (length, fill) in
-                (1..=20).flat_map(|length| [b' ', b'~', 0x80, 0xff].map(|fill| (length, fill)))
-            {
+            let needs = byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f..);
+            for (length, fill) in (1..=20).flat_map(|length| [b' ', b'~'].map(|fill| (length, fill))) {
                 assert!(!needs_escapes(&vec![fill; length]), "{fill:x}");
                 for at in 0..length {
                     let mut text = vec![fill; length];

@@ -90,6 +90,13 @@ async fn row_106_what_strangers_write_fills_no_log_and_is_obeyed_by_no_terminal(
         assert!(obeyed.is_none() && !said.contains('\u{202e}'), "{words:?}: {obeyed:?}");
     }
     assert!(said.contains("allowed_origins"), "{said}");
+    // Nor in the log itself, where somebody follows it.
+    let filed = std::fs::read_to_string(palisade.data().join("logs/combined.log")).unwrap();
+    for (place, log) in [("standard error", palisade.output()), ("combined.log", filed)] {
+        let obeyed = log.chars().find(|letter| letter.is_control() && *letter != '\n');
+        assert!(obeyed.is_none() && !log.contains('\u{202e}'), "{place}: {obeyed:?}");
+        assert!(log.contains(r"\u009b2J\u202e/palisade.yaml"), "{place} tells of it: {log}");
+    }
     let longest = palisade.output().lines().map(str::len).max().unwrap_or_default();
     assert!(longest < 4_000, "a line of {longest} bytes");
     assert!(palisade.stop().await.success());

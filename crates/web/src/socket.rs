@@ -334,3 +334,57 @@ fn ending(error: &Error) -> Ending {
         _ => Ending::Left,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::Arriving;
+
+    /// A frame of a client's, masked by nothing.
+    fn frame(first: u8, content: &[u8]) -> Vec<u8> {
+        let length = 0x80 | u8::try_from(content.len()).unwrap();
+        [&[first, length, 0, 0, 0, 0][..], content].concat()
+    }
+
+    #[tokio::test]
+    async fn what_is_whole_counts_no_longer_be_it_a_message_or_a_ping() {
+        let (theirs, ours) = duplex(64 << 10);
+        let room = 8 << 10;
+        let arriving = Arriving::new(room, room);
+        let part = arriving.part([198, 51, 100, 7].into());
+        let bounds = Bounds { message_bytes_max: 64 << 10, idle: Duration::from_secs(60) };
+        let (_ends, heard) = watch::channel(None);
+        let show: Show = Arc::new(|_| Box::pin(async { unreachable!("nobody is asked") }));
+        let mut socket = Socket::new(Box::new(ours), (bounds, part), heard, show).await;
+        let (mut from, mut to) = tokio::io::split(theirs);
+        let taken = tokio::spawn(async move {
+            let mut all = Vec::new();
+            from.read_to_end(&mut all).await.map(|_| all.len())
+        });
+        let said = tokio::spawn(async move {
+            // Ten times what there is room for, in pings; and as much again in messages.
+            for _ in 0..800 {
+                to.write_all(&frame(0x89, &[b'p'; 120])).await.unwrap();
+            }
+            for _ in 0..800 {
+                to.write_all(&frame(0x81, &[b'x'; 120])).await.unwrap();
+            }
+            to
+        });
+        for number in 0..800 {
+            let message = socket.next().await.unwrap_or_else(|ending| panic!("{number}: {ending:?}"));
+            assert!(matches!(message, Message::Text(text) if text.len() == 120));
+        }
+        // One that does not end has no more than there is room for, pings in between or not.
+        let mut to = said.await.unwrap();
+        tokio::spawn(async move {
+            to.write_all(&frame(0x01, &[b'x'; 120])).await.unwrap();
+            while to.write_all(&[frame(0x89, b"p"), frame(0x00, &[b'x'; 120])].concat()).await.is_ok() {}
+        });
+        assert!(matches!(socket.next().await, Err(Ending::NoRoom)));
+        drop(socket);
+        let _pongs = taken.await.unwrap();
+    }
+}

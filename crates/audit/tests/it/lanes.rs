@@ -65,6 +65,45 @@ async fn what_one_address_is_refused_in_ever_other_words_is_few_entries_and_nobo
         bodies.iter().any(|body| body["subject"] == "account:seen"),
         "what another address did is told apart"
     );
+    // A window later it is told apart anew, as much and no more.
+    for number in 0..50 {
+        house.audit.refused(wrong_password("192.0.2.1").about(format!("account:later{number}")));
+    }
+    house.audit.settle().await.expect("settled");
+    assert_eq!(house.all().await.len() as u64, 2 * few + 3 + few + 1);
+    house.stop().await;
+}
+
+/// An office behind one address, or a program: what they do is theirs to choose, and each is an entry.
+#[tokio::test]
+async fn what_is_not_refused_is_told_apart_however_much_of_it_one_address_does() {
+    let house = House::new().await;
+    for number in 0..100 {
+        let used = Entry::named("key:one", Event::KeyUsed).from_address("192.0.2.1".parse().ok());
+        house.audit.refused(used.about(format!("GET /rest/v1/{number}")));
+    }
+    house.audit.settle().await.expect("settled");
+    assert_eq!(house.all().await.len(), 100);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn beyond_all_that_is_told_apart_a_crowd_is_counted_per_event_and_nobody_is_named_for_it() {
+    let house = House::new().await;
+    let keys = audit::limits::LANE_KEYS.value;
+    for number in 0..keys + 100 {
+        let [_, b, c, d] = u32::try_from(number).expect("few").to_be_bytes();
+        house.audit.refused(wrong_password(&format!("10.{b}.{c}.{d}")));
+    }
+    house.audit.settle().await.expect("settled");
+    let all = house.all().await;
+    assert_eq!(all.len() as u64, keys + 1);
+    let crowd: Vec<&str> =
+        all.iter().map(|entry| entry.body.as_str()).filter(|body| body.contains("\"flood\"")).collect();
+    assert!(
+        crowd.len() == 1 && crowd[0].contains("\"count\":100") && !crowd[0].contains("\"10."),
+        "{crowd:?}"
+    );
     house.stop().await;
 }
 

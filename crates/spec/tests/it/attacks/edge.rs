@@ -156,6 +156,14 @@ async fn row_89_a_page_of_somebody_else_begins_no_websocket() {
         app.stranger().at("127.50.0.1").with("x-forwarded-for", "198.51.100.7").with("upgrade", "websocket");
     let seen = far.clone().with("x-forwarded-proto", "http").get("/realtime/v1/websocket?apikey=x").await;
     assert_eq!(seen.status, 403);
-    let seen = far.get("/realtime/v1/websocket?apikey=x").await;
+    let seen = far.clone().get("/realtime/v1/websocket?apikey=x").await;
     assert_eq!(seen.status, 403, "a proxy that does not say how it was reached");
+    // Over TLS one does, from a page of the same host that came over TLS as well, and not from one in clear.
+    let secure = far.with("x-forwarded-proto", "https").with("connection", "upgrade");
+    let secure =
+        secure.with("sec-websocket-version", "13").with("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    for (scheme, status) in [("https", 101), ("http", 403)] {
+        let page = secure.clone().with("origin", &format!("{scheme}://{}", app.running.address));
+        assert_eq!(page.get("/realtime/v1/websocket?vsn=1.0.0").await.status, status, "{scheme}");
+    }
 }

@@ -502,6 +502,7 @@ async fn row_82_ambiguous_credentials_are_refused() {
     bare.get(&format!("/rest/v1/notes?apikey={key}&select=id&apikey={key}")).await.expect(200);
     for two in [format!("apikey={key}&apikey=x"), format!("apikey=x&select=id&apikey={key}")] {
         bare.get(&format!("/rest/v1/notes?{two}")).await.expect(400);
+        app.stranger().get(&format!("/rest/v1/notes?{two}")).await.expect(400);
     }
 }
 

@@ -264,3 +264,58 @@ async fn a_rule_that_has_much_to_tell_keeps_no_other_one_waiting() {
     assert!(mails[2].text.contains("… and 5950 more"), "{}", mails[2].text);
     assert!(raised(&app).await.iter().all(|alert| alert.told.is_some()));
 }
+
+/// As many as one is made of `rule`, before anything that the test does.
+async fn insert(app: &TestApp, sealed: bool, many: usize) {
+    let insert = format!(
+        "insert into alerts.raised (id, rule, sealed, key, at, seq, count, action, what)
+         select gen_random_uuid(), 'canaries', {sealed}, '', '2026-01-15T11:00:00Z', n, 1, 'log_and_notify', 'touched'
+         from generate_series(1, {many}) n"
+    );
+    app.database.admin().await.batch_execute(&insert).await.unwrap();
+}
+
+/// What probes of the posture raise is theirs, and goes into their mailbox.
+#[tokio::test]
+async fn what_probes_raise_hides_no_alert_of_the_same_rule_and_is_not_told_with_it() {
+    let app = TestApp::builder().serving().with("alerts.email", "ops@example.com").start().await;
+    insert(&app, true, 1_500).await;
+    local(&app).get("/palisade/root.key").await.expect(404);
+    let mail = app.mail("ops@example.com", 1).await;
+    assert!(mail.text.contains("canaries: canary.touched") && !mail.text.contains("more:"), "{}", mail.text);
+    let admin = app.database.admin().await;
+    let left =
+        "select count(*) from alerts.raised where sealed and told is distinct from 'the probes'' mailbox'";
+    app.eventually(async || admin.query_one(left, &[]).await.unwrap().get::<_, i64>(0) == 0).await;
+}
+
+/// However many there are, a program that takes webhooks is told how many, and where nobody can be told that is said once.
+#[tokio::test]
+async fn what_is_beyond_a_message_is_counted_for_programs_and_where_nobody_is_told() {
+    let (port, heard) = listen().await;
+    let app = TestApp::builder()
+        .unlimited()
+        .with("outbound.allow", &format!("127.0.0.1:{port}"))
+        .with("alerts.webhook_url", &format!("http://127.0.0.1:{port}/hook"))
+        .with("alerts.webhook_secret", &format!("v1,whsec_{}", STANDARD.encode([9; 32])))
+        .start()
+        .await;
+    insert(&app, false, 1_500).await;
+    let count = || {
+        let bodies: Vec<Value> =
+            heard.lock().unwrap().iter().filter_map(|(_, body)| serde_json::from_str(body).ok()).collect();
+        bodies.iter().filter_map(|body| body["data"]["count"].as_u64()).sum::<u64>()
+    };
+    app.eventually(async || count() >= 1_500).await;
+    assert_eq!((count(), heard.lock().unwrap().len()), (1_500, 1));
+
+    let lonely = TestApp::builder().serving().start().await;
+    insert(&lonely, false, 1_500).await;
+    lonely
+        .eventually(async || {
+            raised(&lonely).await.iter().all(|alert| alert.told.as_deref() == Some("nobody"))
+        })
+        .await;
+    let untold = "select count(*) from alerts.raised where told is null";
+    assert_eq!(lonely.database.admin().await.query_one(untold, &[]).await.unwrap().get::<_, i64>(0), 0);
+}

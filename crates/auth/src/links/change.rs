@@ -292,9 +292,10 @@ impl Auth {
     ) -> Result<(), Error> {
         let now = self.0.clock.now();
         let why = Why::PhoneChange { user: user.id, whatsapp };
-        self.require_pause(&why, &phone).await?;
-        // Texts cost money: one account that names number after number waits as one that names one.
+        // Texts cost money: one account that names number after number waits as one that names one. It is asked about first, so
+        // that what is refused keeps no text from a number.
         self.require_pause(&why, &user.id.to_string()).await?;
+        self.require_pause(&why, &phone).await?;
         tx.execute(sql::links::ASK_PHONE_CHANGE, [user.id.into(), (&phone).into(), now.into()]).await?;
         events::record_link(tx, self, visit, LinkHappening::AddressChangeAsked { user: user.id }).await?;
         self.enqueue_link(tx, why, &phone, Map::new(), along, visit).await?;

@@ -49,9 +49,9 @@ impl Auth {
     ) -> Result<Challenge, AuthError> {
         let phone = factor.phone.clone().ok_or(Error::NotFound)?;
         let why = Why::Sms { create: false, whatsapp: false };
-        self.require_pause(&why, &phone).await?;
         // Texts cost money, and one person enrols number after number.
         self.require_pause(&why, &user.id.to_string()).await?;
+        self.require_pause(&why, &phone).await?;
         let digits = usize::from(self.0.rules.text_digits);
         let code: String = (0..digits).filter_map(|_| char::from_digit(self.0.rng.below(10), 10)).collect();
         let code = Secret::new(code);

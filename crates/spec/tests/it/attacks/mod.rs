@@ -10,6 +10,7 @@ mod csrf;
 mod downgrade;
 mod edge;
 mod factors;
+mod floods;
 mod framing;
 mod full_disk;
 mod guards;

@@ -15,6 +15,7 @@ use crate::accounts::{NewUser, read_email};
 use crate::events::{self, Happening};
 use crate::hooks::Asked;
 use crate::mfa::{self, RecoveryCodes, TotpSecret, totp};
+use crate::reclaim::ProvenBy;
 use crate::session::ids;
 use crate::user::User;
 use crate::{Auth, Error, Visit, sql};
@@ -104,14 +105,15 @@ impl Auth {
         let now = self.0.clock.now();
         let known = tx.query(sql::USER_BY_EMAIL, [(&email).into(), (&self.0.rules.audience).into()]).await?;
         if let Some(mut user) = known.first().map(User::read).transpose()? {
-            let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [user.id.into()]).await?)?;
+            let mut ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [user.id.into()]).await?)?;
             mfa::remove_all(tx, user.id).await?;
             self.drop_pending(tx, user.id, None).await?;
-            if user.email_confirmed_at.is_none() {
-                // Nobody proved the address: the other ways in are whoever's was first at it.
-                tx.query(sql::reclaim::FORGET, [user.id.into(), "email".into(), "".into(), pg::Param::NULL])
-                    .await?;
-                (user.phone, user.phone_confirmed_at) = (None, None);
+            // Nobody proved the address, or nobody has to: the other ways in are whoever's was first at it (attack row 4).
+            if user.email_confirmed_at.is_none() || self.0.rules.autoconfirm {
+                let by = ProvenBy::Message { what: "email", flow: None, own_sign_up: false };
+                let (reclaimed, others) = self.reclaim(tx, &user, by, visit).await?;
+                user = reclaimed;
+                ended.extend(others);
             }
             let before = std::mem::replace(&mut user.role, ROLE.to_owned());
             self.set_password(tx, &mut user, hash).await?;

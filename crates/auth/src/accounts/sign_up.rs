@@ -5,7 +5,7 @@
 
 use audit::Event;
 use base::Secret;
-use pg::{Param, Reason, Reply, Statement};
+use pg::{Param, Reason, Reply, Statement, SystemTx};
 use seal::Work;
 use serde_json::{Map, Value, json};
 
@@ -46,6 +46,15 @@ pub enum SignedUp {
 enum Name {
     Email(String),
     Phone(String),
+}
+
+/// Who waits for a confirmation.
+struct Waiting<'a> {
+    name: Name,
+    password: &'a Secret<String>,
+    announced: User,
+    why: Why,
+    along: &'a Along,
 }
 
 impl Name {
@@ -158,15 +167,55 @@ impl Auth {
             Name::Phone(_) => Why::SignUpText { whatsapp },
         };
         self.require_pause(&why, name.text()).await?;
-        let (known, work) = self.find_for_sign_up(&name).await?;
+        let announced = self.announced(&name, data);
+        let waiting = Waiting { name, password, announced, why, along };
+        // Of several at once at a new address one is first; the others are then what they are who come a moment later, with
+        // a password that is held against the first one's.
+        match self.try_to_confirm(&waiting, true, visit).await? {
+            Some(reply) => Ok(reply),
+            None => self.try_to_confirm(&waiting, false, visit).await?.ok_or(Error::UserExists),
+        }
+    }
+
+    /// `None`: the address was nobody's, and meanwhile is (told with `may_repeat` alone).
+    async fn try_to_confirm(
+        &self,
+        waiting: &Waiting<'_>,
+        may_repeat: bool,
+        visit: &Visit,
+    ) -> Result<Option<Reply<User>>, Error> {
+        let Waiting { name, password, announced, why, along } = waiting;
+        let (known, work) = self.find_for_sign_up(name).await?;
         // Both for everybody: what is stored is compared, what is given is hashed.
         let stored = known.as_ref().and_then(|user| user.password_hash.as_deref());
         let same = self.0.hasher.verify_alike(password, stored, name.text(), &work).await?.is_right();
         let hash = self.0.hasher.hash(password).await?;
-        let announced = self.announced(&name, data);
-        let said = Value::Object(announced.user_metadata.clone());
         let now = self.0.clock.now();
         let mut tx = self.0.pg.begin_system(Reason::Identify).await?;
+        let inserted = self.insert_if_free(&mut tx, announced, hash).await?;
+        if inserted == 0 && known.is_none() && may_repeat {
+            tx.roll_back().await?;
+            return Ok(None);
+        }
+        self.tell_of_account(&mut tx, announced.id, visit).await?;
+        // Somebody else may have been first at an address that nobody proved: then neither password counts (row 4).
+        let doubted = known.as_ref().map_or(announced.id, |user| user.id);
+        let doubt = known.is_some() && !same;
+        tx.execute(sql::links::DOUBT_SIGN_UP, [doubted.into(), doubt.into(), now.into()]).await?;
+        match inserted {
+            1 => events::record(&mut tx, self, visit, Happening::Signup { user: announced }).await?,
+            _ => {
+                let account = events::pseudonym(self, name.text());
+                events::record_link(&mut tx, self, visit, LinkHappening::SignupRepeated { account }).await?;
+            }
+        }
+        self.enqueue_link(&mut tx, why.clone(), name.text(), Map::new(), along, visit).await?;
+        Ok(Some(tx.commit(announced.clone()).await?))
+    }
+
+    /// Inserts an account with its identity, or nothing where the address is somebody's: the same statements.
+    async fn insert_if_free(&self, tx: &mut SystemTx, announced: &User, hash: String) -> Result<u64, Error> {
+        let now = self.0.clock.now();
         let row: [Param; 9] = [
             announced.id.into(),
             (&announced.aud).into(),
@@ -175,7 +224,7 @@ impl Auth {
             announced.phone.as_ref().into(),
             hash.into(),
             Value::Object(announced.app_metadata.clone()).into(),
-            said.into(),
+            Value::Object(announced.user_metadata.clone()).into(),
             now.into(),
         ];
         let inserted = tx
@@ -195,20 +244,7 @@ impl Auth {
             now.into(),
         ];
         tx.execute(sql::links::INSERT_IDENTITY_IF_NEW, row).await?;
-        self.tell_of_account(&mut tx, announced.id, visit).await?;
-        // Somebody else may have been first at an address that nobody proved: then neither password counts (row 4).
-        let doubted = known.as_ref().map_or(announced.id, |user| user.id);
-        let doubt = known.is_some() && !same;
-        tx.execute(sql::links::DOUBT_SIGN_UP, [doubted.into(), doubt.into(), now.into()]).await?;
-        match inserted {
-            1 => events::record(&mut tx, self, visit, Happening::Signup { user: &announced }).await?,
-            _ => {
-                let account = events::pseudonym(self, name.text());
-                events::record_link(&mut tx, self, visit, LinkHappening::SignupRepeated { account }).await?;
-            }
-        }
-        self.enqueue_link(&mut tx, why, name.text(), Map::new(), along, visit).await?;
-        Ok(tx.commit(announced).await?)
+        Ok(inserted)
     }
 
     async fn find_for_sign_up(&self, name: &Name) -> Result<(Option<User>, Work), Error> {

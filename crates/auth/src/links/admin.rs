@@ -186,11 +186,11 @@ impl Auth {
         hash: Option<String>,
         data: Map<String, Value>,
     ) -> Result<User, Error> {
-        if hash.is_none() && data.is_empty() {
-            return Ok(user);
-        }
-        if let Some(hash) = hash {
-            self.set_password(tx, &mut user, hash).await?;
+        match hash {
+            Some(hash) => self.set_password(tx, &mut user, hash).await?,
+            // An invitation gives none, and nothing that is mailed while it waits may confirm a stranger's.
+            None if user.is_doubtful() => user.password_hash = None,
+            None => {}
         }
         merge(&mut user.user_metadata, data);
         require_small(&user.user_metadata)?;

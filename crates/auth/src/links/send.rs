@@ -86,7 +86,9 @@ impl Why {
             Why::Reauthentication => "presence",
             Why::LockedOut => "lockout",
             // Whatever it says, a text costs money and rings: one number has one pause.
-            Why::SignUpText { .. } | Why::Sms { .. } | Why::PhoneChange { .. } | Why::ResendPhoneChange => "text",
+            Why::SignUpText { .. } | Why::Sms { .. } | Why::PhoneChange { .. } | Why::ResendPhoneChange => {
+                "text"
+            }
         }
     }
 }
@@ -336,13 +338,20 @@ impl Auth {
                 let template = Template::AccountExists;
                 self.write_to(tx, &user, &to, template, Map::new(), along.locale.as_deref(), visit).await
             }
-            Why::SignUp => self.send_link(tx, &user, Purpose::Signup, along, visit).await,
+            Why::SignUp => {
+                let purpose = self.confirming(tx, &user).await?;
+                self.send_link(tx, &user, purpose, along, visit).await
+            }
             Why::ResendSignup if confirmed => Ok(()),
-            Why::ResendSignup => self.send_link(tx, &user, Purpose::Signup, along, visit).await,
+            Why::ResendSignup => {
+                let purpose = self.confirming(tx, &user).await?;
+                self.send_link(tx, &user, purpose, along, visit).await
+            }
             // What is mailed to a new account without a password confirms it; a password that somebody set before the
             // address was proven is not believed (attack row 4).
             Why::MagicLink { .. } if !confirmed && !has_password => {
-                self.send_link(tx, &user, Purpose::Signup, along, visit).await
+                let purpose = self.confirming(tx, &user).await?;
+                self.send_link(tx, &user, purpose, along, visit).await
             }
             Why::MagicLink { .. } => self.send_link(tx, &user, Purpose::MagicLink, along, visit).await,
             Why::Recovery => self.send_link(tx, &user, Purpose::Recovery, along, visit).await,
@@ -360,6 +369,16 @@ impl Auth {
             Why::Reauthentication => Ok(()),
             Why::LockedOut => self.notify(tx, &user, Warning::LockedOut, visit).await,
             Why::ResendPhoneChange => self.send_text(tx, &user, Purpose::PhoneChange, false, visit).await,
+        }
+    }
+
+    /// What confirms a new account. Anybody may ask for it, and a newer confirmation ends the older one: where an invitation
+    /// waits, what is mailed is another way in beside it, which keeps no password that came with a sign-up.
+    async fn confirming(&self, tx: &mut SystemTx, user: &User) -> Result<Purpose, Error> {
+        let row = [user.id.into(), self.0.clock.now().into()];
+        match tx.query(sql::links::INVITATION_WAITS, row).await?.is_empty() {
+            true => Ok(Purpose::Signup),
+            false => Ok(Purpose::MagicLink),
         }
     }
 

@@ -56,6 +56,10 @@ pub(crate) const LOOK_AT_TOKEN: &str = "select user_id from auth.one_time_tokens
 pub(crate) const TOKENS_TO: &str = "select id, user_id, code_mac from auth.one_time_tokens where relates_to = $1 \
      and expires_at > $2 and purpose = any($3::text[]) and code_mac is not null order by created_at desc limit 16 for update";
 
+/// What an administrator sent and nobody accepted yet.
+pub(crate) const INVITATION_WAITS: &str =
+    "select id from auth.one_time_tokens where user_id = $1 and purpose = 'invite' and expires_at > $2";
+
 pub(crate) const TAKE_TOKEN_BY_ID: &str = "delete from auth.one_time_tokens where id = $1 \
      returning user_id, purpose, relates_to, flow_state_id";
 
@@ -160,6 +164,7 @@ pub const ALL: &[&str] = &[
     TAKE_TOKEN,
     LOOK_AT_TOKEN,
     TOKENS_TO,
+    INVITATION_WAITS,
     TAKE_TOKEN_BY_ID,
     TOKEN_OF_USER,
     NOTE_SENT,

@@ -7,7 +7,7 @@ use spec::person::PASSWORD;
 use spec::{Authenticator, Idp, Mail, Person, Seen, TestApp};
 
 use super::oauth::{OURS, token_for};
-use super::takeover::code_is_made;
+use super::takeover::{code_is_made, known_number};
 use crate::features::links::{press, sign_up};
 use crate::features::oauth::{today, with_idp};
 
@@ -22,8 +22,14 @@ async fn served(idp: &Idp, email_optional: bool) -> TestApp {
     today(with_idp(idp).serving().with("auth.external.keycloak.email_optional", optional)).await
 }
 
+/// One whose provider lets people in before their address is proven, and that knows the code of one number.
+pub async fn served_texting(idp: &Idp) -> TestApp {
+    let builder = known_number(with_idp(idp).serving());
+    today(builder.with("auth.external.keycloak.email_optional", "true")).await
+}
+
 /// Signs in as `subject~email~verified~name` with a token of the provider.
-async fn by_token(app: &TestApp, idp: &Idp, who: &str) -> Seen {
+pub async fn by_token(app: &TestApp, idp: &Idp, who: &str) -> Seen {
     let token = token_for(idp, OURS, who, HASHED).await;
     let body = json!({ "id_token": token, "provider": "keycloak", "nonce": "right" });
     app.stranger().post("/auth/v1/token?grant_type=id_token", body).await
@@ -50,7 +56,7 @@ async fn providers(person: &Person) -> Vec<String> {
     names
 }
 
-async fn refresh(app: &TestApp, token: &str) -> Seen {
+pub async fn refresh(app: &TestApp, token: &str) -> Seen {
     let body = json!({ "refresh_token": token });
     app.stranger().post("/auth/v1/token?grant_type=refresh_token", body).await
 }
@@ -128,13 +134,7 @@ async fn row_4_a_trojan_identifier_does_not_survive_the_owners_own_sign_up() {
 #[tokio::test]
 async fn row_4_a_number_that_the_squatter_proved_keeps_them_nothing() {
     let idp = Idp::start().await;
-    let optional = |builder: spec::TestAppBuilder| {
-        builder
-            .with("auth.external.keycloak.email_optional", "true")
-            .with("sms.test_otp", "4915550100:246810")
-            .with("sms.test_otp_valid_until", "2100-01-01T00:00:00Z")
-    };
-    let app = today(optional(with_idp(&idp).serving().texting())).await;
+    let app = served_texting(&idp).await;
     let squat = format!("m~{VICTIM}~false~Mallory");
     by_token(&app, &idp, &squat).await.expect(403);
     let session = by_token(&app, &idp, &squat).await.expect(200).value();

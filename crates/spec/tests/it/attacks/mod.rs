@@ -36,6 +36,7 @@ mod rows;
 pub mod saml;
 mod shadows;
 mod sign_in;
+mod squatters;
 mod step_up;
 mod streams;
 mod takeover;

@@ -209,6 +209,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "impersonations",
         sql: include_str!("../migrations/0076_impersonations.sql"),
     },
+    pg::Migration {
+        owner: "auth",
+        version: 77,
+        name: "id_tokens",
+        sql: include_str!("../migrations/0077_id_tokens.sql"),
+    },
 ];
 
 /// Reconcilers of this crate.

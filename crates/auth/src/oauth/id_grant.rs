@@ -1,13 +1,15 @@
 //! `grant_type=id_token`: a native application hands in the token that a provider gave it.
 
 use base::{Secret, SignedIn};
-use pg::{Reason, Reply};
+use jiff::Timestamp;
+use pg::{Reason, Reply, SystemTx};
+use serde_json::{Map, Value};
 
 use super::account::Settled;
 use super::callback::Link;
 use super::id_token::{self, Nonce};
 use super::provider::{Provider, Shape};
-use super::{OauthError, profile};
+use super::{OauthError, profile, sql};
 use crate::session::{Grant, Opening, Way};
 use crate::{Auth, Error, Visit};
 
@@ -81,10 +83,34 @@ impl Auth {
                 }
             },
         };
+        let for_one_try = claims.get("nonce").and_then(Value::as_str).is_some_and(|nonce| !nonce.is_empty());
+        if for_one_try && !provider.skip_nonce {
+            self.take_id_token(&mut tx, asked.id_token.expose(), &claims).await?;
+        }
         let opening = Opening::through(Way::Oauth, &provider.id);
         let mut opened = self.open_session(&mut tx, user, opening, visit).await?;
         opened.also_ended(ended);
         self.commit_session(tx, opened).await
+    }
+
+    /// A token that carries a nonce was made for one try, and opens one session; whatever refused it left it as it was. One
+    /// without is the same for an hour in the libraries that keep it, and each start of such an application shows it again.
+    async fn take_id_token(
+        &self,
+        tx: &mut SystemTx,
+        token: &str,
+        claims: &Map<String, Value>,
+    ) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        tx.execute(sql::FORGET_ID_TOKENS, [now.into()]).await?;
+        // What is signed, without the signature: of one text some algorithms know several.
+        let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
+        let digest = seal::sha256(signed.as_bytes());
+        let until = id_token::good_until(claims).unwrap_or(Timestamp::MAX);
+        match tx.execute(sql::TAKE_ID_TOKEN, [digest.as_slice().into(), until.into()]).await? {
+            0 => Err(OauthError::IdToken("it was used before").into()),
+            _ => Ok(()),
+        }
     }
 
     /// The provider that is named, or the one whose issuer is. It is never the token that chooses (attack row 1).

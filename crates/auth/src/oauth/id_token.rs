@@ -165,6 +165,13 @@ fn require_time(claims: &Map<String, Value>, now: i64) -> Result<(), OauthError>
     }
 }
 
+/// When it will be refused for its age, the difference of clocks included.
+pub fn good_until(claims: &Map<String, Value>) -> Option<jiff::Timestamp> {
+    let skew = i64::try_from(limits::CLOCK_SKEW_SECONDS_MAX.value).unwrap_or(0);
+    let exp = claims.get("exp").and_then(Value::as_f64)? as i64;
+    jiff::Timestamp::from_second(exp.checked_add(skew)?.checked_add(1)?).ok()
+}
+
 fn require_nonce(
     claims: &Map<String, Value>,
     provider: &Provider,

@@ -67,6 +67,12 @@ pub(crate) const FORGET_WALLET_MESSAGES: &str = "delete from palisade.wallet_mes
 pub(crate) const TAKE_WALLET_MESSAGE: &str =
     "insert into palisade.wallet_messages (digest, expires_at) values ($1, $2) on conflict do nothing";
 
+pub(crate) const FORGET_ID_TOKENS: &str = "delete from palisade.id_tokens where digest in \
+     (select digest from palisade.id_tokens where expires_at < $1 limit 100)";
+
+pub(crate) const TAKE_ID_TOKEN: &str =
+    "insert into palisade.id_tokens (digest, expires_at) values ($1, $2) on conflict do nothing";
+
 pub(crate) const SESSION_OF_USER: &str = "select id from auth.sessions where id = $1 and user_id = $2";
 
 macro_rules! custom_columns {
@@ -131,6 +137,8 @@ pub const ALL: &[&str] = &[
     SESSION_OF_USER,
     FORGET_WALLET_MESSAGES,
     TAKE_WALLET_MESSAGE,
+    FORGET_ID_TOKENS,
+    TAKE_ID_TOKEN,
     CUSTOM_PROVIDER,
     CUSTOM_PROVIDERS,
     CUSTOM_OFFERED,

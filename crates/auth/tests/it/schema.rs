@@ -60,6 +60,7 @@ async fn callers_read_no_row_of_ours() {
             "palisade.saml_browsers",
             "palisade.lost_secrets",
             "palisade.impersonations",
+            "palisade.id_tokens",
             "palisade.oauth_requests",
             "auth.oauth_clients",
             "auth.oauth_authorizations",

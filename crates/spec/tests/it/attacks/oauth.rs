@@ -90,6 +90,39 @@ async fn row_1_an_id_token_of_another_issuer_client_or_nonce_is_refused_and_leav
 }
 
 #[tokio::test]
+async fn row_8_an_id_token_with_a_nonce_opens_one_session() {
+    let idp = Idp::start().await;
+    let app = today(with_idp(&idp)).await;
+    let token = token_for(&idp, OURS, "s~ann@example.com~true~Ann", &spec::sha256("right")).await;
+    let hand_in = async |nonce: &str, link: bool| {
+        let body =
+            json!({ "id_token": token, "provider": "keycloak", "nonce": nonce, "link_identity": link });
+        app.stranger().post("/auth/v1/token?grant_type=id_token", body).await
+    };
+    // What is refused leaves it as it was.
+    hand_in("wrong", false).await.expect(400);
+    assert_ne!(hand_in("right", true).await.status, 200);
+    let seen = futures_util::future::join_all((0..8).map(|_| hand_in("right", false))).await;
+    assert_eq!(seen.iter().filter(|seen| seen.status == 200).count(), 1, "of eight at once");
+    for refused in seen.into_iter().filter(|seen| seen.status != 200) {
+        assert_eq!(refused.expect(400).field("error_description"), "Bad ID token");
+    }
+    hand_in("right", false).await.expect(400);
+    // Another encoding of what was signed is another token, and nobody's.
+    let again = json!({ "id_token": format!("{token}="), "provider": "keycloak", "nonce": "right" });
+    app.stranger().post("/auth/v1/token?grant_type=id_token", again).await.expect(400);
+    // The neighbours: the next try of the same person, and a token of an application that asked without a nonce.
+    let next = token_for(&idp, OURS, "s~ann@example.com~true~Ann", &spec::sha256("next")).await;
+    let body = json!({ "id_token": next, "provider": "keycloak", "nonce": "next" });
+    app.stranger().post("/auth/v1/token?grant_type=id_token", body).await.expect(200);
+    let kept = token_for(&idp, OURS, "s~ann@example.com~true~Ann", "").await;
+    for _ in 0..2 {
+        let body = json!({ "id_token": kept, "provider": "keycloak" });
+        app.stranger().post("/auth/v1/token?grant_type=id_token", body).await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn row_3_an_address_that_the_provider_does_not_vouch_for_opens_no_account() {
     let idp = Idp::start().await;
     let app = today(with_idp(&idp)).await;

@@ -202,6 +202,7 @@ async fn links_and_codes_are_asked_for_and_spent_as_its_clients_do() {
         waiting.get("access_token").is_none() && waiting["confirmation_sent_at"].is_string(),
         "{waiting}"
     );
+    app.mail("ann@example.com", 1).await;
     client.post("/gotrue/resend", json!({ "type": "signup", "email": "ann@example.com" })).await.expect(200);
     let mail = app.mail("ann@example.com", 2).await;
     assert_eq!(mail.parameter("redirect_to"), "https://app.example.com/welcome");

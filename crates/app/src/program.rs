@@ -134,9 +134,10 @@ async fn server(how: Serve, profile: Profile, surroundings: Surroundings) -> Exi
 
 /// Reads the settings from everything they are made of.
 fn load(file: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded, Problems> {
-    let named = config::file_path(file.and_then(Path::to_str), &surroundings.variables);
+    let flag = file.map(|path| path.to_str().ok_or_else(|| unspeakable(path))).transpose()?;
+    let named = config::file_path(flag, &surroundings.variables);
     let path = named.clone().unwrap_or_else(|| "palisade.yaml".to_owned());
-    let text = config::whose::read(&path)?;
+    let text = config::whose::read(&path, named.is_some())?;
     if named.is_some() && text.is_none() {
         return Err(Problems::of_file(&path, "There is no such file."));
     }
@@ -147,6 +148,10 @@ fn load(file: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded, Prob
         read: &config::read_secret_file,
     };
     config::load(&lists::settings(), &inputs)
+}
+
+fn unspeakable(path: &Path) -> Problems {
+    Problems::of_file(&path.display().to_string(), "The name of the settings file is no UTF-8.")
 }
 
 fn refused(problems: &Problems) -> Exit {

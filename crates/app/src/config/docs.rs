@@ -30,11 +30,10 @@ pub fn settings_page() -> String {
          by that variable, or by the content of the file that `NAME_FILE` names; an undefined name stops the start. A secret is also\n\
          read from the file that its name with `_FILE` (`_file` in the settings file) points to. A secret is no flag: everybody on\n\
          the machine sees the command line of every process. Unknown names, and secrets as flags, stop the start (exit 78).\n\n\
-         The file belongs to root or to the user that Palisade runs as, and only its owner may write to it (`chmod go-w`): whoever writes\n\
-         it decides which keys are believed. Another one stops the start, named or found in the current folder. So it is in a container:\n\
-         a file that is mounted from a host keeps its owner there. Give it to root or to the container's user (`chown`), or mount it as\n\
-         the secrets and configurations of Docker and Kubernetes are, which belong to root. An owner whom the container's user namespace\n\
-         does not know shows as `nobody` (uid 65534) and is a stranger. A reload with such a file leaves all settings as they were.\n\n\
+         Only the owner of the file may write to it (`chmod go-w`): whoever writes it decides which keys are believed. Found in the current\n\
+         folder, or read by root, it also belongs to root or to the user that Palisade runs as. Another one stops the start. In a container\n\
+         that is not root's a file that is mounted from a host keeps its owner there: name it with `--config` or `PALISADE_CONFIG`. A\n\
+         reload with such a file leaves all settings as they were.\n\n\
          `palisade config explain` shows each value with its origin, `palisade config check` tries a file without starting.\n"
     );
     let mut section = "";

@@ -3,8 +3,8 @@
 //! Invariant: a connection goes back only when its session is proven idle and clean. Whoever drops a [`Lease`] without
 //! giving it back closes the connection.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ use crate::{Error, limits};
 
 /// A connection, as its owner sees it. Dropping it closes it once everything sent is answered.
 pub(crate) struct Conn {
+    /// Counted from the pool's first.
+    number: u64,
     inbox: mpsc::UnboundedSender<Batch>,
     gauge: Arc<Gauge>,
     key: CancelKey,
@@ -32,8 +34,10 @@ pub(crate) struct Pool {
     /// Places for results that somebody takes as slowly as they like: half of the connections, so that those who do keep
     /// nobody else waiting.
     slow: Arc<Semaphore>,
-    /// The last one used is the next one used; the coldest lies at the bottom, with the time since when.
-    idle: Mutex<VecDeque<(Instant, Conn)>>,
+    /// By number, each with the time since when. The oldest is the next one used, whichever came back last: so the first few
+    /// know every statement and its plan, and the others cool down.
+    idle: Mutex<BTreeMap<u64, (Instant, Conn)>>,
+    born: AtomicU64,
     waiting: AtomicUsize,
     wait_max: Duration,
     /// After a failed attempt: until when nobody tries, how long that pause was, and what was wrong.
@@ -54,7 +58,8 @@ impl Pool {
             connector,
             permits: Arc::new(Semaphore::new(size)),
             slow: Arc::new(Semaphore::new((size / 2).max(1))),
-            idle: Mutex::new(VecDeque::new()),
+            idle: Mutex::new(BTreeMap::new()),
+            born: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             wait_max,
             down: Mutex::new(None),
@@ -106,7 +111,7 @@ impl Pool {
 
     fn take_idle(&self) -> Option<Conn> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((_, conn)) = idle.pop_back() {
+        while let Some((_, (_, conn))) = idle.pop_first() {
             if !conn.inbox.is_closed() {
                 return Some(conn);
             }
@@ -134,7 +139,7 @@ impl Pool {
             counters.connections.fetch_sub(1, Ordering::Relaxed);
             outbox.refuse_all();
         });
-        Ok(Conn { inbox, gauge, key })
+        Ok(Conn { number: self.born.fetch_add(1, Ordering::Relaxed), inbox, gauge, key })
     }
 
     /// While the server is known to be away, nobody waits to learn it again.
@@ -193,10 +198,13 @@ impl Lease {
         {
             let now = Instant::now();
             let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.push_back((now, conn));
+            idle.insert(conn.number, (now, conn));
             // After a storm its connections are closed one by one, by whoever comes next.
-            if idle.front().is_some_and(|(since, _)| now - *since > limits::millis(&limits::IDLE_MS)) {
-                idle.pop_front();
+            let is_cold = |(since, _): &(Instant, Conn)| now - *since > limits::millis(&limits::IDLE_MS);
+            if let Some(last) = idle.last_entry()
+                && is_cold(last.get())
+            {
+                last.remove();
             }
         }
         // The permit goes last, so that whoever gets it finds the connection.

@@ -164,6 +164,32 @@ async fn connections_are_handed_out_first_come_first_served_and_waiting_has_an_e
     drop(held);
 }
 
+#[tokio::test]
+async fn the_oldest_connection_is_the_next_one_whichever_came_back_last() {
+    let db = Database::new().await;
+    let pg = Pg::connect(db.config()).unwrap();
+    let pid = |tx: pg::Tx| async move {
+        let mut tx = tx;
+        let rows = tx.query("select pg_backend_pid()", []).await.unwrap();
+        (rows.first().unwrap().get::<i32>("pg_backend_pid").unwrap(), tx)
+    };
+    let begin = || async { pid(pg.begin(&person(1), Mode::Read, Setup::default()).await.unwrap()).await };
+    let (first, a) = begin().await;
+    let (second, b) = begin().await;
+    let (third, c) = begin().await;
+    for tx in [b, a, c] {
+        drop(tx.commit(()).await.unwrap());
+    }
+    let (next, a) = begin().await;
+    let (after, b) = begin().await;
+    let (last, c) = begin().await;
+    assert_eq!([next, after, last], [first, second, third]);
+    for tx in [c, b, a] {
+        drop(tx.commit(()).await.unwrap());
+    }
+    assert_eq!(pg.stats().own.connects, 3);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_stays_under_the_connection_cap() {
     let db = Database::new().await;

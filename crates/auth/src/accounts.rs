@@ -261,10 +261,7 @@ impl Auth {
             user.phone_confirmed_at.into(),
             self.0.clock.now().into(),
         ];
-        tx.execute(sql::UPDATE_USER, row).await.map_err(|error| match error.database() {
-            Some(refused) if refused.constraint.as_deref() == Some("users_phone_key") => Error::PhoneExists,
-            _ => trigger(error, "updating user"),
-        })?;
+        tx.execute(sql::UPDATE_USER, row).await.map_err(not_moved)?;
         let rows = tx.query(sql::USER_BY_ID, [user.id.into()]).await?;
         rows.first().map(User::read).transpose()?.ok_or(Error::UserGone)
     }
@@ -351,6 +348,15 @@ pub(crate) struct NewUser {
     pub app_metadata: Map<String, Value>,
     pub user_metadata: Map<String, Value>,
     pub banned_until: Option<Timestamp>,
+}
+
+/// An account could not be given its address or number: somebody was first at it since it was looked up, or a trigger refused.
+pub(crate) fn not_moved(source: pg::Error) -> Error {
+    match source.database().and_then(|refused| refused.constraint.as_deref()) {
+        Some("users_email_partial_key") => Error::EmailExists,
+        Some("users_phone_key") => Error::PhoneExists,
+        _ => trigger(source, "updating user"),
+    }
 }
 
 /// A user's trigger or constraint refused; anything else is passed on as it is.

@@ -128,9 +128,9 @@ impl Auth {
         let taken = tx.query(by, [name.text().into(), (&self.0.rules.audience).into()]).await?;
         let now = self.0.clock.now();
         if !taken.is_empty() {
-            events::refused(self, visit, Event::SignupRefused, &Error::UserExists, name.text());
-            return Err(Error::UserExists);
+            return Err(self.is_taken(name.text(), visit));
         }
+        let account = name.text().to_owned();
         let (email, phone) = match name {
             Name::Email(email) => (Some(email), None),
             Name::Phone(phone) => (None, Some(phone)),
@@ -147,10 +147,19 @@ impl Auth {
             user_metadata: data,
             banned_until: None,
         };
-        let user = self.insert_user(&mut tx, new, asked, visit).await?;
+        // Whoever was first a moment ago is answered, and written down, as whoever was first long ago.
+        let user = self.insert_user(&mut tx, new, asked, visit).await.map_err(|error| match error {
+            Error::UserExists | Error::PhoneExists => self.is_taken(&account, visit),
+            other => other,
+        })?;
         events::record(&mut tx, self, visit, Happening::Signup { user: &user }).await?;
         let opened = self.open_session(&mut tx, user, Opening::by(Way::Password), visit).await?;
         self.commit_session(tx, opened).await
+    }
+
+    fn is_taken(&self, account: &str, visit: &Visit) -> Error {
+        events::refused(self, visit, Event::SignupRefused, &Error::UserExists, account);
+        Error::UserExists
     }
 
     async fn sign_up_to_confirm(

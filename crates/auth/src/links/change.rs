@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::send::{Along, Why};
 use super::token::{Fresh, Purpose, Taken};
-use crate::accounts::{read_email, trigger};
+use crate::accounts::{not_moved, read_email, trigger};
 use crate::events::{self, LinkHappening};
 use crate::hooks::Carried;
 use crate::post::Warning;
@@ -174,9 +174,7 @@ impl Auth {
             ]);
             self.write_to(tx, &user, old, Template::EmailChanged, values, None, visit).await?;
         }
-        tx.execute(sql::links::SET_EMAIL, [id.into(), (&new).into(), now.into()])
-            .await
-            .map_err(|error| trigger(error, "updating user"))?;
+        tx.execute(sql::links::SET_EMAIL, [id.into(), (&new).into(), now.into()]).await.map_err(not_moved)?;
         let identity = [id.into(), (&new).into(), now.into(), true.into()];
         tx.execute(sql::UPDATE_IDENTITY_EMAIL, identity).await?;
         let said = json!({ "sub": id, "email": new, "email_verified": true, "phone_verified": false });
@@ -247,9 +245,7 @@ impl Auth {
         tx.execute(sql::links::DROP_CONSENTS_SINCE, since_then()).await?;
         tx.execute(sql::links::DROP_LATER_REVERTS, [id.into(), since.into(), now.into()]).await?;
         tx.execute(sql::links::CLEAR_PASSWORD, [id.into(), now.into()]).await?;
-        tx.execute(sql::links::SET_EMAIL, [id.into(), (&old).into(), now.into()])
-            .await
-            .map_err(|error| trigger(error, "updating user"))?;
+        tx.execute(sql::links::SET_EMAIL, [id.into(), (&old).into(), now.into()]).await.map_err(not_moved)?;
         let identity = [id.into(), (&old).into(), now.into(), true.into()];
         tx.execute(sql::UPDATE_IDENTITY_EMAIL, identity).await?;
         self.drop_pending(&mut tx, id, None).await?;
@@ -317,10 +313,7 @@ impl Auth {
         }
         let now = self.0.clock.now();
         let row = [user.id.into(), (&taken.sent_to).into(), now.into()];
-        tx.execute(sql::links::SET_PHONE, row).await.map_err(|error| match error.database() {
-            Some(refused) if refused.constraint.as_deref() == Some("users_phone_key") => Error::PhoneExists,
-            _ => trigger(error, "updating user"),
-        })?;
+        tx.execute(sql::links::SET_PHONE, row).await.map_err(not_moved)?;
         // The first one too: it is a way in.
         self.notify(tx, &user, Warning::PhoneChanged, visit).await?;
         events::record_link(

@@ -114,6 +114,72 @@ async fn an_address_belongs_to_one_account_whatever_its_case() {
     assert!(one.is_ok() != other.is_ok(), "of two at once one wins");
 }
 
+/// Somebody else's account comes between the look and the write: the answer and the record are those of one that was there.
+#[tokio::test]
+async fn an_account_that_is_made_at_the_same_moment_is_answered_as_one_that_was_there() {
+    let believed = Settings::default().with("sms.autoconfirm", "true");
+    let world = World::with(believed, Profile::Dev).await;
+    let mut others = world.db.admin().await;
+    let watch = world.db.admin().await;
+    let waits = "select count(*) from pg_locks where not granted and locktype = 'transactionid'";
+    let is_waiting = async || {
+        testkit::eventually(async || {
+            let waiting = watch.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0;
+            waiting.then_some(())
+        })
+        .await;
+    };
+    for (column, name) in [("email", "ann@example.com"), ("phone", "15005550101")] {
+        let by_mail = column == "email";
+        let ask = || SignUp {
+            email: by_mail.then(|| name.to_owned()),
+            phone: (!by_mail).then(|| name.to_owned()),
+            ..sign_up_ask(name, Some(Secret::from(PASSWORD)))
+        };
+        let first = others.transaction().await.unwrap();
+        let row = format!(
+            "insert into auth.users (id, aud, role, {column}, is_sso_user, is_anonymous, created_at, updated_at) \
+             values (gen_random_uuid(), 'authenticated', 'authenticated', '{name}', false, false, now(), now())"
+        );
+        first.batch_execute(&row).await.unwrap();
+        let (visit, then) = (world.visit(), async {
+            is_waiting().await;
+            first.commit().await.unwrap();
+        });
+        let (raced, ()) = tokio::join!(world.auth.sign_up(ask(), &visit), then);
+        let raced = raced.err().expect("somebody was first");
+        let late = world.auth.sign_up(ask(), &visit).await.err().expect("it is taken");
+        assert!(matches!((&raced, &late), (Error::UserExists, Error::UserExists)), "{raced:?}, {late:?}");
+    }
+    let refused = world.events().await.into_iter().filter(|event| event == "auth.signup_refused").count();
+    assert_eq!(refused, 4, "each is written down");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_at_the_same_moment_cannot_be_moved_to() {
+    let world = World::new().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let mut others = world.db.admin().await;
+    let watch = world.db.admin().await;
+    let first = others.transaction().await.unwrap();
+    let row = "insert into auth.users (id, aud, role, email, is_sso_user, is_anonymous, created_at, updated_at) \
+        values (gen_random_uuid(), 'authenticated', 'authenticated', 'bob@example.com', false, false, now(), now())";
+    first.batch_execute(row).await.unwrap();
+    let visit = world.visit_of(&ann).await;
+    let change = UserChange { email: Some("bob@example.com".to_owned()), ..UserChange::default() };
+    let then = async {
+        let waits = "select count(*) from pg_locks where not granted and locktype = 'transactionid'";
+        testkit::eventually(async || {
+            (watch.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0).then_some(())
+        })
+        .await;
+        first.commit().await.unwrap();
+    };
+    let (raced, ()) = tokio::join!(world.auth.change_own(ann.user.id, change, &visit), then);
+    let raced = raced.err().expect("it is somebody's");
+    assert!(matches!(raced, Error::EmailExists), "{raced:?}");
+}
+
 #[tokio::test]
 async fn an_unconfirmed_account_is_let_in_only_when_confirmed() {
     let world = World::new().await;

@@ -34,6 +34,16 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
         attempt: Attempt,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
+    /// Writes down, where somebody looks for it, that it is given up and why: whatever ended it, also what a try could not see,
+    /// such as a worker that was gone each time. Until this succeeds it is not given up, so it may run twice.
+    fn given_up(
+        &self,
+        _context: &Self::Context,
+        _why: &str,
+    ) -> impl Future<Output = Result<(), Failure>> + Send {
+        async { Ok(()) }
+    }
+
     /// How long to wait after the `attempt`-th try failed, before jitter.
     fn backoff(attempt: u16) -> Duration {
         let doubled = 2_u64.saturating_pow(u32::from(attempt.min(32)));

@@ -34,6 +34,10 @@ impl Job for DeliverMail {
         }
     }
 
+    async fn given_up(&self, outbox: &Outbox, why: &str) -> Result<(), Failure> {
+        Ok(outbox.give_up(self.mail, why).await?)
+    }
+
     /// From ten seconds to most of an hour: greylisting mail servers want minutes.
     fn backoff(attempt: u16) -> Duration {
         Duration::from_secs(5 * 2_u64.saturating_pow(u32::from(attempt.min(9))))

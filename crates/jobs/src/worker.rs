@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use base::{Clock, Rng, Settings};
+use base::{Clock, Failure, Rng, Settings};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -24,11 +24,13 @@ use crate::queue::{Jobs, OnDead};
 use crate::{Error, limits, settings, sql};
 
 type Run = Box<dyn Fn(String, Attempt) -> BoxFuture<'static, Result<(), Trouble>> + Send + Sync>;
+type GivenUp = Box<dyn Fn(String, String) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync>;
 
 struct Known {
     definition: Definition,
     backoff: fn(u16) -> Duration,
     run: Run,
+    given_up: GivenUp,
 }
 
 /// The jobs a worker can run, each with what it works with.
@@ -44,6 +46,7 @@ impl Registry {
     /// With `J`, working with `context`.
     pub fn with<J: Job>(mut self, context: J::Context) -> Self {
         let context = Arc::new(context);
+        let last_words = context.clone();
         let run: Run = Box::new(move |arguments, attempt| {
             let context = context.clone();
             Box::pin(async move {
@@ -52,7 +55,16 @@ impl Registry {
                 job.run(&context, attempt).await
             })
         });
-        self.0.insert(J::NAME, Known { definition: Definition::of::<J>(), backoff: J::backoff, run });
+        let given_up: GivenUp = Box::new(move |arguments, why| {
+            let context = last_words.clone();
+            Box::pin(async move {
+                // What cannot be read names nothing to write it at.
+                let Ok(job) = serde_json::from_str::<J>(&arguments) else { return Ok(()) };
+                job.given_up(&context, &why).await
+            })
+        });
+        let definition = Definition::of::<J>();
+        self.0.insert(J::NAME, Known { definition, backoff: J::backoff, run, given_up });
         self
     }
 
@@ -299,6 +311,12 @@ impl Shared {
                 let over = matches!(trouble, Trouble::Never(_)) || attempt >= known.definition.attempts_max;
                 if over {
                     tracing::error!(job, %id, attempt, error = text, "a job is given up");
+                    // First, so that no end of this program leaves it unsaid.
+                    if let Err(failure) = (known.given_up)(held.arguments.clone(), text.clone()).await {
+                        let error = base::fault::chain(failure.fault());
+                        tracing::error!(job, %id, error, "it stays in the queue until it can be said that it is given up");
+                        return Ok(());
+                    }
                     let buried = self.about(held, sql::BURY, [now.into(), text.as_str().into()]).await?;
                     if let Some(tell) = self.on_dead.as_ref().filter(|_| buried > 0) {
                         tell(job, id, &text);

@@ -243,6 +243,13 @@ impl Outbox {
         outcome
     }
 
+    /// Notes that a mail is given up for a reason that no try could note. One that is settled already stays as it is.
+    pub async fn give_up(&self, id: Uuid, why: &str) -> Result<(), Error> {
+        let mut transcript = Transcript::default();
+        transcript.note(why);
+        self.settle(id, State::Failed, "failed", transcript).await
+    }
+
     async fn send(&self, letter: &Letter, transcript: &mut Transcript) -> Result<(), Error> {
         let mail = self.compose(letter)?;
         self.0.sender.send(letter.summary.id, &mail, transcript).await

@@ -103,6 +103,37 @@ async fn a_settled_mail_is_forgotten_after_its_time_and_a_waiting_one_is_not() {
     assert_eq!(sent.get(waiting).await.expect("still there").summary.state, State::Waiting);
 }
 
+/// Whatever ends the job: a worker that was gone each time notes nothing, nor does one that cannot open the body.
+#[tokio::test]
+async fn a_mail_whose_job_is_given_up_says_so_and_why() {
+    let house = House::new().await;
+    let ours = outbox(&house, Sender::Memory(Caught::default()));
+    let cut_short = post(&house, &ours).await;
+    let admin = house.db.admin().await;
+    admin.batch_execute("UPDATE jobs.queue SET attempt = 9").await.expect("set");
+    let unreadable = post(&house, &ours).await;
+    admin
+        .batch_execute("UPDATE mail.outbox SET sealed = sealed || '\\x00' WHERE state = 'waiting'")
+        .await
+        .expect("set");
+    worker(&house, &ours).run_due().await.expect("ran");
+    house.advance(86_400);
+    for _ in 0..10 {
+        worker(&house, &ours).run_due().await.expect("ran");
+        house.advance(3_600);
+    }
+    assert_eq!(house.jobs.counts().await.expect("counted").dead, 2);
+    for (id, code) in [(cut_short, "jobs.cut_short"), (unreadable, "mail.")] {
+        let listed = ours.list(None, 10).await.expect("read");
+        let summary = listed.iter().find(|mail| mail.id == id).expect("listed");
+        assert_eq!(summary.state, State::Failed, "{code}");
+        let letter = ours.get(id).await.expect("its body is gone");
+        let last = letter.attempts.last().expect("a note");
+        assert!(last.outcome == "failed" && last.transcript.concat().contains(code), "{:?}", last.transcript);
+        assert!(letter.summary.settled_at.is_some(), "it is forgotten with the others");
+    }
+}
+
 #[tokio::test]
 async fn a_rolled_back_transaction_sends_nothing() {
     let house = House::new().await;

@@ -1,13 +1,14 @@
 //! The bans themselves: made by a jail or an operator, listed, lifted. Every change is a row and an audit entry in one
 //! transaction, and told to the other nodes when it commits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Entry, Event};
 use base::Caller;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
-use pg::{Reason, Reply, Row, Statement, SystemTx};
+use pg::{Param, Reason, Reply, Row, Statement, SystemTx};
 use serde::Serialize;
 
 use crate::keep::{Detection, Inner};
@@ -72,6 +73,12 @@ pub(crate) struct Filled {
     pub who: IpNet,
     pub jail: Jail,
     pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// How long it is in force without being written down. One that ended before is written down as one that ended.
+    pub until: Timestamp,
+    /// Which it is, of those that wait.
+    pub number: u64,
 }
 
 impl Detection {
@@ -111,7 +118,7 @@ impl Detection {
         let mut tx = self.0.pg.begin_system(Reason::Detection).await?;
         let rows = tx.run(Statement::new(sql::REMOVE, [who.to_string().into()])).await?;
         // What a jail did is in force before it is in the table.
-        if rows.is_empty() && !self.0.is_pending(who) {
+        if rows.is_empty() && !self.0.pending().holds(who, self.0.clock.now()) {
             tx.roll_back().await?;
             return Err(Error::NotBanned { network: who });
         }
@@ -119,7 +126,7 @@ impl Detection {
         tx.run(Statement::new(sql::TELL, [])).await?;
         let done = tx.commit(()).await?;
         self.0.counts.forget(who);
-        self.0.forget_pending(who);
+        self.0.pending().lift(who);
         drop(turn);
         self.reload().await?;
         let left = self.list().await?.into_iter().filter(|ban| ban.network.contains(&who)).collect();
@@ -144,16 +151,15 @@ impl Detection {
         let _turn = self.0.turn.lock().await;
         let bans = self.list().await?;
         let written = bans.into_iter().map(|ban| (ban.network, ban.until));
-        let all: Vec<(IpNet, Timestamp)> = {
-            let pending = self.0.waiting();
-            let all: Vec<_> =
-                written.chain(pending.iter().map(|(network, until)| (*network, *until))).collect();
+        let table = {
+            let pending = self.0.pending();
+            let table = Arc::new(Table::new(written.chain(pending.in_force(self.0.clock.now()))));
             // With the list held: a ban that is made meanwhile would be in neither.
-            self.0.table.store(Table::new(all.iter().copied()).into());
-            all
+            self.0.table.store(table.clone());
+            table
         };
         if let Some(nft) = &self.0.nft {
-            nft.keep(all.into_iter(), self.0.clock.now()).await;
+            nft.keep(table.iter(), self.0.clock.now()).await;
         }
         self.read_marks().await
     }
@@ -163,20 +169,17 @@ impl Detection {
         let inner = &*self.0;
         let mut tx = inner.pg.begin_system(Reason::Detection).await?;
         ban(inner, &mut tx, filled).await?;
-        if let Some(around) = neighbourhood(filled.who).filter(|_| inner.network_after > 0) {
-            let params = [around.to_string().into(), inner.clock.now().into()];
+        let (around, now) = (neighbourhood(filled.who), inner.clock.now());
+        if let Some(around) = around.filter(|_| inner.network_after > 0 && filled.until > now) {
+            let params = [around.to_string().into(), now.into()];
             let rows = tx.run(Statement::new(sql::NEIGHBOURS, params)).await?;
             let many: i64 = rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0);
             if many >= i64::from(inner.network_after)
                 && !inner.exempt.iter().any(|exempt| exempt.contains(&around))
             {
                 let jail = Jail { name: "neighbours".to_owned(), ..filled.jail.clone() };
-                ban(
-                    inner,
-                    &mut tx,
-                    &Filled { who: around, jail, reason: format!("{many} of its addresses") },
-                )
-                .await?;
+                let reason = format!("{many} of its addresses");
+                ban(inner, &mut tx, &Filled { who: around, jail, reason, ..filled.clone() }).await?;
             }
         }
         let days = i64::try_from(limits::MEMORY_DAYS.value).unwrap_or(i64::MAX);
@@ -187,21 +190,27 @@ impl Detection {
     }
 }
 
-/// One ban, unless it is in force already, with its entry.
+/// One ban with its entry. Where a ban is in force already, another jail's is written down as well, and the longer one holds;
+/// the same jail's, and one beside an operator's, is not.
 async fn ban(inner: &Inner, tx: &mut SystemTx, filled: &Filled) -> Result<(), Error> {
     let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    let Filled { who, jail, reason } = filled;
+    let Filled { who, jail, reason, at, until, .. } = filled;
+    // What ended before it could be written down is not in force again, however often it came before.
+    let at_most = (*until <= inner.clock.now()).then_some(*until);
     let days = i64::try_from(limits::MEMORY_DAYS.value).unwrap_or(i64::MAX);
-    let params = [
+    let what: [Param; 6] = [
         who.to_string().into(),
         jail.name.as_str().into(),
         cut(reason).into(),
-        inner.clock.now().into(),
+        (*at).into(),
         seconds(jail.ban_time).into(),
         seconds(inner.ban_time_max).into(),
-        days.into(),
     ];
-    let rows = tx.run(Statement::new(sql::BAN, params)).await?;
+    let with = |more: &[Param]| [what.as_slice(), more].concat();
+    let mut rows = tx.run(Statement::new(sql::BAN, with(&[days.into(), at_most.into()]))).await?;
+    if rows.is_empty() {
+        rows = tx.run(Statement::new(sql::ALSO, with(&[at_most.into()]))).await?;
+    }
     let Some(row) = rows.first() else { return Ok(()) };
     let (times, until): (i32, Timestamp) = (row.get("times")?, row.get("until")?);
     tracing::warn!(network = %who, jail = jail.name, %until, times, "an address is kept out");

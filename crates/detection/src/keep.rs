@@ -1,6 +1,5 @@
 //! What is asked at every connection and request, and the task that writes down what the jails did.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +22,7 @@ use crate::counts::Counts;
 use crate::jails::{self, Sees};
 use crate::nft::Nft;
 use crate::pattern::Patterns;
+use crate::pending::Pending;
 use crate::table::{Table, subject};
 use crate::told::{Told, Try};
 use crate::{CHANNEL, Error, Jail, limits, settings};
@@ -67,18 +67,17 @@ pub(crate) struct Inner {
     /// Of those that were not written down. Told of by whoever writes, not one by one by an attack.
     tries_missed: AtomicU64,
     jails: Vec<Jail>,
-    /// In force here, not yet written down.
-    pending: Mutex<HashMap<IpNet, Timestamp>>,
+    pending: Mutex<Pending>,
     /// Held while a ban is written down, lifted or read again: each is either waiting here or in the database's table, and
     /// what was read first is never taken for what is newer.
     pub turn: tokio::sync::Mutex<()>,
-    filled: mpsc::Sender<(Filled, Timestamp)>,
+    filled: mpsc::Sender<Filled>,
 }
 
 /// The task behind it, not yet started.
 pub struct Keeper {
     detection: Detection,
-    filled: mpsc::Receiver<(Filled, Timestamp)>,
+    filled: mpsc::Receiver<Filled>,
     told: Option<(Told, mpsc::Receiver<Try>)>,
 }
 
@@ -223,7 +222,7 @@ impl Detection {
             }
             if self.0.keeps_out && self.0.counts.count((at, jail), who, about, now_ms) {
                 let reason = format!("{} tries within {} s", jail.max_retry, jail.find_time.as_secs());
-                self.keep_out(Filled { who, jail: jail.clone(), reason });
+                self.keep_out(who, jail, reason, now);
                 is_out = true;
             }
         }
@@ -231,16 +230,18 @@ impl Detection {
     }
 
     /// At once here, and everywhere as soon as it is written down.
-    fn keep_out(&self, filled: Filled) {
-        let lasts = SignedDuration::try_from(filled.jail.ban_time).unwrap_or(SignedDuration::MAX);
-        let until = self.0.clock.now().checked_add(lasts).unwrap_or(Timestamp::MAX);
-        let who = filled.who;
-        {
-            let mut pending = self.0.waiting();
-            pending.insert(who, until);
+    fn keep_out(&self, who: IpNet, jail: &Jail, reason: String, at: Timestamp) {
+        let lasts = SignedDuration::try_from(jail.ban_time).unwrap_or(SignedDuration::MAX);
+        let until = at.checked_add(lasts).unwrap_or(Timestamp::MAX);
+        let number = {
+            let mut pending = self.0.pending();
+            let Some(number) = pending.add(who, &jail.name, until, at) else { return };
             self.0.table.rcu(|table| table.with(who, until));
-        }
-        if self.0.filled.try_send((filled, until)).is_err() {
+            number
+        };
+        let filled = Filled { who, jail: jail.clone(), reason, at, until, number };
+        if self.0.filled.try_send(filled).is_err() {
+            self.0.pending().leave(who, number);
             tracing::error!(network = %who, "more bans than can be written down: this one is in force here, and for its time only");
         }
     }
@@ -252,19 +253,8 @@ impl Detection {
 
 impl Inner {
     /// What is in force here and not yet written down. Whoever holds it decides alone what is in the table.
-    pub fn waiting(&self) -> MutexGuard<'_, HashMap<IpNet, Timestamp>> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now();
-        pending.retain(|_, until| *until > now);
-        pending
-    }
-
-    pub fn is_pending(&self, network: IpNet) -> bool {
-        self.waiting().contains_key(&network)
-    }
-
-    pub fn forget_pending(&self, network: IpNet) {
-        self.waiting().remove(&network);
+    pub fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -285,7 +275,7 @@ impl Keeper {
             tokio::select! {
                 () = stop.cancelled() => break,
                 filled = self.filled.recv() => match filled {
-                    Some((filled, until)) => self.write_down(filled, until).await,
+                    Some(filled) => self.write_down(filled).await,
                     None => break,
                 },
                 said = heard.recv() => match said {
@@ -311,17 +301,18 @@ impl Keeper {
         }
     }
 
-    async fn write_down(&self, filled: Filled, until: Timestamp) {
+    async fn write_down(&self, filled: Filled) {
         let inner = &*self.detection.0;
         let turn = inner.turn.lock().await;
-        if until > inner.clock.now() && !inner.is_pending(filled.who) {
-            // Lifted before it was written down, or written down already for another jail.
+        // Lifted before it was written down.
+        if !inner.pending().has(filled.who, filled.number) {
             return;
         }
         match self.detection.write_down(&filled).await {
             // From here on the table says until when.
-            Ok(()) => inner.forget_pending(filled.who),
+            Ok(()) => inner.pending().settle(filled.who, filled.number),
             Err(error) => {
+                inner.pending().leave(filled.who, filled.number);
                 tracing::error!(error = %base::fault::chain(&error), network = %filled.who, "a ban is in force here only, and for its time only");
             }
         }

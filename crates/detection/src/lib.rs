@@ -18,6 +18,7 @@ mod keep;
 pub mod limits;
 mod nft;
 mod pattern;
+mod pending;
 pub mod settings;
 pub mod sql;
 mod table;

@@ -1,14 +1,25 @@
 //! The statements on the bans.
 
-/// Bans by a jail: the next one within the memory is four times as long. One that is in force stays as it is.
+/// Bans by a jail: the next one within the memory is four times as long. One that is in force stays as it is. Not beyond $8, where
+/// that is given.
 pub const BAN: &str = "INSERT INTO detection.bans AS known (network, jail, reason, by, times, at, until) \
-    VALUES ($1::text::cidr, $2, $3, 'system', 1, $4, $4::timestamptz + $5::bigint * interval '1 second') \
+    VALUES ($1::text::cidr, $2, $3, 'system', 1, $4, least($4::timestamptz + $5::bigint * interval '1 second', $8::timestamptz)) \
     ON CONFLICT (network) DO UPDATE SET jail = excluded.jail, reason = excluded.reason, by = excluded.by, at = excluded.at, \
         times = CASE WHEN known.until < $4::timestamptz - $7::bigint * interval '1 day' THEN 1 ELSE known.times + 1 END, \
         until = CASE WHEN known.until < $4::timestamptz - $7::bigint * interval '1 day' THEN excluded.until \
-            ELSE $4::timestamptz + least($5::bigint * power(4, least(known.times, 12)), $6::bigint) * interval '1 second' END \
+            ELSE least($4::timestamptz + least($5::bigint * power(4, least(known.times, 12)), $6::bigint) * interval '1 second', \
+                $8::timestamptz) END \
     WHERE known.until <= $4 \
     RETURNING times, until";
+
+/// Another jail of the same one, while the ban of the first is in force: the longer one holds.
+pub const ALSO: &str = "WITH known AS ( \
+        SELECT network, least($4::timestamptz + least($5::bigint * power(4, least(times - 1, 12)), $6::bigint) * interval '1 second', \
+            $7::timestamptz) AS ends \
+        FROM detection.bans WHERE network = $1::text::cidr AND until > $4 AND by = 'system' AND jail <> $2::text FOR UPDATE) \
+    UPDATE detection.bans b SET jail = CASE WHEN known.ends > b.until THEN $2 ELSE b.jail END, \
+        reason = CASE WHEN known.ends > b.until THEN $3 ELSE b.reason END, until = greatest(b.until, known.ends) \
+    FROM known WHERE b.network = known.network RETURNING b.times, b.until";
 
 /// Bans by an operator, for exactly so long.
 pub const ADD: &str = "INSERT INTO detection.bans AS known (network, jail, reason, by, times, at, until) \
@@ -59,5 +70,7 @@ pub const CANARIES: &str = "SELECT name, mark, by, at, table_name FROM detection
 pub const UNMARK: &str = "DELETE FROM detection.canaries WHERE name = $1 RETURNING name, table_name";
 
 /// All of them, for the test that prepares each.
-pub const ALL: &[&str] =
-    &[BAN, ADD, REMOVE, NEIGHBOURS, IN_FORCE, FORGET, TELL, MARK, TABLE, TRIGGERS, TOUCHES, CANARIES, UNMARK];
+pub const ALL: &[&str] = &[
+    BAN, ALSO, ADD, REMOVE, NEIGHBOURS, IN_FORCE, FORGET, TELL, MARK, TABLE, TRIGGERS, TOUCHES, CANARIES,
+    UNMARK,
+];

@@ -15,7 +15,10 @@ pub(crate) struct Table {
 
 impl Table {
     pub fn new(bans: impl IntoIterator<Item = (IpNet, Timestamp)>) -> Self {
-        let until: HashMap<IpNet, Timestamp> = bans.into_iter().collect();
+        let mut until: HashMap<IpNet, Timestamp> = HashMap::new();
+        for (network, ends) in bans {
+            until.entry(network).and_modify(|known| *known = ends.max(*known)).or_insert(ends);
+        }
         let mut lengths: Vec<(bool, u8)> =
             until.keys().map(|network| (matches!(network, IpNet::V4(_)), network.prefix_len())).collect();
         lengths.sort_unstable();
@@ -23,9 +26,14 @@ impl Table {
         Table { until, lengths }
     }
 
-    /// The same with one more.
+    /// The same with one more. Of two bans of one network the longer one counts.
     pub fn with(&self, network: IpNet, until: Timestamp) -> Self {
-        Table::new(self.until.iter().map(|(network, until)| (*network, *until)).chain([(network, until)]))
+        Table::new(self.iter().chain([(network, until)]))
+    }
+
+    /// Every network with the end of its ban.
+    pub fn iter(&self) -> impl Iterator<Item = (IpNet, Timestamp)> {
+        self.until.iter().map(|(network, until)| (*network, *until))
     }
 
     /// Until when an address is kept out.

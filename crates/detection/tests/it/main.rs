@@ -185,6 +185,94 @@ async fn a_jails_ban_can_be_lifted_before_it_is_written_down_and_does_not_come_b
     eventually(async || one.list().await.unwrap().len() == 2).await;
 }
 
+/// Touches a bait, which is once too often.
+fn touch(detection: &Detection, address: &str) {
+    let entry = audit::Entry::by(&Caller::anonymous(), audit::Event::CanaryTouched);
+    let entry = entry.from_address(address.parse().ok()).about("path:/palisade.yaml").refused("canary.path");
+    detection.saw_refusal(&entry);
+}
+
+impl House {
+    fn keeps(&self, keeper: Keeper) {
+        let listener = Listener::start(self.database.target(), &[detection::CHANNEL]);
+        tokio::spawn(keeper.run(listener, CancellationToken::new()));
+    }
+
+    /// The jails that the audit log names for a network, in order.
+    async fn jails_of(&self, network: &str) -> Vec<String> {
+        self.audit.settle().await.unwrap();
+        let filter = audit::Filter { event: Some("ban.created".to_owned()), ..audit::Filter::default() };
+        let found = self.audit.export(&filter, 0).await.unwrap();
+        let about = found.iter().filter(|one| one.body.contains(network));
+        let jail = |body: &str| body.split("\"jail\":\"").nth(1)?.split('"').next().map(str::to_owned);
+        about.map(|one| jail(&one.body).unwrap()).collect()
+    }
+}
+
+/// Both are named, and the longer one holds, whichever came first.
+#[tokio::test]
+async fn of_two_jails_that_one_network_fills_at_once_each_is_recorded_and_the_longer_ban_holds() {
+    let (house, operator) = (house().await, Caller::operator());
+    let (one, keeper) = house.open(Settings::default()).await.unwrap();
+    probe(&one, "198.51.100.7");
+    touch(&one, "198.51.100.7");
+    touch(&one, "203.0.113.9");
+    probe(&one, "203.0.113.9");
+    // What was lifted is not named by what comes after it.
+    probe(&one, "203.0.113.200");
+    one.remove("203.0.113.200", &operator).await.unwrap().into_inner();
+    touch(&one, "203.0.113.200");
+    house.keeps(keeper);
+    let day = house.clock.now() + jiff::SignedDuration::from_hours(24);
+    let jails: [(&str, &[&str]); 3] = [
+        ("198.51.100.7", &["probing", "canaries"]),
+        ("203.0.113.9", &["canaries", "probing"]),
+        ("203.0.113.200", &["canaries"]),
+    ];
+    eventually(async || {
+        house.jails_of("203.0.113.200").await.len() == 1 && house.jails_of("203.0.113.9").await.len() == 2
+    })
+    .await;
+    let bans = one.list().await.unwrap();
+    for (address, named) in jails {
+        assert_eq!(house.jails_of(&format!("{address}/32")).await, named, "{address}");
+        let ban = bans.iter().find(|ban| ban.network.to_string() == format!("{address}/32")).unwrap();
+        assert_eq!((ban.jail.as_str(), ban.until, ban.times), ("canaries", day, 1), "{address}");
+        eventually(async || one.kept_out(address.parse().unwrap()) == Some(day)).await;
+    }
+}
+
+/// The database was slow for longer than the ban was.
+#[tokio::test]
+async fn a_ban_that_ended_or_was_lifted_before_it_was_written_down_does_not_come_back() {
+    let (house, operator) = (house().await, Caller::operator());
+    let before = house.node().await;
+    probe(&before, "203.0.113.9");
+    eventually(async || before.list().await.unwrap().len() == 1).await;
+    house.clock.advance(Duration::from_secs(86_400));
+    let (one, keeper) = house.open(Settings::default()).await.unwrap();
+    // An hour; four for the second one, who was there before.
+    for address in ["198.51.100.7", "198.51.100.8", "203.0.113.9"] {
+        probe(&one, address);
+    }
+    one.remove("198.51.100.8", &operator).await.unwrap().into_inner();
+    house.clock.advance(Duration::from_secs(7_200));
+    let lifted = one.remove("198.51.100.7", &operator).await.map(|_| ()).unwrap_err();
+    assert_eq!(base::Fault::code(&lifted), "detection.not_banned", "it ended by itself");
+    probe(&one, "192.88.99.1");
+    house.keeps(keeper);
+    eventually(async || house.jails_of("192.88.99.1").await.len() == 1).await;
+    let in_force: Vec<String> = one.list().await.unwrap().iter().map(|ban| ban.network.to_string()).collect();
+    assert_eq!(in_force, ["192.88.99.1/32"]);
+    for (address, many) in [("198.51.100.7", 1), ("198.51.100.8", 0), ("203.0.113.9", 2)] {
+        assert_eq!(one.kept_out(address.parse().unwrap()), None, "{address}");
+        assert_eq!(house.jails_of(&format!("{address}/32")).await.len(), many, "{address} is recorded");
+    }
+    // Who was banned was banned: the next one is longer.
+    probe(&one, "198.51.100.7");
+    eventually(async || one.list().await.unwrap().iter().any(|ban| ban.times == 2)).await;
+}
+
 /// A ban that is being made while those in force are read again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_ban_is_in_force_from_the_moment_it_is_made_while_others_are_read_again() {

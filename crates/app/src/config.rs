@@ -57,6 +57,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// Variables under foreign prefixes that change nothing: printed at start and in the posture report.
     pub not_effective: Vec<NotEffective>,
+    /// Files with secrets that everybody on this machine may read: printed at start and by `config check`.
+    pub read_by_all: Vec<String>,
 }
 
 /// Merges and checks all of it, or says everything that is wrong.
@@ -73,7 +75,11 @@ pub fn load(definitions: &[&'static Definition], inputs: &Inputs<'_>) -> Result<
     if problems.is_empty() {
         rules::check(&settings, &not_effective, &mut problems);
     }
-    if problems.is_empty() { Ok(Loaded { settings, not_effective }) } else { Err(Problems { all: problems }) }
+    match problems.is_empty() {
+        // Whoever reads the files knows.
+        true => Ok(Loaded { settings, not_effective, read_by_all: Vec::new() }),
+        false => Err(Problems { all: problems }),
+    }
 }
 
 /// What `--config FILE`, else `PALISADE_CONFIG`, names. Without either, `palisade.yaml` in the working directory is read if it is there.
@@ -81,18 +87,9 @@ pub fn file_path(flag: Option<&str>, variables: &BTreeMap<String, String>) -> Op
     flag.or_else(|| variables.get(variables::CONFIG).map(String::as_str)).map(str::to_owned)
 }
 
-/// Reads the file behind a `*_FILE` name: bounded, UTF-8, without the newline that editors and `echo` append.
+/// Reads the file behind a `*_FILE` name: bounded, UTF-8, written by nobody else.
 pub fn read_secret_file(path: &Path) -> Result<String, String> {
-    use std::io::Read as _;
-    let limit = limits::SECRET_FILE_BYTES_MAX;
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    file.take(limit.value + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() > limit.size() {
-        Err(format!("it is larger than {} bytes ({})", limit.value, limit.name))
-    } else {
-        Ok(text)
-    }
+    whose::read_secret(path).map(|read| read.text)
 }
 
 /// The highest origin wins; at one height, two names must agree.

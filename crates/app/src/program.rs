@@ -1,6 +1,7 @@
 //! From arguments and variables to an exit code.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use base::Profile;
@@ -141,13 +142,22 @@ fn load(file: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded, Prob
     if named.is_some() && text.is_none() {
         return Err(Problems::of_file(&path, "There is no such file."));
     }
+    let read_by_all = RefCell::new(BTreeSet::new());
+    let read = |path: &Path| {
+        let read = config::whose::read_secret(path)?;
+        if read.is_read_by_all {
+            read_by_all.borrow_mut().insert(path.display().to_string());
+        }
+        Ok(read.text)
+    };
     let inputs = Inputs {
         file: text.as_deref().map(|text| (path.as_str(), text)),
         variables: &surroundings.variables,
         flags: &surroundings.flags,
-        read: &config::read_secret_file,
+        read: &read,
     };
-    config::load(&lists::settings(), &inputs)
+    let loaded = config::load(&lists::settings(), &inputs)?;
+    Ok(Loaded { read_by_all: read_by_all.take().into_iter().collect(), ..loaded })
 }
 
 fn unspeakable(path: &Path) -> Problems {
@@ -170,6 +180,7 @@ fn config_command(what: &Config, surroundings: &Surroundings) -> Exit {
                     return Exit::Configuration;
                 }
                 say(&config::explain::not_effective(&loaded.not_effective));
+                say(&config::explain::read_by_all(&loaded.read_by_all));
                 say("the settings can be started with");
             }
             Err(problems) => return refused(&problems),

@@ -110,6 +110,7 @@ async fn announce(
         demo: demo.as_ref(),
         secret_file: &secret_file,
         not_effective: &process.loaded.not_effective,
+        read_by_all: &process.loaded.read_by_all,
         took: began.elapsed(),
     });
     until_told(process, running).await;

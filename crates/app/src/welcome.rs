@@ -25,6 +25,8 @@ pub struct Facts<'a> {
     pub secret_file: &'a Path,
     /// Variables that change nothing.
     pub not_effective: &'a [NotEffective],
+    /// Files with secrets that everybody may read.
+    pub read_by_all: &'a [String],
     /// How long the start took.
     pub took: Duration,
 }
@@ -102,6 +104,7 @@ fn text(facts: &Facts<'_>) -> String {
         ),
     }
     text.push_str(&explain::not_effective(facts.not_effective));
+    text.push_str(&explain::read_by_all(facts.read_by_all));
     text.push_str(&format!(
         "\n Palisade answers at  {url}   ({} profile, started in {:.1} s)\n Publishable key      {key}\n Secret key           in {secret} (0600); never put it into a browser\n",
         facts.profile.name(),

@@ -33,7 +33,9 @@ pub fn settings_page() -> String {
          Only the owner of the file may write to it (`chmod go-w`): whoever writes it decides which keys are believed. Found in the current\n\
          folder, or read by root, it also belongs to root or to the user that Palisade runs as. Another one stops the start. In a container\n\
          that is not root's a file that is mounted from a host keeps its owner there: name it with `--config` or `PALISADE_CONFIG`. A\n\
-         reload with such a file leaves all settings as they were.\n\n\
+         reload with such a file leaves all settings as they were. A file with a secret (`_FILE`) is held to the same; one that every user\n\
+         of the machine may read is read and told (`READ BY ALL`), unless it is root's and nobody can write it, as what a container is\n\
+         given as a secret.\n\n\
          `palisade config explain` shows each value with its origin, `palisade config check` tries a file without starting.\n"
     );
     let mut section = "";

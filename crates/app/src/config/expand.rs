@@ -25,7 +25,7 @@ impl Unexpanded {
             Unexpanded::Unreadable { name, why } => {
                 new(ProblemKind::Unreadable, format!("{setting} refers to ${{{name}}}, and the file in {name}_FILE cannot be read: {why}."))
                     .why("The value is needed before anything starts (control 117).")
-                    .fix(format!("Make the file readable for the user that runs Palisade, or correct {name}_FILE."))
+                    .fix(format!("Make it a file that the user who runs Palisade can read and nobody else can write, or correct {name}_FILE."))
             }
             Unexpanded::Malformed => new(ProblemKind::Syntax, format!("{setting} has a ${{ that is not a reference."))
                 .why("References are written ${NAME}, with letters, digits and underscores.")

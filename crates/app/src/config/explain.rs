@@ -75,6 +75,18 @@ pub fn not_effective(idle: &[NotEffective]) -> String {
     list
 }
 
+/// Files with secrets that everybody on this machine may read.
+pub fn read_by_all(files: &[String]) -> String {
+    let mut list = String::new();
+    for file in files {
+        let _ = writeln!(
+            list,
+            "READ BY ALL    {file}  holds a secret that every user of this machine may read: chmod o-r"
+        );
+    }
+    list
+}
+
 /// The settings whose value is not their default, for the start-up print and the audit log.
 pub fn loosened<'a>(
     definitions: &'a [&'static Definition],

@@ -192,7 +192,7 @@ pub(super) fn unreadable(name: &str, why: &str, origin: Origin) -> Problem {
         format!("The file that {name} names cannot be read: {why}."),
     )
     .why("Its content is the value of a secret (control 117).")
-    .fix("Make the file readable for the user that runs Palisade, or correct the path.")
+    .fix("Make it a file that the user who runs Palisade can read and nobody else can write, or correct the path.")
 }
 
 fn is_section(definitions: &[&'static Definition], name: &str) -> bool {

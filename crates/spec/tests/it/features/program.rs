@@ -102,6 +102,44 @@ fn a_settings_file_that_others_could_have_written_is_refused() {
     }
 }
 
+/// So does a file with a secret. One that all may read is told, unless it is what a container is given.
+#[test]
+fn a_secret_file_that_others_could_have_written_is_refused_and_one_that_all_may_read_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    // As Kubernetes mounts them: a link to a folder that is exchanged.
+    let (file, mounted) = (place.path().join("..data"), place.path().join("jwt"));
+    std::fs::write(&file, "00ab80df1b1b20bf12591a3dae9cbc0dec38754436db02b3d94473fd593ed27b").unwrap();
+    std::os::unix::fs::symlink("..data", &mounted).unwrap();
+    let check = || {
+        let mut command = Command::new(program::binary());
+        command.args(["config", "check"]).current_dir(place.path()).env("JWT_SECRET_FILE", &mounted);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!said.contains("00ab80df1b1b"), "{said}");
+        (output.status.code().unwrap(), said)
+    };
+    let is_root = nix::unistd::Uid::effective().is_root();
+    for (mode, code, told) in [
+        (0o600, 0, false),
+        (0o640, 0, false),
+        (0o444, 0, !is_root),
+        (0o644, 0, true),
+        (0o646, 78, false),
+        (0o660, 78, false),
+    ] {
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let (exit, said) = check();
+        assert_eq!((exit, said.contains("READ BY ALL")), (code, told), "{mode:o}: {said}");
+        assert!(exit == 0 || (said.contains("chmod go-w") && said.contains("JWT_SECRET_FILE")), "{said}");
+    }
+    if is_root {
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::chown(&file, Some(65_534), None).unwrap();
+        let (exit, said) = check();
+        assert!(exit == 78 && said.contains("uid 65534"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn row_113_a_kill_of_the_program_loses_no_account_and_a_kill_of_postgres_is_survived() {
     let palisade = Palisade::start("serve", &FLAGS).await;

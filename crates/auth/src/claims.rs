@@ -248,9 +248,10 @@ pub(crate) fn of_session(
     claims.as_object().cloned().unwrap_or_default()
 }
 
-/// The OAuth client a session is for, and what it was allowed.
+/// The OAuth client a session is for, and what it was allowed: nothing else of its person is in what it can read.
 pub(crate) fn add_client(claims: &mut Map<String, Value>, client: Option<(Uuid, String)>) {
     if let Some((id, scopes)) = client {
+        crate::server::narrow(claims, &scopes);
         claims.insert("client_id".to_owned(), id.to_string().into());
         claims.insert("scope".to_owned(), scopes.into());
     }

@@ -21,8 +21,10 @@ pub use clients::{Client, ClientFields};
 pub use consent::{Looked, Question};
 pub use error::ServerError;
 pub use grants::GrantInfo;
+pub use id_token::told;
 pub use requests::{Request, Step};
 pub use scope::SCOPES;
+pub(crate) use scope::narrow;
 pub use tokens::{ClientProof, ServerGrant, TokenAsk};
 
 use audit::Event;

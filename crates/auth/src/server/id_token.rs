@@ -2,7 +2,7 @@
 //!
 //! Invariant: a program learns what its scopes name and no more, and an ID token opens nothing here.
 
-use base::Secret;
+use base::{Caller, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pg::Reply;
@@ -43,16 +43,37 @@ impl Auth {
         self.require_server()?;
         let caller = &visit.caller;
         let person = caller.signed_in().ok_or(Error::NoBearer)?;
-        let claims: Value = serde_json::from_str(&caller.claims).unwrap_or(Value::Null);
-        let scopes = match caller.client {
-            Some(_) => claims.get("scope").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            None => SCOPES.join(" "),
-        };
+        let scopes = scopes_of(caller).unwrap_or_else(|| SCOPES.join(" "));
         Ok(self.own_user(person.user).await?.map(|user| {
             let mut told = about(&user, &scopes);
             told.insert("sub".to_owned(), json!(user.id));
             Value::Object(told)
         }))
+    }
+}
+
+/// What a program was allowed to know; nothing for whoever is no program.
+fn scopes_of(caller: &Caller) -> Option<String> {
+    caller.client.as_ref()?;
+    let claims: Value = serde_json::from_str(&caller.claims).unwrap_or(Value::Null);
+    Some(claims.get("scope").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+/// An account as its person sees it, or as far as they agreed to tell the program that asks.
+pub fn told(user: User, caller: &Caller) -> User {
+    let Some(scopes) = scopes_of(caller) else { return user };
+    let (by_mail, by_phone) = (scope::has(&scopes, "email"), scope::has(&scopes, "phone"));
+    User {
+        email: user.email.filter(|_| by_mail),
+        phone: user.phone.filter(|_| by_phone),
+        email_confirmed_at: user.email_confirmed_at.filter(|_| by_mail),
+        phone_confirmed_at: user.phone_confirmed_at.filter(|_| by_phone),
+        new_email: None,
+        new_phone: None,
+        user_metadata: scope::said(&scopes, user.user_metadata),
+        identities: Vec::new(),
+        factors: Vec::new(),
+        ..user
     }
 }
 

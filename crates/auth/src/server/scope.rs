@@ -1,9 +1,34 @@
 //! Scopes: what a program may ask to know of a person. What it may do with rows is the policies' business, by `client_id`.
 
+use serde_json::{Map, Value};
+
 use super::ServerError;
 
 /// Every scope there is.
 pub const SCOPES: &[&str] = &["openid", "email", "profile", "phone", "offline_access"];
+
+/// What somebody says about themselves that `profile` names.
+const PROFILE: [&str; 6] = ["name", "full_name", "picture", "avatar_url", "preferred_username", "user_name"];
+
+/// What of somebody's own words `scopes` name.
+pub(super) fn said(scopes: &str, all: Map<String, Value>) -> Map<String, Value> {
+    match has(scopes, "profile") {
+        true => all.into_iter().filter(|(name, _)| PROFILE.contains(&name.as_str())).collect(),
+        false => Map::new(),
+    }
+}
+
+/// Leaves out of a program's access token what its person did not agree to tell it: it can read the token.
+pub(crate) fn narrow(claims: &mut Map<String, Value>, scopes: &str) {
+    for name in ["email", "phone"] {
+        if !has(scopes, name) {
+            claims.insert(name.to_owned(), "".into());
+        }
+    }
+    if let Some(Value::Object(all)) = claims.remove("user_metadata") {
+        claims.insert("user_metadata".to_owned(), Value::Object(said(scopes, all)));
+    }
+}
 
 /// The scopes of a text, each once, in their order.
 pub(super) fn read(text: &str) -> Result<Vec<String>, ServerError> {

@@ -176,7 +176,7 @@ async fn an_address_that_is_taken_at_the_same_moment_cannot_be_moved_to() {
         first.commit().await.unwrap();
     };
     let (raced, ()) = tokio::join!(world.auth.change_own(ann.user.id, change, &visit), then);
-    let raced = raced.err().expect("it is somebody's");
+    let raced = raced.expect_err("it is somebody's");
     assert!(matches!(raced, Error::EmailExists), "{raced:?}");
 }
 

@@ -40,7 +40,8 @@ pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 pub fn get_user(state: Arc<State>, cx: Cx, _: Ask) -> Handled {
     Box::pin(async move {
         let person = person(&cx)?;
-        Ok(state.auth.own_user(person.user).await?.map(|user| Answer::json(&shape::user(&user))))
+        let user = state.auth.own_user(person.user).await?;
+        Ok(user.map(|user| Answer::json(&shape::user(&::auth::server::told(user, &cx.caller)))))
     })
 }
 

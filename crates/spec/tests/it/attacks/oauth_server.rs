@@ -8,7 +8,7 @@ use spec::{Browser, Person, TestApp};
 
 use super::step_up::administrator;
 use crate::features::oauth::{CHALLENGE, VERIFIER};
-use crate::features::oauth_server::{FORM, PROGRAM, Program, answer, bearer, post_form, with_server};
+use crate::features::oauth_server::{FORM, PROGRAM, Program, answer, bearer, claims, post_form, with_server};
 
 #[tokio::test]
 async fn row_9_of_fifty_exchanges_of_one_code_one_gets_a_token_and_it_is_taken_back() {
@@ -394,6 +394,41 @@ async fn a_program_that_was_let_in_does_not_reach_the_account() {
     post_form(&app.stranger(), "/auth/v1/oauth/token", &[("grant_type", "password")]).await.expect(400);
     let session = Person::sign_in(&app.stranger(), &ann.email, &ann.password).await.expect(200);
     assert!(session.value()["user"]["id"].is_string());
+}
+
+/// What a program asked to know is what it was told, wherever it looks: in its access token, at the account, at `userinfo`.
+#[tokio::test]
+async fn a_program_learns_of_its_person_what_they_agreed_to_and_no_more() {
+    let app = with_server().start().await;
+    let ann = app.person("ann").await;
+    let said = json!({ "data": { "full_name": "Ann Secret-Name", "salary": "a-salary" } });
+    ann.client.json(Method::PUT, "/auth/v1/user", said).await.expect(200);
+    let program = Program::made(&app, json!({})).await;
+    for (scope, email, name) in
+        [("openid", false, false), ("openid profile", false, true), ("openid email", true, false)]
+    {
+        let granted = program.sign_in(&app, &ann, &[("scope", scope)]).await;
+        let refresh =
+            [("grant_type", "refresh_token"), ("refresh_token", granted["refresh_token"].as_str().unwrap())];
+        let later = program.token(&app.stranger(), &refresh).await.expect(200).value();
+        for granted in [granted, later] {
+            let through = bearer(&app, &granted["access_token"]);
+            let token = claims(&granted["access_token"]);
+            let account = through.get("/auth/v1/user").await.expect(200).value();
+            let info = through.get("/auth/v1/oauth/userinfo").await.expect(200).value();
+            for (place, seen) in [("token", &token), ("account", &account), ("userinfo", &info)] {
+                let text = seen.to_string();
+                assert_eq!(text.contains("ann@example.com"), email, "{scope}, {place}: {text}");
+                assert_eq!(text.contains("Ann Secret-Name"), name, "{scope}, {place}: {text}");
+                assert!(!text.contains("a-salary"), "{scope}, {place}: {text}");
+            }
+            assert_eq!((&token["sub"], &account["id"]), (&json!(ann.id), &json!(ann.id)));
+            assert_eq!(account["identities"], json!([]), "{scope}");
+        }
+    }
+    // The neighbour: the person's own session.
+    let own = ann.client.get("/auth/v1/user").await.expect(200).text();
+    assert!(own.contains("ann@example.com") && own.contains("a-salary"), "{own}");
 }
 
 #[tokio::test]

@@ -131,6 +131,7 @@ pub fn identify(auth: Auth) -> Identify {
                 bearer: presented.bearer.map(Secret::new),
                 acting: presented.acting.map(Secret::new),
                 browser: presented.browser,
+                in_address: presented.in_address,
             };
             let known = auth.identify(&credentials, Some(address)).await.map_err(Failure::from)?;
             let auth::Identified { caller, has_credential, expires_at } = known;
@@ -150,7 +151,7 @@ pub fn recognise(auth: Auth) -> Recognise {
                 user_agent: agent.map(str::to_owned),
                 devices: web::cookies(&parts.headers, auth::DEVICE_COOKIE).map(Secret::new).collect(),
                 request_id: "".into(),
-                elsewhere: web::csrf::is_anothers(&parts),
+                elsewhere: web::csrf::is_anothers(&parts, true),
             };
             auth.recognise(&account, &visit).await
         })

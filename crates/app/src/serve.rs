@@ -12,7 +12,7 @@ use crate::error::StartError;
 use crate::logging::Log;
 use crate::ready::Ready;
 use crate::start::{self, Running, Start};
-use crate::{conformance, database_url, dev, settings, welcome};
+use crate::{conformance, database_url, dev, preflight, settings, welcome};
 
 /// What the process was given.
 pub struct Process {
@@ -113,7 +113,7 @@ async fn announce(
         read_by_all: &process.loaded.read_by_all,
         took: began.elapsed(),
     });
-    until_told(process, running).await;
+    until_told(process, running, profile).await;
     Ok(())
 }
 
@@ -137,7 +137,7 @@ fn write_ready(path: &std::path::Path, running: &Running) -> Result<crate::ready
 }
 
 /// SIGINT and SIGTERM stop; SIGHUP reads the settings again and applies what may change while running.
-async fn until_told(process: &Process, running: &Running) {
+async fn until_told(process: &Process, running: &Running, profile: Profile) {
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
     else {
@@ -151,16 +151,22 @@ async fn until_told(process: &Process, running: &Running) {
         tokio::select! {
             _ = interrupt.recv() => return,
             _ = terminate.recv() => return,
-            _ = hangup.recv() => reload(process, running, &live).await,
+            _ = hangup.recv() => reload(process, running, profile, &live).await,
         }
     }
 }
 
-async fn reload(process: &Process, running: &Running, live: &LiveSettings) {
-    let loaded = match (process.reload)() {
+async fn reload(process: &Process, running: &Running, profile: Profile, live: &LiveSettings) {
+    // What could not be started with is refused now, while somebody looks, and not at the next start.
+    let read = (process.reload)().map_err(|problems| problems.to_string());
+    let read = read.and_then(|loaded| match preflight::check_all(&loaded.settings, profile) {
+        Ok(()) => Ok(loaded),
+        Err(error) => Err(error.told()),
+    });
+    let loaded = match read {
         Ok(loaded) => loaded,
         Err(problems) => {
-            tracing::error!(problems = %problems, "the settings were not read again; the running ones stay in force");
+            tracing::error!(problems, "the settings were not read again; the running ones stay in force");
             return;
         }
     };

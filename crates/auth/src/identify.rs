@@ -31,6 +31,8 @@ pub struct Credentials {
     pub acting: Option<Secret<String>>,
     /// Whether a web page of another site sent it (`Origin` is there). Secret keys are refused then (control 47).
     pub browser: bool,
+    /// Whether the key is all that is shown and stands in the address.
+    pub in_address: bool,
 }
 
 /// Who is calling, and whether they showed anything.
@@ -180,8 +182,9 @@ impl Auth {
             let id = known.api_key.as_deref().unwrap_or_default();
             let entry = Entry::by(&Caller::anonymous(), Event::CanaryTouched).from_address(address);
             let entry = entry.about(format!("key:{id}")).refused("canary.key");
-            // Any page can have the browsers of its visitors show it, in the address of an image.
-            self.0.audit.refused(if presented.browser { entry.detail("asked_by", "a page") } else { entry });
+            // Any page can have the browsers of its visitors show it, in the address of an image; in a header none can, unasked.
+            let by_a_page = presented.browser && presented.in_address;
+            self.0.audit.refused(if by_a_page { entry.detail("asked_by", "a page") } else { entry });
             return Err(Error::BadKey);
         }
         Ok(known)

@@ -51,7 +51,7 @@ pub struct Refusal<'a> {
     pub path: &'a str,
     /// The budget of its own that the request was over, if that is why: a try to sign in, sign up or reset.
     pub budget: Option<Rate>,
-    /// Whether a page of another site made a browser ask: for an image, a frame, a script.
+    /// Whether a page of another site can have made a browser ask: for an image, a frame, a script.
     pub is_elsewheres: bool,
     /// Why.
     pub fault: &'a dyn Fault,

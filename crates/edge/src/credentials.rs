@@ -19,6 +19,8 @@ pub struct Presented {
     pub authorization: Option<String>,
     /// Whether a browser sent it ([`web::csrf::is_browser`]). Secret keys are refused then (control 47).
     pub browser: bool,
+    /// Whether the key is all that is shown and stands in the address, which any page can have its visitors' browsers open.
+    pub in_address: bool,
 }
 
 impl Presented {
@@ -26,10 +28,12 @@ impl Presented {
     pub(crate) fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Self, Error> {
         let browser = web::csrf::is_browser(headers);
         let in_query = query.map(from_query).transpose()?.flatten();
-        let apikey = single(headers, &APIKEY)?.or(in_query).map(str::to_owned);
+        let in_header = single(headers, &APIKEY)?;
+        let apikey = in_header.or(in_query).map(str::to_owned);
         let bearer = single(headers, &AUTHORIZATION)?.map(bearer).transpose()?;
+        let in_address = in_header.is_none() && bearer.is_none();
         let acting = single(headers, &IMPERSONATION)?.map(str::to_owned);
-        Ok(Presented { apikey, bearer, acting, authorization: None, browser })
+        Ok(Presented { apikey, bearer, acting, authorization: None, browser, in_address })
     }
 
     /// Only what came, unread: the conformance profile's verifier reads it in PostgREST's words.

@@ -160,7 +160,8 @@ impl Edge {
             secure: peer.secure || said == Some(true),
             readable: said == Some(false) && !address.is_loopback(),
             for_admins,
-            is_elsewheres: parts.headers.get(&names::SEC_FETCH_SITE).is_some_and(|site| site == "cross-site"),
+            is_elsewheres: parts.headers.contains_key(&names::SEC_FETCH_SITE)
+                && web::csrf::is_anothers(&parts, self.cors.may_read(parts.headers.get(ORIGIN))),
             caller: None,
             route: None,
             limits: None,

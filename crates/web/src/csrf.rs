@@ -137,12 +137,26 @@ pub fn require_form(parts: &Parts) -> Result<(), Error> {
     }
 }
 
-/// Whether a page of another site may have made a browser ask, whoever sits before it and wherever CORS lets it: it had an
-/// address opened, or a form sent where forms of others are for.
-pub fn is_anothers(parts: &Parts) -> bool {
-    text(&parts.headers, "sec-fetch-site") == Some("cross-site")
-        && (!changes(&parts.method) || text(&parts.headers, "sec-fetch-mode") == Some("navigate"))
+/// Whether a page of another site can have made a browser send it, whoever sits there: it had an address opened or a form sent,
+/// or its script asked without asking us first. Browsers say that it was another site; programs can say so too, and who says so
+/// of what no page can send is counted as ever: what shows a credential in a header, or asks by a method or in a type of its
+/// own, a browser asks us about before. `may_read` is whether its origin may read our answers: whoever may is an application.
+pub fn is_anothers(parts: &Parts, may_read: bool) -> bool {
+    let headers = &parts.headers;
+    if text(headers, "sec-fetch-site") != Some("cross-site")
+        || SHOWN.iter().any(|name| headers.contains_key(*name))
+    {
+        return false;
+    }
+    match (parts.method.as_str(), text(headers, "sec-fetch-mode")) {
+        ("GET" | "HEAD" | "OPTIONS", _) | ("POST", Some("navigate")) => true,
+        ("POST", Some(_)) => !may_read && is_form(headers),
+        _ => false,
+    }
 }
+
+/// Headers that show who asks. A browser lets no page of another site send one unasked.
+const SHOWN: [&str; 3] = ["authorization", "apikey", "x-impersonation-token"];
 
 /// What a form can say without a preflight.
 fn is_form(headers: &HeaderMap) -> bool {
@@ -263,17 +277,24 @@ mod tests {
     fn what_another_sites_page_can_have_a_browser_ask_is_no_password_of_whoever_sits_there() {
         let (cross, navigated) = (("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"));
         let scripted = ("sec-fetch-mode", "cors");
-        assert!(is_anothers(&parts("GET", &[cross, ("sec-fetch-mode", "no-cors")])));
-        assert!(
-            is_anothers(&parts("GET", &[cross, scripted]))
-                && is_anothers(&parts("POST", &[cross, navigated]))
-        );
-        // An application of another site where people sign in.
-        assert!(!is_anothers(&parts("POST", &[cross, scripted])) && !is_anothers(&parts("POST", &[cross])));
-        assert!(
-            !is_anothers(&parts("GET", &[("sec-fetch-site", "same-origin")]))
-                && !is_anothers(&parts("GET", &[]))
-        );
+        let is =
+            |method: &str, headers: &[(&str, &str)], may_read| is_anothers(&parts(method, headers), may_read);
+        for may_read in [false, true] {
+            assert!(is("GET", &[cross, ("sec-fetch-mode", "no-cors")], may_read));
+            assert!(is("GET", &[cross, scripted], may_read) && is("POST", &[cross, navigated], may_read));
+            assert!(!is("GET", &[("sec-fetch-site", "same-origin")], may_read) && !is("GET", &[], may_read));
+            // A program that says it is such a page, and sends what no page can.
+            for shown in ["authorization", "apikey", "x-impersonation-token"] {
+                for method in ["GET", "POST"] {
+                    assert!(!is(method, &[cross, navigated, (shown, "x")], may_read), "{method} {shown}");
+                }
+            }
+            let json = ("content-type", "application/json");
+            assert!(!is("POST", &[cross, scripted, json], may_read) && !is("POST", &[cross], may_read));
+            assert!(!is("DELETE", &[cross, scripted], may_read));
+        }
+        // What a script may send unasked is refused, but where it is an application's, in which people sign in.
+        assert!(is("POST", &[cross, scripted], false) && !is("POST", &[cross, scripted], true));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::ask::{Call, Logic, Object, Page, Rows, Shape, Shown, Source, Term, Te
 use crate::ask::Name;
 use crate::catalog::check::Check;
 use crate::catalog::{Catalog, Function, Relation};
-use crate::error::Error;
+use crate::error::{Called, Error};
 use crate::gate::is_taken_for_closed;
 use crate::plan;
 use crate::sql::{bait, ident};
@@ -497,8 +497,9 @@ impl<'a> Build<'a> {
         let function = self.function(&call.function)?;
         let given: Vec<&str> = call.arguments.iter().map(|(name, _)| &**name).collect();
         if is_taken_for_closed(&self.catalog.closed_functions, function, &given) {
-            let Name { schema, name } = &call.function;
-            return Err(Error::NoColumn { relation: schema.clone(), column: name.clone() });
+            let (Name { schema, name }, called) = (call.function.clone(), Called::Json);
+            let arguments = given.into_iter().map(str::to_owned).collect();
+            return Err(Error::NoFunction { schema, name, arguments, called, suggestion: None });
         }
         let mut arguments = Vec::new();
         for (name, value) in &call.arguments {

@@ -216,6 +216,7 @@ fn visit(cx: &Cx, ask: &Ask) -> Visit {
     let user_agent =
         ask.parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
     let devices = web::cookies(&ask.parts.headers, ::auth::DEVICE_COOKIE).map(Secret::new).collect();
-    let elsewhere = web::csrf::is_anothers(&ask.parts);
+    // What a script of a page that may not read answers sends was refused before it came here.
+    let elsewhere = web::csrf::is_anothers(&ask.parts, true);
     Visit { caller: cx.caller.clone(), user_agent, devices, request_id: cx.request_id.0.clone(), elsewhere }
 }

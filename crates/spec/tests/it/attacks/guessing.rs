@@ -142,6 +142,106 @@ async fn row_22_many_addresses_of_one_64_or_neighbourhood_are_kept_out_together(
     assert!(!is_out("127.0.0.1"));
 }
 
+/// `Sec-Fetch-Site` is the sender's own word: browsers keep to the truth, and whoever guesses does not.
+const SAID: [&[(&str, &str)]; 5] = [
+    &[("sec-fetch-site", "cross-site")],
+    &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")],
+    &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors"), ("origin", "https://evil.example")],
+    &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+    &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+];
+
+fn saying(client: &spec::Client, said: &[(&str, &str)]) -> spec::Client {
+    said.iter().fold(client.clone(), |client, (name, value)| client.with(name, value))
+}
+
+#[tokio::test]
+async fn row_22_whoever_says_that_another_sites_page_asked_guesses_no_more_often() {
+    let (app, limited) = (
+        TestApp::builder().unlimited().start().await,
+        TestApp::builder().with("rate_limiting.per_minute", "5").start().await,
+    );
+    for (number, said) in SAID.into_iter().enumerate() {
+        // A form of another site's is refused before any password is looked at.
+        let is_form = matches!(said.last(), Some((_, "no-cors" | "navigate")));
+        let (mut one, mut many) = (0, 0);
+        let sprayer = saying(&app.stranger(), said);
+        for n in 0..40 {
+            let seen = Person::sign_in(&sprayer, &format!("user{n}-{number}@example.com"), WRONG).await;
+            many += usize::from(seen.status == 400);
+            let somewhere = saying(&app.stranger(), said);
+            let seen = Person::sign_in(&somewhere, &format!("ann{number}@example.com"), WRONG).await;
+            one += usize::from(seen.status == 400);
+        }
+        assert_eq!((one, many), if is_form { (0, 0) } else { (20, 30) }, "{said:?}");
+        // What is slowed down is slowed down: passwords, paths that are none, keys in the address and in a header.
+        let guesser = saying(&limited.stranger(), said);
+        let mut seen = Vec::new();
+        for _ in 0..7 {
+            seen.push(
+                Person::sign_in(&guesser, &format!("bob{number}@example.com"), WRONG).await.status.as_u16(),
+            );
+        }
+        assert_eq!(seen[5..], if is_form { [403, 403] } else { [429, 429] }, "{said:?}: {seen:?}");
+        for (path, key) in
+            [("/none", None), ("/rest/v1/notes?apikey=none", None), ("/rest/v1/notes", Some("none"))]
+        {
+            let bare = spec::Client { headers: Vec::new(), ..limited.stranger() };
+            let asker = saying(&bare, said);
+            let asker = key.into_iter().fold(asker, |asker, key| asker.with("apikey", key));
+            let mut seen = Vec::new();
+            for _ in 0..6 {
+                seen.push(asker.get(path).await.status.as_u16());
+            }
+            assert!(
+                seen[..5].iter().all(|status| [401, 404].contains(status)) && seen[5] == 429,
+                "{said:?} {path}: {seen:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn row_22_whoever_says_that_another_sites_page_asked_is_kept_out_for_what_no_page_can_send() {
+    let app = TestApp::builder()
+        .with("rate_limiting.enabled", "false")
+        .with("detection.network_after", "0")
+        .start()
+        .await;
+    let honey = serde_json::json!({ "kind": "key", "name": "found" });
+    let honey =
+        app::control::ask(app.data(), http::Method::POST, "/admin/v1/canaries", Some(&honey)).await.unwrap();
+    let honey = honey["key"].as_str().unwrap();
+    let detection = &app.running.services.detection;
+    for said in SAID {
+        for (name, value, times) in [
+            ("apikey", "sb_secret_none", 20),
+            ("authorization", "Bearer none", 20),
+            // A found bait, once, also beside a key that stands in the address.
+            ("apikey", honey, 1),
+            ("authorization", &*format!("Bearer {honey}"), 1),
+        ] {
+            let bare = spec::Client { headers: Vec::new(), ..app.stranger() };
+            let guesser = saying(&bare, said).with(name, value);
+            let path = match name {
+                "authorization" => format!("/rest/v1/notes?apikey={}", app.running.keys.publishable),
+                _ => "/rest/v1/notes".to_owned(),
+            };
+            for _ in 0..times {
+                guesser.get(&path).await;
+            }
+            app.running.services.audit.settle().await.unwrap();
+            app.eventually(async || detection.kept_out(guesser.from).is_some()).await;
+        }
+        // Scanners by what they call themselves, and paths of other software by whoever shows a key while asking for them.
+        let scanner = saying(&app.stranger(), said);
+        for path in ["/wp-login.php", "/.env", "/.git/config"] {
+            scanner.get(path).await;
+        }
+        assert!(detection.kept_out(scanner.from).is_some(), "{said:?}");
+    }
+}
+
 #[tokio::test]
 async fn row_24_an_imported_bcrypt_hash_is_made_anew_at_the_first_sign_in() {
     let app = TestApp::builder().unlimited().start().await;

@@ -11,7 +11,7 @@ use spec::{Client, Palisade, TestApp};
 #[tokio::test]
 async fn a_bait_that_is_touched_in_ever_other_words_is_few_entries_and_each_touch_is_counted() {
     let app = TestApp::start().await;
-    let browser = app.stranger().with("sec-fetch-site", "cross-site");
+    let browser = Client { headers: Vec::new(), ..app.stranger() }.with("sec-fetch-site", "cross-site");
     for number in 0..200 {
         let status = browser.get(&format!("/x{number}/palisade.yaml")).await.status.as_u16();
         assert!([404, 429].contains(&status), "{status}");

@@ -92,11 +92,21 @@ async fn a_database_that_is_slow_to_take_a_ban_keeps_nobody_else_from_being_kept
     app.eventually(async || is_out(&app, &first).await && is_out(&app, &second).await).await;
 }
 
+/// Somebody without a key: what a page has their browser ask brings none in a header.
+fn bare(app: &TestApp) -> Client {
+    Client { headers: Vec::new(), ..app.stranger() }
+}
+
+/// Somebody who has a page of another site open, which asks.
+fn visitor(app: &TestApp) -> Client {
+    bare(app).with("sec-fetch-site", "cross-site").with("sec-fetch-mode", "no-cors")
+}
+
 /// An image on another site must not get its visitors banned.
 #[tokio::test]
 async fn a_page_of_another_site_cannot_get_its_visitors_kept_out() {
     let app = TestApp::start().await;
-    let victim = app.stranger().with("sec-fetch-site", "cross-site");
+    let victim = visitor(&app);
     victim.get("/admin/v1/root-key").await.expect(404);
     assert_eq!(touches(&app).await[0]["details"]["asked_by"], "another site");
     let thief = app.stranger();
@@ -104,7 +114,7 @@ async fn a_page_of_another_site_cannot_get_its_visitors_kept_out() {
     app.eventually(async || is_out(&app, &thief).await).await;
     assert!(!is_out(&app, &victim).await, "told of before the other, and let be");
     // Nor by keys that are none: twenty such images would be ten minutes.
-    let (victim, thief) = (app.stranger().with("sec-fetch-site", "cross-site"), app.stranger());
+    let (victim, thief) = (visitor(&app), app.stranger());
     for who in [&victim, &thief] {
         let mut bare = who.clone();
         bare.headers.retain(|(name, _)| name != "apikey");
@@ -160,7 +170,7 @@ async fn what_another_sites_page_has_refused_counts_against_nobody_and_a_passwor
         (Method::GET, callback.as_str(), &cross[..], 20),
         (Method::POST, "/auth/v1/token?grant_type=password", &forged[..], 2),
     ] {
-        let (victim, program) = (app.stranger(), app.stranger().with("origin", "https://evil.example"));
+        let (victim, program) = (bare(&app), app.stranger().with("origin", "https://evil.example"));
         for _ in 0..more {
             let seen = victim.send(method.clone(), path, headers, none()).await;
             assert!([400, 403, 404].contains(&seen.status.as_u16()), "{path}: {}", seen.text());

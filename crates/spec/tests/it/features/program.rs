@@ -140,6 +140,78 @@ fn a_secret_file_that_others_could_have_written_is_refused_and_one_that_all_may_
     }
 }
 
+/// What the running program writes to its log, as the operator is told.
+async fn log_level(palisade: &Palisade) -> String {
+    let log = app::control::ask(&palisade.data(), http::Method::GET, "/log", None).await.unwrap();
+    log["level"].as_str().unwrap().to_owned()
+}
+
+/// A reload (SIGHUP) is all or nothing: of a file that could not be started with nothing is taken over.
+#[tokio::test]
+async fn a_reload_with_a_refused_settings_file_keeps_the_settings_in_force() {
+    const REFUSED: &str = "the settings were not read again; the running ones stay in force";
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("palisade.yaml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("logging: { level: warn }");
+    let palisade = Palisade::start("serve", &["--config", file.to_str().unwrap()]).await;
+    let hang_up = || {
+        let pid = i32::try_from(palisade.pid().unwrap()).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGHUP).unwrap();
+    };
+    let refused = || palisade.output().matches(REFUSED).count();
+    assert_eq!(log_level(&palisade).await, "warn");
+    for (number, (what, text, mode)) in [
+        ("a name that is none", "logging: { level: debug }\nloging: { level: debug }", 0o600),
+        ("a value that is none", "logging: { level: debug }\njobs: { workers: many }", 0o600),
+        ("no YAML", "logging: { level: debug", 0o600),
+        (
+            "settings that contradict each other",
+            "logging: { level: debug }\ndetection: { jails: [{ name: x }] }",
+            0o600,
+        ),
+        (
+            "a file that is not there",
+            "logging: { level: debug }\nserver: { tls: { cert_file: /nonexistent, key_file: /nonexistent } }",
+            0o600,
+        ),
+        ("a file that others may write to", "logging: { level: debug }", 0o666),
+        (
+            "a variable that is not set",
+            "logging: { level: debug }\nauth: { site_url: \"${NOT_SET_ANYWHERE}\" }",
+            0o600,
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        write(text);
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        hang_up();
+        for _ in 0..400 {
+            if refused() > number {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        assert_eq!(refused(), number + 1, "{what}: {}", palisade.output());
+        assert_eq!(log_level(&palisade).await, "warn", "{what}");
+        client(&palisade).get("/health").await.expect(200);
+    }
+    // A file that is none of these is read.
+    write("logging: { level: debug }");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    hang_up();
+    for _ in 0..400 {
+        if log_level(&palisade).await == "debug" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    assert_eq!(log_level(&palisade).await, "debug", "{}", palisade.output());
+    assert!(palisade.stop().await.success());
+}
+
 #[tokio::test]
 async fn row_113_a_kill_of_the_program_loses_no_account_and_a_kill_of_postgres_is_survived() {
     let palisade = Palisade::start("serve", &FLAGS).await;

@@ -246,3 +246,73 @@ async fn every_suffix_of_a_filter_means_what_it_means_in_sql() {
         assert_eq!(answer["data"]["comments"], ids, "{filter}: {answer}");
     }
 }
+
+/// What is served beside what is not, of one name: PostgreSQL looks for the function itself, at all that there are.
+const SHADOWS: &str = "
+create function public.spare(a int) returns text language sql stable security definer as $$ select 'loot' $$;
+create function public.spare(a int, b int default 1) returns text language sql stable as $$ select 'of public' $$;
+create function public.nil() returns text language sql stable security definer as $$ select 'loot' $$;
+create function public.nil(a int default 1) returns text language sql stable as $$ select 'of public' $$;
+create function public.change(a int) returns text language sql security definer as $$ select 'loot' $$;
+create function public.change(a int, b int default 1) returns text language sql as $$ select 'of public' $$;
+create function public.kind(a text) returns text language sql stable security definer as $$ select 'loot' $$;
+create function public.kind(a int) returns text language sql stable as $$ select 'of public' $$;
+create function public.found(a int) returns setof public.users language sql stable security definer as $$ select 9, 'loot', null::uuid $$;
+create function public.found(a int, b int default 1) returns setof public.users language sql stable as $$ select * from public.users where id = a $$;
+create function public.many(n int) returns text language sql stable security definer as $$ select 'loot' $$;
+create function public.many(n int, variadic more int[] default '{}') returns text language sql stable as $$ select 'of public' $$;
+create function public.alone() returns text language sql stable security definer as $$ select 'loot' $$;
+create function public._purse(row_ public.users) returns text language sql stable security definer as $$ select 'loot' $$;
+create function public._kin(row_ public.users) returns setof public.posts language sql stable security definer as $$ select * from public.posts $$;
+grant execute on all functions in schema public to anon, authenticated;
+";
+
+#[tokio::test]
+async fn a_function_that_is_not_served_is_reached_neither_by_its_name_nor_by_the_name_of_one_that_is() {
+    let app = roomy().await;
+    let (ann, _) = blog(&app).await;
+    app.owner(SHADOWS).await;
+    let first = |of: &str, text: &str| json!({ of: [{ "name": text }] });
+    for path in [PLAIN, RELAY] {
+        let found = |args: &str| match path {
+            PLAIN => format!("{{ found({args}) {{ name }} }}"),
+            _ => format!("{{ found({args}) {{ edges {{ node {{ name }} }} }} }}"),
+        };
+        let users = |field: &str| match path {
+            PLAIN => format!("{{ users {{ {field} }} }}"),
+            _ => format!("{{ usersCollection {{ edges {{ node {{ {field} }} }} }} }}"),
+        };
+        let (one, both) = (found("a: 1"), found("a: 1, b: 1"));
+        let whole = match path {
+            PLAIN => first("found", "Ann"),
+            _ => json!({ "found": { "edges": [{ "node": { "name": "Ann" } }] } }),
+        };
+        for (query, expected) in [
+            ("{ spare(a: 1, b: 2) }", Ok(json!({ "spare": "of public" }))),
+            ("{ spare(a: 1) }", Err("Could not find the function")),
+            ("{ nil(a: 1) }", Ok(json!({ "nil": "of public" }))),
+            ("{ nil }", Err("Could not find the function")),
+            ("mutation { change(a: 1, b: 2) }", Ok(json!({ "change": "of public" }))),
+            ("mutation { change(a: 1) }", Err("Could not find the function")),
+            ("{ kind(a: 1) }", Ok(json!({ "kind": "of public" }))),
+            ("{ many(n: 1) }", Err("Unknown field")),
+            ("{ alone }", Err("Unknown field")),
+            (&both, Ok(whole)),
+            (&one, Err("Could not find the function")),
+            (&users("purse"), Err("Unknown field")),
+            (&users("kin { id }"), Err("Unknown field")),
+        ] {
+            let answer = ann.client.post(path, json!({ "query": query })).await.value();
+            assert!(!answer.to_string().contains("loot"), "{path} {query}: {answer}");
+            match expected {
+                Ok(data) => assert_eq!(answer["data"], data, "{path} {query}: {answer}"),
+                Err(why) => assert!(refusal(&answer).starts_with(why), "{path} {query}: {answer}"),
+            }
+        }
+        // Nor are they told of.
+        let known = ask(&ann.client, path, "{ __schema { types { fields { name args { name } } } } }").await;
+        for name in ["\"alone\"", "\"purse\"", "\"kin\"", "\"_purse\"", "\"_kin\""] {
+            assert!(!known.to_string().contains(name), "{path}: {name} in {known}");
+        }
+    }
+}

@@ -180,11 +180,9 @@ impl Auth {
         let rows = match answered {
             Ok(rows) => rows,
             Err(error) => {
-                let said = error.database().map(|said| said.message.clone());
-                tracing::warn!(%error, "a hook's function failed");
-                return Err(match said {
-                    Some(message) if message.contains("statement timeout") => HookError::Timeout.into(),
-                    Some(message) => HookError::Refused { status: 500, message }.into(),
+                tracing::warn!(error = %base::fault::chain(&error), "a hook's function failed");
+                return Err(match error.database() {
+                    Some(said) => of_function(&said.sqlstate, &said.message).into(),
                     None => error.into(),
                 });
             }
@@ -196,6 +194,19 @@ impl Auth {
             Some(Value::Object(fields)) => Ok(fields),
             Some(_) => Err(HookError::Answer("Error unmarshaling JSON output.").into()),
         }
+    }
+}
+
+/// What whoever asked hears of a function that failed: what it says itself (`raise exception`). The database's own words name
+/// tables and values of rows, and any stranger can make an account ask.
+fn of_function(sqlstate: &str, message: &str) -> HookError {
+    match sqlstate {
+        "57014" => HookError::Timeout,
+        "P0001" => {
+            let message = message.chars().take(limits::HOOK_MESSAGE_CHARS_MAX.size()).collect();
+            HookError::Refused { status: 500, message }
+        }
+        _ => HookError::Answer("The hook's function failed."),
     }
 }
 

@@ -196,6 +196,20 @@ async fn a_function_in_the_database_gives_a_tokens_claims() {
         owner.batch_execute(&change).await.unwrap();
         assert!(world.sign_in("ann@example.com", PASSWORD).await.is_err(), "{body}");
     }
+    // What it says itself is heard; what the database says of it, or of its rows, is not.
+    for (body, heard) in [
+        ("perform count(*) from auth.users; return event;", None),
+        ("perform ('a secret plan' || (event ->> 'user_id'))::int; return event;", None),
+        ("raise exception 'come back on Monday'; return event;", Some("come back on Monday")),
+    ] {
+        let change = format!(
+            "create or replace function public.claims_hook(event jsonb) returns jsonb language plpgsql stable as \
+             $$ begin {body} end $$"
+        );
+        owner.batch_execute(&change).await.unwrap();
+        let refused = world.sign_in("ann@example.com", PASSWORD).await.err().unwrap();
+        assert_eq!(refused.to_string(), heard.unwrap_or("The hook's function failed."), "{body}");
+    }
     let slow = "create or replace function public.claims_hook(event jsonb) returns jsonb language plpgsql as \
         $$ begin perform pg_sleep(10); return event; end $$";
     owner.batch_execute(slow).await.unwrap();

@@ -2,7 +2,7 @@
 //! account agreed to halfway, and through what is said of it.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use spec::browser::parameter;
 use spec::person::PASSWORD;
 use spec::{Authenticator, Client, Double, Idp, Person, TestApp};
@@ -276,4 +276,45 @@ async fn row_3_what_a_provider_vouches_for_is_not_the_address_that_it_said_befor
     says("victim@example.com", true);
     let back = return_from(&app, "github", "").await;
     assert!(back.contains("access_token="), "{back}");
+}
+
+/// Whichever way the name comes: an account that stayed without one could never have a second factor.
+#[tokio::test]
+async fn somebody_without_a_name_who_proves_one_has_an_account_like_any_other() {
+    let nameless = async |app: &TestApp| {
+        let session = app.stranger().post("/auth/v1/signup", json!({})).await.expect(200).value();
+        assert_eq!(session["user"]["is_anonymous"], true);
+        Person::from(&app.stranger(), "", &session)
+    };
+    let put = async |person: &Person, change: Value| {
+        person.client.json(Method::PUT, "/auth/v1/user", change).await.expect(200);
+    };
+    let is_an_account = async |client: &Client, person: &Person, provider: &str| {
+        let user = client.get("/auth/v1/user").await.expect(200).value();
+        assert_eq!((&user["id"], &user["is_anonymous"]), (&json!(person.id), &json!(false)), "{user}");
+        let factor = json!({ "factor_type": "totp", "friendly_name": "x" });
+        client.post("/auth/v1/factors", factor).await.expect(200);
+        let ways: Vec<&Value> =
+            user["identities"].as_array().unwrap().iter().map(|one| &one["provider"]).collect();
+        assert_eq!(ways, [provider], "{user}");
+    };
+    let believed = TestApp::builder().unlimited().with("auth.anonymous_users", "true").start().await;
+    let ann = nameless(&believed).await;
+    put(&ann, json!({ "email": "ann@example.com" })).await;
+    is_an_account(&ann.client, &ann, "email").await;
+
+    let app = known_number(TestApp::builder().unlimited()).with("auth.anonymous_users", "true").start().await;
+    let bob = nameless(&app).await;
+    put(&bob, json!({ "phone": NUMBER })).await;
+    let waiting = bob.client.get("/auth/v1/user").await.expect(200).value();
+    assert_eq!(waiting["is_anonymous"], true, "nothing is proven yet");
+    code_is_made(&app).await;
+    let session = by_text(&app, "phone_change").await.expect(200).value();
+    is_an_account(&Person::from(&app.stranger(), "", &session).client, &bob, "phone").await;
+
+    let app = TestApp::builder().serving().with("auth.anonymous_users", "true").start().await;
+    let eve = nameless(&app).await;
+    put(&eve, json!({ "email": "eve@example.com" })).await;
+    let pressed = press(&app.stranger(), &app.mail("eve@example.com", 1).await).await.expect(303);
+    is_an_account(&with_token(&app, &pressed), &eve, "email").await;
 }

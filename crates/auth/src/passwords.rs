@@ -118,7 +118,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Gives an account another password: the old one retires, and what its sessions owed is settled.
+    /// Gives an account another password: the old one retires, and what its sessions owed is settled. What was agreed to with
+    /// the old one is asked again: whoever knew it may have let a program of theirs in, which would come back unseen.
     pub(crate) async fn set_password(
         &self,
         tx: &mut SystemTx,
@@ -134,6 +135,7 @@ impl Auth {
         if !tx.query(sql::LIFT_DUTIES, [user.id.into()]).await?.is_empty() {
             tx.query(sql::TELL, [Notice::Lifted.text().into()]).await?;
         }
+        tx.execute(crate::server::sql::REVOKE_CONSENTS, [user.id.into(), now.into()]).await?;
         user.password_hash = Some(hash);
         Ok(())
     }

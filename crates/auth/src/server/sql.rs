@@ -106,6 +106,10 @@ pub(crate) const CONSENTS: &str = "select c.id, c.client_name, c.client_uri, c.l
 pub(crate) const REVOKE_CONSENT: &str = "update auth.oauth_consents set revoked_at = greatest($3, granted_at) \
      where user_id = $1 and client_id = $2 and revoked_at is null";
 
+/// All that somebody agreed to.
+pub(crate) const REVOKE_CONSENTS: &str = "update auth.oauth_consents set revoked_at = greatest($2, granted_at) \
+     where user_id = $1 and revoked_at is null";
+
 /// What waits between consent and exchange goes with the consent.
 pub(crate) const DROP_AUTHORIZATIONS: &str =
     "delete from auth.oauth_authorizations where user_id = $1 and client_id = $2";
@@ -134,5 +138,6 @@ pub const ALL: &[&str] = &[
     SAVE_CONSENT,
     CONSENTS,
     REVOKE_CONSENT,
+    REVOKE_CONSENTS,
     DROP_AUTHORIZATIONS,
 ];

@@ -396,6 +396,37 @@ async fn a_program_that_was_let_in_does_not_reach_the_account() {
     assert!(session.value()["user"]["id"].is_string());
 }
 
+/// Whoever knew the old password may have let in a program of theirs: it does not come back unseen with the owner's next click.
+#[tokio::test]
+async fn what_was_agreed_to_is_asked_again_after_a_new_password() {
+    let app = with_server().start().await;
+    let ann = app.person("ann").await;
+    let (program, other) = (Program::made(&app, json!({})).await, Program::made(&app, json!({})).await);
+    let look = async |ann: &Person, program: &Program| {
+        let id = program.waiting(&app, &[]).await;
+        ann.client.get(&format!("/auth/v1/oauth/authorizations/{id}")).await.expect(200).value()
+    };
+    for program in [&program, &other] {
+        program.sign_in(&app, &ann, &[]).await;
+        assert!(look(&ann, program).await["redirect_url"].is_string(), "it is not asked again");
+    }
+    let change = json!({ "password": "Another-Horse-8-Battery!" });
+    ann.client.json(Method::PUT, "/auth/v1/user", change).await.expect(200);
+    for program in [&program, &other] {
+        let asked = look(&ann, program).await;
+        assert_eq!(
+            (&asked["client"]["id"], asked.get("redirect_url")),
+            (&json!(program.id), None),
+            "{asked}"
+        );
+    }
+    let grants = ann.client.get("/auth/v1/user/oauth/grants").await.expect(200).value();
+    assert_eq!(grants, json!([]));
+    program.sign_in(&app, &ann, &[]).await;
+    assert!(look(&ann, &program).await["redirect_url"].is_string());
+    assert!(look(&ann, &other).await.get("redirect_url").is_none(), "each for itself");
+}
+
 /// What a program asked to know is what it was told, wherever it looks: in its access token, at the account, at `userinfo`.
 #[tokio::test]
 async fn a_program_learns_of_its_person_what_they_agreed_to_and_no_more() {

@@ -1,7 +1,6 @@
 //! Applying and taking back.
 
 use audit::{Entry, Event};
-use pg::bootstrap::OWNER;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 use tokio_postgres::error::{ErrorPosition, SqlState};
@@ -9,7 +8,7 @@ use tokio_postgres::error::{ErrorPosition, SqlState};
 use crate::book::{self, State};
 use crate::error::Error;
 use crate::files::{self, File, Step};
-use crate::{Finding, Migrations, Parts, limits, split, sql};
+use crate::{Finding, Migrations, Parts, confined, limits, split, sql};
 
 /// "migrates" in ASCII: one application migration at a time.
 const ADVISORY_KEY: i64 = 0x6d69_6772_6174_6573;
@@ -190,7 +189,7 @@ fn judge(found: Vec<Finding>, allow: &[String]) -> Result<Vec<String>, Error> {
     Err(Error::Lint { findings: found.iter().filter(blocks).map(line).collect(), ids })
 }
 
-/// Runs a file as the owner of the application's tables, and `after` as ourselves; all of it or nothing.
+/// Runs a file confined to the rights of the owner of the application's tables, and `after` as ourselves; all of it or nothing.
 async fn in_transaction(
     client: &Client,
     file: &str,
@@ -199,12 +198,7 @@ async fn in_transaction(
 ) -> Result<(), Error> {
     client.batch_execute("BEGIN").await?;
     let ran = async {
-        client.batch_execute(&become_owner("LOCAL")).await?;
-        client.batch_execute(text).await.map_err(|error| refused(file, text, &error, 0, false))?;
-        client
-            .batch_execute("RESET ROLE; RESET search_path; SET CONSTRAINTS ALL IMMEDIATE")
-            .await
-            .map_err(|error| refused(file, text, &error, 0, false))?;
+        confined::run(client, text).await.map_err(|error| refused(file, text, &error, 0, false))?;
         after(client).await
     };
     match ran.await {
@@ -218,27 +212,11 @@ async fn in_transaction(
 }
 
 async fn without_transaction(client: &Client, step: &Step) -> Result<(), Error> {
-    client.batch_execute(&become_owner("SESSION")).await?;
-    let mut ran = Ok(());
     for (place, statement) in split::statements(&step.up).iter().enumerate() {
         let refused = |error| refused(&step.file, statement.text, &error, statement.line - 1, place > 0);
-        ran = client.batch_execute(statement.text).await.map_err(refused);
-        if ran.is_err() {
-            break;
-        }
+        confined::run_alone(client, statement).await.map_err(refused)?;
     }
-    client
-        .batch_execute("RESET ROLE; RESET search_path; RESET lock_timeout; RESET statement_timeout")
-        .await?;
-    ran
-}
-
-fn become_owner(scope: &str) -> String {
-    let wait = limits::LOCK_WAIT_MS.value;
-    format!(
-        "SET {scope} ROLE {OWNER}; SET {scope} search_path = public, extensions;
-         SET {scope} lock_timeout = {wait}; SET {scope} statement_timeout = 0"
-    )
+    Ok(())
 }
 
 /// PostgreSQL's refusal, with the line it is about.
@@ -255,6 +233,10 @@ fn refused(file: &str, text: &str, error: &tokio_postgres::Error, lines_before: 
     };
     let at = match said.position() {
         Some(ErrorPosition::Original(at)) => usize::try_from(*at).unwrap_or(0),
+        // Of the file, and not of a function that it calls.
+        Some(ErrorPosition::Internal { position, query }) if query == text => {
+            usize::try_from(*position).unwrap_or(0)
+        }
         Some(ErrorPosition::Internal { .. }) | None => 0,
     };
     let line = text.chars().take(at.saturating_sub(1)).filter(|c| *c == '\n').count() + 1;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pg::admin::{Target, quote_name};
 use pg::binaries;
+use pg::bootstrap::OWNER;
 use pg::{Server, Tls};
 use serde::Serialize;
 use tokio::process::Command;
@@ -242,6 +243,8 @@ pub(crate) async fn create_database(admin: &Target, name: &str) -> Result<(), Er
     let name = quote_name(name);
     client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
     client.batch_execute(&format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")).await?;
+    // A file may make schemas and temporary tables there as it may in the database itself.
+    client.batch_execute(&format!("GRANT CREATE, TEMPORARY ON DATABASE {name} TO {OWNER}")).await?;
     Ok(())
 }
 

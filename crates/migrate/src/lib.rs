@@ -9,6 +9,7 @@
 
 mod apply;
 mod book;
+mod confined;
 mod copy;
 mod diff;
 mod error;

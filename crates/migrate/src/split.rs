@@ -154,6 +154,9 @@ pub fn forbidden(words: &[String]) -> Option<&'static str> {
         | ["start" | "prepare", "transaction", ..] => Some(
             "each migration is one transaction already; put `-- palisade: no transaction` first for none",
         ),
+        ["savepoint" | "release", ..] => {
+            Some("a migration is applied wholly or not at all; a DO block may catch what fails")
+        }
         ["set" | "reset", "role", ..]
         | ["set", "local" | "session", "role" | "authorization", ..]
         | ["reset", "session", "authorization", ..] => {
@@ -215,6 +218,7 @@ mod tests {
             "set local role x",
             "set session authorization x",
             "reset role",
+            "savepoint x",
             "copy t from stdin",
         ] {
             assert!(refused(sql), "{sql}");

@@ -19,3 +19,18 @@ pub const STALE_COPIES: &str = "SELECT datname::text FROM pg_catalog.pg_database
      WHERE datname ~ '^palisade_copy_[0-9]+_' AND split_part(datname, '_', 3)::bigint < $1";
 /// Every object of the application.
 pub const SNAPSHOT: &str = include_str!("snapshot.sql");
+/// What runs a file, but for its owner: made anew for each, so that none finds one that another has changed.
+pub const CONFINE: &str = "CREATE OR REPLACE FUNCTION pg_temp.palisade_file(text) RETURNS void \
+     LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE $1; SET CONSTRAINTS ALL IMMEDIATE; END'; \
+     ALTER FUNCTION pg_temp.palisade_file(text) OWNER";
+/// Runs it.
+pub const RUN_CONFINED: &str = "SELECT pg_temp.palisade_file($1::text)";
+/// And it is gone.
+pub const CONFINE_NO_MORE: &str = "DROP FUNCTION IF EXISTS pg_temp.palisade_file(text) CASCADE";
+/// PostgreSQL changes no table that a trigger still waits for. Those that may wait are asked for nothing (no such option is ever
+/// set), under a lock that holds up no request.
+pub const LOOK_FOR_DEFERRED: &str = "SELECT DISTINCT format('ALTER TABLE ONLY %I.%I RESET (palisade_deferred)', n.nspname, c.relname) \
+     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid \
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     WHERE t.tgdeferrable AND t.tgfoid >= 16384 AND c.relkind = 'r' \
+     AND pg_catalog.pg_has_role(c.relowner, 'MEMBER')";

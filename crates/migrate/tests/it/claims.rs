@@ -147,6 +147,11 @@ async fn a_rehearsal_changes_a_copy_and_tells_whether_the_way_back_leads_home() 
         ("0002_notes.sql", "create table notes (id int); alter table teams add column extra int;");
     let shown = world.migrations.rehearse(&ask(&[TEAMS, TEAMS_DOWN, forgetful, NOTES_DOWN])).await.unwrap();
     assert!(!shown.ways_back_lead_home);
+    // The owner may there what it may here.
+    let schema = ("0002_app.sql", "create schema app; create temporary table t (a int);");
+    let back = ("0002_app.down.sql", "drop schema app;");
+    let shown = world.migrations.rehearse(&ask(&[TEAMS, TEAMS_DOWN, schema, back])).await.unwrap();
+    assert!(shown.ways_back_lead_home);
     // Only the rows tell that this one cannot be applied.
     let unique = ("0002_unique.sql", "alter table teams add unique (name);");
     let error = world.migrations.rehearse(&ask(&[TEAMS, TEAMS_DOWN, unique])).await.unwrap_err();

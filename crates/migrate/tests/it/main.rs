@@ -4,4 +4,5 @@
 
 mod claims;
 mod differences;
+mod rights;
 mod world;

@@ -1,0 +1,68 @@
+//! What a file may do is what the owner of the tables may, whatever it does to be somebody else.
+
+use crate::world::{TEAMS, World, ask};
+
+/// What only the administrator can: `loot` is there when somebody was.
+const TAKE: &str = "execute 'create table public.loot as select count(*) from pg_catalog.pg_authid'";
+
+/// A function that becomes the connection's own user and takes, wherever it is called from. What fails is passed over, so that the
+/// file itself is applied.
+fn thief() -> String {
+    format!(
+        "create table bag (n int); comment on table bag is 'x';
+         create function public.take() returns int language plpgsql as $f$ begin
+             begin perform set_config('role', 'none', true); {TAKE};
+             exception when others then null; end;
+             return 1; end $f$;
+         create function public.taking() returns trigger language plpgsql as $f$ begin perform public.take(); return null; end $f$;
+         create function public.later() returns trigger language plpgsql as $f$ begin
+             if new.n < 3 then set constraints all deferred; insert into public.bag values (new.n + 1);
+             else perform public.take(); end if; return null; end $f$;"
+    )
+}
+
+const DEFERRED: &str = "create constraint trigger now after insert on bag deferrable initially deferred for each row execute function";
+
+async fn is_taken(world: &World) -> bool {
+    world.text("select to_regclass('public.loot')::text").await.is_some()
+}
+
+#[tokio::test]
+async fn a_file_becomes_nobody_else_by_code_that_it_runs_or_leaves_for_later() {
+    let none = "-- palisade: no transaction\n";
+    let thief = thief();
+    for (what, sql) in [
+        ("EXECUTE", format!("do $$ begin execute 'reset role'; {TAKE}; end $$")),
+        ("EXECUTE, the session", format!("do $$ begin execute 'reset session authorization'; {TAKE}; end $$")),
+        ("a function of PostgreSQL's", format!("select set_config('role', 'none', true); do $$ begin {TAKE}; end $$")),
+        (
+            "a function's own setting",
+            format!(
+                "create function public.f() returns void language plpgsql set role = 'none' as $f$ begin {TAKE}; end $f$; select f()"
+            ),
+        ),
+        ("called", format!("{thief} select public.take()")),
+        ("a deferred trigger", format!("{thief} {DEFERRED} public.taking(); insert into bag values (1)")),
+        ("one that defers itself again", format!("{thief} {DEFERRED} public.later(); insert into bag values (1)")),
+        ("a cursor", format!("{thief} declare c cursor with hold for select public.take()")),
+        ("what runs the file", format!(
+            "{thief} create or replace function pg_temp.palisade_file(text) returns void language plpgsql as $f$ begin
+                 perform public.take(); end $f$; alter function pg_temp.palisade_file(text) security invoker"
+        )),
+    ] {
+        let heads: &[&str] = if what.len() < 10 { &["", none] } else { &[""] };
+        for head in heads {
+            let world = World::new().await;
+            let sql = format!("{head}{sql}");
+            let after = ("0003_after.sql", "create table after_it (a int); comment on table after_it is 'x'");
+            // Some are refused, some do nothing: what follows is applied beside them all the same.
+            let tried = world.migrations.up(&ask(&[TEAMS, ("0002_x.sql", &sql), after])).await;
+            assert!(!is_taken(&world).await, "{what}, {head:?}: {tried:?}");
+            let down = ask(&[TEAMS, ("0001_teams.down.sql", &sql)]);
+            if head.is_empty() && tried.is_err() {
+                let tried = world.migrations.down(&down).await;
+                assert!(!is_taken(&world).await, "{what}, taken back: {tried:?}");
+            }
+        }
+    }
+}

@@ -93,7 +93,13 @@ impl Auth {
         let mut tx = self.0.pg.begin_system(Reason::OwnAccount).await?;
         let kept = self.pending(&mut tx, id).await?;
         let back = self.refuse(&mut tx, &kept, why, "nobody may be asked").await?;
-        Ok(tx.commit(back).await?)
+        let client = self.find_client(&mut tx, kept.client).await?.ok_or(ServerError::NoAuthorization)?;
+        let back = tx.commit(back).await?;
+        match client.is_dynamic {
+            // Whoever registered it could send anybody anywhere by our address (RFC 9700, 4.11.2).
+            true => Err(ServerError::Request("nobody agreed to this program here").into()),
+            false => Ok(back),
+        }
     }
 
     /// Yes or no; the browser goes back with it.

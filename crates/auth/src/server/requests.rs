@@ -141,6 +141,8 @@ impl Auth {
         }
         let checked = match self.check_request(&asked, &client) {
             Ok(checked) => checked,
+            // Nobody here knows whose address that is, and nobody agreed to go there (RFC 9700, 4.11.2).
+            Err(Told(_, why)) if client.is_dynamic => return Err(ServerError::Request(why).into()),
             Err(Told(error, why)) => {
                 let client = asked.client_id.as_deref();
                 events::refused_of_program(self, visit, Event::ConsentRequestRefused, error, client);

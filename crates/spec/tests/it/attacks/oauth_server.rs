@@ -396,6 +396,32 @@ async fn a_program_that_was_let_in_does_not_reach_the_account() {
     assert!(session.value()["user"]["id"].is_string());
 }
 
+/// Anybody may register an address of theirs where that is on: our own address sends nobody there who did not agree.
+#[tokio::test]
+async fn row_28_a_program_that_registered_itself_has_nobody_sent_to_it_who_did_not_agree() {
+    let app = with_server().with("auth.oauth_server.allow_dynamic_registration", "true").start().await;
+    let theirs = json!({ "redirect_uris": [PROGRAM], "client_name": "Mallory's" });
+    let made = app.stranger().post("/auth/v1/oauth/clients/register", theirs).await.expect(201).value();
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let stranger = Program { id: text("client_id"), secret: Some(text("client_secret")) };
+    let known = Program::made(&app, json!({})).await;
+    for more in [("response_type", "token"), ("scope", "everything"), ("prompt", "none"), ("max_age", "x")] {
+        let seen = app.stranger().get(&stranger.request(&[more])).await;
+        assert!(seen.status == 400 && !seen.headers.contains_key("location"), "{more:?}: {}", seen.status);
+        assert!(
+            !seen.headers.contains_key("refresh") && !seen.text().contains(PROGRAM),
+            "{more:?}: {}",
+            seen.text()
+        );
+        // The neighbour: one that an administrator made hears why.
+        let seen = app.stranger().get(&known.request(&[more])).await.expect(302);
+        assert!(seen.header("location").starts_with(PROGRAM) && seen.header("location").contains("error="));
+    }
+    // Who agreed is sent there.
+    let ann = app.person("ann").await;
+    stranger.sign_in(&app, &ann, &[]).await;
+}
+
 /// Whoever knew the old password may have let in a program of theirs: it does not come back unseen with the owner's next click.
 #[tokio::test]
 async fn what_was_agreed_to_is_asked_again_after_a_new_password() {

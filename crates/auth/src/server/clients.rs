@@ -330,9 +330,11 @@ impl Checked {
         let name = given.client_name.or_else(|| old.and_then(|old| old.name.clone()));
         let uri = given.client_uri.or_else(|| old.and_then(|old| old.uri.clone()));
         let logo = given.logo_uri.or_else(|| old.and_then(|old| old.logo.clone()));
-        let is_name = |name: &String| name.chars().count() <= 1_024 && !name.chars().any(char::is_control);
+        let is_name = |name: &String| name.chars().count() <= 1_024 && !name.chars().any(disturbs);
         if !name.as_ref().is_none_or(is_name) {
-            return refuse("client_name has at most 1024 characters, all of them visible");
+            return refuse(
+                "client_name has at most 1024 characters, none of which ends a line or turns text around",
+            );
         }
         for page in [&uri, &logo].into_iter().flatten() {
             let web = url::Url::parse(page).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
@@ -342,6 +344,12 @@ impl Checked {
         }
         Ok(Checked { redirect_uris, grant_types, name, uri, logo, is_public, auth_method })
     }
+}
+
+/// Whether a letter would change how the words beside it are read: it stands in a sentence of ours, on the page of consent.
+fn disturbs(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a client keeps no secret, and how it shows the one it keeps.

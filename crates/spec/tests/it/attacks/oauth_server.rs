@@ -422,6 +422,22 @@ async fn row_28_a_program_that_registered_itself_has_nobody_sent_to_it_who_did_n
     stranger.sign_in(&app, &ann, &[]).await;
 }
 
+/// What a program calls itself stands in a sentence of ours: it does not turn that around.
+#[tokio::test]
+async fn a_program_cannot_turn_around_what_the_page_says_of_it() {
+    let app = with_server().with("auth.oauth_server.allow_dynamic_registration", "true").start().await;
+    let path = "/auth/v1/oauth/clients/register";
+    for name in ["\u{202e}eman a", "a\u{2066}name", "a\u{2028}name", "a\u{9b}name", "a\nname"] {
+        let body = json!({ "redirect_uris": [PROGRAM], "client_name": name });
+        let refused = app.stranger().post(path, body).await.expect(400).value();
+        assert_eq!(refused["error"], "invalid_client_metadata", "{name:?}");
+    }
+    for name in ["Программа", "\u{645}\u{62b}\u{627}\u{644}\u{200f}", "Ann & <b>"] {
+        let body = json!({ "redirect_uris": [PROGRAM], "client_name": name });
+        app.stranger().post(path, body).await.expect(201);
+    }
+}
+
 /// Whoever knew the old password may have let in a program of theirs: it does not come back unseen with the owner's next click.
 #[tokio::test]
 async fn what_was_agreed_to_is_asked_again_after_a_new_password() {

@@ -330,7 +330,7 @@ impl Page {
         let buttons = "<p><button name=\"action\" value=\"approve\">Let it in</button> \
                        <button name=\"action\" value=\"deny\">No</button></p>";
         let body = format!(
-            "<h1>{name} wants to sign you in</h1>{itself}\
+            "<h1><bdi>{name}</bdi> wants to sign you in</h1>{itself}\
              <p>You are <strong>{}</strong>. It will be able to act in your name on this server's data, and to see:</p><ul>{}</ul>\
              <p>You go back to <strong>{}</strong>.</p>{}{}",
             escape(&question.email),

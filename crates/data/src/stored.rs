@@ -1,12 +1,14 @@
 //! HTML that stands in tagged columns already, written by a function, a migration or `psql`: cleaned where it stands (control 122
 //! finds it; `palisade db clean-html`).
 //!
-//! Works as the owner of each table, row by row and in small transactions, so that nobody waits long. Invariant: a value is changed
-//! only where it still is what was looked at, and into what the way in would have stored.
+//! Works as the owner of each table, row by row and in small transactions, so that nobody waits long. What the table runs then
+//! (triggers, rules of its types) runs within functions with its owner's rights, where PostgreSQL lets nobody become anybody else:
+//! the connection is the administrator's. Invariant: a value is changed only where it still is what was looked at, and into what the
+//! way in would have stored.
 
 use std::collections::HashSet;
 
-use pg::admin::{Target, quote_name};
+use pg::admin::{Target, leave_nothing_for_later, quote_name, quote_text};
 use serde::Serialize;
 use tokio_postgres::{Client, Row};
 
@@ -84,10 +86,13 @@ pub async fn clean(
     Ok(found)
 }
 
+const CHANGE: &str = "select pg_temp.palisade_change($1::text, $2::text, $3::text)";
+const WRITTEN: &str = "select pg_temp.palisade_written($1::text)";
+const DROP: &str = "drop function pg_temp.palisade_change(text, text, text), pg_temp.palisade_written(text)";
+
 /// One way through a column.
 struct Work {
     only_look: bool,
-    change: String,
     /// Where changed rows stand now, where the way may come by again.
     anew: HashSet<String>,
 }
@@ -121,19 +126,17 @@ impl Place<'_> {
              and t.ctid > $1::text::tid and t.ctid < $2::text::tid order by t.ctid limit {}",
             CLEANED_ROWS_AT_ONCE.value
         );
-        let change = format!(
-            "update only {table} set {column} = $1::text::{kind} where ctid = $2::text::tid and {column}::text = $3::text \
-             returning ctid::text",
-            kind = self.column.type_text
-        );
         let mut at = "(0,0)".to_owned();
-        let mut work = Work { only_look, change, anew: HashSet::new() };
+        let mut work = Work { only_look, anew: HashSet::new() };
         loop {
             self.begin().await?;
             let rows = ask(self.client.query(&page, &[&at, &end]).await)?;
             for row in &rows {
                 self.look(row, &mut work, &mut found).await?;
             }
+            ask(self.client.batch_execute("reset role").await)?;
+            ask(leave_nothing_for_later(self.client).await)?;
+            ask(self.client.batch_execute(DROP).await)?;
             ask(self.client.batch_execute("commit").await)?;
             match rows.last() {
                 Some(last) => at = last.get(0),
@@ -145,7 +148,25 @@ impl Place<'_> {
     /// As the owner, whom no policy may keep from a row unnoticed.
     async fn begin(&self) -> Result<(), Error> {
         let owner = quote_name(&self.relation.owner);
-        let begin = format!("begin; set local role {owner}; set local row_security = off");
+        let (table, column, kind) = (self.table(), quote_name(&self.column.name), &self.column.type_text);
+        let change = format!(
+            "declare place text; begin update only {table} set {column} = $1::{kind} where ctid = $2::pg_catalog.tid \
+             and {column}::text = $3 returning ctid::text into place; set constraints all immediate; return place; end"
+        );
+        let written = format!("begin return $1::{kind}::text; end");
+        let function = |name: &str, takes: &str, body: &str| {
+            format!(
+                "create or replace function pg_temp.{name}({takes}) returns text language plpgsql security definer as {}; \
+                 alter function pg_temp.{name}({takes}) owner to {owner}",
+                quote_text(body)
+            )
+        };
+        let (change, written) = (
+            function("palisade_change", "text, text, text", &change),
+            function("palisade_written", "text", &written),
+        );
+        let begin =
+            format!("begin; {change}; {written}; set local role {owner}; set local row_security = off");
         ask(self.client.batch_execute(&begin).await)
     }
 
@@ -157,9 +178,8 @@ impl Place<'_> {
         found.looked_at += 1;
         let Some(cleaned) = clean::text(&self.column.name, self.check, &text)? else { return Ok(()) };
         // An array may be written in several ways that mean the same.
-        let written = format!("select $1::text::{}::text", self.column.type_text);
         if matches!(self.check.holds, Holds::Texts | Holds::Jsons)
-            && ask(self.client.query_one(&written, &[&cleaned]).await)?.get::<_, String>(0) == text
+            && ask(self.client.query_one(WRITTEN, &[&cleaned]).await)?.get::<_, String>(0) == text
         {
             return Ok(());
         }
@@ -168,10 +188,11 @@ impl Place<'_> {
             return Ok(());
         }
         ask(self.client.batch_execute("savepoint palisade").await)?;
-        match self.client.query_opt(&work.change, &[&cleaned, &place, &text]).await {
+        let changed = self.client.query_one(CHANGE, &[&cleaned, &place, &text]).await;
+        match changed.map(|row| row.get::<_, Option<String>>(0)) {
             Ok(Some(changed)) => {
                 found.cleaned += 1;
-                work.anew.insert(changed.get(0));
+                work.anew.insert(changed);
             }
             // Somebody changed it meanwhile: the next look sees what it is now.
             Ok(None) => {}

@@ -20,10 +20,8 @@ pub async fn run(client: &Client, text: &str) -> Result<(), tokio_postgres::Erro
     client.batch_execute(&format!("{} TO {OWNER}", sql::CONFINE)).await?;
     client.execute(sql::RUN_CONFINED, &[&text]).await?;
     // From here on names are PostgreSQL's own.
-    client.batch_execute("CLOSE ALL; RESET search_path; SET LOCAL search_path = pg_catalog, pg_temp").await?;
-    for row in client.query(sql::LOOK_FOR_DEFERRED, &[]).await? {
-        client.batch_execute(row.try_get(0)?).await?;
-    }
+    client.batch_execute("RESET search_path; SET LOCAL search_path = pg_catalog, pg_temp").await?;
+    pg::admin::leave_nothing_for_later(client).await?;
     client.batch_execute(sql::CONFINE_NO_MORE).await
 }
 

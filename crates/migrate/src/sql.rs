@@ -27,10 +27,3 @@ pub const CONFINE: &str = "CREATE OR REPLACE FUNCTION pg_temp.palisade_file(text
 pub const RUN_CONFINED: &str = "SELECT pg_temp.palisade_file($1::text)";
 /// And it is gone.
 pub const CONFINE_NO_MORE: &str = "DROP FUNCTION IF EXISTS pg_temp.palisade_file(text) CASCADE";
-/// PostgreSQL changes no table that a trigger still waits for. Those that may wait are asked for nothing (no such option is ever
-/// set), under a lock that holds up no request.
-pub const LOOK_FOR_DEFERRED: &str = "SELECT DISTINCT format('ALTER TABLE ONLY %I.%I RESET (palisade_deferred)', n.nspname, c.relname) \
-     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid \
-     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-     WHERE t.tgdeferrable AND t.tgfoid >= 16384 AND c.relkind = 'r' \
-     AND pg_catalog.pg_has_role(c.relowner, 'MEMBER')";

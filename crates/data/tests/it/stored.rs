@@ -90,3 +90,40 @@ async fn one_table_is_named_as_it_is_and_policies_hide_no_row_from_its_owner() {
     let hidden = stored::clean(&target, &house.catalog(), Some(&name("posts")), true).await;
     assert!(hidden.is_err(), "{hidden:?}");
 }
+
+/// Whoever makes tables and triggers is not the administrator, on whose connection the cleaning is done.
+#[tokio::test]
+async fn what_a_table_runs_while_it_is_cleaned_becomes_nobody_but_its_owner() {
+    for (trigger, body) in [
+        ("create trigger t before update on public.pages for each row", "perform public.take(); return new;"),
+        (
+            "create constraint trigger t after update on public.pages deferrable initially deferred for each row",
+            "perform public.take(); return null;",
+        ),
+        (
+            "create constraint trigger t after insert or update on public.pages deferrable initially deferred for each row",
+            "if new.n < 3 then set constraints all deferred; insert into public.pages values (new.n + 1, 'x');
+             else perform public.take(); end if; return null;",
+        ),
+    ] {
+        let house = House::with(
+            "CREATE TABLE pages (n int, body text); COMMENT ON COLUMN pages.body IS '@palisade html: sanitize';
+             INSERT INTO pages VALUES (1, 'a<script>x</script>');
+             CREATE FUNCTION take() RETURNS void LANGUAGE plpgsql AS $f$ BEGIN
+                 PERFORM set_config('role', 'none', true);
+                 EXECUTE 'create table public.loot as select count(*) from pg_catalog.pg_authid';
+             EXCEPTION WHEN OTHERS THEN NULL; END $f$;",
+        )
+        .await;
+        let sql = format!(
+            "create function public.ran() returns trigger language plpgsql as $f$ begin {body} end $f$; {trigger} execute function public.ran()"
+        );
+        run(&house.database.owner().await, &sql).await;
+        let cleaned = stored::clean(&house.database.target(), &house.catalog(), None, false).await;
+        let admin = house.database.admin().await;
+        let seen = admin.query_one("select to_regclass('public.loot') is not null, (select body from public.pages where n = 1)", &[]);
+        let seen = seen.await.unwrap();
+        assert!(!seen.get::<_, bool>(0), "{trigger}: {cleaned:?}");
+        assert_eq!(seen.get::<_, &str>(1) == "a", cleaned.is_ok(), "{trigger}: {cleaned:?}");
+    }
+}

@@ -56,6 +56,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "rules",
         sql: include_str!("../migrations/0004_rules.sql"),
     },
+    pg::Migration {
+        owner: "data",
+        version: 5,
+        name: "bodies",
+        sql: include_str!("../migrations/0005_bodies.sql"),
+    },
 ];
 
 /// This crate's reconcilers.

@@ -228,7 +228,8 @@ async fn an_answer_given_under_other_policies_is_not_told_again() {
     app.owner(
         "create table public.clubs (id int primary key, open bool not null);
          create function public.is_open() returns bool language sql stable as 'select bool_or(open) from public.clubs';
-         create policy while_open on public.orders for select to authenticated using (public.is_open());
+         create function public.is_day() returns bool language sql stable begin atomic select true; end;
+         create policy while_open on public.orders for select to authenticated using (public.is_open() and public.is_day());
          create policy all_clubs on public.clubs to authenticated using (true) with check (true);",
     )
     .await;
@@ -251,6 +252,10 @@ async fn an_answer_given_under_other_policies_is_not_told_again() {
         (
             "create or replace function public.is_open() returns bool language sql stable as 'select false'",
             "create or replace function public.is_open() returns bool language sql stable as 'select bool_or(open) from public.clubs'",
+        ),
+        (
+            "create or replace function public.is_day() returns bool language sql stable begin atomic select false; end",
+            "create or replace function public.is_day()   returns bool language sql stable begin atomic   select true; end",
         ),
     ] {
         app.owner(change).await;

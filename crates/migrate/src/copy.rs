@@ -20,7 +20,7 @@ use crate::apply::{self, Ask, Done};
 use crate::book;
 use crate::error::Error;
 use crate::files::{self, Step};
-use crate::{Migrations, Parts, limits, sql};
+use crate::{Migrations, Parts, limits, sql, trial};
 
 /// What a rehearsal showed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,9 +57,17 @@ impl Migrations {
 }
 
 impl Migrations {
-    /// A copy of the database without its rows, for whoever has to fill and empty tables; [`Migrations::drop_copy`] ends it.
+    /// A copy of the database without its rows, for whoever has to fill and empty tables, with a login that can do that and no
+    /// more; [`Migrations::drop_copy`] ends both.
     pub async fn copy_schema(&self) -> Result<Target, Error> {
-        make(&self.parts, true).await
+        let copy = make(&self.parts, true).await?;
+        match trial::admit(&self.parts, &copy).await {
+            Ok(target) => Ok(target),
+            Err(error) => {
+                drop_database(&self.parts.admin, &copy.database).await?;
+                Err(error)
+            }
+        }
     }
 
     /// Drops a copy.
@@ -251,5 +259,5 @@ pub(crate) async fn create_database(admin: &Target, name: &str) -> Result<(), Er
 pub(crate) async fn drop_database(admin: &Target, name: &str) -> Result<(), Error> {
     let client = admin.connect().await?;
     client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_name(name))).await?;
-    Ok(())
+    trial::dismiss(admin, name).await
 }

@@ -18,6 +18,7 @@ pub mod limits;
 mod snapshot;
 mod split;
 pub mod sql;
+mod trial;
 
 use std::path::PathBuf;
 use std::pin::Pin;

@@ -14,9 +14,15 @@ pub const TAKE_TURN: &str = "SELECT pg_catalog.pg_advisory_lock($1)";
 pub const GIVE_TURN: &str = "SELECT pg_catalog.pg_advisory_unlock($1)";
 /// The second in which a copy is made: its name begins with it.
 pub const NOW: &str = "SELECT extract(epoch FROM pg_catalog.now())::bigint";
-/// Copies that a crash left behind: older than any rehearsal takes. Somebody else's may be in use.
-pub const STALE_COPIES: &str = "SELECT datname::text FROM pg_catalog.pg_database \
-     WHERE datname ~ '^palisade_copy_[0-9]+_' AND split_part(datname, '_', 3)::bigint < $1";
+/// Copies that a crash left behind, and their logins: older than any rehearsal takes. Somebody else's may be in use.
+pub const STALE_COPIES: &str = "SELECT name::text FROM (SELECT datname AS name FROM pg_catalog.pg_database \
+       UNION SELECT rolname FROM pg_catalog.pg_roles) known \
+     WHERE name ~ '^palisade_copy_[0-9]+_' AND split_part(name, '_', 3)::bigint < $1";
+/// Whether a copy has a login of its own.
+pub const HAS_LOGIN: &str = "SELECT FROM pg_catalog.pg_roles WHERE rolname = $1";
+/// Schemas that are not PostgreSQL's own.
+pub const SCHEMAS: &str = "SELECT nspname::text FROM pg_catalog.pg_namespace \
+     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1";
 /// Every object of the application.
 pub const SNAPSHOT: &str = include_str!("snapshot.sql");
 /// What runs a file, but for its owner: made anew for each, so that none finds one that another has changed.

@@ -107,6 +107,12 @@ const LOOK_FOR_DEFERRED: &str = "SELECT DISTINCT pg_catalog.format('ALTER TABLE 
      WHERE t.tgdeferrable AND t.tgfoid >= 16384 AND c.relkind = 'r' \
      AND pg_catalog.pg_has_role(c.relowner, 'MEMBER')";
 
+/// Switches event triggers off, in a database that may be changed at will.
+pub const EVENT_TRIGGERS_OFF: &str = "DO $$ DECLARE found record; BEGIN
+       FOR found IN SELECT evtname FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D' LOOP
+         EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I DISABLE', found.evtname);
+       END LOOP; END $$";
+
 /// `"name"`, with quotes doubled: the only way a name of ours or of a user enters SQL text.
 pub fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

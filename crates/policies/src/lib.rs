@@ -71,8 +71,8 @@ impl Policies {
         access::try_all(&self.pg, caller, &self.facts().await?, table, new).await
     }
 
-    /// Proves or refutes that people never reach each other's rows, on `copy`: an administrator's way into a copy of the
-    /// database without rows. Nothing stays there either.
+    /// Proves or refutes that people never reach each other's rows, on `copy`: a way into a copy of the database
+    /// without rows, as somebody who may fill it and do nothing elsewhere. Nothing stays there either.
     pub async fn prove_on(
         &self,
         copy: &pg::admin::Target,

@@ -171,6 +171,8 @@ async fn every_statement_on_our_own_table_can_be_prepared() {
         migrate::sql::FORGET,
         migrate::sql::NOW,
         migrate::sql::STALE_COPIES,
+        migrate::sql::HAS_LOGIN,
+        migrate::sql::SCHEMAS,
         migrate::sql::SNAPSHOT,
     ] {
         client.prepare(sql).await.unwrap();

@@ -6,7 +6,8 @@
 //! carried out for real before it counts: a refutation always comes with SQL that replays it. What the method cannot
 //! decide (time, counting, JSON, triggers, too many databases) is said to be tested, never proven.
 //!
-//! It works on an administrator's connection to a database that may be filled and emptied: a copy without rows.
+//! It works on a connection to a database that may be filled and emptied, a copy without rows, whose event triggers are off. Code
+//! of the application runs in that session and may give back what role it was lent: whoever enters has no rights elsewhere.
 //! Invariant: everything happens behind a savepoint and is rolled back.
 
 mod claim;

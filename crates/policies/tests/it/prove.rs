@@ -23,7 +23,7 @@ DO $$ DECLARE one record; BEGIN
 async fn set(admin: &Client, case: &Case) {
     let begin =
         "BEGIN; ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated;";
-    let sql = format!("{begin} {} {USUAL}", case.sql);
+    let sql = format!("{begin} {} {USUAL}; {}", case.sql, pg::admin::EVENT_TRIGGERS_OFF);
     admin.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
 }
 

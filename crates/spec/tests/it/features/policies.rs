@@ -150,3 +150,52 @@ async fn isolation_is_proven_or_refuted_with_a_script() {
     admin.batch_execute("ROLLBACK").await.unwrap();
     assert!(seen, "{script}");
 }
+
+#[tokio::test]
+async fn what_a_policy_or_a_check_runs_while_it_is_proven_becomes_nobody_who_can_do_more() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let app = TestApp::start().await;
+    let take = |name: &str| {
+        let copy = |way: &str| {
+            let file = place.path().join(format!("{name} {way}"));
+            format!(
+                "execute $x$copy (select current_user) to '{}'$x$; exception when others then null; end;",
+                file.display()
+            )
+        };
+        format!(
+            "begin {} begin perform set_config('role', 'none', true); {}",
+            copy("as it comes"),
+            copy("come back")
+        )
+    };
+    let (policy, check, computed) = (take("policy"), take("check"), take("computed"));
+    app.owner(&format!(
+        "create function public.own(who uuid) returns boolean language plpgsql as
+           $f$ begin {policy} return who = (select auth.uid()); end $f$;
+         create function public.fits(kind text) returns boolean language plpgsql immutable as
+           $f$ begin perform public.check_it(); return kind <> ''; end $f$;
+         create function public.check_it() returns int language plpgsql as $f$ begin {check} return 1; end $f$;
+         create function public.shorten(kind text) returns text language plpgsql immutable as
+           $f$ begin perform public.compute_it(); return kind; end $f$;
+         create function public.compute_it() returns int language plpgsql as $f$ begin {computed} return 1; end $f$;
+         create table public.plans (id bigint generated always as identity primary key, user_id uuid not null references auth.users,
+           kind text not null check (public.fits(kind)), short text generated always as (public.shorten(kind)) stored)"
+    ))
+    .await;
+    let own = "using (public.own(user_id)) with check (public.own(user_id))";
+    app.owner(&format!("create policy own on public.plans to authenticated {own}")).await;
+    let (exit, said) = palisade(&app, &["policies", "prove", "plans"]).await;
+    assert!(exit == 0 && said.contains("tested  public.plans with"), "{exit} {said}");
+    let taken: Vec<_> =
+        std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(taken.is_empty(), "{taken:?}");
+    // The login of the copy went with it.
+    let left = app.database.admin().await;
+    let left = left
+        .query("select rolname from pg_roles where rolname like 'palisade\\_copy\\_%' and rolname not in (select datname from pg_database)", &[])
+        .await
+        .unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -1,0 +1,58 @@
+//! The login that a copy is filled and asked with: of that copy alone, under the copy's own name.
+//!
+//! Code of the application takes part there (policies, checks, columns that are computed), in the session that fills and asks, and
+//! may give back whatever role was lent to it. So the session's own user has nothing worth coming back to: it fills and
+//! empties the copy's tables and becomes whom policies are asked about, and nobody else.
+
+use pg::Login;
+use pg::admin::{EVENT_TRIGGERS_OFF, Target, quote_name, quote_text, scram_verifier};
+use pg::bootstrap::OWNER;
+
+use crate::error::Error;
+use crate::{Parts, sql};
+
+/// Makes the login. Event triggers are switched off on the copy: what they watch over there is nobody's.
+pub(crate) async fn admit(parts: &Parts, copy: &Target) -> Result<Target, Error> {
+    let name = copy.database.clone();
+    let password = base::Secret::new(hex::encode(parts.rng.bytes::<32>()));
+    let client = copy.connect().await?;
+    client.batch_execute(EVENT_TRIGGERS_OFF).await?;
+    let (role, verifier) = (quote_name(&name), quote_text(&scram_verifier(&password)));
+    client
+        .batch_execute(&format!(
+            "CREATE ROLE {role} LOGIN BYPASSRLS PASSWORD {verifier};
+             GRANT {OWNER}, anon, authenticated TO {role};
+             GRANT SET ON PARAMETER session_replication_role TO {role};
+             GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {role} TO {role}"
+        ))
+        .await?;
+    if copy.unreported {
+        client
+            .batch_execute(&format!(
+                "ALTER ROLE {role} SET log_statement = 'none'; ALTER ROLE {role} SET pgaudit.log = 'none'"
+            ))
+            .await?;
+    }
+    for schema in client.query(sql::SCHEMAS, &[]).await? {
+        let schema = quote_name(schema.try_get(0)?);
+        client
+            .batch_execute(&format!(
+                "GRANT USAGE ON SCHEMA {schema} TO {role};
+                 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA {schema} TO {role};
+                 GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
+            ))
+            .await?;
+    }
+    Ok(copy.login(&Login { name, password: Some(password) }))
+}
+
+/// Ends the login of a copy that is gone.
+pub(crate) async fn dismiss(admin: &Target, name: &str) -> Result<(), Error> {
+    let client = admin.connect().await?;
+    if client.query_opt(sql::HAS_LOGIN, &[&name]).await?.is_some() {
+        let role = quote_name(name);
+        let end = format!("REVOKE SET ON PARAMETER session_replication_role FROM {role}; DROP ROLE {role}");
+        client.batch_execute(&end).await?;
+    }
+    Ok(())
+}

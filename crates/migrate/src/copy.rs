@@ -1,7 +1,11 @@
 //! A copy of the database, to try a migration on before anybody's rows meet it.
 //!
 //! Made with `pg_dump` and `pg_restore` of the server's own version, on the same server, under a name of its own, and
-//! dropped again whatever happens. Nobody but the administrator may connect to it.
+//! dropped again whatever happens. Nobody but the administrator may connect to it, and a login of its own ([`trial`]).
+//!
+//! Invariant: no code of the application runs on rows as a superuser. Everything is made while the tables are empty, and the rows
+//! are put in by the copy's own login; what is kept of a query is asked for again, which runs as its owner, who can become
+//! nobody then.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -9,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use pg::admin::{Target, quote_name};
+use pg::admin::{EVENT_TRIGGERS_OFF, Target, quote_name};
 use pg::binaries;
 use pg::bootstrap::OWNER;
 use pg::{Server, Tls};
@@ -61,13 +65,11 @@ impl Migrations {
     /// more; [`Migrations::drop_copy`] ends both.
     pub async fn copy_schema(&self) -> Result<Target, Error> {
         let copy = make(&self.parts, true).await?;
-        match trial::admit(&self.parts, &copy).await {
-            Ok(target) => Ok(target),
-            Err(error) => {
-                drop_database(&self.parts.admin, &copy.database).await?;
-                Err(error)
-            }
-        }
+        let admitted = async {
+            copy.connect().await?.batch_execute(EVENT_TRIGGERS_OFF).await?;
+            trial::admit(&self.parts, &copy).await
+        };
+        or_drop(&self.parts, &copy, admitted.await).await
     }
 
     /// Drops a copy.
@@ -117,16 +119,40 @@ async fn make(parts: &Parts, schema_only: bool) -> Result<Target, Error> {
     run(dump).await?;
     let copy = name(parts).await?;
     create_database(&parts.admin, &copy.database).await?;
-    let mut restore = way.command(&programs.join("pg_restore"));
-    restore.args(["--exit-on-error", "--no-password", "--dbname"]).arg(&copy.database).arg(&file);
-    if let Err(error) = run(restore).await {
-        drop_database(&parts.admin, &copy.database).await?;
-        return Err(error);
-    }
-    if schema_only {
-        carry_book(&parts.admin, &copy).await?;
-    }
+    let made = async {
+        let restore = |way: &Way, sections: &[&str]| {
+            let mut restore = way.command(&programs.join("pg_restore"));
+            restore.args(["--exit-on-error", "--no-password"]).args(sections);
+            restore.arg("--dbname").arg(&copy.database).arg(&file);
+            restore
+        };
+        if schema_only {
+            run(restore(&way, &[])).await?;
+            return carry_book(&parts.admin, &copy).await;
+        }
+        if !trial::is_superuser(&copy).await? {
+            return run(restore(&way, &[])).await;
+        }
+        run(restore(&way, &["--section=pre-data", "--section=post-data"])).await?;
+        let login = trial::admit(parts, &copy).await?;
+        let entering = place.path().join("login");
+        std::fs::create_dir(&entering).map_err(|error| said(&error))?;
+        let mut rows = restore(&Way::to(&login, &entering)?, &["--section=data"]);
+        // Rows that refer to each other come in any order, and what triggers made of them is among them.
+        rows.env("PGOPTIONS", "-c session_replication_role=replica");
+        run(rows).await?;
+        trial::ask_again(&copy).await
+    };
+    or_drop(parts, &copy, made.await).await?;
     Ok(copy)
+}
+
+/// What came of something on a copy; where it failed, the copy is gone.
+async fn or_drop<T>(parts: &Parts, copy: &Target, done: Result<T, Error>) -> Result<T, Error> {
+    if done.is_err() {
+        drop_database(&parts.admin, &copy.database).await?;
+    }
+    done
 }
 
 /// A database of its own: when it was made, and of which.

@@ -18,6 +18,8 @@ pub const NOW: &str = "SELECT extract(epoch FROM pg_catalog.now())::bigint";
 pub const STALE_COPIES: &str = "SELECT name::text FROM (SELECT datname AS name FROM pg_catalog.pg_database \
        UNION SELECT rolname FROM pg_catalog.pg_roles) known \
      WHERE name ~ '^palisade_copy_[0-9]+_' AND split_part(name, '_', 3)::bigint < $1";
+/// Whether we are a superuser.
+pub const IS_SUPERUSER: &str = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
 /// Whether a copy has a login of its own.
 pub const HAS_LOGIN: &str = "SELECT FROM pg_catalog.pg_roles WHERE rolname = $1";
 /// Schemas that are not PostgreSQL's own.
@@ -33,3 +35,18 @@ pub const CONFINE: &str = "CREATE OR REPLACE FUNCTION pg_temp.palisade_file(text
 pub const RUN_CONFINED: &str = "SELECT pg_temp.palisade_file($1::text)";
 /// And it is gone.
 pub const CONFINE_NO_MORE: &str = "DROP FUNCTION IF EXISTS pg_temp.palisade_file(text) CASCADE";
+/// Large objects, by number.
+pub const LARGE_OBJECTS: &str = "SELECT oid::text FROM pg_catalog.pg_largeobject_metadata ORDER BY oid";
+/// Materialised views that were asked, each after those that it looks into.
+pub const MATERIALIZED: &str = "WITH RECURSIVE looks AS ( \
+       SELECT v.oid AS view, d.refobjid AS into FROM pg_catalog.pg_class v \
+         JOIN pg_catalog.pg_rewrite r ON r.ev_class = v.oid \
+         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> v.oid \
+         WHERE v.relkind IN ('v', 'm')), \
+     deep AS ( \
+       SELECT oid AS view, 0 AS level FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated \
+       UNION SELECT looks.view, deep.level + 1 FROM deep JOIN looks ON looks.into = deep.view WHERE deep.level < 100) \
+     SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM deep JOIN pg_catalog.pg_class c ON c.oid = deep.view \
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated \
+     GROUP BY n.nspname, c.relname ORDER BY max(deep.level), 1";

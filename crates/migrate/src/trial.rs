@@ -5,18 +5,26 @@
 //! empties the copy's tables and becomes whom policies are asked about, and nobody else.
 
 use pg::Login;
-use pg::admin::{EVENT_TRIGGERS_OFF, Target, quote_name, quote_text, scram_verifier};
+use pg::admin::{Target, quote_name, quote_text, scram_verifier};
 use pg::bootstrap::OWNER;
 
 use crate::error::Error;
 use crate::{Parts, sql};
 
-/// Makes the login. Event triggers are switched off on the copy: what they watch over there is nobody's.
+/// Whether the administrator is a superuser. Where not, code that gives back its role comes back to somebody who may do no more
+/// than administer this database, and who can make no login such as this.
+pub(crate) async fn is_superuser(copy: &Target) -> Result<bool, Error> {
+    Ok(copy.connect().await?.query_one(sql::IS_SUPERUSER, &[]).await?.try_get(0)?)
+}
+
+/// Makes the login, where the administrator is a superuser.
 pub(crate) async fn admit(parts: &Parts, copy: &Target) -> Result<Target, Error> {
+    if !is_superuser(copy).await? {
+        return Ok(copy.clone());
+    }
     let name = copy.database.clone();
     let password = base::Secret::new(hex::encode(parts.rng.bytes::<32>()));
     let client = copy.connect().await?;
-    client.batch_execute(EVENT_TRIGGERS_OFF).await?;
     let (role, verifier) = (quote_name(&name), quote_text(&scram_verifier(&password)));
     client
         .batch_execute(&format!(
@@ -39,11 +47,25 @@ pub(crate) async fn admit(parts: &Parts, copy: &Target) -> Result<Target, Error>
             .batch_execute(&format!(
                 "GRANT USAGE ON SCHEMA {schema} TO {role};
                  GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA {schema} TO {role};
-                 GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
+                 GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
             ))
             .await?;
     }
+    for object in client.query(sql::LARGE_OBJECTS, &[]).await? {
+        let object: &str = object.try_get(0)?;
+        client.batch_execute(&format!("GRANT SELECT, UPDATE ON LARGE OBJECT {object} TO {role}")).await?;
+    }
     Ok(copy.login(&Login { name, password: Some(password) }))
+}
+
+/// Asks again for what is kept of queries: they were asked while no rows were there. Each after those that it looks into.
+pub(crate) async fn ask_again(copy: &Target) -> Result<(), Error> {
+    let client = copy.connect().await?;
+    for view in client.query(sql::MATERIALIZED, &[]).await? {
+        let view: &str = view.try_get(0)?;
+        client.batch_execute(&format!("REFRESH MATERIALIZED VIEW {view}")).await?;
+    }
+    Ok(())
 }
 
 /// Ends the login of a copy that is gone.

@@ -173,6 +173,9 @@ async fn every_statement_on_our_own_table_can_be_prepared() {
         migrate::sql::STALE_COPIES,
         migrate::sql::HAS_LOGIN,
         migrate::sql::SCHEMAS,
+        migrate::sql::IS_SUPERUSER,
+        migrate::sql::LARGE_OBJECTS,
+        migrate::sql::MATERIALIZED,
         migrate::sql::SNAPSHOT,
     ] {
         client.prepare(sql).await.unwrap();

@@ -66,3 +66,50 @@ async fn a_file_becomes_nobody_else_by_code_that_it_runs_or_leaves_for_later() {
         }
     }
 }
+
+#[tokio::test]
+async fn rows_that_are_copied_for_a_rehearsal_run_nothing_as_the_administrator() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let world = World::new().await;
+    world.migrations.up(&ask(&[TEAMS])).await.unwrap();
+    let file = place.path().join("taken").display().to_string();
+    // One check is made with its table, the other after it: what it calls takes the table's rows.
+    let sql = format!(
+        "create function public.take() returns int language plpgsql as $f$ begin
+           begin perform set_config('role', 'none', true); exception when others then null; end;
+           execute $x$copy (select current_user) to '{file}'$x$; return 1; exception when others then return 0; end $f$;
+         create function public.fits(n int) returns boolean language plpgsql immutable as
+           $f$ begin perform public.take(); return true; end $f$;
+         create table public.bags (id bigint generated always as identity primary key, n int check (public.fits(n)),
+           inner_of bigint references public.bags, twice int generated always as (n * 2) stored);
+         create function public.row_fits(one public.bags) returns boolean language plpgsql immutable as
+           $f$ begin perform public.take(); return true; end $f$;
+         alter table public.bags add constraint whole check (public.row_fits(bags.*));
+         create materialized view public.first as select n, public.take() from public.bags;
+         create materialized view public.later as select count(*) as many from public.first;
+         create view public.between as select many from public.later;
+         create materialized view public.a_last as select many from public.between;
+         insert into public.bags (n, inner_of) values (1, 2), (2, 1);
+         refresh materialized view public.first; refresh materialized view public.later;
+         refresh materialized view public.a_last; select lo_from_bytea(0, 'x')"
+    );
+    world.database.owner().await.batch_execute(&sql).await.unwrap();
+    // What is there is there: the file fails otherwise.
+    let look = (
+        "0002_look.sql",
+        "do $$ begin
+           assert (select array_agg((n, inner_of, twice)::text order by n) from bags) = array['(1,2,2)', '(2,1,4)'], 'rows';
+           insert into bags (n) values (3);
+           assert (select max(id) from bags) = 3, 'the sequence';
+           assert (select many from a_last) = 2, 'what is kept of queries';
+           assert (select count(*) from pg_largeobject_metadata) = 1, 'large objects';
+         end $$",
+    );
+    let shown = world.migrations.rehearse(&ask(&[TEAMS, look])).await.unwrap();
+    assert_eq!(shown.applied.len(), 1);
+    assert!(!place.path().join("taken").exists());
+    let left = "select count(*)::text from pg_roles where rolname like 'palisade\\_copy\\_%' \
+        and rolname like '%' || replace(current_database(), '_', '')";
+    assert_eq!(world.text(left).await.as_deref(), Some("0"));
+}

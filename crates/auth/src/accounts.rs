@@ -109,8 +109,9 @@ impl Auth {
             require_small(&user.user_metadata)?;
             fields.push("user_metadata".to_owned());
         }
+        let mut lifted = false;
         if let Some(hash) = hash {
-            self.set_password(&mut tx, &mut user, hash).await?;
+            lifted = self.set_password(&mut tx, &mut user, hash).await?;
             let session = visit.caller.signed_in().and_then(|person| person.session);
             ended = ids(&tx.query(sql::END_OTHER_SESSIONS, [id.into(), session.into()]).await?)?;
             self.drop_pending(&mut tx, id, None).await?;
@@ -138,7 +139,12 @@ impl Auth {
             events::record(&mut tx, self, visit, Happening::UserUpdated { user: id, fields }).await?;
         }
         let user = self.save(&mut tx, &user).await?;
-        self.commit_ended(tx, ended, user).await
+        let changed = self.commit_ended(tx, ended, user).await?;
+        if lifted {
+            // Their next request may be here before the notification that tells it to every node.
+            self.forget_tokens();
+        }
+        Ok(changed)
     }
 
     fn check_own_change(

@@ -119,25 +119,27 @@ impl Auth {
     }
 
     /// Gives an account another password: the old one retires, and what its sessions owed is settled. What was agreed to with
-    /// the old one is asked again: whoever knew it may have let a program of theirs in, which would come back unseen.
+    /// the old one is asked again: whoever knew it may have let a program of theirs in, which would come back unseen. Whether
+    /// its sessions owed anything.
     pub(crate) async fn set_password(
         &self,
         tx: &mut SystemTx,
         user: &mut User,
         hash: String,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let now = self.0.clock.now();
         let keep = i64::from(self.0.rules.password_history);
         if let Some(old) = user.password_hash.as_ref().filter(|_| keep > 0) {
             tx.execute(sql::RETIRE_PASSWORD, [user.id.into(), old.into(), now.into(), keep.into()]).await?;
         }
         self.note_password(tx, user.id, &hash).await?;
-        if !tx.query(sql::LIFT_DUTIES, [user.id.into()]).await?.is_empty() {
+        let lifted = !tx.query(sql::LIFT_DUTIES, [user.id.into()]).await?.is_empty();
+        if lifted {
             tx.query(sql::TELL, [Notice::Lifted.text().into()]).await?;
         }
         tx.execute(crate::server::sql::REVOKE_CONSENTS, [user.id.into(), now.into()]).await?;
         user.password_hash = Some(hash);
-        Ok(())
+        Ok(lifted)
     }
 }
 

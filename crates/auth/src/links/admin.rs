@@ -187,7 +187,7 @@ impl Auth {
         data: Map<String, Value>,
     ) -> Result<User, Error> {
         match hash {
-            Some(hash) => self.set_password(tx, &mut user, hash).await?,
+            Some(hash) => drop(self.set_password(tx, &mut user, hash).await?),
             // An invitation gives none, and nothing that is mailed while it waits may confirm a stranger's.
             None if user.is_doubtful() => user.password_hash = None,
             None => {}

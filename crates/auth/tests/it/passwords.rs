@@ -49,6 +49,34 @@ async fn another_node_hears_that_the_debt_is_settled() {
 }
 
 #[tokio::test]
+async fn the_node_that_took_the_password_waits_for_nobody_to_say_that_the_debt_is_settled() {
+    let world = World::new().await;
+    let node = world.another_node().await;
+    world.sign_up("ann@example.com").await;
+    world.clock.advance(DAY * 91);
+    let grant = world.sign_in("ann@example.com", PASSWORD).await.unwrap();
+    let owes = async || crate::world::bearer(&node, grant.access_token.expose()).await.unwrap().caller.owes;
+    // Twice: what is asked again is remembered.
+    assert_eq!([owes().await, owes().await], [Some(Owed::NewPassword); 2]);
+    let visit = world.visit_of(&grant).await;
+    // Nobody says anything to anybody.
+    let sql = "select pid::text from pg_stat_activity where datname = current_database() and usename = current_user \
+        and pid <> pg_backend_pid()";
+    let admin = world.db.admin().await;
+    let tellers: Vec<String> = admin.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(tellers.len(), 1);
+    let signal = |signal: &str| {
+        assert!(std::process::Command::new("kill").arg(signal).args(&tellers).status().unwrap().success());
+    };
+    signal("-STOP");
+    let changed = node.change_own(grant.user.id, to("Another-horse*2"), &visit).await;
+    let owed = owes().await;
+    signal("-CONT");
+    changed.unwrap().into_inner();
+    assert_eq!(owed, None);
+}
+
+#[tokio::test]
 async fn the_age_of_a_password_follows_the_settings_and_survives_a_better_hash() {
     for (name, value, days, owes) in [
         ("auth.password_max_age_days", "7", 8, Some(Owed::NewPassword)),

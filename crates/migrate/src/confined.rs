@@ -1,4 +1,4 @@
-//! Running an application's SQL with the rights of the owner of its tables, and with no way out of them.
+//! Running an application's SQL with the rights of the owner of its tables, in no other role.
 //!
 //! The connection is the administrator's, and `SET ROLE` is only lent: whatever code runs may give it back, also by
 //! `EXECUTE` or `set_config`. Within a function that runs with its owner's rights PostgreSQL lets nobody change the role or

@@ -2,7 +2,7 @@
 //!
 //! Code of the application takes part there (policies, checks, columns that are computed), in the session that fills and asks, and
 //! may give back whatever role was lent to it. So the session's own user has nothing worth coming back to: it fills and
-//! empties the copy's tables and becomes whom policies are asked about, and nobody else.
+//! empties the copy's tables, becomes whom policies are asked about, and may otherwise do what the owner of the tables may.
 
 use pg::Login;
 use pg::admin::{Target, quote_name, quote_text, scram_verifier};

@@ -49,10 +49,11 @@ pub const TELL: &str = "SELECT pg_notify('palisade_bans', '')";
 pub const MARK: &str = "INSERT INTO detection.canaries (name, mark, by, at, table_name) SELECT $1, $2, $3, $4, $6 \
     WHERE (SELECT count(*) FROM detection.canaries) < $5 ON CONFLICT DO NOTHING RETURNING name";
 
-/// The table of the application that is meant, as the administrator sees it: none of ours, nor of the server's.
+/// The table of the application that is meant, in `public` where no schema is said: none of ours, nor of the server's.
 pub const TABLE: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles r ON r.oid = c.relowner \
-    WHERE c.oid = pg_catalog.to_regclass($1::text) AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
+    WHERE c.oid = pg_catalog.to_regclass(CASE pg_catalog.array_length(pg_catalog.parse_ident($1::text), 1) \
+        WHEN 1 THEN 'public.' || $1 ELSE $1 END) AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND r.rolname NOT IN ('palisade_system', 'palisade_audit')";
 
 /// Where one canary's triggers are.

@@ -51,7 +51,7 @@ impl Migrations {
 
 async fn make(parts: &Parts, target: &Target, steps: &[Step]) -> Result<Snapshot, Error> {
     create_database(&parts.admin, &target.database).await?;
-    let wanted = Wanted { database: target.database.clone(), embedded: false, ..parts.wanted.clone() };
+    let wanted = Wanted { database: target.database.clone(), ..parts.wanted.clone() };
     // The cluster's own part (roles, passwords) is there already and nothing of it is touched.
     let plan = bootstrap::plan(target, &wanted, bootstrap::Scope::Database).await?;
     bootstrap::apply(target, &wanted, &plan).await?;

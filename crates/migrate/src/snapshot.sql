@@ -2,7 +2,8 @@
 -- makes it, changes one that differs (NULL: by making it anew), and removes it.
 WITH mine AS (
     SELECT oid, nspname FROM pg_namespace
-     WHERE nspname IN (SELECT name FROM palisade.exposed_schemas) OR nspowner = 'palisade_owner'::regrole
+     WHERE nspname IN (SELECT name FROM palisade.exposed_schemas)
+        OR (nspowner = 'palisade_owner'::regrole AND nspname <> 'public')
 ), extension_made AS (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ), relation AS (

@@ -54,15 +54,21 @@ impl Target {
         config.user(&self.login.name).dbname(&self.database).application_name("palisade");
         // Already encrypted where it has to be.
         config.ssl_mode(tokio_postgres::config::SslMode::Disable);
-        if self.unreported {
-            config.options("-c log_statement=none -c pgaudit.log=none");
-        }
+        config.options(self.options());
         if let Some(password) = &self.login.password {
             config.password(password.expose());
         }
         let (client, connection) = config.connect_raw(stream, NoTls).await?;
         tokio::spawn(drive(connection, heard));
         Ok(client)
+    }
+}
+
+impl Target {
+    /// What a session begins with, whatever the database or the role says of it.
+    fn options(&self) -> String {
+        let unreported = if self.unreported { " -c log_statement=none -c pgaudit.log=none" } else { "" };
+        format!("-c search_path=pg_catalog,pg_temp{unreported}")
     }
 }
 

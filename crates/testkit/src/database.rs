@@ -84,7 +84,7 @@ impl Database {
 
     /// A superuser's connection.
     pub async fn admin(&self) -> Client {
-        sure(self.target().connect().await, "connecting as the administrator")
+        as_psql(sure(self.target().connect().await, "connecting as the administrator")).await
     }
 
     /// A connection as `palisade_owner`: how migrations of user tables run.
@@ -103,8 +103,14 @@ impl Database {
     /// A connection with one of the two real logins.
     pub async fn login(&self, login: &pg::Login) -> Client {
         let target = self.target().login(login);
-        sure(target.connect().await, "logging in")
+        as_psql(sure(target.connect().await, "logging in")).await
     }
+}
+
+/// Names are looked up as they are in `psql`.
+async fn as_psql(client: Client) -> Client {
+    sure(client.batch_execute("SET search_path = public, extensions").await, "setting the path");
+    client
 }
 
 impl Drop for Database {
@@ -172,9 +178,8 @@ async fn wait_until_empty(client: &mut Client, name: &str) -> Result<(), pg::Err
 
 async fn clone(cluster: &Cluster, template: &str, name: &str) -> Result<(), pg::Error> {
     let client = cluster.server.admin("postgres").connect().await?;
-    let (name_sql, owner) = (pg::admin::quote_name(name), bootstrap::OWNER);
-    let template = pg::admin::quote_name(template);
-    client.batch_execute(&format!("CREATE DATABASE {name_sql} TEMPLATE {template} OWNER {owner}")).await?;
+    let (name_sql, template) = (pg::admin::quote_name(name), pg::admin::quote_name(template));
+    client.batch_execute(&format!("CREATE DATABASE {name_sql} TEMPLATE {template}")).await?;
     client.batch_execute(&bootstrap::entry_sql(name)).await?;
     Ok(())
 }

@@ -113,3 +113,45 @@ async fn rows_that_are_copied_for_a_rehearsal_run_nothing_as_the_administrator()
         and rolname like '%' || replace(current_database(), '_', '')";
     assert_eq!(world.text(left).await.as_deref(), Some("0"));
 }
+
+/// Operators that fit names and numbers of PostgreSQL's catalogs better than its own do, for whoever looks names up in `public`.
+const BETTER_OPERATORS: &str = "do $do$ declare one text; other text; sign text; begin
+    foreach one in array array['name', 'text', 'oid', '\"char\"', 'int2', 'int4', 'int8', 'regclass', 'regproc', 'regrole', 'oid[]', 'text[]'] loop
+      foreach other in array array['name', 'text', 'oid', '\"char\"', 'int2', 'int4', 'int8', 'regclass', 'regproc', 'regrole', 'oid[]', 'text[]'] loop
+        execute format('create function public.better(%s, %s) returns boolean language plpgsql as
+                        $f$ begin perform public.take(); return true; end $f$', one, other);
+        foreach sign in array array['=', '<>', '<', '>', '~', '!~', '~~'] loop
+          execute format('create operator public.%s (leftarg = %s, rightarg = %s, function = public.better)', sign, one, other);
+        end loop;
+      end loop;
+    end loop; end $do$;";
+
+#[tokio::test]
+async fn an_operator_of_the_owners_is_never_the_administrators() {
+    let world = World::new().await;
+    world.migrations.up(&ask(&[TEAMS])).await.unwrap();
+    let path = "do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$";
+    let owner = world.database.owner().await;
+    owner.batch_execute(&format!("{} {BETTER_OPERATORS}", thief())).await.unwrap();
+    let owned = owner.batch_execute(path).await.unwrap_err();
+    assert_eq!(owned.code(), Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE));
+    // An administrator may have said so: with it, every name is looked up there first.
+    for says in ["select 1", path] {
+        world.database.admin().await.batch_execute(says).await.unwrap();
+        let files = [TEAMS, ("0002_next.sql", "create table next (a int); comment on table next is 'x'")];
+        let status = world.migrations.status(&ask(&files).files).await;
+        let rehearsed = world.migrations.rehearse(&ask(&files)).await;
+        let difference = world.migrations.diff(&ask(&files).files).await;
+        let went = world.migrations.up(&ask(&files)).await;
+        let came = world.migrations.down(&ask(&files)).await;
+        assert!(!is_taken(&world).await, "{says}");
+        assert!(
+            status.is_ok() && rehearsed.is_ok() && difference.is_ok(),
+            "{status:?} {rehearsed:?} {:?}",
+            difference.err()
+        );
+        assert!(went.is_ok() && came.is_err(), "{went:?} {came:?}");
+        let back = "delete from migrate.applied where version = 2; drop table next";
+        world.database.admin().await.batch_execute(back).await.unwrap();
+    }
+}

@@ -272,7 +272,7 @@ fn create_database(wanted: &Wanted) -> Step {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {})",
             quote_text(database)
         ),
-        sql: format!("CREATE DATABASE {} OWNER {}", quote_name(database), quote_name(OWNER)),
+        sql: format!("CREATE DATABASE {}", quote_name(database)),
         touches: None,
         needs: Needs::Superuser,
         without: None,

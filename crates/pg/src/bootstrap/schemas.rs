@@ -25,7 +25,11 @@ const SEARCH_PATH: &str = "public, extensions";
 
 /// Everything inside the one database but the gate.
 pub(super) fn steps(wanted: &Wanted, rights: &Rights) -> Vec<Step> {
-    let mut steps = vec![entry(wanted), palisade_schema(), extensions_schema()];
+    let mut steps: Vec<Step> = wanted.embedded.then(public_schema).into_iter().collect();
+    if rights.superuser {
+        steps.push(own_database(wanted));
+    }
+    steps.extend([entry(wanted), palisade_schema(), extensions_schema()]);
     steps.extend(["pgcrypto", "uuid-ossp"].map(extension));
     steps.push(close_public());
     for exposed in &wanted.exposed {
@@ -47,6 +51,34 @@ fn step(what: impl Into<String>, check: String, sql: String) -> Step {
         needs: Needs::Ownership,
         without: None,
     }
+}
+
+/// A migration may change what is in `public`, and the schema itself, as if the database were its owner's.
+fn public_schema() -> Step {
+    step(
+        format!("Give schema `public` to `{OWNER}`"),
+        format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND nspowner = 'pg_database_owner'::regrole)
+                 OR to_regrole({}) IS NULL",
+            quote_text(OWNER)
+        ),
+        format!("ALTER SCHEMA public OWNER TO {OWNER}"),
+    )
+}
+
+/// Whoever owns a database sets what everybody's sessions there begin with, the administrator's too, and may drop it.
+fn own_database(wanted: &Wanted) -> Step {
+    let owned = step(
+        format!("Take database `{}` from `{OWNER}`, who owns its tables", wanted.database),
+        format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_database JOIN pg_roles r ON r.oid = datdba
+                                 WHERE datname = {} AND rolname = {})",
+            quote_text(&wanted.database),
+            quote_text(OWNER)
+        ),
+        format!("ALTER DATABASE {} OWNER TO CURRENT_USER", quote_name(&wanted.database)),
+    );
+    Step { needs: Needs::DatabaseOwner, ..owned }
 }
 
 fn entry(wanted: &Wanted) -> Step {

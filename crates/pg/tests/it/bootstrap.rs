@@ -110,6 +110,56 @@ async fn the_maintenance_databases_are_closed_to_logins() {
 }
 
 #[tokio::test]
+async fn who_owns_the_tables_does_not_own_the_database() {
+    let db = Database::new(&[]).await;
+    let name = pg::admin::quote_name(db.name());
+    let to_database = [
+        format!("ALTER DATABASE {name} SET search_path = public, pg_catalog"),
+        format!("ALTER DATABASE {name} CONNECTION LIMIT 0"),
+        format!("ALTER DATABASE {name} RENAME TO gone"),
+        format!("GRANT CONNECT ON DATABASE {name} TO PUBLIC"),
+    ];
+    let owner = db.owner().await;
+    for sql in &to_database[..3] {
+        assert_eq!(refused(&owner, sql).await, FORBIDDEN, "{sql}");
+    }
+    // Of somebody without the right PostgreSQL grants nothing, and says so in a notice.
+    owner.batch_execute(&to_database[3]).await.unwrap();
+    let to_schema =
+        "COMMENT ON SCHEMA public IS 'ours'; GRANT USAGE ON SCHEMA public TO anon; CREATE TABLE public.t ()";
+    owner.batch_execute(to_schema).await.unwrap();
+    // As it was made before, it is taken back at the next start.
+    let before = format!(
+        "ALTER SCHEMA public OWNER TO pg_database_owner; ALTER DATABASE {name} OWNER TO palisade_owner"
+    );
+    db.admin().await.batch_execute(&before).await.unwrap();
+    owner.batch_execute(&to_database[0]).await.unwrap();
+    bootstrap::run(&db.target(), &wanted(&db)).await.unwrap();
+    assert_eq!(refused(&owner, &to_database[0]).await, FORBIDDEN);
+    owner.batch_execute(to_schema.split(';').next().unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_administrator_looks_names_up_in_pg_catalog_whatever_database_or_role_say() {
+    let db = Database::new(&[]).await;
+    let (name, login) = (pg::admin::quote_name(db.name()), &db.logins().system);
+    let sql = format!(
+        "ALTER DATABASE {name} SET search_path = public, pg_catalog;
+         ALTER ROLE {} IN DATABASE {name} SET search_path = public, pg_catalog",
+        login.name
+    );
+    db.admin().await.batch_execute(&sql).await.unwrap();
+    for target in [db.target(), db.target().reported(), db.target().login(login)] {
+        let client = target.connect().await.unwrap();
+        for also in ["RESET search_path", "RESET ALL", "DISCARD ALL"] {
+            let path: String = client.query_one("SHOW search_path", &[]).await.unwrap().get(0);
+            assert_eq!(path, "pg_catalog,pg_temp", "before {also}");
+            client.batch_execute(also).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_refused() {
     let db = Database::new(&[]).await;
     let mut login = db.logins().authenticator.clone();

@@ -28,7 +28,7 @@ impl Foreign {
         }
         let foreign = Foreign { server, dir };
         let boss = foreign.boss().connect().await.unwrap();
-        boss.batch_execute("CREATE TABLE public.orders (id int); INSERT INTO orders VALUES (1)")
+        boss.batch_execute("CREATE TABLE public.orders (id int); INSERT INTO public.orders VALUES (1)")
             .await
             .unwrap();
         foreign

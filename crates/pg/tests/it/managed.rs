@@ -106,13 +106,13 @@ async fn it_is_private_and_checks_its_pages() {
 async fn a_second_start_finds_the_data_again() {
     let place = Place::new();
     let server = place.start().await;
-    run(&server, "CREATE TABLE kept AS SELECT 'here' AS x").await;
+    run(&server, "CREATE TABLE public.kept AS SELECT 'here' AS x").await;
     let (state, process) = (server.watch(), pid(&server));
     server.stop().await.unwrap();
     assert_eq!(*state.borrow(), State::Stopped);
     assert!(kill(process, None).is_err(), "the process is still there");
     let server = place.start().await;
-    assert_eq!(ask(&server, "SELECT x FROM kept").await, "here");
+    assert_eq!(ask(&server, "SELECT x FROM public.kept").await, "here");
     server.stop().await.unwrap();
 }
 
@@ -121,7 +121,7 @@ async fn stopping_does_not_wait_for_idle_clients() {
     let place = Place::new();
     let server = place.start().await;
     let client = server.admin("postgres").connect().await.unwrap();
-    client.batch_execute("BEGIN; CREATE TABLE half (id int)").await.unwrap();
+    client.batch_execute("BEGIN; CREATE TABLE public.half (id int)").await.unwrap();
     server.stop().await.unwrap();
     assert!(client.batch_execute("SELECT 1").await.is_err());
 }
@@ -142,7 +142,7 @@ async fn killed_postgres_comes_back_with_what_was_committed() {
     // Full durability: what was committed must be there after the crash.
     let config = ManagedConfig { durability: Durability::Full, ..place.config() };
     let server = Server::start(config).await.unwrap();
-    run(&server, "CREATE TABLE kept AS SELECT 'here' AS x").await;
+    run(&server, "CREATE TABLE public.kept AS SELECT 'here' AS x").await;
     let first = pid(&server);
     for round in 1..=2 {
         let victim = pid(&server);
@@ -151,7 +151,7 @@ async fn killed_postgres_comes_back_with_what_was_committed() {
         let back =
             state.wait_for(|state| matches!(state, State::Running { restarts, .. } if *restarts == round));
         tokio::time::timeout(std::time::Duration::from_secs(20), back).await.unwrap().unwrap();
-        assert_eq!(ask(&server, "SELECT x FROM kept").await, "here");
+        assert_eq!(ask(&server, "SELECT x FROM public.kept").await, "here");
     }
     assert_ne!(pid(&server), first);
     server.stop().await.unwrap();
@@ -162,7 +162,7 @@ async fn killed_while_writing(kills: u32) {
     let place = Place::new();
     let config = ManagedConfig { durability: Durability::Full, ..place.config() };
     let server = Server::start(config).await.unwrap();
-    run(&server, "CREATE TABLE written (n int PRIMARY KEY)").await;
+    run(&server, "CREATE TABLE public.written (n int PRIMARY KEY)").await;
     let (mut next, mut confirmed) = (0, Vec::new());
     for round in 1..=kills {
         let victim = pid(&server);
@@ -170,7 +170,7 @@ async fn killed_while_writing(kills: u32) {
         let upto = next + 20 + 7 * i32::try_from(round % 5).unwrap();
         loop {
             next += 1;
-            if client.execute("INSERT INTO written VALUES ($1)", &[&next]).await.is_err() {
+            if client.execute("INSERT INTO public.written VALUES ($1)", &[&next]).await.is_err() {
                 break;
             }
             confirmed.push(next);
@@ -184,7 +184,8 @@ async fn killed_while_writing(kills: u32) {
         tokio::time::timeout(std::time::Duration::from_secs(60), back).await.unwrap().unwrap();
     }
     let client = server.admin("postgres").connect().await.unwrap();
-    let found: Vec<i32> = client.query_one("SELECT array_agg(n) FROM written", &[]).await.unwrap().get(0);
+    let found: Vec<i32> =
+        client.query_one("SELECT array_agg(n) FROM public.written", &[]).await.unwrap().get(0);
     let lost: Vec<_> = confirmed.iter().filter(|n| !found.contains(n)).collect();
     assert!(lost.is_empty(), "confirmed and lost: {lost:?}");
     server.stop().await.unwrap();
@@ -305,7 +306,7 @@ async fn a_killed_palisade_and_an_immediate_start_do_not_collide() {
 async fn an_orphaned_server_is_stopped_and_replaced() {
     let place = Place::new();
     let server = place.start().await;
-    run(&server, "CREATE TABLE kept AS SELECT 'here' AS x").await;
+    run(&server, "CREATE TABLE public.kept AS SELECT 'here' AS x").await;
     let line = std::fs::read(format!("/proc/{}/cmdline", pid(&server))).unwrap();
     let mut words = line.split(|byte| *byte == 0).map(|word| String::from_utf8(word.to_vec()).unwrap());
     let variables = std::fs::read(format!("/proc/{}/environ", pid(&server))).unwrap();
@@ -333,7 +334,7 @@ async fn an_orphaned_server_is_stopped_and_replaced() {
     assert!(cluster.join("postmaster.pid").exists());
     let server = place.start().await;
     assert!(orphan.wait().unwrap().success(), "it was not asked politely");
-    assert_eq!(ask(&server, "SELECT x FROM kept").await, "here");
+    assert_eq!(ask(&server, "SELECT x FROM public.kept").await, "here");
     server.stop().await.unwrap();
 }
 
@@ -442,10 +443,10 @@ async fn as_root_a_closed_parent_moves_the_cluster_and_remembers() {
     let server = place.start().await;
     let cluster = server.cluster_dir().to_owned();
     assert!(cluster.starts_with("/var/lib/palisade"), "{cluster:?}");
-    run(&server, "CREATE TABLE kept AS SELECT 'here' AS x").await;
+    run(&server, "CREATE TABLE public.kept AS SELECT 'here' AS x").await;
     server.stop().await.unwrap();
     let server = place.start().await;
-    assert_eq!(ask(&server, "SELECT x FROM kept").await, "here");
+    assert_eq!(ask(&server, "SELECT x FROM public.kept").await, "here");
     server.stop().await.unwrap();
     std::fs::remove_dir_all(cluster.parent().unwrap()).unwrap();
 }

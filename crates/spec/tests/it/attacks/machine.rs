@@ -10,13 +10,14 @@ use spec::{Palisade, TestApp};
 use crate::posture::encryption::time_passes;
 use crate::posture::{bench, is, look, look_from, misses};
 
-/// What the database says of itself from the next session on: `function` instead of the server's own.
-async fn says(app: &TestApp, function: &str) {
-    let shadow = format!(
-        "CREATE SCHEMA told; GRANT USAGE ON SCHEMA told TO PUBLIC; CREATE FUNCTION told.{function};
-         DO $do$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = told, pg_catalog, public', current_database()); END $do$"
+/// What the database says of itself from the next session on: `function` instead of the server's own, which is called `own` then.
+async fn says(app: &TestApp, own: &str, function: &str) {
+    let (name, _) = own.split_once('(').unwrap();
+    let instead = format!(
+        "SET allow_system_table_mods = on; ALTER FUNCTION pg_catalog.{own} RENAME TO own_{name};
+         CREATE FUNCTION pg_catalog.{function}; RESET allow_system_table_mods"
     );
-    app.database.admin().await.batch_execute(&shadow).await.unwrap();
+    app.database.admin().await.batch_execute(&instead).await.unwrap();
 }
 
 #[tokio::test]
@@ -25,8 +26,8 @@ async fn row_118_a_minor_release_with_known_holes_is_a_finding() {
     let own = look(&app, 50).await;
     assert!(matches!(own.state, State::Proven | State::NeedsYou), "{}", own.evidence);
     let old = "current_setting(name text) RETURNS text LANGUAGE sql AS $$
-        SELECT CASE name WHEN 'server_version_num' THEN '150008' ELSE pg_catalog.current_setting(name) END $$";
-    says(&app, old).await;
+        SELECT CASE name WHEN 'server_version_num' THEN '150008' ELSE pg_catalog.own_current_setting(name) END $$";
+    says(&app, "current_setting(text)", old).await;
     let found = look(&app, 50).await;
     misses(&found, "a server of two years ago");
     assert!(found.evidence.contains("NOT SO: PostgreSQL 150008: CVE-"), "{}", found.evidence);
@@ -39,8 +40,8 @@ async fn row_118_clocks_that_are_more_than_half_a_minute_apart_are_a_finding() {
     is(&own, State::Proven, "one machine, one clock");
     assert!(own.evidence.contains("the database's are 0 s apart"), "{}", own.evidence);
     let late = "clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$
-        SELECT pg_catalog.clock_timestamp() + interval '40 seconds' $$";
-    says(&app, late).await;
+        SELECT pg_catalog.own_clock_timestamp() + interval '40 seconds' $$";
+    says(&app, "clock_timestamp()", late).await;
     let found = look(&app, 27).await;
     misses(&found, "a database whose clock is ahead");
     assert!(

@@ -32,6 +32,7 @@ impl External {
         let login = Login { name: "boss".to_owned(), password: Some("boss".into()) };
         let admin: Target = server.admin("shop").login(&login);
         let boss = admin.connect().await.unwrap();
+        boss.batch_execute("SET search_path = public, extensions").await.unwrap();
         let running = start::start(Start {
             settings: Settings::default().with("rate_limiting.enabled", "false"),
             profile: Profile::Dev,

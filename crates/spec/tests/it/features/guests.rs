@@ -21,7 +21,9 @@ async fn enter(app: &TestApp, lent: &Value) -> Result<tokio_postgres::Client, pg
         name: lent["name"].as_str().unwrap().to_owned(),
         password: Some(lent["password"].as_str().unwrap().into()),
     };
-    app.database.target().login(&login).connect().await
+    let entered = app.database.target().login(&login).connect().await?;
+    entered.batch_execute("SET search_path = public, extensions").await?;
+    Ok(entered)
 }
 
 #[tokio::test]

@@ -3,9 +3,8 @@
 //! Made with `pg_dump` and `pg_restore` of the server's own version, on the same server, under a name of its own, and
 //! dropped again whatever happens. Nobody but the administrator may connect to it, and a login of its own ([`trial`]).
 //!
-//! Invariant: no code of the application runs on rows as a superuser. Everything is made while the tables are empty, and the rows
-//! are put in by the copy's own login; what is kept of a query is asked for again, which runs as its owner, who can become
-//! nobody then.
+//! Invariant: no code of the application runs as a superuser. What it owns is made by the copy's own login, and so are the rows put
+//! in ([`crate::restore`]); what is kept of a query is asked for again, which runs as its owner, who can become nobody then.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -24,6 +23,7 @@ use crate::apply::{self, Ask, Done};
 use crate::book;
 use crate::error::Error;
 use crate::files::{self, Step};
+use crate::restore::Dump;
 use crate::{Migrations, Parts, limits, sql, trial};
 
 /// What a rehearsal showed.
@@ -52,7 +52,7 @@ impl Migrations {
         };
         book::refuse_drift(&lines, ask.out_of_order)?;
         let begun = std::time::Instant::now();
-        let copy = make(parts, ask.schema_only).await?;
+        let (copy, _) = make(parts, ask.schema_only).await?;
         let copying_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let rehearsed = on_copy(parts, &copy, &steps, ask).await;
         drop_database(&parts.admin, &copy.database).await?;
@@ -64,12 +64,15 @@ impl Migrations {
     /// A copy of the database without its rows, for whoever has to fill and empty tables, with a login that can do that and no
     /// more; [`Migrations::drop_copy`] ends both.
     pub async fn copy_schema(&self) -> Result<Target, Error> {
-        let copy = make(&self.parts, true).await?;
-        let admitted = async {
+        let (copy, login) = make(&self.parts, true).await?;
+        let opened = async {
             copy.connect().await?.batch_execute(EVENT_TRIGGERS_OFF).await?;
-            trial::admit(&self.parts, &copy).await
+            if copy.login.name != login.login.name {
+                trial::let_fill(&copy).await?;
+            }
+            Ok(login)
         };
-        or_drop(&self.parts, &copy, admitted.await).await
+        or_drop(&self.parts, &copy, opened.await).await
     }
 
     /// Drops a copy.
@@ -100,8 +103,8 @@ async fn on_copy(parts: &Parts, copy: &Target, steps: &[Step], ask: &Ask) -> Res
     Ok(Rehearsal { applied, taken_back, one_way, ways_back_lead_home: home, copying_ms: 0 })
 }
 
-/// Makes a copy and says how to enter it.
-async fn make(parts: &Parts, schema_only: bool) -> Result<Target, Error> {
+/// Makes a copy and says how to enter it, as the administrator and as its own login.
+async fn make(parts: &Parts, schema_only: bool) -> Result<(Target, Target), Error> {
     sweep(&parts.admin).await?;
     let programs = programs(parts)?;
     let place = tempfile::tempdir().map_err(|error| said(&error))?;
@@ -120,31 +123,29 @@ async fn make(parts: &Parts, schema_only: bool) -> Result<Target, Error> {
     let copy = name(parts).await?;
     create_database(&parts.admin, &copy.database).await?;
     let made = async {
-        let restore = |way: &Way, sections: &[&str]| {
-            let mut restore = way.command(&programs.join("pg_restore"));
-            restore.args(["--exit-on-error", "--no-password"]).args(sections);
-            restore.arg("--dbname").arg(&copy.database).arg(&file);
-            restore
-        };
-        if schema_only {
-            run(restore(&way, &[])).await?;
-            return carry_book(&parts.admin, &copy).await;
-        }
+        let program = &programs.join("pg_restore");
         if !trial::is_superuser(&copy).await? {
-            return run(restore(&way, &[])).await;
+            let mut restore = way.command(program);
+            restore.args(["--exit-on-error", "--no-password", "--dbname"]).arg(&copy.database).arg(&file);
+            run(restore).await?;
+            if schema_only {
+                carry_book(&parts.admin, &copy).await?;
+            }
+            return Ok(copy.clone());
         }
-        run(restore(&way, &["--section=pre-data", "--section=post-data"])).await?;
-        let login = trial::admit(parts, &copy).await?;
-        let entering = place.path().join("login");
-        std::fs::create_dir(&entering).map_err(|error| said(&error))?;
-        let mut rows = restore(&Way::to(&login, &entering)?, &["--section=data"]);
-        // Rows that refer to each other come in any order, and what triggers made of them is among them.
-        rows.env("PGOPTIONS", "-c session_replication_role=replica");
-        run(rows).await?;
-        trial::ask_again(&copy).await
+        let dump = Dump { program, file: &file, place: place.path(), way: &way };
+        let login = dump.objects(parts, &copy).await?;
+        if schema_only {
+            carry_book(&parts.admin, &copy).await?;
+        } else {
+            trial::let_fill(&copy).await?;
+            dump.rows(&login).await?;
+            trial::ask_again(&copy).await?;
+        }
+        Ok(login)
     };
-    or_drop(parts, &copy, made.await).await?;
-    Ok(copy)
+    let login = or_drop(parts, &copy, made.await).await?;
+    Ok((copy, login))
 }
 
 /// What came of something on a copy; where it failed, the copy is gone.
@@ -191,7 +192,7 @@ fn programs(parts: &Parts) -> Result<PathBuf, Error> {
 }
 
 /// How pg_dump enters: the password goes through a file that only we can read, never through arguments.
-struct Way {
+pub(crate) struct Way {
     host: String,
     port: String,
     user: String,
@@ -200,7 +201,7 @@ struct Way {
 }
 
 impl Way {
-    fn to(admin: &Target, place: &Path) -> Result<Way, Error> {
+    pub(crate) fn to(admin: &Target, place: &Path) -> Result<Way, Error> {
         let (host, port, tls) = match &admin.server {
             Server::Socket { dir, port } => (dir.to_string_lossy().into_owned(), *port, None),
             Server::Tcp { host, port, tls } => (host.clone(), *port, Some(libpq(tls))),
@@ -217,7 +218,7 @@ impl Way {
         Ok(Way { host, port: port.to_string(), user: admin.login.name.clone(), passwords, tls })
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PGPASSFILE", &self.passwords).env("LC_ALL", "C.UTF-8");
         if let Some((mode, ca)) = &self.tls {
@@ -225,7 +226,7 @@ impl Way {
             command.envs(ca.as_ref().map(|ca| (OsStr::new("PGSSLROOTCERT"), ca.as_os_str())));
         }
         command.args(["--host", &self.host, "--port", &self.port, "--username", &self.user]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
 }
@@ -239,7 +240,8 @@ fn libpq(tls: &Tls) -> (&'static str, Option<PathBuf>) {
     }
 }
 
-async fn run(mut command: Command) -> Result<(), Error> {
+/// Runs a program to its end and returns what it wrote.
+pub(crate) async fn run(mut command: Command) -> Result<String, Error> {
     let bound = Duration::from_secs(limits::COPY_SECONDS_MAX.value);
     let output = tokio::time::timeout(bound, command.output()).await;
     let output = output.map_err(|_| Error::Copy {
@@ -251,13 +253,13 @@ async fn run(mut command: Command) -> Result<(), Error> {
     })?;
     let output = output.map_err(|error| said(&error))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let text = String::from_utf8_lossy(&output.stderr);
     Err(Error::Copy { why: text.lines().take(5).collect::<Vec<_>>().join("; ") })
 }
 
-fn said(error: &std::io::Error) -> Error {
+pub(crate) fn said(error: &std::io::Error) -> Error {
     Error::Copy { why: error.to_string() }
 }
 

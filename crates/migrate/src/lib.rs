@@ -15,6 +15,7 @@ mod diff;
 mod error;
 mod files;
 pub mod limits;
+mod restore;
 mod snapshot;
 mod split;
 pub mod sql;

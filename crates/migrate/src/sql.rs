@@ -20,6 +20,9 @@ pub const STALE_COPIES: &str = "SELECT name::text FROM (SELECT datname AS name F
      WHERE name ~ '^palisade_copy_[0-9]+_' AND split_part(name, '_', 3)::bigint < $1";
 /// Whether we are a superuser.
 pub const IS_SUPERUSER: &str = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
+/// Superusers, and those that are named.
+pub const TRUSTED: &str =
+    "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolsuper OR rolname::text = ANY ($1::text[])";
 /// Whether a copy has a login of its own.
 pub const HAS_LOGIN: &str = "SELECT FROM pg_catalog.pg_roles WHERE rolname = $1";
 /// Schemas that are not PostgreSQL's own.

@@ -67,6 +67,56 @@ async fn a_file_becomes_nobody_else_by_code_that_it_runs_or_leaves_for_later() {
     }
 }
 
+/// What PostgreSQL works out while a table, a domain's value or an aggregate is only being made.
+const FOLDED: &str = "create function public.folds(n int) returns int language plpgsql immutable as $f$ begin perform public.take(); return 1; end $f$;
+     create domain public.bound as int check (public.folds(value) = 1);
+     create table public.by_key (n int) partition by list ((n + public.folds(1)));
+     create table public.by_bound (n public.bound) partition by list (n);
+     create table public.of_one partition of public.by_bound for values in (1);
+     create table public.by_row (n int);
+     create function public.row_is(one public.by_row) returns boolean language sql immutable as 'select true';
+     alter table public.by_row add constraint whole check (public.row_is(by_row.*) and public.folds(2) = 1);
+     create index on public.by_row ((n + public.folds(3))) where public.folds(4) = 1;
+     create function public.more(bound, int) returns bound language sql immutable as 'select $1';
+     create aggregate public.most(int) (sfunc = public.more, stype = public.bound, initcond = '1');
+     create view public.shows as select public.folds(5) as n;
+     create table public.defaults (n int default public.folds(6), m int generated always as (public.folds(7)) stored);
+     alter table public.defaults add constraint later check (public.folds(8) = 1) not valid;
+     create statistics public.counted on (n + public.folds(9)), m from public.defaults;
+     create policy folded on public.defaults using (public.folds(10) = 1);";
+
+#[tokio::test]
+async fn making_a_copy_runs_nothing_as_the_administrator() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let file = place.path().join("taken").display().to_string();
+    let world = World::new().await;
+    world.migrations.up(&ask(&[TEAMS])).await.unwrap();
+    let sql = format!(
+        "create function public.take() returns int language plpgsql as $f$ begin
+           begin perform set_config('role', 'none', true); exception when others then null; end;
+           begin perform set_config('session_authorization', session_user, true); exception when others then null; end;
+           execute $x$copy (select current_user) to '{file}'$x$; return 1; exception when others then return 0; end $f$;
+         {FOLDED}"
+    );
+    world.database.owner().await.batch_execute(&sql).await.unwrap();
+    let kept = "select string_agg(relname || ' ' || relowner::regrole, ', ' order by relname) from pg_class
+                 where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v')";
+    let here = world.text(kept).await.unwrap();
+    let look = format!(
+        "do $$ begin assert ({kept}) = '{here}', ({kept}); end $$; create table public.next (a int); comment on table next is 'x'"
+    );
+    for schema_only in [false, true] {
+        let files = ask(&[TEAMS, ("0002_look.sql", &look)]);
+        let shown = world.migrations.rehearse(&migrate::Ask { schema_only, ..files }).await.unwrap();
+        assert_eq!(shown.applied.len(), 1);
+        assert!(!place.path().join("taken").exists(), "schema only: {schema_only}");
+    }
+    let copy = world.migrations.copy_schema().await.unwrap();
+    world.migrations.drop_copy(&copy).await.unwrap();
+    assert!(!place.path().join("taken").exists(), "a copy for the prover");
+}
+
 #[tokio::test]
 async fn rows_that_are_copied_for_a_rehearsal_run_nothing_as_the_administrator() {
     let place = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use audit::{Audit, Entry, Event};
-use base::{Caller, Fault, Kind};
+use base::{Caller, Fault, Kind, Who};
 use edge::{Refusal, Used};
 
 type OnRefusal = Arc<dyn Fn(&Refusal<'_>) + Send + Sync>;
@@ -36,9 +36,14 @@ pub fn to(audit: Audit) -> OnRefusal {
 /// window is one entry with a count.
 pub fn uses(audit: Audit) -> Arc<dyn Fn(&Used<'_>) + Send + Sync> {
     Arc::new(move |used| {
-        let entry = Entry::by(used.caller, Event::KeyUsed)
-            .from_address(Some(used.address))
-            .about(format!("{} {}", used.method, used.path));
+        let entry = match &used.caller.who {
+            // Whom a program names is no proof of who it is.
+            Who::User(_) => {
+                Entry::named("key:jwt", Event::KeyUsed).detail("in_the_name_of", used.caller.actor())
+            }
+            Who::Service { .. } | Who::Anonymous | Who::Operator => Entry::by(used.caller, Event::KeyUsed),
+        };
+        let entry = entry.from_address(Some(used.address)).about(format!("{} {}", used.method, used.path));
         audit.refused(entry);
     })
 }

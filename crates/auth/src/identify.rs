@@ -328,7 +328,7 @@ impl Auth {
         // A token without a session is a program's, also one that names somebody.
         let is_session = known.caller.signed_in().is_some_and(|person| person.session.is_some());
         let is_program = !is_session && known.caller.who != Who::Anonymous;
-        let is_secret_key = is_program && known.caller.role == DbRole::service();
+        let is_secret_key = is_program && known.caller.is_administrator();
         if is_secret_key && browser {
             return Err(Error::SecretKeyInBrowser);
         }

@@ -226,6 +226,16 @@ impl Caller {
         self.role == DbRole::service() || &*self.claimed_role == "supabase_admin"
     }
 
+    /// A program with its key, also one in the form of a token that names somebody: no session is behind it, and it passes by row
+    /// level security or administers.
+    pub fn is_program(&self) -> bool {
+        match &self.who {
+            Who::Service { .. } => true,
+            Who::User(person) => person.session.is_none() && self.is_administrator(),
+            Who::Anonymous | Who::Operator => false,
+        }
+    }
+
     /// The newest proof of any kind: what a step-up is measured from.
     pub fn last_proof(&self) -> Option<Timestamp> {
         self.methods.iter().map(|method| method.at).max()

@@ -286,7 +286,7 @@ impl Edge {
             standing::require_complete(parts)?;
         }
         let caller = route.narrow(caller);
-        if matches!(caller.who, Who::Service { .. }) {
+        if caller.is_program() {
             let (address, method) = (way.address, &parts.method);
             (self.config.on_use)(&Used { caller: &caller, address, method, path: &route.path });
         }

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use web::{Answer, Arriving, Begin, Bound, Converse, Ending, Part, RequestId, Show, Shown, Socket, Wire};
 
-use crate::config::{EdgeConfig, Identified, Identify, Refusal};
+use crate::config::{EdgeConfig, Identified, Identify, Refusal, Used};
 use crate::connections::{Until, Watch};
 use crate::limits::{SHOWN_MAX, SOCKET_END_MS_MAX};
 use crate::{Connections, Presented};
@@ -27,6 +27,7 @@ pub(crate) struct Standing {
     identify: Identify,
     connections: Connections,
     on_refusal: Arc<dyn Fn(&Refusal<'_>) + Send + Sync>,
+    on_use: Arc<dyn Fn(&Used<'_>) + Send + Sync>,
     clock: Clock,
     route: Arc<Bound>,
     request: Presented,
@@ -96,6 +97,10 @@ impl Standing {
         };
         // It may have ended between the answer and the entry.
         self.ask(&proof.presented).await?;
+        if proof.caller.is_program() {
+            let (address, method, path) = (self.address, &http::Method::GET, &*self.route.path);
+            (self.on_use)(&Used { caller: &proof.caller, address, method, path });
+        }
         Ok(Shown { caller: proof.caller.clone(), kept: proof })
     }
 
@@ -183,11 +188,12 @@ pub(crate) fn begin(
     let Some(begin) = answer.0.extensions_mut().remove::<Begin>().and_then(|begin| begin.take()) else {
         return Err(web::Error::Panicked.into());
     };
-    let EdgeConfig { identify, connections, on_refusal, clock, .. } = config;
+    let EdgeConfig { identify, connections, on_refusal, on_use, clock, .. } = config;
     let standing = Arc::new(Standing {
         identify: identify.clone(),
         connections: connections.clone(),
         on_refusal: on_refusal.clone(),
+        on_use: on_use.clone(),
         clock: clock.clone(),
         route,
         request: Presented::read(&parts.headers, parts.uri.query())?,

@@ -6,6 +6,7 @@ mod changes;
 mod changes_late;
 mod channels;
 mod columns;
+mod contained;
 mod csrf;
 mod downgrade;
 mod edge;

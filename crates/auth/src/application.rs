@@ -4,10 +4,23 @@
 //! Such an application also mints tokens for itself that are only a role and never end. They are believed with this key,
 //! from the addresses its server has, and from nowhere else.
 
+//!
+//! Invariant: of a session only those tokens are believed that were given out here. Whoever has the application's secret signs what
+//! they like, and would otherwise carry it past those addresses in any session of their own.
+
+use std::collections::BTreeMap;
+
 use base::Secret;
 use base::setting::{Alias, Definition, Guide, Setting};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use seal::RootKey;
+use serde_json::{Map, Value};
 
 use crate::{Auth, Error};
+
+/// The claim by which a token is known to have been given out here.
+const GIVEN: &str = "given_out";
 
 /// The application's secret.
 pub static APPLICATION_SECRET: Setting<Option<Secret<String>>> =
@@ -35,7 +48,24 @@ impl Auth {
     pub fn for_application(&self, token: &str) -> Result<Secret<String>, Error> {
         let keys = self.0.keys.load();
         let Some(key) = &keys.application else { return Ok(Secret::from(token)) };
-        let verified = keys.ring.verify(token).map_err(|_| Error::BadToken("it is not ours"))?;
-        Ok(Secret::new(key.sign(&verified.claims)?))
+        let mut claims = keys.ring.verify(token).map_err(|_| Error::BadToken("it is not ours"))?.claims;
+        let mark = mark(&self.0.root, &claims);
+        claims.insert(GIVEN.to_owned(), mark.into());
+        Ok(Secret::new(key.sign(&claims)?))
     }
+}
+
+/// Takes the mark from the claims, and says whether it is ours and of these very claims.
+pub(crate) fn take_mark(root: &RootKey, claims: &mut Map<String, Value>) -> bool {
+    let Some(Value::String(given)) = claims.remove(GIVEN) else { return false };
+    seal::same(given.as_bytes(), mark(root, claims).as_bytes())
+}
+
+/// Of all claims, in an order of our own: what is taken away from the middle of them changes theirs.
+fn mark(root: &RootKey, claims: &Map<String, Value>) -> String {
+    let sorted: BTreeMap<&String, String> =
+        claims.iter().map(|(name, value)| (name, value.to_string())).collect();
+    let text = serde_json::to_string(&sorted).unwrap_or_default();
+    let key = root.derive("auth: tokens given out with the application's key");
+    URL_SAFE_NO_PAD.encode(seal::keyed_mac(key.expose(), text.as_bytes()))
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::claims::{self, Known};
 use crate::keys::KeyKind;
 use crate::session::read_duty;
-use crate::{Auth, Error, sql};
+use crate::{Auth, Error, application, sql};
 
 /// What a request brought to say who is calling.
 #[derive(Default, Clone)]
@@ -236,12 +236,16 @@ impl Auth {
             let key = keys.find(text, now).ok_or(Error::BadKey)?;
             return Ok(known_key(key));
         }
-        let verified = keys.ring.verify(text).map_err(unverified)?;
+        let mut verified = keys.ring.verify(text).map_err(unverified)?;
+        let by_application = verified.kid.is_none() && keys.application.is_some();
+        let given_out = by_application && application::take_mark(&self.0.root, &mut verified.claims);
         let mut known = claims::read(verified.claims, verified.kid.as_deref(), &self.0.rules, now)?;
-        // What an application minted for itself is believed from where its server is.
         let is_anothers = known.session.is_none() && known.caller.acting.is_none();
-        if verified.kid.is_none() && keys.application.is_some() && is_anothers {
+        if by_application && is_anothers {
+            // What an application minted for itself is believed from where its server is.
             known.addresses = self.0.rules.application_addresses.clone();
+        } else if by_application && !given_out {
+            return Err(Error::BadToken("it is of a session and was not given out here"));
         }
         // A key in the form of a token has the limits of the key.
         if let Some(key) = known.api_key.as_deref().and_then(|id| keys.named(id)) {

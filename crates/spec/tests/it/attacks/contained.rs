@@ -2,6 +2,7 @@
 //! less does not become more.
 
 use serde_json::{Value, json};
+use spec::person::PASSWORD;
 use spec::{Client, Talk, TestApp};
 
 const SECRET: &str = "kH7fD2mQ9xR4tW8zB1nV6pL3sJ5gA0cE";
@@ -13,6 +14,13 @@ fn bearer(app: &TestApp, token: &str, from: &str) -> Client {
 
 fn minted(claims: &Value) -> String {
     spec::hs256(SECRET.as_bytes(), claims)
+}
+
+fn claims_of(token: &str) -> Value {
+    use base64::Engine;
+    let claims = token.split('.').nth(1).unwrap();
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap();
+    serde_json::from_slice(&claims).unwrap()
 }
 
 /// Uses of programs' keys that the log tells of.
@@ -86,4 +94,52 @@ async fn a_program_is_seen_though_it_names_somebody_and_though_it_speaks_on_a_so
         body["actor"] == "key:default_secret" && body.to_string().contains("GET /realtime/v1/websocket")
     };
     assert!(seen.iter().any(on_socket), "{seen:?}");
+}
+
+/// An application's secret that was lost, beside an account that anybody can have.
+#[tokio::test]
+async fn a_session_carries_no_lost_secret_past_the_addresses_of_its_application() {
+    let app = TestApp::builder()
+        .with("auth.second_prefix", "/gotrue")
+        .with("auth.application_jwt_secret", SECRET)
+        .with("auth.application_addresses", "192.0.2.0/24")
+        .start()
+        .await;
+    app.owner(
+        "create function told() returns jsonb language sql stable as 'select auth.jwt()'; grant execute on function told to authenticated",
+    )
+    .await;
+    let body = json!({ "email": "eve@example.com", "password": PASSWORD });
+    let stranger = Client { headers: vec![], ..app.stranger() };
+    let session = stranger.post("/gotrue/signup", body).await.expect(200).value();
+    let token = session["access_token"].as_str().unwrap();
+    let given = claims_of(token);
+    let told = async |claims: &Value| {
+        bearer(&app, &minted(claims), "127.7.0.1").get("/rest/v1/rpc/told").await
+    };
+    let seen = told(&given).await.expect(200).value();
+    assert_eq!(seen["email"], "eve@example.com", "what was given out is good");
+    for (name, value) in [
+        ("email", json!("boss@example.com")),
+        ("role", json!("editor")),
+        ("app_metadata", json!({ "tenant": "theirs" })),
+        ("user_metadata", json!({})),
+        ("aal", json!("aal2")),
+        ("exp", json!(given["exp"].as_i64().unwrap() + 86_400)),
+        ("tenant", json!("theirs")),
+        ("given_out", json!("AAAA")),
+        ("given_out", Value::Null),
+    ] {
+        let mut claims = given.clone();
+        claims[name] = value;
+        let seen = told(&claims).await;
+        assert_eq!(seen.status, 401, "{claims}: {}", seen.text());
+    }
+    // Our own token of the same session has no such mark, and one of ours cannot be had from one of theirs.
+    let refresh = json!({ "refresh_token": session["refresh_token"] });
+    let path = "/auth/v1/token?grant_type=refresh_token";
+    let own = app.stranger().post(path, refresh).await.expect(200).field("access_token");
+    assert!(claims_of(&own).get("given_out").is_none());
+    bearer(&app, &own, "127.7.0.1").get("/rest/v1/rpc/told").await.expect(200);
+    assert_eq!(told(&claims_of(&own)).await.status, 401);
 }

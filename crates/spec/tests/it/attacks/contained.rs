@@ -143,3 +143,23 @@ async fn a_session_carries_no_lost_secret_past_the_addresses_of_its_application(
     bearer(&app, &own, "127.7.0.1").get("/rest/v1/rpc/told").await.expect(200);
     assert_eq!(told(&claims_of(&own)).await.status, 401);
 }
+
+/// Policies that let the service through by its name are common.
+#[tokio::test]
+async fn policies_hear_of_no_administrator_behind_a_program_that_one_let_in() {
+    let app = TestApp::builder().with("auth.jwt_secret", SECRET).start().await;
+    app.owner(
+        "create table secrets (id int primary key); insert into secrets values (1); grant select on secrets to authenticated;
+         create policy by_claim on secrets for select to authenticated
+             using (auth.role() = any ('{service_role,dashboard_admin,supabase_admin}') or auth.jwt() ->> 'role' = 'service_role')",
+    )
+    .await;
+    let ann = app.person("ann").await;
+    let mut claims = claims_of(&ann.access_token);
+    claims["client_id"] = json!("00000000-0000-0000-0000-000000000003");
+    for role in ["service_role", "dashboard_admin", "supabase_admin"] {
+        claims["role"] = json!(role);
+        let seen = bearer(&app, &minted(&claims), "127.7.0.1").get("/rest/v1/secrets").await.expect(200);
+        assert_eq!(seen.text(), "[]", "{role}");
+    }
+}

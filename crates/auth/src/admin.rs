@@ -1,6 +1,7 @@
 //! What administrators do with accounts. Every change ends in the audit log with its before and after (control 97).
 //!
-//! Invariant: roles are set here and nowhere else (control 47), and whoever loses a right loses their sessions.
+//! Invariant: roles are set here and nowhere else (control 47), and whoever loses a right loses their sessions. A key with limits
+//! makes no administrator and changes none: as one it would be past its limits with the next sign-in.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::events::{self, ChosenFor, Happening};
 use crate::hooks::NewPerson;
 use crate::session::ids;
 use crate::user::User;
-use crate::{Auth, Error, Visit, limits, sql};
+use crate::{Auth, Error, Visit, claims, limits, sql};
 
 /// What an administrator says about an account. `None` leaves a field as it is.
 #[derive(Default)]
@@ -66,10 +67,19 @@ pub struct Pages {
     pub total: u64,
 }
 
+/// Refuses a key with limits where an account of this role is, or is to be, an administrator's.
+pub(crate) fn require_reach(visit: &Visit, role: Option<&str>) -> Result<(), Error> {
+    if visit.caller.scope.is_limited() && role.is_some_and(claims::is_administrators) {
+        return Err(Error::NotAdmin("A key with limits neither makes an administrator nor changes one"));
+    }
+    Ok(())
+}
+
 impl Auth {
     /// Makes an account. No mail is sent.
     pub async fn admin_create(&self, fields: UserFields, visit: &Visit) -> Result<Reply<User>, Error> {
         self.require_admin_step_up(visit)?;
+        require_reach(visit, fields.role.as_deref())?;
         let mut tx_fields = self.check_fields(&fields)?;
         if tx_fields.email.is_none() && tx_fields.phone.is_none() {
             return Err(Error::invalid("Cannot create a user without either an email or phone"));
@@ -163,6 +173,8 @@ impl Auth {
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let rows = tx.query(sql::USER_BY_ID_LOCKED, [id.into()]).await?;
         let mut user = rows.first().map(User::read).transpose()?.ok_or(Error::UserNotFound)?;
+        require_reach(visit, Some(&user.role))?;
+        require_reach(visit, fields.role.as_deref())?;
         let mut changed: Vec<&str> = Vec::new();
         let mut must_leave = false;
         if let Some(role) = fields.role.filter(|role| *role != user.role) {
@@ -225,6 +237,7 @@ impl Auth {
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let rows = tx.query(sql::USER_BY_ID_LOCKED, [id.into()]).await?;
         let user = rows.first().map(User::read).transpose()?.ok_or(Error::UserNotFound)?;
+        require_reach(visit, Some(&user.role))?;
         let ended = end_all(&mut tx, id).await?;
         events::record(&mut tx, self, visit, Happening::AdminDeleted { user: id, soft }).await?;
         if soft {
@@ -256,6 +269,7 @@ impl Auth {
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let rows = tx.query(sql::USER_BY_ID_LOCKED, [user.into()]).await?;
         let account = rows.first().map(User::read).transpose()?.ok_or(Error::UserNotFound)?;
+        require_reach(visit, Some(&account.role))?;
         if !account.identities.iter().any(|known| known.identity_id == identity) {
             return Err(Error::NoIdentity);
         }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::send::Along;
 use super::token::{Fresh, Purpose};
 use crate::accounts::{NewUser, merge, read_email, require_small};
+use crate::admin::require_reach;
 use crate::events::{self, ChosenFor, LinkHappening};
 use crate::flow::Redirect;
 use crate::hooks::{Asked, HookError, NewPerson};
@@ -113,6 +114,7 @@ impl Auth {
             }
             _ => known.ok_or(Error::UserNotFound)?,
         };
+        require_reach(visit, Some(&user.role))?;
         let fresh = self.generate(&mut tx, &user, purpose, new_email, visit).await?;
         events::record_link(&mut tx, self, visit, LinkHappening::LinkGenerated { user: user.id, purpose })
             .await?;

@@ -5,6 +5,7 @@ use pg::{Param, Reason, Reply, SystemTx};
 use uuid::Uuid;
 
 use super::{Error, FactorType, Held, limits, require_name, seal, secret_place, sql, totp};
+use crate::admin::require_reach;
 use crate::events::{self, Happening};
 use crate::post::Warning;
 use crate::session::ids;
@@ -202,6 +203,7 @@ impl Auth {
         self.require_admin_step_up(visit)?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let held = self.hold_for_admin(&mut tx, user).await?;
+        require_reach(visit, Some(&held.user.role))?;
         held.factor(factor)?;
         let shown = held.shown(factor);
         let ended = self.drop_factor(&mut tx, &held, factor, None, visit).await?;
@@ -221,6 +223,7 @@ impl Auth {
         let phone = fields.phone.as_deref().map(crate::accounts::read_phone).transpose()?;
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         let held = self.hold_for_admin(&mut tx, user).await?;
+        require_reach(visit, Some(&held.user.role))?;
         let known = held.factor(factor)?;
         if let Some(name) = &fields.friendly_name
             && held

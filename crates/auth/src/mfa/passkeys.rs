@@ -12,6 +12,7 @@ use webauthn_rs::prelude::Passkey;
 
 use super::ceremony::{self, Asked, Relying, Waiting};
 use super::{Error, Held, limits, require_name, sql};
+use crate::admin::require_reach;
 use crate::events::{self, Happening};
 use crate::post::Warning;
 use crate::session::{Opening, Way};
@@ -186,6 +187,9 @@ impl Auth {
         visit: &Visit,
     ) -> Result<Reply<()>, AuthError> {
         self.require_admin_step_up(visit)?;
+        if visit.caller.scope.is_limited() {
+            require_reach(visit, Some(&self.admin_get(user).await?.into_inner().role))?;
+        }
         let tx = self.0.pg.begin_system(Reason::Administer).await?;
         self.drop_passkey(tx, user, passkey, visit).await
     }

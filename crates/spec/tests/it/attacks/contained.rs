@@ -1,6 +1,7 @@
 //! What passes by the policies stays where it may be and is seen (control 150), by whatever credential it became so; and what was lent
 //! less does not become more.
 
+use http::Method;
 use serde_json::{Value, json};
 use spec::person::PASSWORD;
 use spec::{Client, Talk, TestApp};
@@ -114,9 +115,8 @@ async fn a_session_carries_no_lost_secret_past_the_addresses_of_its_application(
     let session = stranger.post("/gotrue/signup", body).await.expect(200).value();
     let token = session["access_token"].as_str().unwrap();
     let given = claims_of(token);
-    let told = async |claims: &Value| {
-        bearer(&app, &minted(claims), "127.7.0.1").get("/rest/v1/rpc/told").await
-    };
+    let told =
+        async |claims: &Value| bearer(&app, &minted(claims), "127.7.0.1").get("/rest/v1/rpc/told").await;
     let seen = told(&given).await.expect(200).value();
     assert_eq!(seen["email"], "eve@example.com", "what was given out is good");
     for (name, value) in [
@@ -162,4 +162,50 @@ async fn policies_hear_of_no_administrator_behind_a_program_that_one_let_in() {
         let seen = bearer(&app, &minted(&claims), "127.7.0.1").get("/rest/v1/secrets").await.expect(200);
         assert_eq!(seen.text(), "[]", "{role}");
     }
+}
+
+#[tokio::test]
+async fn a_key_for_accounts_makes_no_administrator_and_changes_none() {
+    let app = TestApp::builder().unlimited().start().await;
+    let made = json!({ "name": "importer", "scope": ["accounts:write"] });
+    let made = app::control::ask(app.data(), Method::POST, "/keys", Some(&made)).await.unwrap();
+    let importer = Client { headers: vec![], ..app.stranger() }.with("apikey", made["key"].as_str().unwrap());
+    let (ann, boss) = (app.person("ann").await, app.person("boss").await);
+    let boss_path = format!("/auth/v1/admin/users/{}", boss.id);
+    let (boss, factor) = spec::factors::Authenticator::with(&boss, app.clock.now().as_second()).await;
+    app.admin("update auth.users set role = 'dashboard_admin' where email like 'boss@%'").await;
+    let ann_path = format!("/auth/v1/admin/users/{}", ann.id);
+    for role in ["service_role", "dashboard_admin", "supabase_admin"] {
+        let new = json!({ "email": format!("{role}@example.com"), "password": PASSWORD, "email_confirm": true, "role": role });
+        importer.post("/auth/v1/admin/users", new).await.expect(403);
+        importer.json(Method::PUT, &ann_path, json!({ "role": role })).await.expect(403);
+    }
+    for change in [
+        json!({ "password": "Another-Horse-8-Battery!" }),
+        json!({ "email": "eve@example.com", "email_confirm": true }),
+        json!({ "role": "authenticated" }),
+        json!({ "user_metadata": { "x": 1 } }),
+    ] {
+        importer.json(Method::PUT, &boss_path, change).await.expect(403);
+    }
+    for kind in ["magiclink", "recovery"] {
+        let wanted = json!({ "type": kind, "email": boss.email });
+        importer.post("/auth/v1/admin/generate_link", wanted).await.expect(403);
+    }
+    let factor_path = format!("{boss_path}/factors/{}", factor.id);
+    importer.json(Method::PUT, &factor_path, json!({ "friendly_name": "x" })).await.expect(403);
+    importer.json(Method::DELETE, &factor_path, Value::Null).await.expect(403);
+    importer.json(Method::DELETE, &boss_path, json!({})).await.expect(403);
+    let known = app.service().get(&boss_path).await.expect(200).value();
+    assert_eq!((&known["role"], &known["email"]), (&json!("dashboard_admin"), &json!(boss.email)));
+
+    // The neighbours: other accounts, and a key without limits.
+    importer.json(Method::PUT, &ann_path, json!({ "role": "editor" })).await.expect(200);
+    importer
+        .post("/auth/v1/admin/generate_link", json!({ "type": "magiclink", "email": ann.email }))
+        .await
+        .expect(200);
+    importer.json(Method::DELETE, &ann_path, json!({})).await.expect(200);
+    app.service().json(Method::DELETE, &factor_path, Value::Null).await.expect(200);
+    app.service().json(Method::PUT, &boss_path, json!({ "role": "authenticated" })).await.expect(200);
 }

@@ -11,6 +11,7 @@ pub mod fields;
 pub mod gate;
 pub mod graph;
 mod held;
+pub mod javascript;
 pub mod limits;
 pub mod permitted;
 mod pipe;

@@ -10,6 +10,7 @@ use crate::catalog::types::{Json, Type, TypeKind, json_of};
 use crate::catalog::{
     Bound, Catalog, Column, Function, LinkKind, Parameter, Relation, RelationKind, Returns, Served,
 };
+use crate::javascript::{camel, camel_up, computed_key, key, pattern, text};
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,18 +60,6 @@ impl Shape {
 fn shapes(relation: &Relation) -> impl Iterator<Item = (Shape, &'static str)> {
     let writable = relation.insertable || relation.updatable || !relation.kind.is_view();
     SHAPES.into_iter().filter(move |(shape, _)| *shape == Shape::Row || writable)
-}
-
-/// A property's name, quoted where it has to be.
-fn key(name: &str) -> String {
-    let mut letters = name.chars();
-    let plain = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    if plain { name.to_owned() } else { text(name) }
-}
-
-fn text(value: &str) -> String {
-    serde_json::Value::from(value).to_string()
 }
 
 fn typescript(out: &mut String, catalog: &Catalog, probes: bool) {
@@ -175,11 +164,6 @@ fn constants(out: &mut String, catalog: &Catalog) {
     out.push_str("} as const\n");
 }
 
-/// A property's name in a value. Written plainly, `__proto__` would be no property.
-fn computed_key(name: &str) -> String {
-    if name == "__proto__" { "[\"__proto__\"]".to_owned() } else { key(name) }
-}
-
 /// Relations that are served, by name.
 fn served<'a>(catalog: &'a Catalog, schema: &'a str, probes: bool) -> impl Iterator<Item = &'a Relation> {
     let mut relations: Vec<&Relation> =
@@ -237,9 +221,11 @@ fn computed_fields<'a>(
     relation: &'a Relation,
 ) -> impl Iterator<Item = (&'a Arc<str>, &'a Function)> {
     let of = catalog.functions.iter().filter(|((schema, _), _)| *schema == relation.schema);
-    of.flat_map(|((_, name), all)| all.iter().map(move |one| (name, one))).filter(|(_, one)| {
+    of.flat_map(|((_, name), all)| all.iter().map(move |one| (name, one))).filter(|(name, one)| {
         matches!(one.parameters.as_slice(), [only] if only.type_oid == relation.row_type)
             && one.is_single_scalar()
+            // The column comes first.
+            && relation.column(name).is_none()
     })
 }
 
@@ -420,6 +406,7 @@ fn one_zod(catalog: &Catalog, type_oid: u32) -> String {
             None => plain("z.unknown()"),
         },
         (TypeKind::Array | TypeKind::Pseudo, _) => plain("z.unknown()"),
+        (TypeKind::Enum, _) if found.labels.is_empty() => plain("z.never()"),
         (TypeKind::Enum, _) => {
             let labels: Vec<String> = found.labels.iter().map(|label| text(label)).collect();
             format!("z.enum([{}])", labels.join(", "))
@@ -457,22 +444,22 @@ fn bounded(mut checked: String, column: &Column) -> String {
                     text(&bound.says())
                 );
             }
-            Bound::Pattern { text: pattern, any_case } if is_text => {
-                if let Some(pattern) = pattern_for_javascript(pattern) {
+            Bound::Pattern { text: written, any_case } if is_text => {
+                if let Some(pattern) = pattern(written) {
                     let flags = if *any_case { "isu" } else { "su" };
                     let _ = write!(checked, ".regex(new RegExp({}, \"{flags}\"))", text(&pattern));
                 }
             }
-            Bound::Min(least) if is_number => {
+            Bound::Min(least) if is_number && is_plain(least) => {
                 let _ = write!(checked, ".gte({least})");
             }
-            Bound::Above(least) if is_number => {
+            Bound::Above(least) if is_number && is_plain(least) => {
                 let _ = write!(checked, ".gt({least})");
             }
-            Bound::Max(most) if is_number => {
+            Bound::Max(most) if is_number && is_plain(most) => {
                 let _ = write!(checked, ".lte({most})");
             }
-            Bound::Below(most) if is_number => {
+            Bound::Below(most) if is_number && is_plain(most) => {
                 let _ = write!(checked, ".lt({most})");
             }
             _ => {}
@@ -481,51 +468,18 @@ fn bounded(mut checked: String, column: &Column) -> String {
     checked
 }
 
-/// A regular expression of PostgreSQL's that JavaScript reads alike; nothing when it might not.
-pub fn pattern_for_javascript(pattern: &str) -> Option<String> {
-    let plain = pattern.replace("[:space:]", "\\s").replace("[:digit:]", "\\d");
-    // Classes by name, directors, and groups that only one side knows. `[.]` is a dot; `[.x.]` would be an element by name.
-    let odd = ["[:", "[=", "(?", "***", ".]]"].iter().any(|odd| plain.contains(odd));
-    if odd {
-        return None;
-    }
-    let mut letters = plain.chars();
-    while let Some(letter) = letters.next() {
-        if letter == '\\' && !letters.next().is_some_and(|escaped| "dDsS^$\\.*+?()[]{}|/".contains(escaped)) {
-            return None;
-        }
-    }
-    Some(plain)
+/// A number as both sides write it. `NaN` is the largest number there is to PostgreSQL.
+fn is_plain(number: &str) -> bool {
+    serde_json::from_str::<serde_json::Number>(number).is_ok()
 }
 
-/// A name that no other table has: `order_lines` and `order-lines` read alike.
+/// A name that no other table has, nor has with a capital first: `order_lines` and `order-lines` read alike.
 fn own(taken: &mut HashSet<String>, name: String) -> String {
     let mut found = name.clone();
     let mut next = 2;
-    while !taken.insert(found.clone()) {
+    while !taken.insert(camel_up(&found)) {
         found = format!("{name}{next}");
         next += 1;
     }
     found
-}
-
-/// `publicTasks`: letters and digits of the words, each word but the first with a capital.
-fn camel(words: &[&str]) -> String {
-    let mut name = String::new();
-    for word in words.iter().flat_map(|word| word.split(|letter: char| !letter.is_alphanumeric())) {
-        if name.is_empty() {
-            name.push_str(&word.to_lowercase());
-        } else {
-            name.push_str(&camel_up(word));
-        }
-    }
-    if name.starts_with(|first: char| first.is_numeric()) {
-        name.insert(0, '_');
-    }
-    name
-}
-
-fn camel_up(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -117,3 +117,35 @@ async fn odd_schemas_are_written_down_whole() {
         "homes: z.array(z.object({ street: z.string().nullable(), \"zip code\": z.number().int().nullable() }).nullable())"
     ));
 }
+
+/// Names, labels and comments in which somebody tries to write source of their own; numbers that are none; rules that no pattern
+/// of JavaScript says.
+#[tokio::test]
+async fn nothing_in_a_schema_writes_source_of_its_own() {
+    let house = House::with(HOSTILE).await;
+    let catalog = house.data.catalog();
+    let types = write(&catalog, Language::TypeScript, false);
+    let schemas = write(&catalog, Language::Zod, false);
+    for written in [&types, &schemas] {
+        let hidden =
+            |letter: char| matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202e}' | '\u{200b}' | '\u{7f}');
+        assert!(!written.contains(hidden), "{written}");
+        // Each mark that could end a text or a comment stands inside of a text.
+        assert!(written.contains("\\\"; evil(); /* */ `${x}` \\u2028"), "{written}");
+    }
+    let names = schemas.lines().filter_map(|line| line.strip_prefix("export const "));
+    for name in names.filter_map(|line| line.split(' ').next()) {
+        assert!(
+            name.chars().all(|letter| letter == '_' || letter.is_alphabetic() || letter.is_ascii_digit()),
+            "{name}"
+        );
+    }
+    assert!(schemas.contains("empty: z.never().nullable().optional(),"), "{schemas}");
+    for gone in ["NaN", "Infinity", "^{x}", "(a+)+"] {
+        assert!(!schemas.contains(gone), "{gone} in {schemas}");
+    }
+    let row = types.split("hostile: {").nth(1).unwrap().split("Insert: {").next().unwrap();
+    assert_eq!(row.matches(" label: ").count(), 1, "{row}");
+}
+
+const HOSTILE: &str = include_str!("hostile.sql");

@@ -100,6 +100,11 @@ async fn supabase_py_administers_accounts_ends_sessions_and_reads_refusals_of_bo
 #[tokio::test]
 async fn printed_types_compile_and_check_with_tsc_zod_and_supabase_js() {
     let palisade = Palisade::start("dev", RAISED).await;
+    let (admin, connection) =
+        tokio_postgres::connect(&palisade.ready.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // Names and labels that try to be source.
+    admin.batch_execute(include_str!("../../../data/tests/it/hostile.sql")).await.unwrap();
     let (held, printed) = clients::node(&palisade, "types.mjs").await;
     check(held, &printed, 4);
 }

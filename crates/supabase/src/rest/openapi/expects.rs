@@ -4,7 +4,7 @@
 //! Invariant: nothing stands here that would refuse a value PostgreSQL takes; what has no such word is left out.
 
 use data::catalog::{Bound, Column};
-use data::typings::pattern_for_javascript;
+use data::javascript;
 use serde_json::{Map, Value, json};
 
 /// Adds what is asked of a column, to what is known of its type.
@@ -32,7 +32,7 @@ pub(super) fn add(schema: &mut Map<String, Value>, column: &Column) {
             }
             // A pattern has no flags here.
             Bound::Pattern { text, any_case: false } if is_text => {
-                if let Some(pattern) = pattern_for_javascript(text) {
+                if let Some(pattern) = javascript::pattern(text) {
                     schema.entry("pattern").or_insert(pattern.into());
                 }
             }

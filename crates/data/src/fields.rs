@@ -4,6 +4,8 @@
 //! Invariant: only columns of the relation that was asked for are named, by the names it gives them. A refusal that comes from
 //! anywhere else (a table that a trigger writes to, a key that points here) is known to be that, and names nothing.
 
+use std::collections::HashSet;
+
 use pg::DbError;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -53,6 +55,48 @@ pub struct Report {
     pub fields: Vec<FieldFault>,
     /// Whether what refused is not served, so that not even its name may be told.
     pub elsewhere: bool,
+    /// The relation that was asked for, and after it the table that refused, where that is another one and served.
+    pub(crate) about: Vec<u32>,
+}
+
+impl Report {
+    /// Whether anything is named in it, or by the database's own words, that its caller may not know.
+    pub(crate) fn names(&self) -> bool {
+        self.about.len() > usize::from(self.fields.is_empty())
+    }
+
+    /// Without what its caller may use nothing of: of `may`, columns by the table and their number.
+    pub(crate) fn within(mut self, catalog: &Catalog, may: &HashSet<(u32, i16)>) -> Report {
+        let uses = |oid: u32| may.iter().any(|(of, _)| *of == oid);
+        let asked = self.about.first().and_then(|oid| catalog.relations.iter().find(|one| one.oid == *oid));
+        let knows = |fault: &FieldFault| {
+            let column = asked.and_then(|asked| Some((asked.oid, asked.column(&fault.column)?.number)));
+            column.is_some_and(|column| may.contains(&column))
+        };
+        if !self.fields.iter().all(knows) {
+            // What is not known whole is not named at all.
+            self.fields.clear();
+            self.elsewhere = true;
+        }
+        // The database's words name the table that refused.
+        self.elsewhere |= !self.about.iter().skip(1).all(|oid| uses(*oid));
+        self.named_as_asked()
+    }
+
+    /// Where the table that refused may not be named, neither may its rules.
+    fn named_as_asked(mut self) -> Report {
+        for fault in self.fields.iter_mut().filter(|_| self.elsewhere) {
+            if fault.constraint.take().is_some_and(|name| fault.says == broken(&name)) {
+                "breaks a rule".clone_into(&mut fault.says);
+            }
+        }
+        self
+    }
+}
+
+/// Of a constraint that is not understood.
+fn broken(name: &str) -> String {
+    format!("breaks the rule {name}")
 }
 
 /// What is known of PostgreSQL's refusal of a write; nothing of any other trouble.
@@ -84,12 +128,17 @@ pub fn report(
     rows: &[Map<String, Value>],
 ) -> Report {
     let site = Site { catalog, relation, error };
+    let known = error
+        .table
+        .as_deref()
+        .and_then(|table| catalog.find_known(error.schema.as_deref().unwrap_or_default(), table));
+    // A partition is a part of what is served.
+    let is_served = known.is_some_and(|one| matches!(one.served, Served::Yes | Served::Partition));
+    let elsewhere = error.table.is_some() && !is_served;
+    let refused = known.filter(|one| one.served == Served::Yes && one.oid != relation.oid);
+    let about = std::iter::once(relation.oid).chain(refused.map(|one| one.oid)).collect();
     if !site.here() {
-        let served = error
-            .table
-            .as_deref()
-            .is_some_and(|table| catalog.find(error.schema.as_deref().unwrap_or_default(), table).is_some());
-        return Report { fields: Vec::new(), elsewhere: error.table.is_some() && !served };
+        return Report { fields: Vec::new(), elsewhere, about };
     }
     let fields = match error.sqlstate.as_str() {
         "23502" => site.required(),
@@ -103,7 +152,7 @@ pub fn report(
         "22P02" | "22003" | "22007" | "22008" | "22023" => site.values(rows, not_of_its_type),
         _ => Vec::new(),
     };
-    Report { fields, elsewhere: false }
+    Report { fields, elsewhere, about }.named_as_asked()
 }
 
 /// What is said instead of PostgreSQL's words where they name what is not served: a table that only the body of a function or a policy
@@ -229,7 +278,7 @@ impl Site<'_> {
         let says = match rule {
             "unique" => "is taken already".to_owned(),
             "reference" => "names a row that is not there".to_owned(),
-            _ if constraint.bounds.is_empty() => format!("breaks the rule {name}"),
+            _ if constraint.bounds.is_empty() => broken(name),
             _ => constraint.bounds.iter().map(|bound| bound.says()).collect::<Vec<_>>().join(" and "),
         };
         // One that is not shown whole is not named at all.
@@ -270,7 +319,7 @@ impl Site<'_> {
                     checks.iter().find(|(name, _)| Some(&**name) == constraint).map(|(_, bounds)| bounds);
                 let says = match bounds.filter(|bounds| !bounds.is_empty()) {
                     Some(bounds) => bounds.iter().map(|bound| bound.says()).collect::<Vec<_>>().join(" and "),
-                    None => format!("breaks the rule {}", constraint.unwrap_or(&domain.name)),
+                    None => broken(constraint.unwrap_or(&domain.name)),
                 };
                 Some(FieldFault {
                     constraint: constraint.map(str::to_owned),

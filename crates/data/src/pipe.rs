@@ -9,9 +9,10 @@ use base::{Caller, DbRole};
 use bytes::Bytes;
 use pg::{Claims, Param, Pg, Reason, Reply, Setup};
 
-use crate::ask::{CallAsk, Count, MutateAsk, Outcome, ReadAsk, Rules};
+use crate::ask::{CallAsk, Count, MutateAsk, Name, Outcome, ReadAsk, Rules};
 use crate::catalog::{self, Before, Catalog, Scope};
 use crate::error::Error;
+use crate::fields::{self, Report};
 use crate::held::Held;
 use crate::limits::FLOW_ROWS_MIN;
 use crate::permitted;
@@ -254,7 +255,10 @@ impl Data {
         let catalog = self.taken()?;
         let plan = match plan::mutate(ask, &catalog, rules) {
             Ok(plan) => plan,
-            Err(error) => return Err(self.told(pg, caller, &ask.relation.schema, error).await),
+            Err(error) => {
+                let error = self.told(pg, caller, &ask.relation.schema, error).await;
+                return Err(self.told_of_a_field(pg, caller, &ask.relation, error).await);
+            }
         };
         self.run(pg, caller, setup, &ask.relation.schema, (&plan, sql::compile(&plan)), &catalog).await
     }
@@ -286,6 +290,37 @@ impl Data {
             candidates.retain(|one| one.relations.iter().all(|oid| may.relations.contains(oid)));
         }
         error
+    }
+
+    /// What a column asks for is told to whoever may use it.
+    async fn told_of_a_field(&self, pg: &Pg, caller: &Caller, asked: &Name, mut error: Error) -> Error {
+        if let Error::Field(fault) = &mut error
+            && self.0.scope.gate
+            && let Some(relation) = self.catalog().find(&asked.schema, &asked.name)
+        {
+            let may = permitted::columns(pg, caller, &[relation.oid]).await.unwrap_or_default();
+            let column = relation.column(&fault.column).map(|column| (relation.oid, column.number));
+            if !column.is_some_and(|column| may.contains(&column)) {
+                "is not yours to write".clone_into(&mut fault.says);
+            }
+        }
+        error
+    }
+
+    /// What is known of a refused write, without what its caller may use nothing of.
+    pub async fn blamed(&self, pg: &Pg, caller: &Caller, ask: &MutateAsk, error: &Error) -> Option<Report> {
+        let catalog = self.catalog();
+        let report = fields::of(&catalog, ask, error)?;
+        Some(self.within(pg, caller, report).await)
+    }
+
+    /// A report without what its caller may use nothing of. Where everything is served, everything may be named.
+    pub async fn within(&self, pg: &Pg, caller: &Caller, report: Report) -> Report {
+        if !self.0.scope.gate || !report.names() {
+            return report;
+        }
+        let may = permitted::columns(pg, caller, &report.about).await.unwrap_or_default();
+        report.within(&self.catalog(), &may)
     }
 
     fn taken(&self) -> Result<Arc<Catalog>, Error> {

@@ -131,12 +131,11 @@ pub fn put(plan: &Plan, values: &[Bytes], cost: Option<(&Weighed, &Bounds)>) -> 
 /// The answer of a plan that the database refused; what is our own trouble is no answer.
 pub fn failed(
     plan: &Plan,
-    slots: &[Param],
     error: data::Error,
+    report: Report,
     outspoken: bool,
     catalog: &Catalog,
 ) -> Result<Told, Error> {
-    let report = reported(plan, slots, &error, catalog);
     let message = match &error {
         data::Error::MaxAffected { .. } => {
             let word = plan.changes.iter().find(|(change, _)| change.at_most.is_some());
@@ -176,9 +175,14 @@ pub fn failed(
 }
 
 /// What is known of a refused change: of a table that one of the changes names, or that it is about none of them.
-fn reported(plan: &Plan, slots: &[Param], error: &data::Error, catalog: &Catalog) -> Report {
+pub fn reported(plan: &Plan, slots: &[Param], error: &data::Error, catalog: &Catalog) -> Report {
     let said = match error {
-        data::Error::Field(fault) => return Report { fields: vec![(**fault).clone()], elsewhere: false },
+        // Columns that somebody may not write are none to them.
+        data::Error::Field(fault) => {
+            let mut report = Report::default();
+            report.fields.push((**fault).clone());
+            return report;
+        }
         data::Error::Database(error) => error.database(),
         _ => None,
     };
@@ -192,8 +196,10 @@ fn reported(plan: &Plan, slots: &[Param], error: &data::Error, catalog: &Catalog
         .map(|(change, relation)| data::fields::report(catalog, relation, said, &change.sent(slots)))
         .collect();
     let elsewhere = !reports.is_empty() && reports.iter().all(|report| report.elsewhere);
-    let fields = reports.into_iter().map(|report| report.fields).find(|fields| !fields.is_empty());
-    Report { fields: fields.unwrap_or_default(), elsewhere }
+    let is_blamed = |report: &&Report| !report.fields.is_empty();
+    let mut report = reports.iter().find(is_blamed).or(reports.first()).cloned().unwrap_or_default();
+    report.elsewhere = elsewhere;
+    report
 }
 
 /// Whether an SQLSTATE is about what the caller sent or may do, rather than about the statement or the server.

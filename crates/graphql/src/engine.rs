@@ -288,8 +288,12 @@ impl Engine {
                 };
                 Ok(Told { body, ..told })
             }),
-            Err(error) => answer::failed(plan, &slots, error, self.config.outspoken, &role.catalog)
-                .map(|told| Reply::untouched(told, "the database refused, and rolled back")),
+            Err(error) => {
+                let report = answer::reported(plan, &slots, &error, &role.catalog);
+                let report = self.data.within(place.pg, place.caller, report).await;
+                answer::failed(plan, error, report, self.config.outspoken, &role.catalog)
+                    .map(|told| Reply::untouched(told, "the database refused, and rolled back"))
+            }
         }
     }
 }

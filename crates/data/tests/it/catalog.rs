@@ -15,7 +15,11 @@ async fn every_statement_of_the_catalog_prepares() {
         sender.prepare(statement).await.unwrap_or_else(|error| panic!("{error:?}\n{statement}"));
     }
     let system = house.database.login(&house.database.logins().system).await;
-    for statement in sql::ALL.iter().chain(&[data::permitted::PERMITTED, data::graph::rights::RIGHTS]) {
+    for statement in sql::ALL.iter().chain(&[
+        data::permitted::PERMITTED,
+        data::permitted::PERMITTED_COLUMNS,
+        data::graph::rights::RIGHTS,
+    ]) {
         system.prepare(statement).await.unwrap_or_else(|error| panic!("{error:?}\n{statement}"));
     }
 }

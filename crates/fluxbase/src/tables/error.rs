@@ -221,10 +221,11 @@ impl Refused {
     /// With the fields that are to blame; what is not served is not even named.
     fn reported(&self, words: Words) -> Option<Words> {
         let Error::Write { report, .. } = &self.error else { return Some(words) };
-        if report.elsewhere {
-            return Some(Words { message: "A rule of the database refused this".to_owned(), ..words });
-        }
-        Some(Words { fields: report.fields.clone(), ..words })
+        let message = match report.elsewhere {
+            true => "A rule of the database refused this".to_owned(),
+            false => words.message,
+        };
+        Some(Words { message, fields: report.fields.clone(), ..words })
     }
 
     /// PostgreSQL's refusals that are the caller's.

@@ -96,11 +96,11 @@ async fn write(
     let relation = target.relation.clone();
     let asked = MutateAsk { relation, change, filters, returning, level: whole_row(), terms };
     let setup = setup(&state.data.catalog(), ask);
-    let reply = state.data.mutate(&cx.pg, &cx.caller, &asked, &state.rules, setup).await;
-    reply.map_err(|error| match error {
-        data::Error::NotSingular { .. } => Error::NoRow,
-        other => refused(&state.data.catalog(), &asked, other),
-    })
+    match state.data.mutate(&cx.pg, &cx.caller, &asked, &state.rules, setup).await {
+        Err(data::Error::NotSingular { .. }) => Err(Error::NoRow),
+        Err(other) => Err(refused(&state.data, cx, &asked, other).await),
+        Ok(reply) => Ok(reply),
+    }
 }
 
 fn single() -> Terms {

@@ -206,8 +206,10 @@ async fn write(
     let setup = setup(&catalog, ask);
     let terms = Terms { shape, repeat, ..Terms::default() };
     let asked = MutateAsk { relation, change, filters, returning, level, terms };
-    let reply = state.data.mutate(&cx.pg, &cx.caller, &asked, &state.rules, setup).await;
-    let reply = reply.map_err(|error| refused(&catalog, &asked, error))?;
+    let reply = match state.data.mutate(&cx.pg, &cx.caller, &asked, &state.rules, setup).await {
+        Ok(reply) => reply,
+        Err(error) => return Err(refused(&state.data, cx, &asked, error).await),
+    };
     Ok(reply.map(|outcome| {
         let (affected, again) = (outcome.rows, outcome.replayed);
         replayed(shown(&state.data, written, &prefer, outcome).with(AFFECTED, &affected.to_string()), again)
@@ -239,8 +241,8 @@ pub(super) fn rows_answer(status: StatusCode, body: Bytes) -> Answer {
 }
 
 /// A refused write, with what is known of it.
-pub(super) fn refused(catalog: &Catalog, ask: &MutateAsk, error: data::Error) -> Error {
-    match data::fields::of(catalog, ask, &error) {
+pub(super) async fn refused(data: &data::Data, cx: &Cx, ask: &MutateAsk, error: data::Error) -> Error {
+    match data.blamed(&cx.pg, &cx.caller, ask, &error).await {
         Some(report) => Error::Write { error: Box::new(error), report },
         None => worded(error),
     }

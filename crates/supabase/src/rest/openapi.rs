@@ -145,8 +145,24 @@ fn paths(scope: &Scope<'_>, relations: &[&Relation], functions: &[&Function]) ->
     Value::Object(paths)
 }
 
-fn reference(to: String) -> Value {
-    json!({ "$ref": format!("#/parameters/{to}") })
+/// Where something stands in this document. A name may hold what parts places there; PostgREST's own description has it as it is.
+fn place(scope: &Scope<'_>, part: &str, name: &str) -> String {
+    match scope.fully {
+        true => format!("#/{part}/{}", pointed(name)),
+        false => format!("#/{part}/{name}"),
+    }
+}
+
+/// As a part of a JSON pointer (RFC 6901) in an address.
+fn pointed(name: &str) -> String {
+    const PLAIN: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    let name = name.replace('~', "~0").replace('/', "~1");
+    percent_encoding::utf8_percent_encode(&name, PLAIN).to_string()
+}
+
+fn reference(scope: &Scope<'_>, to: &str) -> Value {
+    json!({ "$ref": place(scope, "parameters", to) })
 }
 
 fn operation(tag: &str, comment: Option<&str>) -> Value {
@@ -165,7 +181,7 @@ fn relation_path(scope: &Scope<'_>, relation: &Relation) -> Value {
     let filters = || scope.columns(relation).map(|column| format!("rowFilter.{name}.{}", column.name));
     let with = |parameters: Vec<String>, status: &str, text: &str| {
         let mut operation = operation(name, relation.comment.as_deref());
-        operation["parameters"] = parameters.into_iter().map(reference).collect();
+        operation["parameters"] = parameters.iter().map(|to| reference(scope, to)).collect();
         operation["responses"] = json!({ status: { "description": text } });
         operation
     };
@@ -174,7 +190,7 @@ fn relation_path(scope: &Scope<'_>, relation: &Relation) -> Value {
     let mut get = with(filters().chain(reading).collect(), "206", "Partial Content");
     get["responses"]["200"] = json!({
         "description": "OK",
-        "schema": { "type": "array", "items": { "$ref": format!("#/definitions/{name}") } },
+        "schema": { "type": "array", "items": { "$ref": place(scope, "definitions", name) } },
     });
     let mut path = json!({ "get": get });
     if relation.insertable || relation.updatable || relation.deletable {
@@ -202,7 +218,7 @@ fn function_path(scope: &Scope<'_>, function: &Function) -> Value {
     let mut post = base();
     post["parameters"] = json!([
         { "name": "args", "in": "body", "required": true, "schema": arguments(scope, function) },
-        reference("preferParams".to_owned()),
+        reference(scope, "preferParams"),
     ]);
     if function.volatility == Volatility::Volatile {
         return json!({ "post": post });
@@ -299,7 +315,9 @@ fn column_schema(scope: &Scope<'_>, relation: &Relation, column: &Column) -> Val
     if let Some(description) = description {
         schema.insert("description".to_owned(), description.into());
     }
-    if let Some(default) = column.default.as_deref().and_then(|default| default_value(default, &text)) {
+    if let Some(default) =
+        column.default.as_deref().and_then(|default| default_value(default, &text, scope.fully))
+    {
         schema.insert("default".to_owned(), default);
     }
     if let Some(length) = column.max_length {
@@ -372,15 +390,23 @@ fn format_of(text: &str) -> &str {
     }
 }
 
-/// A default that is a plain value; expressions that compute one are left out.
-fn default_value(expression: &str, text: &str) -> Option<Value> {
-    if kind(text) == Some("string") {
-        let plain = expression
-            .strip_suffix(&format!("::{text}"))
-            .map(|literal| literal.trim_matches('\'').to_owned());
+/// A default that is a plain value, or calls what computes one. `fully`: an expression with a text in it is left out, since that may
+/// be a key or name what nobody is to know; PostgREST's own description has them all.
+fn default_value(expression: &str, text: &str, fully: bool) -> Option<Value> {
+    if kind(text) != Some("string") {
+        return serde_json::from_str(expression).ok();
+    }
+    let literal = expression.strip_suffix(&format!("::{text}"));
+    if !fully {
+        let plain = literal.map(|literal| literal.trim_matches('\'').to_owned());
         return Some(Value::String(plain.unwrap_or_else(|| expression.to_owned())));
     }
-    serde_json::from_str(expression).ok()
+    if let Some(inner) = literal.and_then(|one| one.strip_prefix('\'')?.strip_suffix('\''))
+        && !inner.replace("''", "").contains('\'')
+    {
+        return Some(Value::String(inner.replace("''", "'")));
+    }
+    (!expression.contains('\'')).then(|| Value::String(expression.to_owned()))
 }
 
 /// A column's type under its domains, with its schema unless it is PostgreSQL's own.
@@ -446,7 +472,7 @@ fn parameters(scope: &Scope<'_>, relations: &[&Relation]) -> Value {
             format!("body.{name}"),
             json!({
                 "name": name, "description": name, "required": false, "in": "body",
-                "schema": { "$ref": format!("#/definitions/{name}") },
+                "schema": { "$ref": place(scope, "definitions", name) },
             }),
         );
         for column in scope.columns(relation) {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use base::Repeat;
 use data::ask::{Change, Level, MutateAsk, Name, Outcome, ReadAsk, Returning, Shape};
-use data::catalog::Catalog;
 use data::query::{LegacyNames, Page, Reading};
 use data::{Begun, Stream};
 use http::{Method, StatusCode};
@@ -180,17 +179,11 @@ async fn write_rows(
     }
     let data_ask = MutateAsk { relation: name, change, filters, returning, level, terms };
     stages.planned();
-    let reply = rest
-        .data
-        .mutate(
-            &cx.pg,
-            &cx.caller,
-            &data_ask,
-            &config.rules,
-            setup(config, &rest.data.catalog(), ask, &heading),
-        )
-        .await
-        .map_err(|error| refused(&catalog, &data_ask, error))?;
+    let setup = setup(config, &rest.data.catalog(), ask, &heading);
+    let reply = match rest.data.mutate(&cx.pg, &cx.caller, &data_ask, &config.rules, setup).await {
+        Ok(reply) => reply,
+        Err(error) => return Err(refused(rest, cx, &data_ask, error).await),
+    };
     stages.ran();
     reply.try_map(|outcome| {
         let draft = if chosen.explain.is_some() {
@@ -222,8 +215,8 @@ fn change(heading: &Heading, ask: &Ask) -> Result<Change, Refusal> {
 }
 
 /// With what is known of a refusal by the database.
-fn refused(catalog: &Catalog, ask: &MutateAsk, error: data::Error) -> Refusal {
-    match data::fields::of(catalog, ask, &error) {
+async fn refused(rest: &Rest, cx: &Cx, ask: &MutateAsk, error: data::Error) -> Refusal {
+    match rest.data.blamed(&cx.pg, &cx.caller, ask, &error).await {
         Some(report) => Refusal::Write(Box::new(RefusedWrite { error, report })),
         None => Refusal::Data(error),
     }

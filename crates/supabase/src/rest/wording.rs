@@ -324,9 +324,10 @@ fn write_words(error: &data::Error, report: &Report, voice: Voice) -> Words {
     if voice.outspoken {
         return words;
     }
-    if report.elsewhere {
-        return Words { message: "A rule of the database refused this".to_owned(), ..words };
-    }
+    let words = match report.elsewhere {
+        true => Words { message: "A rule of the database refused this".to_owned(), ..words },
+        false => words,
+    };
     with_fields(words, report.fields.clone())
 }
 

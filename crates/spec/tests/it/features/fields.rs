@@ -376,3 +376,129 @@ async fn rules_of_columns_hold_for_every_way_to_write() {
     }
     assert_eq!(all().await.as_array().unwrap().len(), 10);
 }
+
+/// A table of which people may use some columns; a view of a table that they may not use at all, and one of a table that is not
+/// served.
+const HIDING: &str = "create table public.bids (id int primary key, price int, reserve int not null default 5, score int constraint secret_score check (score < 100),
+        meta jsonb, constraint over_reserve check (price >= reserve));
+     comment on column public.bids.meta is '@palisade schema: {\"enum\": [\"secret-plan\"]}';
+     create policy everybody on public.bids to authenticated using (true) with check (true);
+     revoke all on public.bids from anon, authenticated;
+     grant select (id, price), insert (id, price), update (price) on public.bids to authenticated;
+     create function public.judge() returns trigger language plpgsql as $$ begin
+         if new.id = 7 then new.reserve := null; end if; if new.id = 8 then new.score := 500; end if; return new; end $$;
+     create trigger judge before insert on public.bids for each row execute function public.judge();
+     create table public.payroll (id int primary key, wage int constraint fair_wage check (wage > 0), grade int not null default 1,
+        constraint wage_of_grade check (wage > grade));
+     revoke all on public.payroll from anon, authenticated;
+     create policy everybody on public.payroll using (true) with check (true);
+     create view public.wages as select id, wage as pay from public.payroll;
+     grant select, insert on public.wages to authenticated;
+     alter view public.wages owner to palisade_viewer; alter view public.wages set (security_invoker = false); comment on view public.wages is '@palisade serve: on purpose';
+     create schema vault;
+     create table vault.ledger (id int primary key, amount int constraint fair_amount check (amount > 0), clerk text not null default 'x');
+     create view public.sums as select id, amount as total from vault.ledger;
+     grant usage on schema vault to palisade_viewer;
+     grant select, insert on public.sums to authenticated;
+     grant all on vault.ledger, public.payroll to palisade_viewer;
+     alter view public.sums owner to palisade_viewer; alter view public.sums set (security_invoker = false); comment on view public.sums is '@palisade serve: on purpose';";
+
+/// What a caller may use nothing of is named by no refusal: neither as a field nor by the database's words.
+#[tokio::test]
+async fn a_refusal_names_no_column_or_table_that_its_caller_may_not_use() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.admin("create role palisade_viewer nologin; grant palisade_viewer to palisade_owner; grant create on schema public to palisade_viewer").await;
+    app.owner(HIDING).await;
+    let ann = app.person("ann").await.client;
+    let secrets = [
+        "reserve", "score", "secret", "payroll", "wage", "fair", "grade", "ledger", "amount", "clerk",
+        "vault",
+    ];
+    let silent = |text: &str| {
+        for secret in secrets {
+            assert!(!text.replace("wages", "").contains(secret), "{secret} in {text}");
+        }
+    };
+    for (table, row, says) in [
+        ("bids", json!({ "id": 1, "price": 1 }), vec![]),
+        ("bids", json!({ "id": 7, "price": 9 }), vec![]),
+        ("bids", json!({ "id": 8, "price": 9 }), vec![]),
+        ("bids", json!({ "id": 9, "price": 9, "meta": "x" }), vec!["meta schema: is not yours to write"]),
+        ("wages", json!({ "id": 1, "pay": 0 }), vec!["pay check: must be more than 0"]),
+        ("sums", json!({ "id": 1, "total": 0 }), vec!["total check: must be more than 0"]),
+    ] {
+        let refused = ann.post(&format!("/rest/v1/{table}"), row.clone()).await.expect(400);
+        silent(&refused.text());
+        assert_eq!(faults(&refused.value()), says, "{}", refused.text());
+        // Rows are given back there, which not everybody may have.
+        let refused = ann.post(&format!("/api/v1/tables/{table}"), row.clone()).await;
+        assert!(refused.status.is_client_error());
+        silent(&refused.text());
+        let known = row.as_object().unwrap().iter().filter(|(name, _)| *name != "meta");
+        let object = known.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join(", ");
+        let query = format!(
+            "mutation {{ insertInto{table}Collection(objects: [{{ {object} }}]) {{ affectedCount }} }}"
+        );
+        silent(&ann.post("/graphql/v1", json!({ "query": query })).await.text());
+    }
+    // Whoever may use a column is told what it asks for.
+    let own = ann.post("/rest/v1/bids", json!({ "id": "x", "price": 9 })).await.expect(400).value();
+    assert_eq!(faults(&own), ["id type: must be a whole number from -2147483648 to 2147483647"]);
+    app.owner("grant select (reserve) on public.bids to authenticated").await;
+    let own = ann.post("/rest/v1/bids", json!({ "id": 1, "price": 1 })).await.expect(400).value();
+    assert_eq!(
+        faults(&own),
+        ["price check: breaks the rule over_reserve", "reserve check: breaks the rule over_reserve"]
+    );
+}
+
+/// What a default computes with may be a key; where it is a plain value, or a call without a text, programs that make rows are told.
+#[tokio::test]
+async fn the_description_tells_no_text_out_of_an_expression_and_nothing_of_a_schema_that_is_closed() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create table public.\"odd/na~me {x}\" (id uuid primary key default gen_random_uuid(), kind text default 'pl''ain',
+            token text default md5('s3cr3t-salt' || now()::text), other text default (upper('s3cr3t-word'))::text, at timestamptz default now());
+         create policy everybody on public.\"odd/na~me {x}\" to authenticated using (true);",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    let described = ann.get("/rest/v1/").await.expect(200);
+    assert!(!described.text().contains("s3cr3t"), "{}", described.text());
+    let described = described.value();
+    let columns = &described["definitions"]["odd/na~me {x}"]["properties"];
+    assert_eq!(
+        (&columns["id"]["default"], &columns["kind"]["default"], &columns["at"]["default"]),
+        (&json!("gen_random_uuid()"), &json!("pl'ain"), &json!("now()"))
+    );
+    // Every place that is named is one.
+    let mut places = Vec::new();
+    named_places(&described, &mut places);
+    assert!(places.iter().any(|place| place.contains("odd")), "{places:?}");
+    for place in places {
+        let pointer =
+            percent_encoding::percent_decode_str(place.strip_prefix('#').unwrap()).decode_utf8().unwrap();
+        assert!(described.pointer(&pointer).is_some(), "{place}");
+    }
+    assert_eq!(described, ann.get("/rest/v1/").await.value());
+    let cached = ann.get("/rest/v1/").await;
+    assert_eq!(cached.header("cache-control"), "private, no-store");
+    app.admin("revoke usage on schema public from public, authenticated").await;
+    for _ in 0..200 {
+        if !ann.get("/rest/v1/").await.text().contains("odd") {
+            return;
+        }
+    }
+    unreachable!("a schema that may not be used is described");
+}
+
+fn named_places(value: &Value, places: &mut Vec<String>) {
+    match value {
+        Value::Object(all) => {
+            places.extend(all.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            all.values().for_each(|value| named_places(value, places));
+        }
+        Value::Array(all) => all.iter().for_each(|value| named_places(value, places)),
+        _ => {}
+    }
+}

@@ -85,7 +85,7 @@ pub(super) fn describe_answers(document: &mut Value, plans: bool) {
     for (path, operations) in paths {
         let relation = path.strip_prefix('/').filter(|rest| !rest.is_empty() && !rest.starts_with("rpc/"));
         let rows = relation
-            .map(|name| json!({ "type": "array", "items": { "$ref": format!("#/definitions/{name}") } }));
+            .map(|name| json!({ "type": "array", "items": { "$ref": format!("#/definitions/{}", super::pointed(name)) } }));
         for (method, operation) in operations.as_object_mut().into_iter().flatten() {
             // CSV is given of functions too.
             if let Some(operation) = operation.as_object_mut().filter(|_| path.starts_with("/rpc/")) {

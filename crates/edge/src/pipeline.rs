@@ -328,11 +328,11 @@ impl Edge {
         let handled = trace::Within { trace, handled: (route.run)(cx, ask) };
         let answer = within(route.terms.limits.duration_ms_max, handled).await?;
         let answer = crate::stream::shown(&self.config.sentry.on_answer, &caller, &route.path, answer);
+        let of = || (route.clone(), way.request_id.clone(), way.address);
         if route.terms.upgrades && answer.0.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let of = (route.clone(), way.request_id.clone(), way.address);
-            return standing::begin((&self.config, &self.arriving), of, parts, &identified, answer);
+            return standing::begin((&self.config, &self.arriving), of(), parts, &identified, answer);
         }
-        Ok(self.end_with_session(&caller, answer))
+        standing::cut_in_time(&self.config, of, parts, &identified, answer)
     }
 
     /// Over the budget of an address or account; a device that its owner signed in with before has one of its own.
@@ -408,24 +408,6 @@ impl Edge {
         let known = (self.config.identify)(presented, way.address).await.unwrap_or_else(|_| nobody());
         // Our pages are where people decide about their accounts: no administrator in their name does.
         if known.caller.acting.is_some() { nobody() } else { known }
-    }
-
-    /// A streamed answer of a session that ends is cut, not finished.
-    fn end_with_session(&self, caller: &Caller, answer: Answer) -> Answer {
-        let session = caller.ends_with();
-        let (head, body) = answer.0.into_parts();
-        let body = match body {
-            Body::Stream(stream) => Body::Stream(crate::stream::taken_in_time(stream)),
-            whole @ Body::Whole(_) => whole,
-        };
-        let body = match (session, body) {
-            (Some(session), Body::Stream(stream)) => {
-                let watch = self.config.connections.watch(session);
-                Body::Stream(crate::stream::until_ended(stream, watch))
-            }
-            (_, body) => body,
-        };
-        Answer(Response::from_parts(head, body))
     }
 
     /// Words a refusal in the dialect of its path, logs what is ours, tells the audit.

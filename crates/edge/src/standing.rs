@@ -1,6 +1,8 @@
 //! Who an open socket is for, looked after for as long as it is open (attack row 44): it ends within a second when a session
 //! behind it ends, when a token that was shown on it is over, when a key is revoked, and when the server stops.
 //!
+//! A long answer is looked after in the same way: it ends with the session or the key that asked for it.
+//!
 //! Invariant: a route cannot forget it. What its conversation is shown is entered here by the showing, and a conversation
 //! that goes on after its end is cut.
 
@@ -8,21 +10,24 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use base::{Caller, Clock, Failure, Fault, Secret};
+use base::{Caller, Clock, Failure, Fault, Profile, Secret};
 use futures_util::future::select_all;
+use http::Response;
 use http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use web::{Answer, Arriving, Begin, Bound, Converse, Ending, Part, RequestId, Show, Shown, Socket, Wire};
+use web::{
+    Answer, Arriving, Begin, Body, Bound, Converse, Ending, Part, RequestId, Show, Shown, Socket, Wire,
+};
 
 use crate::config::{EdgeConfig, Identified, Identify, Refusal, Used};
 use crate::connections::{Until, Watch};
 use crate::limits::{SHOWN_MAX, SOCKET_END_MS_MAX};
-use crate::{Connections, Presented};
+use crate::{Connections, Presented, stream};
 
-/// A socket and everybody who was shown on it.
+/// A socket and everybody who was shown on it, or a long answer and whoever asked for it.
 pub(crate) struct Standing {
     identify: Identify,
     connections: Connections,
@@ -59,7 +64,75 @@ impl Fault for TooManyShown {
     }
 }
 
+/// A streamed answer is cut, not finished, when it is not taken in time, and when the session or key that asked for it ends.
+pub(crate) fn cut_in_time(
+    config: &EdgeConfig,
+    of: impl FnOnce() -> (Arc<Bound>, RequestId, IpAddr),
+    parts: &Parts,
+    identified: &Identified,
+    answer: Answer,
+) -> Result<Answer, Failure> {
+    let (head, body) = answer.0.into_parts();
+    let body = match body {
+        Body::Stream(stream) => {
+            let stream = stream::taken_in_time(stream);
+            Body::Stream(match identified.caller.ends_with() {
+                Some(session) => {
+                    let watch = config.connections.watch(session);
+                    stream::until(stream, async move { watch.ended().await })
+                }
+                // The conformance profile reads no credentials here.
+                None if identified.has_credential && config.profile != Profile::Conformance => {
+                    stream::until(stream, not_good(config, of(), parts, identified)?)
+                }
+                None => stream,
+            })
+        }
+        whole @ Body::Whole(_) => whole,
+    };
+    Ok(Answer(Response::from_parts(head, body)))
+}
+
+/// Waits until whoever asked with a key is not good any more.
+fn not_good(
+    config: &EdgeConfig,
+    of: (Arc<Bound>, RequestId, IpAddr),
+    parts: &Parts,
+    identified: &Identified,
+) -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
+    let standing = Standing::of(config, of, parts)?;
+    let own = standing.enter(standing.request.clone(), identified)?;
+    Ok(async move {
+        // It may have ended since it was let in.
+        if standing.ask(&own.presented).await.is_ok() {
+            standing.fails().await;
+        }
+        drop(own);
+    })
+}
+
 impl Standing {
+    fn of(
+        config: &EdgeConfig,
+        (route, request_id, address): (Arc<Bound>, RequestId, IpAddr),
+        parts: &Parts,
+    ) -> Result<Self, Failure> {
+        let EdgeConfig { identify, connections, on_refusal, on_use, clock, .. } = config;
+        Ok(Standing {
+            identify: identify.clone(),
+            connections: connections.clone(),
+            on_refusal: on_refusal.clone(),
+            on_use: on_use.clone(),
+            clock: clock.clone(),
+            route,
+            request: Presented::read(&parts.headers, parts.uri.query())?,
+            request_id,
+            address,
+            shown: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
     /// Looks after somebody from now on, for as long as what is given back is kept.
     fn enter(&self, presented: Presented, identified: &Identified) -> Result<Arc<Proof>, Failure> {
         let session = identified.caller.ends_with();
@@ -188,20 +261,7 @@ pub(crate) fn begin(
     let Some(begin) = answer.0.extensions_mut().remove::<Begin>().and_then(|begin| begin.take()) else {
         return Err(web::Error::Panicked.into());
     };
-    let EdgeConfig { identify, connections, on_refusal, on_use, clock, .. } = config;
-    let standing = Arc::new(Standing {
-        identify: identify.clone(),
-        connections: connections.clone(),
-        on_refusal: on_refusal.clone(),
-        on_use: on_use.clone(),
-        clock: clock.clone(),
-        route,
-        request: Presented::read(&parts.headers, parts.uri.query())?,
-        request_id,
-        address,
-        shown: Mutex::default(),
-        changed: Notify::new(),
-    });
+    let standing = Arc::new(Standing::of(config, (route, request_id, address), parts)?);
     let own = standing.enter(standing.request.clone(), identified)?;
     let opening = Opening { begin, standing, own, part: arriving.part(address) };
     answer.0.extensions_mut().insert(Became(Arc::new(Mutex::new(Some(opening)))));

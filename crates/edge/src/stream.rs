@@ -12,7 +12,6 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use web::Answer;
 
-use crate::connections::Watch;
 use crate::limits::WRITE_STALL_MS_MAX;
 
 type Boxed = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -20,14 +19,11 @@ type Boxed = UnsyncBoxBody<Bytes, std::io::Error>;
 struct UntilEnded {
     stream: Boxed,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _watch: Watch,
 }
 
-/// `stream`, cut with an error as soon as the watched session ends.
-pub(crate) fn until_ended(stream: Boxed, watch: Watch) -> Boxed {
-    let token = watch.token();
-    UntilEnded { stream, ended: Box::pin(async move { token.cancelled().await }), _watch: watch }
-        .boxed_unsync()
+/// `stream`, cut with an error as soon as `over` is.
+pub(crate) fn until(stream: Boxed, over: impl Future<Output = ()> + Send + 'static) -> Boxed {
+    UntilEnded { stream, ended: Box::pin(over) }.boxed_unsync()
 }
 
 /// `stream`, ended when the next piece of it is not taken in time, however the protocol lets a peer not take it: what makes the
@@ -111,7 +107,7 @@ impl Body for UntilEnded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         if self.ended.poll_unpin(cx).is_ready() {
-            return Poll::Ready(Some(Err(std::io::Error::other("the session has ended"))));
+            return Poll::Ready(Some(Err(std::io::Error::other("whoever asked may not any more"))));
         }
         Pin::new(&mut self.stream).poll_frame(cx)
     }

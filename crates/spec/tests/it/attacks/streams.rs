@@ -61,6 +61,40 @@ async fn row_44_a_download_ends_with_its_session_and_anothers_does_not() {
     assert!(whole.ends_with(b"0\r\n\r\n") && whole.len() > ROWS * 400, "{} bytes", whole.len());
 }
 
+/// A key has no session, and is taken back all the same: at its end, too.
+#[tokio::test]
+async fn row_44_a_download_ends_with_its_key_and_another_keys_does_not() {
+    let app = app().await;
+    app.admin("grant select on public.large to service_role").await;
+    let key = async |name: &str, lives_seconds: u64| {
+        let wanted = json!({ "name": name, "scope": ["data:read"], "lives_seconds": lives_seconds });
+        let made = app::control::ask(app.data(), Method::POST, "/keys", Some(&wanted)).await.unwrap();
+        let client =
+            Client { headers: vec![], ..app.stranger() }.with("apikey", made["key"].as_str().unwrap());
+        (made["id"].as_str().unwrap().to_owned(), client)
+    };
+    let ((lost, of_lost), (_, of_late), (_, of_other)) =
+        (key("lost", 9_000).await, key("late", 60).await, key("other", 9_000).await);
+    let mut streams = Vec::new();
+    for client in [&of_lost, &of_late, &of_other] {
+        let mut stream = download(client, WHOLE).await;
+        let mut head = [0; 16];
+        stream.read_exact(&mut head).await.unwrap();
+        assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+        streams.push(stream);
+    }
+    app::control::ask(app.data(), Method::DELETE, &format!("/keys/{lost}"), None).await.unwrap();
+    app.clock.advance(Duration::from_secs(61));
+    // What ends at its time is looked for five times a second.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (at, stream) in streams.iter_mut().enumerate() {
+        let mut read = Vec::new();
+        let _cut_off = stream.read_to_end(&mut read).await;
+        let whole = read.ends_with(b"0\r\n\r\n") && read.len() > ROWS * 400;
+        assert_eq!(whole, at == 2, "{at}: {} bytes", read.len());
+    }
+}
+
 /// Whoever ends a session and however: what is open ends within a second, and nothing new begins, in any dialect.
 #[tokio::test]
 async fn row_44_however_a_session_ends_what_is_open_is_cut_within_a_second() {

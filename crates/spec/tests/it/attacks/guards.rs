@@ -66,6 +66,52 @@ async fn every_route_lets_in_whom_its_guard_says_and_nobody_else() {
     assert!(walked > 60, "{walked} routes");
 }
 
+/// Whatever route there is: a key with limits opens those of its areas, and changes nothing where it may only read.
+#[tokio::test]
+async fn every_route_is_shut_to_a_key_whose_scope_does_not_name_it() {
+    let app = TestApp::builder().unlimited().start().await;
+    for scope in ["data:read", "data:write", "accounts:read", "accounts:write"] {
+        let (area, verb) = scope.split_once(':').unwrap();
+        let wanted = serde_json::json!({ "name": "limited", "scope": [scope] });
+        let made = app::control::ask(app.data(), Method::POST, "/keys", Some(&wanted)).await.unwrap();
+        let secret = made["key"].as_str().unwrap();
+        let bare = Client { headers: vec![], ..app.stranger() };
+        // In each place where a key may stand, alone and beside the publishable one.
+        let shown = [
+            bare.clone().with("apikey", secret),
+            bare.clone().with("authorization", &format!("Bearer {secret}")),
+            app.stranger().with("authorization", &format!("Bearer {secret}")),
+        ];
+        let (mut shut, mut open) = (0, 0);
+        for route in &app.running.routes {
+            if route.terms.guard == Guard::Open || route.terms.credentials != web::Credentials::KeyAndBearer {
+                continue;
+            }
+            let who = format!("{scope}: {} {}", route.method, route.path);
+            let changes = !route.method.is_safe() && route.area == web::Area::Accounts;
+            let may = route.area.name() == area && (verb == "write" || !changes);
+            for client in &shown {
+                let seen = ask(client, route).await;
+                let is_out_of_scope = seen.text().contains("This key may not");
+                if may {
+                    assert!(!is_out_of_scope, "{who}: {}", seen.text());
+                    open += usize::from(!is_refused(&seen));
+                } else {
+                    let empty = seen.text().is_empty() && route.method == Method::HEAD;
+                    assert!(
+                        seen.status == 403 && (is_out_of_scope || empty),
+                        "{who}: {} {}",
+                        seen.status,
+                        seen.text()
+                    );
+                    shut += 1;
+                }
+            }
+        }
+        assert!(shut > 60 && open > 10, "{scope}: {shut} shut, {open} open");
+    }
+}
+
 #[tokio::test]
 async fn every_route_refuses_a_body_over_its_limit_before_reading_it() {
     let app = TestApp::builder().unlimited().start().await;

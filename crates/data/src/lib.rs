@@ -63,6 +63,12 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         name: "bodies",
         sql: include_str!("../migrations/0005_bodies.sql"),
     },
+    pg::Migration {
+        owner: "data",
+        version: 6,
+        name: "members",
+        sql: include_str!("../migrations/0006_members.sql"),
+    },
 ];
 
 /// This crate's reconcilers.

@@ -36,7 +36,7 @@ pub const SUGGESTION_NAMES_MAX: Limit =
 pub const SCHEMA_LOOK_MS: Limit = Limit::new(
     "schema_look_ms",
     2_000,
-    "where no event trigger can be made, how long a changed schema may be served as it was; and everywhere, settings of roles",
+    "where no event trigger can be made, how long a changed schema may be served as it was; and everywhere, settings and rights of roles",
 );
 
 /// Settings of one role (`ALTER ROLE … SET`) that its requests bring, by name.

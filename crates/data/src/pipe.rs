@@ -107,8 +107,8 @@ impl Data {
         Ok(version)
     }
 
-    /// Looks whether something changed that nobody tells of, and then takes a new snapshot: settings of roles, and where schema
-    /// changes are not announced (no superuser, so no event trigger) the schema. Returns whether there was such a change.
+    /// Looks whether something changed that nobody tells of, and then takes a new snapshot: settings and rights of roles, and where
+    /// schema changes are not announced (no superuser, so no event trigger) the schema. Returns whether there was such a change.
     pub async fn look(&self) -> Result<bool, Error> {
         let catalog = self.catalog();
         if catalog.version == 0 {
@@ -116,6 +116,7 @@ impl Data {
         }
         let mut tx = self.0.pg.begin_system(Reason::Catalog).await?;
         let mut same = catalog::roles(&mut tx).await? == catalog.roles;
+        same = same && catalog::rights(&mut tx).await? == catalog.rights;
         if same && !catalog.is_heard {
             same = catalog::fingerprint(&mut tx).await? == catalog.fingerprint;
         }

@@ -112,9 +112,13 @@ SELECT pg_catalog.hashtextextended(coalesce(pg_catalog.string_agg(x, '|' ORDER B
   SELECT pg_catalog.concat_ws(',', c.relrowsecurity, c.relforcerowsecurity, c.relacl::text)
     FROM pg_catalog.pg_class c WHERE c.oid = 'realtime.messages'::pg_catalog.regclass
   UNION ALL
-  SELECT pg_catalog.concat_ws(',', f.oid, f.prosrc, f.prosecdef, f.proacl::text)
+  SELECT pg_catalog.concat_ws(',', f.oid, f.prosrc, f.prosqlbody::text, f.prosecdef, f.proconfig::text, f.proacl::text)
     FROM pg_catalog.pg_policy p
     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = p.oid
      AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
     JOIN pg_catalog.pg_proc f ON f.oid = d.refobjid
-   WHERE p.polrelid = 'realtime.messages'::pg_catalog.regclass) y(x)";
+   WHERE p.polrelid = 'realtime.messages'::pg_catalog.regclass
+  UNION ALL
+  SELECT pg_catalog.concat_ws(',', c.rolname, c.rolsuper, c.rolbypassrls,
+         (SELECT pg_catalog.string_agg(r.oid::text, ' ' ORDER BY r.oid) FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(c.oid, r.oid, 'USAGE')))
+    FROM pg_catalog.pg_roles c WHERE c.rolname IN ('anon', 'authenticated', 'service_role')) y(x)";

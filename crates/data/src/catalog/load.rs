@@ -104,6 +104,8 @@ pub struct Raw {
     pub before: Before,
     /// Settings of the roles that callers become.
     pub roles: Roles,
+    /// Who passes by policies, and who is whose member.
+    pub rights: String,
     /// Whether changes are announced.
     pub is_heard: bool,
     /// What to compare with, where they are not.
@@ -152,8 +154,9 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
     if let Some(row) = ask_all(open, sql::HEARD).await?.first() {
         raw.is_heard = flag(row, 0)?;
     }
+    raw.rights = rights(open).await?;
     if !raw.is_heard {
-        // Before everything else: what changes while the rest is read is another fingerprint at the next look.
+        // Before everything else, as rights are: what changes while the rest is read is another fingerprint at the next look.
         raw.fingerprint = fingerprint(open).await?;
     }
     for row in ask(open, sql::RELATIONS, &schemas).await?.iter() {
@@ -232,6 +235,12 @@ pub async fn read(open: &mut Open, scope: &Scope) -> Result<Raw, Error> {
 /// Settings of roles at the moment.
 pub async fn roles(open: &mut Open) -> Result<Roles, Error> {
     super::roles::read(&ask_all(open, sql::ROLES).await?)
+}
+
+/// Who passes by policies and who is whose member at the moment, as one word.
+pub async fn rights(open: &mut Open) -> Result<String, Error> {
+    let rows = ask_all(open, sql::RIGHTS).await?;
+    rows.first().map_or(Ok(String::new()), |row| row.at(0))
 }
 
 /// What the schema is at the moment, as one word.
@@ -478,21 +487,13 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
     let computed: Vec<&Function> =
         functions.iter().filter(|function| function.parameters.len() == 1).collect();
     let links = links::derive(&mut relations, &keys, &views, &computed);
-    let schemas: HashSet<String> = scope.schemas().into_iter().collect();
-    let mut by_function_name: BTreeMap<(Arc<str>, Arc<str>), Vec<Function>> = BTreeMap::new();
-    for function in functions.into_iter().filter(|function| schemas.contains(&*function.schema)) {
-        by_function_name.entry((function.schema.clone(), function.name.clone())).or_default().push(function);
-    }
-    for overloads in by_function_name.values_mut() {
-        overloads.sort_by_key(|function| function.parameters.len());
-    }
     Catalog {
         version,
         by_name: relations.iter().map(|one| ((one.schema.clone(), one.name.clone()), one.id)).collect(),
         by_row_type,
         relations,
         links,
-        functions: by_function_name,
+        functions: by_function_name(functions, scope),
         types,
         composites,
         representations: raw.representations,
@@ -513,6 +514,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         request_is_read: raw.request_is_read || !raw.is_heard || raw.before != Before::Nothing,
         before: raw.before,
         roles: raw.roles,
+        rights: raw.rights,
         claims_are_read: raw.claims_are_read || !raw.is_heard,
         writes_are_watched: raw.writes_are_watched || !raw.is_heard,
         code_prepares: raw.code_prepares || !raw.is_heard,
@@ -520,6 +522,22 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         fingerprint: raw.fingerprint,
         exposed: scope.exposed.iter().map(|name| name.as_str().into()).collect(),
     }
+}
+
+/// Those of the schemas that are looked at, fewest parameters first.
+fn by_function_name(
+    functions: Vec<Function>,
+    scope: &Scope,
+) -> BTreeMap<(Arc<str>, Arc<str>), Vec<Function>> {
+    let schemas: HashSet<String> = scope.schemas().into_iter().collect();
+    let mut named: BTreeMap<(Arc<str>, Arc<str>), Vec<Function>> = BTreeMap::new();
+    for function in functions.into_iter().filter(|function| schemas.contains(&*function.schema)) {
+        named.entry((function.schema.clone(), function.name.clone())).or_default().push(function);
+    }
+    for overloads in named.values_mut() {
+        overloads.sort_by_key(|function| function.parameters.len());
+    }
+    named
 }
 
 fn returns(

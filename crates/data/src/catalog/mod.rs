@@ -21,7 +21,7 @@ pub use before::Before;
 pub use bounds::Bound;
 pub use function::{Function, Handler, HandlerTarget, Parameter, Returns, Volatility};
 pub use links::{Columns, Link, LinkKind};
-pub use load::{Raw, build, fingerprint, read, roles};
+pub use load::{Raw, build, fingerprint, read, rights, roles};
 pub use relation::{Bait, Column, Relation, RelationId, RelationKind, Served};
 pub use roles::{RoleSettings, Roles};
 pub use types::{Type, TypeKind, Types};
@@ -96,6 +96,8 @@ pub struct Catalog {
     pub before: Before,
     /// Settings of the roles that callers become.
     pub roles: Roles,
+    /// Who passes by policies, and who is whose member.
+    pub rights: String,
     /// Functions that are not served.
     pub closed: Vec<crate::gate::Refusal>,
     /// The same, by schema and name.

@@ -316,6 +316,17 @@ where s.setdatabase = 0
    or s.setdatabase = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
 order by r.rolname, s.setdatabase, k.name";
 
+/// Who passes by policies, and of which roles those that a caller can become are members, as one word: what the gate goes by, and
+/// what no event trigger tells of.
+pub const RIGHTS: &str = "
+select pg_catalog.md5(coalesce(pg_catalog.string_agg(part, ' ' order by part), ''))
+from (
+  select 'passes ' || r.oid as part from pg_catalog.pg_roles r where r.rolsuper or r.rolbypassrls
+  union all select 'has ' || c.oid || ' ' || r.oid
+    from pg_catalog.pg_roles login
+    join pg_catalog.pg_roles c on login.rolname = 'authenticator' and pg_catalog.pg_has_role(login.oid, c.oid, 'MEMBER')
+    join pg_catalog.pg_roles r on r.oid <> c.oid and pg_catalog.pg_has_role(c.oid, r.oid, 'MEMBER')) parts";
+
 /// Whether a change of the schema is announced by itself: the event triggers are there and cannot be slept through.
 pub const HEARD: &str = "
 select pg_catalog.count(*) = 2 from pg_catalog.pg_event_trigger e
@@ -374,6 +385,7 @@ pub const ALL: &[&str] = &[
     WRITTEN,
     BEFORE,
     ROLES,
+    RIGHTS,
     HEARD,
     FINGERPRINT,
 ];

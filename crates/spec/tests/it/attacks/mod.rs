@@ -33,6 +33,7 @@ mod planner;
 pub mod policies;
 mod proxies;
 mod read_only;
+mod roles;
 mod rows;
 pub mod saml;
 mod shadows;

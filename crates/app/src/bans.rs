@@ -73,7 +73,12 @@ pub async fn run(what: &Bans) -> Result<Exit, Error> {
             let asked = utf8_percent_encode(network, NON_ALPHANUMERIC);
             let done =
                 control::ask(&at.data, Method::DELETE, &format!("{PATH}?network={asked}"), None).await?;
-            say(&format!("{network} is let in again"));
+            say(&match done["known"] == json!(false) {
+                false => format!("{network} is let in again"),
+                true => format!(
+                    "{network} was not kept out here; what another node is about to write of it is lifted"
+                ),
+            });
             for ban in done["still_in"].as_array().into_iter().flatten() {
                 say(&format!(
                     "! it lies in {}, which is still kept out: {}",

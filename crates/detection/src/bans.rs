@@ -67,6 +67,15 @@ pub struct NewBan {
     pub reason: String,
 }
 
+/// What lifting came to.
+#[derive(Clone, Debug)]
+pub struct Lifted {
+    /// Whether this node or the table knew of a ban. One that another node did not write down yet is lifted all the same.
+    pub known: bool,
+    /// Which others still hold the same address.
+    pub still_in: Vec<Ban>,
+}
+
 /// A jail that somebody filled.
 #[derive(Clone, Debug)]
 pub(crate) struct Filled {
@@ -111,17 +120,17 @@ impl Detection {
         Ok(done)
     }
 
-    /// Lifts a ban and forgets what was counted. Says which others still hold the same address.
-    pub async fn remove(&self, text: &str, by: &Caller) -> Result<Reply<Vec<Ban>>, Error> {
+    /// Lifts a ban and forgets what was counted: also one that only another node knows of, which lifts it before it is written down.
+    pub async fn remove(&self, text: &str, by: &Caller) -> Result<Reply<Lifted>, Error> {
         let who = network(text).ok_or_else(|| Error::Network { text: text.to_owned() })?;
+        let now = self.0.clock.now();
         let turn = self.0.turn.lock().await;
         let mut tx = self.0.pg.begin_system(Reason::Detection).await?;
+        tx.run(Statement::new(sql::TURN, [])).await?;
         let rows = tx.run(Statement::new(sql::REMOVE, [who.to_string().into()])).await?;
         // What a jail did is in force before it is in the table.
-        if rows.is_empty() && !self.0.pending().holds(who, self.0.clock.now()) {
-            tx.roll_back().await?;
-            return Err(Error::NotBanned { network: who });
-        }
+        let known = !rows.is_empty() || self.0.pending().holds(who, now);
+        tx.run(Statement::new(sql::LIFT, [who.to_string().into(), now.into()])).await?;
         self.0.audit.record(&mut tx, Entry::by(by, Event::AddressUnbanned).about(who)).await?;
         tx.run(Statement::new(sql::TELL, [])).await?;
         let done = tx.commit(()).await?;
@@ -129,8 +138,28 @@ impl Detection {
         self.0.pending().lift(who);
         drop(turn);
         self.reload().await?;
-        let left = self.list().await?.into_iter().filter(|ban| ban.network.contains(&who)).collect();
-        Ok(done.map(|()| left))
+        let still_in = self.list().await?.into_iter().filter(|ban| ban.network.contains(&who)).collect();
+        Ok(done.map(|()| Lifted { known, still_in }))
+    }
+
+    /// Forgets what was lifted elsewhere and is not written down here.
+    async fn hear_lifts(&self) -> Result<(), Error> {
+        let networks = self.0.pending().networks();
+        if networks.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.0.pg.begin_system(Reason::Detection).await?;
+        let rows = tx.run(Statement::new(sql::LIFTS, [networks.into()])).await?;
+        tx.commit(()).await?.into_inner();
+        for row in rows.iter() {
+            let (text, at): (String, Timestamp) = (row.get("network")?, row.get("at")?);
+            if let Some(who) = network(&text)
+                && self.0.pending().lift_before(who, at)
+            {
+                self.0.counts.forget(who);
+            }
+        }
+        Ok(())
     }
 
     fn require_bannable(&self, who: IpNet) -> Result<(), Error> {
@@ -150,6 +179,7 @@ impl Detection {
     pub(crate) async fn reload(&self) -> Result<(), Error> {
         let _turn = self.0.turn.lock().await;
         let bans = self.list().await?;
+        self.hear_lifts().await?;
         let written = bans.into_iter().map(|ban| (ban.network, ban.until));
         let table = {
             let pending = self.0.pending();
@@ -164,10 +194,19 @@ impl Detection {
         self.read_marks().await
     }
 
-    /// Writes down what a jail did; several of one neighbourhood keep all of it out.
+    /// Writes down what a jail did; several of one neighbourhood keep all of it out. What another node lifted since is not written.
     pub(crate) async fn write_down(&self, filled: &Filled) -> Result<(), Error> {
         let inner = &*self.0;
         let mut tx = inner.pg.begin_system(Reason::Detection).await?;
+        tx.run(Statement::new(sql::TURN, [])).await?;
+        let about = Param::from(vec![filled.who.to_string()]);
+        let lifts = tx.run(Statement::new(sql::LIFTS, [about])).await?;
+        let lifted: Option<Timestamp> = lifts.first().map(|row| row.get("at")).transpose()?;
+        if lifted.is_some_and(|lifted| lifted > filled.at) {
+            inner.counts.forget(filled.who);
+            tx.roll_back().await?;
+            return Ok(());
+        }
         ban(inner, &mut tx, filled).await?;
         let (around, now) = (neighbourhood(filled.who), inner.clock.now());
         if let Some(around) = around.filter(|_| inner.network_after > 0 && filled.until > now) {
@@ -184,6 +223,7 @@ impl Detection {
         }
         let days = i64::try_from(limits::MEMORY_DAYS.value).unwrap_or(i64::MAX);
         tx.run(Statement::new(sql::FORGET, [inner.clock.now().into(), days.into()])).await?;
+        tx.run(Statement::new(sql::FORGET_LIFTS, [inner.clock.now().into(), days.into()])).await?;
         tx.run(Statement::new(sql::TELL, [])).await?;
         tx.commit(()).await?.into_inner();
         Ok(())

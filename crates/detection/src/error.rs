@@ -28,12 +28,6 @@ pub enum Error {
         /// What it must not hold.
         exempt: IpNet,
     },
-    /// Nobody is kept out there.
-    #[error("{network} is not kept out")]
-    NotBanned {
-        /// What was given.
-        network: IpNet,
-    },
     /// It would be no canary.
     #[error("{what}")]
     Canary {
@@ -70,7 +64,7 @@ impl Fault for Error {
             | Error::Exempt { .. }
             | Error::Canary { .. }
             | Error::Setting { .. } => Kind::Invalid,
-            Error::NotBanned { .. } | Error::NoCanary { .. } => Kind::NotFound,
+            Error::NoCanary { .. } => Kind::NotFound,
             Error::Database(error) => error.kind(),
             Error::Audit(error) => error.kind(),
         }
@@ -81,7 +75,6 @@ impl Fault for Error {
             Error::Network { .. } => "detection.network",
             Error::TooWide { .. } => "detection.too_wide",
             Error::Exempt { .. } => "detection.exempt",
-            Error::NotBanned { .. } => "detection.not_banned",
             Error::Canary { .. } => "detection.canary",
             Error::NoCanary { .. } => "detection.no_canary",
             Error::Setting { .. } => "detection.setting",

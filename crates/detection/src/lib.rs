@@ -25,7 +25,7 @@ mod table;
 mod told;
 mod touches;
 
-pub use bans::{Ban, NewBan};
+pub use bans::{Ban, Lifted, NewBan};
 pub use canaries::{Canary, Look, PATHS as CANARY_PATHS};
 pub use error::Error;
 pub use jails::{Jail, Sees};
@@ -54,5 +54,11 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 3,
         name: "touches",
         sql: include_str!("../migrations/0003_touches.sql"),
+    },
+    pg::Migration {
+        owner: "detection",
+        version: 4,
+        name: "lifts",
+        sql: include_str!("../migrations/0004_lifts.sql"),
     },
 ];

@@ -1,7 +1,7 @@
 //! Bans that a jail made here and that nobody wrote down yet: in force at once, a row and an entry a moment later. The
 //! database may take its time, so what became of each meanwhile is known here.
 //!
-//! Invariant: what was lifted before it was written down is never written.
+//! Invariant: what was lifted before it was written down, on whichever node, is never written.
 
 use std::collections::HashMap;
 
@@ -18,6 +18,7 @@ pub(crate) struct Pending {
 struct Made {
     number: u64,
     jail: String,
+    at: Timestamp,
     until: Timestamp,
     /// Whether somebody is going to write it down: those who are not are forgotten when they end.
     is_queued: bool,
@@ -32,7 +33,7 @@ impl Pending {
             return None;
         }
         self.last += 1;
-        made.push(Made { number: self.last, jail: jail.to_owned(), until, is_queued: true });
+        made.push(Made { number: self.last, jail: jail.to_owned(), at: now, until, is_queued: true });
         Some(self.last)
     }
 
@@ -63,6 +64,21 @@ impl Pending {
     /// All of a network's are lifted.
     pub fn lift(&mut self, who: IpNet) {
         self.made.remove(&who);
+    }
+
+    /// Those of a network's that were made before it was lifted. Whether there were any.
+    pub fn lift_before(&mut self, who: IpNet, lifted: Timestamp) -> bool {
+        let Some(made) = self.made.get_mut(&who) else { return false };
+        let many = made.len();
+        made.retain(|one| one.at >= lifted);
+        let gone = made.len() < many;
+        self.made.retain(|_, made| !made.is_empty());
+        gone
+    }
+
+    /// The networks that any is of.
+    pub fn networks(&self) -> Vec<String> {
+        self.made.keys().map(ToString::to_string).collect()
     }
 
     /// Those in force.

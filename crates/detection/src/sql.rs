@@ -30,6 +30,17 @@ pub const ADD: &str = "INSERT INTO detection.bans AS known (network, jail, reaso
 /// Lifts one, and forgets that there was any.
 pub const REMOVE: &str = "DELETE FROM detection.bans WHERE network = $1::text::cidr RETURNING 1";
 
+/// Notes that one was lifted, for nodes that have a ban of it and did not write it down yet.
+pub const LIFT: &str = "INSERT INTO detection.lifts AS known (network, at) VALUES ($1::text::cidr, $2) \
+    ON CONFLICT (network) DO UPDATE SET at = greatest(known.at, excluded.at)";
+
+/// When networks were lifted.
+pub const LIFTS: &str =
+    "SELECT network::text, at FROM detection.lifts WHERE network = ANY ($1::text[]::cidr[])";
+
+/// Of a ban and a lift of it, one sees the other: both wait here.
+pub const TURN: &str = "SELECT pg_advisory_xact_lock(hashtextextended('palisade: detection.bans', 0))";
+
 /// How many of a neighbourhood are kept out.
 pub const NEIGHBOURS: &str =
     "SELECT count(*) FROM detection.bans WHERE network << $1::text::cidr AND until > $2 AND by = 'system'";
@@ -41,6 +52,10 @@ pub const IN_FORCE: &str = "SELECT network::text, jail, reason, by, times, at, u
 /// Forgets those that nobody has to remember.
 pub const FORGET: &str =
     "DELETE FROM detection.bans WHERE until < $1::timestamptz - $2::bigint * interval '1 day'";
+
+/// Forgets lifts that no node can have a ban from before.
+pub const FORGET_LIFTS: &str =
+    "DELETE FROM detection.lifts WHERE at < $1::timestamptz - $2::bigint * interval '1 day'";
 
 /// Tells the other nodes.
 pub const TELL: &str = "SELECT pg_notify('palisade_bans', '')";
@@ -72,6 +87,22 @@ pub const UNMARK: &str = "DELETE FROM detection.canaries WHERE name = $1 RETURNI
 
 /// All of them, for the test that prepares each.
 pub const ALL: &[&str] = &[
-    BAN, ALSO, ADD, REMOVE, NEIGHBOURS, IN_FORCE, FORGET, TELL, MARK, TABLE, TRIGGERS, TOUCHES, CANARIES,
+    BAN,
+    ALSO,
+    ADD,
+    REMOVE,
+    LIFT,
+    LIFTS,
+    TURN,
+    NEIGHBOURS,
+    IN_FORCE,
+    FORGET,
+    FORGET_LIFTS,
+    TELL,
+    MARK,
+    TABLE,
+    TRIGGERS,
+    TOUCHES,
+    CANARIES,
     UNMARK,
 ];

@@ -71,6 +71,8 @@ fn remove(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let network = ask.query_param("network").unwrap_or_default();
         let removed = state.detection.remove(&network, &cx.caller).await?;
-        Ok(removed.map(|left| Answer::json(&json!({ "network": network, "still_in": left }))))
+        Ok(removed.map(|done| {
+            Answer::json(&json!({ "network": network, "known": done.known, "still_in": done.still_in }))
+        }))
     })
 }

@@ -307,11 +307,20 @@ impl Auth {
         user: User,
         taken: &Taken,
         visit: &Visit,
-    ) -> Result<User, Error> {
+    ) -> Result<(User, Vec<Uuid>), Error> {
         if user.new_phone.as_ref() != Some(&taken.sent_to) {
             return Err(Error::LinkInvalid);
         }
         let now = self.0.clock.now();
+        let named = [(&taken.sent_to).into(), (&self.0.rules.audience).into()];
+        let known = tx.query(sql::links::USER_BY_PHONE, named).await?;
+        let others = match known.first().map(User::read).transpose()? {
+            // An account that never proved a number does not keep it from whoever does.
+            Some(other) if other.id != user.id && other.phone_confirmed_at.is_none() => {
+                self.give_up_number(tx, &other).await?
+            }
+            Some(_) | None => Vec::new(),
+        };
         let row = [user.id.into(), (&taken.sent_to).into(), now.into()];
         tx.execute(sql::links::SET_PHONE, row).await.map_err(not_moved)?;
         // The first one too: it is a way in.
@@ -324,6 +333,22 @@ impl Auth {
         )
         .await?;
         let rows = tx.query(sql::USER_BY_ID, [user.id.into()]).await?;
-        rows.first().map(User::read).transpose()?.ok_or(Error::LinkInvalid)
+        let user = rows.first().map(User::read).transpose()?.ok_or(Error::LinkInvalid)?;
+        Ok((user, others))
+    }
+
+    /// Takes a number that was never proven from an account, with whoever is in it: with the account, where nothing else of it was
+    /// proven nor anybody came another way; from it alone otherwise. Nothing of it goes to whoever proved the number.
+    async fn give_up_number(&self, tx: &mut SystemTx, other: &User) -> Result<Vec<Uuid>, Error> {
+        let own = |name: &str| ["email", "phone"].contains(&name);
+        let came_otherwise = other.identities.iter().any(|identity| !own(&identity.provider));
+        let is_all_there_is = other.confirmed_at.is_none() && other.email.is_none() && !came_otherwise;
+        let (doing, statement) = match is_all_there_is {
+            true => ("deleting user", sql::DELETE_USER),
+            false => ("updating user", sql::links::LOSE_PHONE),
+        };
+        let ended = ids(&tx.query(sql::END_SESSIONS_OF_USER, [other.id.into()]).await?)?;
+        tx.execute(statement, [other.id.into()]).await.map_err(|error| trigger(error, doing))?;
+        Ok(ended)
     }
 }

@@ -176,8 +176,8 @@ impl Auth {
                 }
             }
             Purpose::PhoneChange => {
-                let user = self.agree_to_number(tx, user, taken, visit).await?;
-                Ok(Accepted::Proven(Box::new(user), Vec::new()))
+                let (user, ended) = self.agree_to_number(tx, user, taken, visit).await?;
+                Ok(Accepted::Proven(Box::new(user), ended))
             }
             Purpose::Reauthentication => Err(Error::LinkInvalid),
         }

@@ -106,6 +106,11 @@ pub(crate) const SET_PHONE: &str = "update auth.users set phone = $2, phone_chan
 pub(crate) const SET_EMAIL: &str = "update auth.users set email = $2, email_confirmed_at = $3, email_change = '', \
      email_change_confirm_status = 0, phone_change = '', updated_at = $3, is_anonymous = false where id = $1";
 
+/// A number that was never proven is its owner's; the account is that of whoever proved its address.
+pub(crate) const LOSE_PHONE: &str = "with gone as (delete from auth.identities where user_id = $1 and provider = 'phone'), \
+     said as (update auth.identities set identity_data = identity_data - 'phone' where user_id = $1 and provider <> 'phone') \
+     update auth.users set phone = null where id = $1 and phone_confirmed_at is null";
+
 /// An address that was never proven is its owner's; the account is that of whoever proved its number.
 pub(crate) const LOSE_EMAIL: &str = "with said as (update auth.identities set identity_data = identity_data - 'email' \
      where user_id = $1 and provider = 'email') \
@@ -178,6 +183,7 @@ pub const ALL: &[&str] = &[
     SET_PHONE,
     SET_EMAIL,
     LOSE_EMAIL,
+    LOSE_PHONE,
     INSERT_REVERT,
     TAKE_REVERT,
     DROP_LATER_REVERTS,

@@ -181,3 +181,66 @@ async fn row_4_of_two_sign_ups_at_once_neither_is_believed_unless_they_agree() {
         }
     }
 }
+
+/// A number that somebody only says is theirs keeps it from nobody who proves it, and the account that said it is nobody else's by that.
+#[tokio::test]
+async fn row_4_a_number_that_nobody_proved_is_taken_by_whoever_proves_it_and_no_account_with_it() {
+    for squat in [
+        // Signed up and never proven; said by an administrator of an account with an address of its own; and of one with nothing else.
+        json!(null),
+        json!({ "email": "bob@example.com", "email_confirm": true, "phone": NUMBER, "password": MALLORYS }),
+        json!({ "email": "carl@example.com", "phone": NUMBER, "password": MALLORYS }),
+        json!({ "phone": NUMBER, "password": MALLORYS }),
+    ] {
+        let app = known_number(TestApp::builder().unlimited()).start().await;
+        let users =
+            || async { app.service().get("/auth/v1/admin/users").await.expect(200).value()["users"].clone() };
+        match squat.is_null() {
+            true => {
+                let body = json!({ "phone": NUMBER, "password": MALLORYS });
+                app.stranger().post("/auth/v1/signup", body).await.expect(200);
+            }
+            false => drop(app.service().post("/auth/v1/admin/users", squat.clone()).await.expect(200)),
+        }
+        let before = users().await;
+        let other = before[0]["id"].as_str().unwrap_or_default().to_owned();
+        let ann = app.person("ann").await;
+        // What the squatter was sent is another purpose's.
+        app.admin("delete from auth.one_time_tokens").await;
+        ann.client.json(Method::PUT, "/auth/v1/user", json!({ "phone": NUMBER })).await.expect(200);
+        code_is_made(&app).await;
+        let session = by_text(&app, "phone_change").await.expect(200).value();
+        assert_eq!(
+            (&session["user"]["id"], &session["user"]["phone"]),
+            (&json!(ann.id), &json!("4915550100")),
+            "{squat}"
+        );
+        let after = users().await;
+        let left = after.as_array().unwrap().iter().find(|user| user["id"] == json!(other));
+        match squat.get("email") {
+            None => assert!(left.is_none(), "{after}"),
+            Some(email) => {
+                let left = left.unwrap();
+                assert_eq!((&left["email"], &left["phone"]), (email, &json!("")), "{left}");
+                assert!(
+                    left["identities"].as_array().unwrap().iter().all(|one| one["provider"] == "email"),
+                    "{left}"
+                );
+                let kept = Person::sign_in(&app.stranger(), email.as_str().unwrap(), MALLORYS).await;
+                assert_eq!(kept.status == 200, squat["email_confirm"] == true, "{}", kept.text());
+            }
+        }
+        let body = json!({ "phone": NUMBER, "password": MALLORYS });
+        app.stranger().post("/auth/v1/token?grant_type=password", body).await.expect(400);
+    }
+    // The neighbour: who proved it keeps it.
+    let app = known_number(TestApp::builder().unlimited()).start().await;
+    let made = json!({ "phone": NUMBER, "phone_confirm": true, "password": PASSWORD });
+    app.service().post("/auth/v1/admin/users", made).await.expect(200);
+    let ann = app.person("ann").await;
+    ann.client.json(Method::PUT, "/auth/v1/user", json!({ "phone": NUMBER })).await.expect(200);
+    code_is_made(&app).await;
+    by_text(&app, "phone_change").await.expect(422);
+    let body = json!({ "phone": NUMBER, "password": PASSWORD });
+    app.stranger().post("/auth/v1/token?grant_type=password", body).await.expect(200);
+}

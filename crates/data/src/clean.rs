@@ -5,10 +5,11 @@
 //! to a [`crate::plan::Rows`] or to a change of the graph. Invariant: what is stored is what came out of here; a value
 //! that cannot be looked at is refused, never passed on.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -80,11 +81,11 @@ pub(crate) fn text(column: &str, check: &Check, text: &str) -> Result<Option<Str
             let mut json: Value = serde_json::from_str(text).map_err(|_| Error::NotJson)?;
             schemas(column, check, &json)?;
             if !check.asked.html {
-                return Ok(None);
+                return Ok(says_twice(text).then(|| json.to_string()));
             }
             let before = json.clone();
             inside(&mut json);
-            Ok((json != before).then(|| json.to_string()))
+            Ok((json != before || says_twice(text)).then(|| json.to_string()))
         }
         Holds::Text | Holds::Texts | Holds::Jsons => Ok(None),
     }
@@ -111,8 +112,9 @@ fn value(column: &str, check: &Check, raw: &str) -> Result<Option<String>, Error
     if check.holds == Holds::Json {
         schemas(column, check, &json)?;
     }
+    let twice = check.holds != Holds::Text && says_twice(raw);
     if !check.asked.html {
-        return Ok(None);
+        return Ok(twice.then(|| json.to_string()));
     }
     let before = json.clone();
     match (check.holds, &mut json) {
@@ -130,7 +132,34 @@ fn value(column: &str, check: &Check, raw: &str) -> Result<Option<String>, Error
         (Holds::Json | Holds::Texts | Holds::Jsons, other) => inside(other),
         (Holds::Text, Value::Null | Value::Bool(_) | Value::Number(_)) => {}
     }
-    Ok((json != before).then(|| json.to_string()))
+    Ok((json != before || twice).then(|| json.to_string()))
+}
+
+/// Whether an object has a key twice: `json` keeps both, and only the last one was looked at.
+fn says_twice(json: &str) -> bool {
+    struct Keys;
+    impl<'de> Visitor<'de> for Keys {
+        type Value = bool;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("JSON")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+            let (mut seen, mut twice) = (HashSet::new(), false);
+            while let Some((key, raw)) = map.next_entry::<String, &'de RawValue>()? {
+                twice |= !seen.insert(key) || says_twice(raw.get());
+            }
+            Ok(twice)
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<bool, A::Error> {
+            let mut twice = false;
+            while let Some(raw) = items.next_element::<&'de RawValue>()? {
+                twice |= says_twice(raw.get());
+            }
+            Ok(twice)
+        }
+    }
+    let is_one = json.trim_start().starts_with(['{', '[']);
+    is_one && serde_json::Deserializer::from_str(json).deserialize_any(Keys).unwrap_or(true)
 }
 
 fn schemas(column: &str, check: &Check, json: &Value) -> Result<(), Error> {
@@ -220,7 +249,7 @@ fn element(text: &str, holds: Holds) -> Option<String> {
     let mut json: Value = serde_json::from_str(text).ok()?;
     let before = json.clone();
     inside(&mut json);
-    Some(if json == before { text.to_owned() } else { json.to_string() })
+    Some(if json == before && !says_twice(text) { text.to_owned() } else { json.to_string() })
 }
 
 fn quoted(out: &mut String, text: &str) {
@@ -334,6 +363,22 @@ mod tests {
             cleaned(r#"{"b":{"k":["<script>x</script>",{"<b onload=x>":1}]}}"#, false, &json),
             r#"{"b":{"k":["",{"<b></b>":1}]}}"#
         );
+    }
+
+    /// A column of type `json` keeps both, and who reads it may take the first.
+    #[test]
+    fn of_a_key_that_comes_twice_only_what_was_looked_at_is_stored() {
+        let twice = r#"{"b":{"k":["<script>x</script>",1],"k":"fine","n":1}}"#;
+        for asked in [
+            "@palisade html: sanitize",
+            "@palisade schema: {\"properties\": {\"k\": {\"type\": \"string\"}}}",
+        ] {
+            let json = check(Holds::Json, asked);
+            assert_eq!(cleaned(twice, false, &json), r#"{"b":{"k":"fine","n":1}}"#, "{asked}");
+            let made = text("b", &json, r#"[{"a":{"x":1,"x":2}}]"#).unwrap();
+            assert_eq!(made.as_deref(), Some(r#"[{"a":{"x":2}}]"#));
+            assert_eq!(text("b", &json, r#"{"k":"a","l":[{"k":1.50},{"k":2}]}"#).unwrap(), None);
+        }
     }
 
     #[test]

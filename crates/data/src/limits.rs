@@ -53,6 +53,13 @@ pub const SCHEMA_BYTES_MAX: Limit = Limit::new(
     "bounds what a comment can make every reading of the catalog cost",
 );
 
+/// Longest words of a JSON schema about one value.
+pub const WORDS_BYTES_MAX: Limit = Limit::new(
+    "data_schema_words_bytes_max",
+    500,
+    "the value that was refused stands in them, and whoever sent it has it",
+);
+
 /// Largest answer kept for a write that may come again.
 pub const KEPT_ANSWER_BYTES_MAX: Limit = Limit::new(
     "kept_answer_bytes_max",
@@ -96,6 +103,7 @@ pub const LIMITS: &[&Limit] = &[
     &SCHEMA_LOOK_MS,
     &ROLE_SETTINGS_MAX,
     &SCHEMA_BYTES_MAX,
+    &WORDS_BYTES_MAX,
     &KEPT_ANSWER_BYTES_MAX,
     &KEPT_ANSWERS_MAX,
     &CLEANED_ROWS_AT_ONCE,

@@ -10,7 +10,7 @@ use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use super::types::{TypeKind, Types, oid};
-use crate::limits::SCHEMA_BYTES_MAX;
+use crate::limits::{SCHEMA_BYTES_MAX, WORDS_BYTES_MAX};
 
 /// What begins a line of a comment that is meant for us.
 pub(crate) const TAG: &str = "@palisade ";
@@ -20,6 +20,8 @@ pub struct Schema {
     /// As written.
     pub text: Value,
     validator: Validator,
+    /// Whether it refers to itself, so that a value may be held against it in as many ways as it is deep to the power of its choices.
+    refers_to_itself: bool,
 }
 
 impl std::fmt::Debug for Schema {
@@ -43,15 +45,75 @@ impl Schema {
             // Patterns take linear time: the values are strangers'.
             .with_pattern_options(PatternOptions::regex());
         match options.build(&text) {
-            Ok(validator) => Ok(Schema { text, validator }),
+            Ok(validator) => Ok(Schema { refers_to_itself: refers_to_itself(&text), text, validator }),
             Err(error) => Err(error.to_string()),
         }
     }
 
     /// What is wrong with a value: where, and what.
     pub fn refuses(&self, value: &Value) -> Option<(String, String)> {
+        // Whether it holds is known of each part once. What is wrong is looked for along every way there is.
+        if self.validator.is_valid(value) {
+            return None;
+        }
+        if self.refers_to_itself {
+            return Some((String::new(), "is not what its schema asks for".to_owned()));
+        }
         let error = self.validator.iter_errors(value).next()?;
-        Some((error.instance_path().to_string(), error.to_string()))
+        Some((cut(&error.instance_path().to_string()), cut(&error.to_string())))
+    }
+}
+
+/// What was sent stands in it, and is known to whoever sent it.
+fn cut(text: &str) -> String {
+    let most = text.floor_char_boundary(WORDS_BYTES_MAX.size());
+    let end = if most < text.len() { "…" } else { "" };
+    format!("{}{end}", text.get(..most).unwrap_or_default())
+}
+
+/// Whether a part of a schema may stand inside of itself. A reference of which that is not known counts as one.
+fn refers_to_itself(schema: &Value) -> bool {
+    let mut open: Vec<(String, Vec<String>)> = vec![(String::new(), references(schema))];
+    let mut next = 0;
+    while let Some((_, to)) = open.get(next) {
+        for pointer in to.clone() {
+            // The whole holds each part, and so would hold itself.
+            let Some(part) = schema.pointer(&pointer).filter(|_| !pointer.is_empty()) else { return true };
+            if !open.iter().any(|(known, _)| *known == pointer) {
+                open.push((pointer, references(part)));
+            }
+        }
+        next += 1;
+    }
+    // Of the parts that are referred to, those that refer to nothing that is left, one after the other.
+    open.remove(0);
+    let inside = |pointer: &str, part: &str| pointer == part || pointer.starts_with(&format!("{part}/"));
+    loop {
+        let parts: Vec<String> = open.iter().map(|(part, _)| part.clone()).collect();
+        let before = open.len();
+        open.retain(|(_, to)| {
+            to.iter().any(|to| parts.iter().any(|part| inside(to, part) || inside(part, to)))
+        });
+        if open.len() == before {
+            return !open.is_empty();
+        }
+    }
+}
+
+/// Where the references in a part of a schema lead, as JSON pointers; what is none leads to the whole.
+fn references(part: &Value) -> Vec<String> {
+    match part {
+        Value::Object(all) => {
+            let here =
+                all.iter().filter(|(name, _)| ["$ref", "$dynamicRef", "$recursiveRef"].contains(&&***name));
+            let here = here.map(|(_, to)| {
+                let pointer = to.as_str().and_then(|to| to.strip_prefix('#')).unwrap_or_default();
+                if pointer.contains('%') { String::new() } else { pointer.to_owned() }
+            });
+            here.chain(all.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
@@ -91,7 +153,7 @@ pub struct Check {
 impl Asked {
     /// From a comment; nothing when no line of it is meant for us.
     pub fn read(comment: &str) -> Option<Asked> {
-        if !comment.contains(TAG) {
+        if !mentions(comment) {
             return None;
         }
         let mut asked = Asked::default();
@@ -155,10 +217,30 @@ fn next(text: &str) -> Option<(&str, &str)> {
             let (word, after) = ours.split_at_checked(end)?;
             return Some((word.trim(), after.strip_prefix(':').unwrap_or(after)));
         }
-        let (_, after) = line.split_once('\n')?;
+        let (here, after) = line.split_once('\n').unwrap_or((line, ""));
+        if mentions(here) {
+            return Some((MISPLACED, after));
+        }
+        if after.is_empty() {
+            return None;
+        }
         rest = after;
     }
 }
+
+/// Whether our word stands in a text, however it is written; as a part of an address (`ops@palisade.example`) it is another's.
+fn mentions(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.match_indices("@palisade").any(|(at, word)| {
+        let ends = |letter: Option<char>| letter.is_none_or(|letter| letter.is_whitespace() || letter == ':');
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let behind = text.get(at + word.len()..).and_then(|behind| behind.chars().next());
+        ends(behind) && !before.is_some_and(|letter| letter.is_alphanumeric() || "._+-".contains(letter))
+    })
+}
+
+/// A line that holds our word and does not begin with it.
+const MISPLACED: &str = "what does not stand as `@palisade ` at the beginning of its line";
 
 /// A column's comment without the lines that are meant for us: it may be shown to callers.
 pub(crate) fn shown(comment: &str) -> Option<Arc<str>> {
@@ -235,6 +317,48 @@ mod tests {
         assert!(asked.schemas[0].refuses(&json!([])).unwrap().1.contains("object"));
         assert_eq!(shown(comment).as_deref(), Some("What is said.\nAnd more."));
         assert_eq!((Asked::read("Only words."), shown("@palisade html: sanitize")), (None, None));
+        assert_eq!(Asked::read("Ask ops@palisade.example, or @palisades."), None);
+    }
+
+    /// A stranger's value, held against each of two branches at every depth.
+    #[test]
+    fn a_schema_that_refers_to_itself_takes_no_longer_than_its_value_is_large() {
+        let branch = json!({ "properties": { "a": { "$ref": "#" }, "bad": { "type": "string" } } });
+        let asked =
+            Asked::read(&format!("@palisade schema: {}", json!({ "anyOf": [branch, branch] }))).unwrap();
+        let mut value = json!({ "bad": 1 });
+        for _ in 0..100 {
+            value = json!({ "a": value });
+        }
+        let begun = std::time::Instant::now();
+        assert_eq!(asked.schemas[0].refuses(&value).unwrap().1, "is not what its schema asks for");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(asked.schemas[0].refuses(&json!({ "a": { "a": { "bad": "x" } } })).is_none());
+        for (schema, itself) in [
+            (
+                json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "type": "object" } } }),
+                false,
+            ),
+            (
+                json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "items": { "$ref": "#/$defs/a" } } } }),
+                true,
+            ),
+            (
+                json!({ "$defs": { "a": { "items": { "$ref": "#/$defs" } } }, "items": { "$ref": "#/$defs/a" } }),
+                true,
+            ),
+            (json!({ "items": { "$dynamicRef": "#node" }, "$dynamicAnchor": "node" }), true),
+            (json!({ "type": "object" }), false),
+        ] {
+            assert_eq!(super::refers_to_itself(&schema), itself, "{schema}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_not_sent_back_whole() {
+        let asked = Asked::read("@palisade schema: {\"type\": \"object\"}").unwrap();
+        let (_, says) = asked.schemas[0].refuses(&json!("ü".repeat(100_000))).unwrap();
+        assert!(says.len() < 600 && says.ends_with('…'), "{}", says.len());
     }
 
     #[test]
@@ -248,6 +372,12 @@ mod tests {
             "@palisade schema: {\"$ref\": \"https://example.com/schema.json\"}",
             "@palisade schema: {\"$ref\": \"file:///etc/passwd\"}",
             "@palisade ",
+            "The body. @palisade html: sanitize",
+            "@Palisade html: sanitize",
+            "@palisade\thtml: sanitize",
+            "@palisade html: sanitize\nand (@palisade schema: {})",
+            "@palisade: html",
+            "@palisade",
         ] {
             assert!(Asked::read(wrong).is_some_and(|asked| asked.broken.is_some()), "{wrong}");
         }

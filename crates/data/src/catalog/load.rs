@@ -449,7 +449,7 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
         &mut relations,
         &types,
         &domain_checks,
-        &Ruling { views: &views, asked: &raw.asked, checks: &raw.checks },
+        &Ruling { views: &views, asked: &raw.asked, checks: &raw.checks, composites: &columns },
     );
     let constraints = ruled::constraints(&keys, &raw.checks);
     gate::decide(&mut relations, &made, scope);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::bounds::Bound;
 use super::check::{Asked, Check};
 use super::load::{RawCheck, RawKey};
+use super::types::TypeKind;
 use super::view::Source;
-use super::{Constraint, DomainChecks, Relation, Types};
+use super::{Column, Constraint, DomainChecks, Relation, Types};
 
 /// Most views on top of each other that are looked through; no more can be, since PostgreSQL's own nesting is bounded.
 const VIEWS_DEEP: usize = 64;
@@ -21,6 +22,8 @@ pub(super) struct Ruling<'a> {
     pub asked: &'a HashMap<(u32, i16), Asked>,
     /// CHECKs.
     pub checks: &'a [RawCheck],
+    /// The fields of composite types.
+    pub composites: &'a HashMap<u32, Vec<Column>>,
 }
 
 /// CHECKs of domains.
@@ -85,6 +88,7 @@ pub(super) fn columns(
                 column.bounds.extend(checks.flat_map(|(_, bounds)| bounds.iter().cloned()));
                 domain = found.base.and_then(|base| types.get(base));
             }
+            within(&mut asked, types, ruling, column.type_oid, 0);
             if asked != Asked::default() {
                 let check = Check::of(asked, column.type_oid, types);
                 if let Some(why) = &check.asked.broken {
@@ -94,5 +98,43 @@ pub(super) fn columns(
                 column.check = Some(Arc::new(check));
             }
         }
+    }
+}
+
+/// What is asked of the elements of an array holds for each of them. What is asked of a field closes the column: nobody looks into
+/// composite values.
+fn within(asked: &mut Asked, types: &Types, ruling: &Ruling<'_>, type_oid: u32, deep: usize) {
+    let found = types.get(types.base(type_oid)).filter(|_| deep < VIEWS_DEEP);
+    if let Some(element) = found.filter(|one| one.kind == TypeKind::Array).and_then(|one| one.element) {
+        let mut domain = types.get(element);
+        while let Some(found) = domain {
+            if let Some(here) = &found.asked {
+                asked.join(here);
+            }
+            domain = found.base.and_then(|base| types.get(base));
+        }
+        within(asked, types, ruling, element, deep + 1);
+    }
+    let Some(row) = found.filter(|one| one.kind == TypeKind::Composite).and_then(|one| one.relation) else {
+        return;
+    };
+    let mut fields = Asked::default();
+    ruling
+        .asked
+        .iter()
+        .filter(|((relation, _), _)| *relation == row)
+        .for_each(|(_, asked)| fields.join(asked));
+    for field in ruling.composites.get(&row).into_iter().flatten() {
+        let mut domain = types.get(field.type_oid);
+        while let Some(found) = domain {
+            if let Some(here) = &found.asked {
+                fields.join(here);
+            }
+            domain = found.base.and_then(|base| types.get(base));
+        }
+        within(&mut fields, types, ruling, field.type_oid, deep + 1);
+    }
+    if fields != Asked::default() {
+        asked.broken.get_or_insert("something is asked of a field of its composite type".into());
     }
 }

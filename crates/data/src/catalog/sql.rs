@@ -153,7 +153,7 @@ pub const ASKED: &str = "
 with recursive asked(relation, name, text) as (
   select d.objoid, a.attname, d.description from pg_catalog.pg_description d
   join pg_catalog.pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid
-  where d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0 and d.description like '%@palisade %'
+  where d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0 and d.description ilike '%@palisade%'
   union
   select i.inhrelid, asked.name, asked.text from asked join pg_catalog.pg_inherits i on i.inhparent = asked.relation)
 select asked.relation, a.attnum, asked.text

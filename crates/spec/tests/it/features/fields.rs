@@ -502,3 +502,37 @@ fn named_places(value: &Value, places: &mut Vec<String>) {
         _ => {}
     }
 }
+
+/// A tagged type in an array or in a composite, and a line of a comment that is not where it must be: never nothing.
+#[tokio::test]
+async fn what_is_asked_of_a_type_or_in_the_middle_of_a_line_is_never_passed_over() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create domain public.prose as text; comment on domain public.prose is '@palisade html: sanitize';
+         create type public.post as (title text, body public.prose); create type public.plain as (title text);
+         create type public.told as (title text); comment on column public.told.title is '@palisade html: sanitize';
+         create table public.pages (id int primary key, parts public.prose[], post public.post, posts public.post[], told public.told, plain public.plain, body text, raw json);
+         comment on column public.pages.body is 'The body. @palisade html: sanitize';
+         comment on column public.pages.raw is '@palisade html: sanitize';
+         create policy everybody on public.pages to authenticated using (true) with check (true);",
+    )
+    .await;
+    let ann = app.person("ann").await.client;
+    let evil = "<script>x</script>y";
+    let insert = async |row: Value| ann.post("/rest/v1/pages", row).await;
+    insert(json!({ "id": 1, "parts": [evil], "plain": { "title": evil } })).await.expect(201);
+    for (id, column, value) in [
+        (2, "post", json!({ "title": "t", "body": evil })),
+        (3, "posts", json!([{ "title": "t", "body": evil }])),
+        (4, "told", json!({ "title": evil })),
+        (5, "body", json!(evil)),
+    ] {
+        insert(json!({ "id": id, column: value })).await.expect(500);
+    }
+    let twice = format!("{{\"id\": 6, \"raw\": {{\"k\": \"{evil}\", \"k\": \"fine\"}}}}");
+    let form = [("content-type", "application/json")];
+    ann.send(Method::POST, "/rest/v1/pages", &form, twice.into()).await.expect(201);
+    let kept = ann.get("/rest/v1/pages?select=parts,raw&order=id").await.expect(200);
+    assert!(!kept.text().contains("script"), "{}", kept.text());
+    assert_eq!(kept.value()[0]["parts"], json!(["y"]));
+}

@@ -278,6 +278,8 @@ struct Inner {
     rng: Rng,
     hasher: Hasher,
     keys: ArcSwap<keys::Keys>,
+    /// Held while keys are read, so that what was read before a change never replaces what was read after it.
+    reading_keys: tokio::sync::Mutex<()>,
     /// Somebody said that keys changed.
     keys_stale: AtomicBool,
     /// The second in which they were last read because nothing could be heard.
@@ -338,6 +340,7 @@ impl Auth {
         let loaded = keys::load(&pg, &root, &signing, &clock).await?;
         Ok(Auth(Arc::new(Inner {
             keys: ArcSwap::from_pointee(loaded),
+            reading_keys: tokio::sync::Mutex::new(()),
             keys_stale: AtomicBool::new(false),
             keys_read_at: AtomicI64::new(clock.unix_seconds()),
             cache: Cache::new(limits::TOKEN_CACHE_MAX.size()),
@@ -506,6 +509,7 @@ impl Auth {
     }
 
     async fn reload_keys(&self) -> Result<(), Error> {
+        let _reading = self.0.reading_keys.lock().await;
         let loaded = keys::load(&self.0.pg, &self.0.root, &self.0.signing, &self.0.clock).await?;
         self.0.keys.store(Arc::new(loaded));
         self.forget_tokens();

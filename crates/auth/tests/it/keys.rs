@@ -158,3 +158,41 @@ async fn a_lent_key_opens_under_its_own_name_and_ends_when_it_is_taken_back_or_f
     let own = world.auth.default_keys().unwrap().secret;
     assert!(world.bearer(own.expose()).await.is_ok(), "only lent keys can be taken back");
 }
+
+/// Two changes close together: what was read before the second is not what holds after it, whoever is done last.
+#[tokio::test]
+async fn keys_that_were_read_before_a_change_never_replace_those_read_after_it() {
+    let world = World::new().await;
+    let ann = world.sign_up("ann@example.com").await;
+    // Whoever reads keys comes by here, between the signing keys and the others.
+    let waits = |body: &str| {
+        format!(
+            "create or replace function public.pause() returns trigger language plpgsql as 'begin {body}; return null; end'"
+        )
+    };
+    let admin = world.db.admin().await;
+    admin.batch_execute(&waits("perform pg_catalog.pg_advisory_xact_lock_shared(4242)")).await.unwrap();
+    let pause = "create trigger pause before insert on palisade.api_keys for each statement execute function public.pause();
+                 select pg_advisory_lock(4242)";
+    admin.batch_execute(pause).await.unwrap();
+    let (first, second) = (world.auth.clone(), world.auth.clone());
+    let visit = world.visit();
+    let slow = tokio::spawn(async move { first.revoke_api_key("default_secret", &visit).await.map(drop) });
+    let waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted";
+    testkit::eventually(async || admin.query_opt(waiting, &[]).await.unwrap()).await;
+    admin.batch_execute(&waits("null")).await.unwrap();
+    let (visit, token) = (world.visit(), ann.access_token.expose().clone());
+    let mut quick = tokio::spawn(async move {
+        second.replace_signing_keys(true, &visit).await.map(drop).unwrap();
+        bearer(&second, &token).await.err()
+    });
+    let done = tokio::time::timeout(std::time::Duration::from_secs(2), &mut quick).await;
+    admin.batch_execute("select pg_advisory_unlock(4242)").await.unwrap();
+    slow.await.unwrap().unwrap();
+    let refused = match done {
+        Ok(done) => done.unwrap(),
+        Err(_) => quick.await.unwrap(),
+    };
+    assert!(matches!(refused, Some(Error::KeyGivenUp)));
+    assert!(matches!(world.bearer(ann.access_token.expose()).await, Err(Error::KeyGivenUp)));
+}

@@ -143,7 +143,7 @@ fn identify(outside: Arc<Outside>, clock: Clock) -> Identify {
         let identified = outside.identify(bearer, Some(address), &clock);
         Box::pin(async move {
             let caller = identified.map_err(Failure::from)?;
-            Ok(Identified { caller: Arc::new(caller), has_credential: true, expires_at: None })
+            Ok(Identified { caller: Arc::new(caller), has_credential: true, expires_at: None, beside: None })
         })
     })
 }

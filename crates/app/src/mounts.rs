@@ -134,8 +134,8 @@ pub fn identify(auth: Auth) -> Identify {
                 in_address: presented.in_address,
             };
             let known = auth.identify(&credentials, Some(address)).await.map_err(Failure::from)?;
-            let auth::Identified { caller, has_credential, expires_at } = known;
-            Ok(Identified { caller, has_credential, expires_at })
+            let auth::Identified { caller, has_credential, expires_at, beside } = known;
+            Ok(Identified { caller, has_credential, expires_at, beside })
         })
     })
 }
@@ -163,6 +163,8 @@ pub fn operator_only() -> Identify {
     let operator = Arc::new(Caller::operator());
     Arc::new(move |_, _| {
         let caller = operator.clone();
-        Box::pin(async move { Ok(Identified { caller, has_credential: true, expires_at: None }) })
+        Box::pin(
+            async move { Ok(Identified { caller, has_credential: true, expires_at: None, beside: None }) },
+        )
     })
 }

@@ -43,6 +43,8 @@ pub struct Identified {
     pub has_credential: bool,
     /// The second (since 1970) from which what was shown is over.
     pub expires_at: Option<i64>,
+    /// The program whose key came beside a person's token.
+    pub beside: Option<Arc<Caller>>,
 }
 
 /// Addresses that a thread keeps nobody in particular of.
@@ -120,7 +122,7 @@ impl Auth {
         }
         let expires_at = known.expires_at.into_iter().chain(own.expires_at).min();
         let caller = Arc::new(Caller { address, ..known.caller.clone() });
-        Ok(Identified { caller, has_credential: true, expires_at })
+        Ok(Identified { caller, has_credential: true, expires_at, beside: None })
     }
 
     async fn identify_own(
@@ -128,10 +130,11 @@ impl Auth {
         presented: &Credentials,
         address: Option<IpAddr>,
     ) -> Result<Identified, Error> {
-        let mut keys_end = None;
+        let (mut keys_end, mut beside) = (None, None);
         let known = match (&presented.apikey, &presented.bearer) {
             (None, None) => {
-                return Ok(Identified { caller: nobody(address), has_credential: false, expires_at: None });
+                let caller = nobody(address);
+                return Ok(Identified { caller, has_credential: false, expires_at: None, beside: None });
             }
             (Some(one), None) => self.genuine(one, presented, address).await?,
             (None, Some(one)) => self.genuine(one, presented, address).await?,
@@ -144,13 +147,14 @@ impl Auth {
                 self.require_place(&key, presented.browser, address)?;
                 self.agree(&key, &token)?;
                 keys_end = key.expires_at;
+                beside = key.caller.is_program().then(|| Arc::new(key.caller.clone()));
                 token
             }
         };
         self.require_place(&known, presented.browser, address)?;
         let caller = Arc::new(Caller { address, ..known.caller.clone() });
         let expires_at = known.expires_at.into_iter().chain(keys_end).min();
-        Ok(Identified { caller, has_credential: true, expires_at })
+        Ok(Identified { caller, has_credential: true, expires_at, beside })
     }
 
     /// A publishable key goes with every token, a secret key with a person's: a server acting for them. Two people, or

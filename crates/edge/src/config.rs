@@ -20,13 +20,15 @@ pub struct Identified {
     pub has_credential: bool,
     /// The second (since 1970) from which that is over.
     pub expires_at: Option<i64>,
+    /// The program whose key came beside a person's token.
+    pub beside: Option<Arc<Caller>>,
 }
 
 impl Identified {
     /// Nobody in particular, at this address.
     pub(crate) fn nobody(address: IpAddr) -> Self {
         let caller = Arc::new(Caller::anonymous().at(address));
-        Identified { caller, has_credential: false, expires_at: None }
+        Identified { caller, has_credential: false, expires_at: None, beside: None }
     }
 }
 

@@ -286,9 +286,11 @@ impl Edge {
             standing::require_complete(parts)?;
         }
         let caller = route.narrow(caller);
-        if caller.is_program() {
+        if let Some(caller) =
+            identified.beside.as_ref().or(Some(&caller).filter(|caller| caller.is_program()))
+        {
             let (address, method) = (way.address, &parts.method);
-            (self.config.on_use)(&Used { caller: &caller, address, method, path: &route.path });
+            (self.config.on_use)(&Used { caller, address, method, path: &route.path });
         }
         // What is rare is kept on the heap, so that a request without it is smaller: it is moved a few times.
         let has_body = !hyper::body::Body::is_end_stream(&body);

@@ -84,7 +84,7 @@ fn identify(good: Arc<AtomicBool>) -> Identify {
             let session = |expires_at| {
                 let who = Who::User(SignedIn { user: Uuid::from_u128(1), session: Some(SESSION) });
                 let caller = Caller { who, role: DbRole::authenticated(), ..Caller::anonymous() };
-                Ok(Identified { caller: Arc::new(caller), has_credential: true, expires_at })
+                Ok(Identified { caller: Arc::new(caller), has_credential: true, expires_at, beside: None })
             };
             let key = presented.apikey.is_some();
             match presented.bearer.as_deref() {
@@ -93,6 +93,7 @@ fn identify(good: Arc<AtomicBool>) -> Identify {
                     caller: Arc::new(Caller::anonymous()),
                     has_credential: key,
                     expires_at: None,
+                    beside: None,
                 }),
                 Some("session") => session(None),
                 Some("brief") => session(Some(100)),

@@ -97,6 +97,22 @@ async fn a_program_is_seen_though_it_names_somebody_and_though_it_speaks_on_a_so
     assert!(seen.iter().any(on_socket), "{seen:?}");
 }
 
+/// Whoever tries a key that they found beside a token of their own learns that it is good, and is seen.
+#[tokio::test]
+async fn a_secret_key_beside_a_persons_token_is_seen() {
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    ann.client.get("/auth/v1/user").await.expect(200);
+    assert_eq!(uses(&app).await.len(), 0, "the publishable key is no secret");
+    let both = bearer(&app, &ann.access_token, "127.8.8.8").with("apikey", app.running.keys.secret.expose());
+    let user = both.get("/auth/v1/user").await.expect(200).value();
+    assert_eq!(user["id"], json!(ann.id));
+    let seen = uses(&app).await;
+    let text = format!("{seen:?}");
+    assert_eq!((seen.len(), &seen[0]["actor"]), (1, &json!("key:default_secret")), "{text}");
+    assert!(text.contains("127.8.8.8") && text.contains("GET /auth/v1/user"), "{text}");
+}
+
 /// An application's secret that was lost, beside an account that anybody can have.
 #[tokio::test]
 async fn a_session_carries_no_lost_secret_past_the_addresses_of_its_application() {

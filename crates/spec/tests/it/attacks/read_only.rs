@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use spec::{Client, TestApp};
+use spec::{Client, Talk, TestApp};
 
 const SCHEMA: &str = "
 create table public.log (id int generated always as identity primary key, line text);
@@ -125,4 +125,31 @@ async fn row_69_a_read_only_key_writes_through_no_dialect() {
         let lend = json!({ "purpose": "x", "expires_in_seconds": 60 });
         narrow.post("/admin/v1/database/readonly", lend).await.expect(403);
     }
+}
+
+/// Row 69 on a socket: who may only read is in the channel, hears, and says nothing.
+#[tokio::test]
+async fn row_69_a_read_only_key_hears_on_a_socket_and_says_nothing() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner("create policy room on realtime.messages for select to authenticated using (realtime.topic() = 'room')")
+        .await;
+    let text = |client: Client| client.headers.into_iter().find(|(name, _)| name == "apikey").unwrap().1;
+    let (reader, writer) = (text(key(&app, &["data:read"]).await), text(key(&app, &["data:write"]).await));
+    let private = json!({ "private": true, "broadcast": { "ack": true } });
+    let (mut reads, mut writes) = (Talk::with(&app, &reader).await, Talk::with(&app, &writer).await);
+    for talk in [&mut reads, &mut writes] {
+        assert_eq!(talk.join("realtime:room", private.clone(), None).await["status"], "ok");
+    }
+    let said = json!({ "type": "broadcast", "event": "x", "payload": { "by": "reader" } });
+    let refused = reads.ask("realtime:room", "broadcast", said).await;
+    assert_eq!(refused["status"], "error", "{refused}");
+    let here = json!({ "type": "presence", "event": "track", "payload": { "by": "reader" } });
+    let refused = reads.ask("realtime:room", "presence", here).await;
+    assert_eq!(refused["status"], "error", "{refused}");
+    // The neighbour says something, and the other hears that alone.
+    let said = json!({ "type": "broadcast", "event": "x", "payload": { "by": "writer" } });
+    assert_eq!(writes.ask("realtime:room", "broadcast", said).await["status"], "ok");
+    let heard = reads.wait("broadcast").await;
+    assert_eq!(heard[4]["payload"]["by"], "writer", "{heard}");
+    assert!(writes.heard.iter().all(|said| !said.to_string().contains("reader")), "{:?}", writes.heard);
 }

@@ -17,11 +17,23 @@ pub fn print<B>(schema: &Schema<B>) -> String {
     text
 }
 
+/// Words of TypeScript that no type of a program may be called by, and the one that is used here.
+const TAKEN: &str = " any Array as asserts async await bigint boolean break case catch class const continue debugger default delete do else \
+    enum export extends false finally for function if implements import in instanceof interface let never new null number object \
+    package private protected public return static string super switch symbol this throw true try type typeof undefined unknown \
+    var void while with yield ";
+
+/// A type's name there.
+fn called(name: &str) -> String {
+    let is_taken = TAKEN.contains(&format!(" {name} "));
+    if is_taken { format!("{name}_") } else { name.to_owned() }
+}
+
 fn print_type<B>(text: &mut String, one: &Type<B>) {
-    let name = &one.name;
+    let name = called(&one.name);
     match &one.kind {
         Kind::Scalar(kind) => {
-            let known = matches!(&**name, "String" | "Boolean");
+            let known = matches!(&*name, "String" | "Boolean");
             if !known {
                 add(text, format_args!("export type {name} = {}\n\n", scalar(*kind)));
             }
@@ -31,7 +43,7 @@ fn print_type<B>(text: &mut String, one: &Type<B>) {
             add(text, format_args!("export type {name} = {}\n\n", words.join(" | ")));
         }
         Kind::Object { .. } | Kind::Interface { .. } => {
-            add(text, format_args!("export interface {name} {{\n  __typename?: '{name}'\n"));
+            add(text, format_args!("export interface {name} {{\n  __typename?: '{}'\n", one.name));
             for field in one.fields() {
                 add(text, format_args!("  {}: {}\n", field.name, of(&field.of)));
             }
@@ -68,7 +80,7 @@ fn bare(type_ref: &TypeRef) -> String {
     match type_ref {
         TypeRef::Named(name) if &**name == "String" => "string".to_owned(),
         TypeRef::Named(name) if &**name == "Boolean" => "boolean".to_owned(),
-        TypeRef::Named(name) => name.to_string(),
+        TypeRef::Named(name) => called(name),
         TypeRef::List(inner) => format!("Array<{}>", of(inner)),
         TypeRef::NonNull(inner) => bare(inner),
     }
@@ -121,6 +133,14 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("posts: Array<Post>") && text.contains("id_eq?: Int | null"), "{text}");
+    }
+
+    #[test]
+    fn a_word_of_typescript_is_no_name_of_a_type() {
+        assert_eq!(
+            ["default", "string", "Array", "Post"].map(super::called),
+            ["default_", "string_", "Array_", "Post"]
+        );
     }
 
     #[test]

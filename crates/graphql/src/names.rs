@@ -4,11 +4,17 @@
 
 use serde_json::Value as Json;
 
-/// Whether GraphQL allows a name.
+/// Whether GraphQL allows a name. Two lines begin its own.
 pub fn is_valid(name: &str) -> bool {
     !name.is_empty()
+        && !name.starts_with("__")
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+}
+
+/// Whether a value of an enum may be called so: these three are words of every query.
+pub fn is_value(name: &str) -> bool {
+    is_valid(name) && !["true", "false", "null"].contains(&name)
 }
 
 /// `account_holder` → `AccountHolder`, when names are to be inflected.
@@ -92,6 +98,7 @@ mod tests {
         assert_eq!(type_name("account_BY_email", true), "AccountBYEmail");
         assert_eq!(field_name("Owner_id", true), "ownerId");
         assert_eq!(field_name("IddD", false), "IddD");
+        assert!(!is_valid("__a") && !is_value("true") && is_value("truth"));
         assert!(!is_valid("1a") && !is_valid("a b") && is_valid("_a1"));
     }
 

@@ -103,23 +103,25 @@ pub fn inflects(catalog: &Catalog, schema: &str) -> bool {
     said.get("inflect_names").and_then(Json::as_bool).unwrap_or(false)
 }
 
-/// An enum as a type.
+/// An enum as a type; nothing where GraphQL allows its name or all its values no name: those are texts that nobody looks into.
 pub fn enumeration(catalog: &Catalog, oid: u32) -> Option<Type<Bind>> {
     let found = catalog.types.get(oid)?;
     let pairs = mapped(&names::directives(found.comment.as_deref()));
     let name_of = |label: &str| {
         pairs.iter().find(|(known, _)| known == label).map_or(label.to_owned(), |(_, name)| name.clone())
     };
+    let name = Some(enum_name(catalog, oid)).filter(|name| names::is_valid(name))?;
     let values = found.labels.iter().map(|label| EnumValue {
         name: name_of(label).into(),
         means: Arc::clone(label),
         description: None,
     });
-    Some(Type {
-        name: enum_name(catalog, oid).into(),
+    let values: Vec<EnumValue> = values.filter(|value| names::is_value(&value.name)).collect();
+    (!values.is_empty()).then(|| Type {
+        name: name.into(),
         description: None,
         group: Some(Arc::clone(&found.schema)),
-        kind: Kind::Enum(values.filter(|value| names::is_valid(&value.name)).collect()),
+        kind: Kind::Enum(values),
     })
 }
 

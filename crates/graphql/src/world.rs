@@ -155,7 +155,9 @@ impl<'a> World<'a> {
     /// Whether an enum is a type of the schema.
     pub fn has_enum(&self, oid: u32) -> bool {
         let exposed = |schema: &str| self.catalog.exposed().iter().any(|one| &**one == schema);
-        self.rights.uses.contains(&oid) && self.catalog.types.get(oid).is_some_and(|one| exposed(&one.schema))
+        self.rights.uses.contains(&oid)
+            && self.catalog.types.get(oid).is_some_and(|one| exposed(&one.schema))
+            && values::enumeration(self.catalog, oid).is_some()
     }
 
     /// The GraphQL type of a type of values.

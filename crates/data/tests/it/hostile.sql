@@ -13,3 +13,8 @@ CREATE TABLE "заметки" (id int PRIMARY KEY);
 CREATE TABLE "default" (id int PRIMARY KEY);
 CREATE TABLE "ⓐ"";evil()//" (id int PRIMARY KEY);
 CREATE FUNCTION "a"";evil()//"("b: x; c" int) RETURNS TABLE ("d}; e" int) LANGUAGE sql AS $$ SELECT 1 $$;
+CREATE TYPE truth AS ENUM ('true', 'false', 'null', 'ok', '__dunder');
+CREATE TYPE "odd mood" AS ENUM ('fine');
+CREATE TABLE "__type" (id int PRIMARY KEY);
+CREATE TABLE names (id int PRIMARY KEY, "__typename" text, truth truth, odd "odd mood", "__x" truth[], truths truth[]);
+COMMENT ON TABLE names IS '"""evil: Int" @graphql({"description": "\"\"\" } type Evil { x: Int } \\\"\"\""})';

@@ -16,10 +16,27 @@ async fn printed(palisade: &Palisade, place: &Path, form: &str, convention: &str
     file
 }
 
+/// The server hears of a new table a moment after it is there.
+async fn hears_of_tables(palisade: &Palisade) {
+    for _ in 0..40 {
+        let printed = palisade.command(&["graphql", "sdl", "--role", "service_role"]).await;
+        if String::from_utf8_lossy(&printed.stdout).to_lowercase().contains("type hostile") {
+            return;
+        }
+    }
+    unreachable!("the tables are not served");
+}
+
 #[tokio::test]
 async fn graphql_js_apollo_urql_and_graphiql_work_unmodified() {
     let room = ["--graphql.max_complexity=100000", "--rate_limiting.enabled=false"];
     let palisade = Palisade::start("dev", &room).await;
+    let (admin, connection) =
+        tokio_postgres::connect(&palisade.ready.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // Names, labels and comments that GraphQL has other uses for, or none.
+    admin.batch_execute(include_str!("../../../../data/tests/it/hostile.sql")).await.unwrap();
+    hears_of_tables(&palisade).await;
     let place = tempfile::TempDir::new().unwrap();
     for (convention, row) in [("plain", "type Projects {"), ("relay", "type projects implements Node {")] {
         let sdl = printed(&palisade, place.path(), "sdl", convention).await;

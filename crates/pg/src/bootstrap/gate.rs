@@ -21,6 +21,7 @@ pub const CATALOG_CHANNEL: &str = "palisade_catalog";
 
 const ENFORCE: &str = include_str!("gate/enforce.sql");
 const ON_DDL: &str = include_str!("gate/on_ddl.sql");
+const ON_PROBE: &str = include_str!("gate/on_probe.sql");
 const ON_DROP: &str = include_str!("gate/on_drop.sql");
 const ON_EXPOSED: &str = include_str!("gate/on_exposed.sql");
 const UNPROTECTED: &str = include_str!("gate/unprotected.sql");
@@ -29,6 +30,9 @@ const NO_GATE: (u16, &str) =
     (40, "new tables do not get row level security by themselves; those without it are not served");
 const NO_NEWS: (u16, &str) = (40, "schema changes are noticed by looking, not by being told");
 
+const NO_PROBES: (u16, &str) =
+    (50, "whoever owns the application's tables can have its code run by the administrator's probes");
+
 /// In order: tables, the view, functions, triggers, the list of schemas, and one sweep over what is already there.
 pub(super) fn steps(wanted: &Wanted) -> Vec<Step> {
     let mut steps = vec![tables(), view()];
@@ -36,7 +40,9 @@ pub(super) fn steps(wanted: &Wanted) -> Vec<Step> {
     steps.push(function("on_ddl", "event_trigger", ON_DDL, NO_GATE));
     steps.push(function("on_drop", "event_trigger", ON_DROP, NO_NEWS));
     steps.push(function("on_exposed", "trigger", ON_EXPOSED, NO_GATE));
+    steps.push(function("on_probe", "event_trigger", ON_PROBE, NO_PROBES));
     steps.push(event_trigger("palisade_on_ddl", "ddl_command_end", "on_ddl", NO_GATE));
+    steps.push(event_trigger("palisade_on_probe", "ddl_command_end", "on_probe", NO_PROBES));
     steps.push(event_trigger("palisade_on_drop", "sql_drop", "on_drop", NO_NEWS));
     steps.push(exposed_trigger());
     steps.push(exposed_rows(wanted));
@@ -92,6 +98,8 @@ fn view() -> Step {
 /// Compared by its source, so that a changed function is drift and an older version is upgraded.
 fn function(name: &str, returns: &str, body: &str, without: (u16, &'static str)) -> Step {
     let (source, callers) = (quote_text(body), CALLER_ROLES.join(", "));
+    // Who changes the schema is the question of one, and would be answered with the administrator's name.
+    let rights = if name == "on_probe" { "INVOKER" } else { "DEFINER" };
     Step {
         touches: None,
         needs: Needs::Superuser,
@@ -99,13 +107,13 @@ fn function(name: &str, returns: &str, body: &str, without: (u16, &'static str))
         ..step(
             &format!("Create function `palisade.{name}`"),
             format!(
-                "SELECT coalesce((SELECT prosrc = {source} AND prosecdef AND proowner <> {}::regrole
+                "SELECT coalesce((SELECT prosrc = {source} AND prosecdef = ('{rights}' = 'DEFINER') AND proowner <> {}::regrole
                                      AND NOT has_function_privilege('anon', oid, 'EXECUTE')
                                     FROM pg_proc WHERE oid = to_regprocedure('palisade.{name}()')), false)",
                 quote_text(SYSTEM)
             ),
             format!(
-                "CREATE OR REPLACE FUNCTION palisade.{name}() RETURNS {returns} LANGUAGE plpgsql SECURITY DEFINER
+                "CREATE OR REPLACE FUNCTION palisade.{name}() RETURNS {returns} LANGUAGE plpgsql SECURITY {rights}
                    SET search_path = pg_catalog, pg_temp AS {source};
                  REVOKE ALL ON FUNCTION palisade.{name}() FROM PUBLIC, {SYSTEM}, {callers}"
             ),

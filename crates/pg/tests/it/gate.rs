@@ -353,3 +353,57 @@ async fn every_schema_change_is_announced() {
     let last = pg::notify::Heard::Note { channel: "palisade_catalog".into(), payload: "last".into() };
     assert_eq!(note, last, "a temporary table was announced");
 }
+
+#[tokio::test]
+async fn what_probes_make_is_changed_by_administrators_alone() {
+    let db = Database::new(&[]).await;
+    let (admin, owner) = (db.admin().await, db.owner().await);
+    let probe = "palisade_probe_0123456789abcdef_rows";
+    let made = format!(
+        "CREATE TABLE {probe} (id int PRIMARY KEY); CREATE POLICY own ON {probe} USING (true);
+         CREATE FUNCTION palisade_probe_0123456789abcdef_find(int) RETURNS int LANGUAGE sql AS 'SELECT 1'"
+    );
+    admin.batch_execute(&made).await.unwrap();
+    let neighbour = "CREATE TABLE own (id int PRIMARY KEY); CREATE POLICY own ON own USING (true);
+        CREATE FUNCTION takes() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE FUNCTION folds(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'";
+    owner.batch_execute(neighbour).await.unwrap();
+    for attempt in [
+        "CREATE TRIGGER taken AFTER INSERT ON TABLE_OF FOR EACH ROW EXECUTE FUNCTION takes()",
+        "CREATE TRIGGER palisade_changes AFTER INSERT ON TABLE_OF FOR EACH ROW EXECUTE FUNCTION takes()",
+        "CREATE CONSTRAINT TRIGGER later AFTER INSERT ON TABLE_OF DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION takes()",
+        "CREATE RULE taken AS ON INSERT TO TABLE_OF DO ALSO SELECT folds(1)",
+        "CREATE INDEX ON TABLE_OF (folds(id))",
+        "ALTER TABLE TABLE_OF ADD CHECK (folds(id) = 1)",
+        "ALTER TABLE TABLE_OF ALTER id SET DEFAULT folds(1)",
+        "ALTER TABLE TABLE_OF ADD more int GENERATED ALWAYS AS (folds(id)) STORED",
+        "ALTER POLICY own ON TABLE_OF USING (folds(id) = 1)",
+        "CREATE POLICY other ON TABLE_OF USING (folds(id) = 1)",
+        "CREATE TABLE child () INHERITS (TABLE_OF)",
+        "CREATE TABLE child (id int PRIMARY KEY); ALTER TABLE child INHERIT TABLE_OF",
+        "CREATE TABLE cascades (id int REFERENCES TABLE_OF ON DELETE CASCADE)",
+        "CREATE TABLE cascades (id int); ALTER TABLE cascades ADD FOREIGN KEY (id) REFERENCES TABLE_OF ON DELETE CASCADE",
+        "ALTER TABLE TABLE_OF RENAME TO aside; CREATE TRIGGER taken AFTER INSERT ON aside FOR EACH ROW EXECUTE FUNCTION takes();
+         ALTER TABLE aside RENAME TO TABLE_OF",
+        "DROP TABLE TABLE_OF; CREATE VIEW TABLE_OF AS SELECT folds(1) AS id",
+    ] {
+        let (theirs, own) = (attempt.replace("TABLE_OF", probe), attempt.replace("TABLE_OF", "own"));
+        owner.batch_execute("BEGIN").await.unwrap();
+        let refused = owner.batch_execute(&theirs).await.map_err(|error| error.code().cloned());
+        owner.batch_execute("ROLLBACK; BEGIN").await.unwrap();
+        let passed = owner.batch_execute(&own).await;
+        owner.batch_execute("ROLLBACK").await.unwrap();
+        let code = tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE;
+        assert_eq!(refused, Err(Some(code)), "{theirs}");
+        passed.unwrap_or_else(|error| panic!("{own}: {error:?}"));
+    }
+    let better =
+        "CREATE FUNCTION palisade_probe_0123456789abcdef_find(bigint) RETURNS int LANGUAGE sql AS 'SELECT 2'";
+    assert!(owner.batch_execute(better).await.is_err());
+    // The probes themselves go on, and whoever is named nearly so.
+    let goes_on = format!(
+        "CREATE INDEX ON {probe} (folds(id)); ALTER TABLE {probe} OWNER TO authenticated; DROP TABLE {probe}"
+    );
+    admin.batch_execute(&goes_on).await.unwrap();
+    owner.batch_execute("CREATE TABLE palisade_probes (id int)").await.unwrap();
+}

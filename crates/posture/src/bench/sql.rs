@@ -14,6 +14,12 @@ pub struct Sql(Client);
 /// Rows as text, as `psql -At` would show them.
 pub type Table = Vec<Vec<Option<String>>>;
 
+const ASKING: &str = "CREATE FUNCTION pg_temp.palisade_asks(text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS \
+    'DECLARE said text; BEGIN EXECUTE $1 INTO said; RETURN said; END';";
+
+const RUNNING: &str = "CREATE FUNCTION pg_temp.palisade_runs(text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS \
+    'BEGIN EXECUTE $1; SET CONSTRAINTS ALL IMMEDIATE; END';";
+
 impl Bench {
     /// Opens one.
     pub async fn sql(&self) -> Result<Sql, Trouble> {
@@ -49,6 +55,42 @@ impl Sql {
         let rows = self.rows(statement).await?;
         let first = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
         first.ok_or_else(|| Trouble::Database(format!("no value from: {statement}")))
+    }
+
+    /// The one value of a question about a table of the application, asked with the rights of who owns it (`None`: a superuser, or we
+    /// are none ourselves) and within a function, where nobody becomes anybody else: a cast, or a view that took the table's place
+    /// meanwhile, runs its owner's code. Nothing is kept, so that nothing waits for a commit.
+    pub async fn value_as(&self, owner: Option<&str>, question: &str) -> Result<String, Trouble> {
+        let Some(owner) = owner else { return self.value(question).await };
+        let asked = async {
+            self.run(&format!("BEGIN; {ASKING} ALTER FUNCTION pg_temp.palisade_asks(text) OWNER TO {owner}"))
+                .await?;
+            self.value(&format!("SELECT pg_temp.palisade_asks({})", pg::admin::quote_text(question))).await
+        };
+        let asked = asked.await;
+        self.run("ROLLBACK").await?;
+        asked
+    }
+
+    /// Changes rows with the rights of the owner of the application's tables, for one that runs more than is written: nothing
+    /// that it leaves for the commit runs then.
+    pub async fn run_as_owner(&self, statement: &str) -> Result<(), Trouble> {
+        let owner = pg::bootstrap::OWNER;
+        let ran = async {
+            self.run(&format!(
+                "BEGIN; {RUNNING} ALTER FUNCTION pg_temp.palisade_runs(text) OWNER TO {owner}"
+            ))
+            .await?;
+            self.run(&format!("SELECT pg_temp.palisade_runs({})", pg::admin::quote_text(statement))).await?;
+            let left = pg::admin::leave_nothing_for_later(&self.0).await;
+            left.map_err(|error| Trouble::Database(error.to_string()))?;
+            self.run("DROP FUNCTION pg_temp.palisade_runs(text); COMMIT").await
+        };
+        let ran = ran.await;
+        if ran.is_err() {
+            self.run("ROLLBACK").await?;
+        }
+        ran
     }
 
     /// Whether PostgreSQL refuses `statement` for `role` for want of a right, with what it said.

@@ -1,6 +1,7 @@
 //! What stands already in columns whose HTML is to be clean: a function, a migration or `psql` writes past the cleaning.
 //!
-//! Invariant: looks at rows as they are stored, and at no more of each column than its limit.
+//! Invariant: looks at rows as they are stored, and at no more of each column than its limit; with nobody's rights but the
+//! owner's of the table.
 
 use crate::Finding;
 use crate::bench::{Bench, Trouble};
@@ -13,9 +14,11 @@ WITH RECURSIVE kinds AS (
     UNION ALL
     SELECT k.attrelid, k.attnum, t.typbasetype FROM kinds k JOIN pg_type t ON t.oid = k.kind WHERE t.typtype = 'd'
 )
-SELECT DISTINCT format('%I.%I', n.nspname, c.relname), quote_ident(a.attname)
+SELECT DISTINCT format('%I.%I', n.nspname, c.relname), quote_ident(a.attname),
+       CASE WHEN me.rolsuper AND NOT o.rolsuper THEN quote_ident(o.rolname) END
 FROM kinds k JOIN pg_attribute a ON a.attrelid = k.attrelid AND a.attnum = k.attnum
 JOIN pg_class c ON c.oid = k.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_roles o ON o.oid = c.relowner JOIN pg_roles me ON me.rolname = current_user
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND concat_ws(E'\\n', col_description(a.attrelid, a.attnum), obj_description(k.kind, 'pg_type')) ~ '(^|\\n)@palisade html: sanitize'
 ORDER BY 1, 2";
@@ -26,13 +29,12 @@ pub async fn stored(bench: &Bench, seen: Finding, runs: &str) -> Result<Finding,
     let tagged = sql.rows(TAGGED).await?;
     let most = UNCLEAN_ROWS_MAX.value;
     let mut unclean = Vec::new();
-    for (table, column) in
-        tagged.iter().filter_map(|row| Some((row.first()?.as_ref()?, row.get(1)?.as_ref()?)))
-    {
+    for row in &tagged {
+        let [Some(table), Some(column), owner] = row.as_slice() else { continue };
         let count = format!(
             "SELECT count(*) FROM (SELECT {column} AS v FROM {table} LIMIT {most}) x WHERE v::text ~* $re${runs}$re$"
         );
-        match sql.value(&count).await?.as_str() {
+        match sql.value_as(owner.as_deref(), &count).await?.as_str() {
             "0" => {}
             rows => unclean.push(format!("{table}.{column}: {rows}")),
         }

@@ -101,6 +101,33 @@ async fn html_that_was_stored_past_the_api_is_seen() {
 }
 
 #[tokio::test]
+async fn looking_at_what_is_stored_runs_nothing_of_the_applications_as_the_administrator() {
+    let app = TestApp::start().await;
+    // What only the administrator can, now and when the transaction ends.
+    let take = "begin perform set_config('role', 'none', true); exception when others then null; end;
+        begin execute 'create table public.loot as select count(*) from pg_catalog.pg_authid'; exception when others then null; end;";
+    app.owner(&format!(
+        "create table public.later (n int);
+         create function public.takes() returns trigger language plpgsql as $f$ begin {take} return null; end $f$;
+         create constraint trigger later after insert on public.later deferrable initially deferred
+           for each row execute function public.takes();
+         create type public.mood as enum ('fine');
+         create function public.told(public.mood) returns text language plpgsql as $f$ begin {take}
+           insert into public.later values (1); return 'fine'; end $f$;
+         create cast (public.mood as text) with function public.told(public.mood);
+         create table public.diary (id int primary key, body public.mood);
+         comment on column public.diary.body is '@palisade html: sanitize';
+         create policy everybody on public.diary to authenticated using (true) with check (true);
+         insert into public.diary values (1, 'fine')"
+    ))
+    .await;
+    let seen = look(&app, 122).await;
+    assert!(seen.evidence.contains("1 columns with the rule"), "{}", seen.evidence);
+    let loot = app.database.admin().await.query_one("select to_regclass('public.loot')::text", &[]).await;
+    assert_eq!(loot.unwrap().get::<_, Option<String>>(0), None);
+}
+
+#[tokio::test]
 async fn control_124_turns_red_when_the_schema_is_not_followed() {
     // New tables are heard of, changes of them are not.
     turns_red(

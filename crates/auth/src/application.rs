@@ -3,7 +3,6 @@
 //!
 //! Such an application also mints tokens for itself that are only a role and never end. They are believed with this key,
 //! from the addresses its server has, and from nowhere else.
-
 //!
 //! Invariant: of a session only those tokens are believed that were given out here. Whoever has the application's secret signs what
 //! they like, and would otherwise carry it past those addresses in any session of their own.

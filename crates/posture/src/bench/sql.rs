@@ -72,16 +72,17 @@ impl Sql {
         asked
     }
 
-    /// Changes rows with the rights of the owner of the application's tables, for one that runs more than is written: nothing
-    /// that it leaves for the commit runs then.
-    pub async fn run_as_owner(&self, statement: &str) -> Result<(), Trouble> {
-        let owner = pg::bootstrap::OWNER;
+    /// Changes rows with the rights of `role`, for statements that run more than is written (triggers of the application on its
+    /// tables and on `auth.users`, and what rows there take with them): within a function, where nobody becomes anybody else, and
+    /// nothing that is left for the commit runs then. An administrator who is no superuser changes them as before.
+    pub async fn run_as(&self, role: &str, statements: &str) -> Result<(), Trouble> {
+        if self.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").await? != "t" {
+            return self.run(statements).await;
+        }
         let ran = async {
-            self.run(&format!(
-                "BEGIN; {RUNNING} ALTER FUNCTION pg_temp.palisade_runs(text) OWNER TO {owner}"
-            ))
-            .await?;
-            self.run(&format!("SELECT pg_temp.palisade_runs({})", pg::admin::quote_text(statement))).await?;
+            self.run(&format!("BEGIN; {RUNNING} ALTER FUNCTION pg_temp.palisade_runs(text) OWNER TO {role}"))
+                .await?;
+            self.run(&format!("SELECT pg_temp.palisade_runs({})", pg::admin::quote_text(statements))).await?;
             let left = pg::admin::leave_nothing_for_later(&self.0).await;
             left.map_err(|error| Trouble::Database(error.to_string()))?;
             self.run("DROP FUNCTION pg_temp.palisade_runs(text); COMMIT").await

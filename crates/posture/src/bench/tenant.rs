@@ -101,7 +101,7 @@ fn objects(name: &str, person: &str) -> String {
     )
 }
 
-/// Objects and accounts of a round that was cut short, by a kill or a lost connection.
+/// Objects of a round that was cut short, by a kill or a lost connection.
 const SWEEP: &str = "DO $$ DECLARE found record; BEGIN
     FOR found IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
                     AND relname ~ '^palisade_probe_[0-9a-f]{16}_(rows|mine|line|told|heard|clicks|pages|forms|probed)$' LOOP
@@ -115,6 +115,10 @@ const SWEEP: &str = "DO $$ DECLARE found record; BEGIN
                     AND proname ~ '^palisade_probe_[0-9a-f]{16}_find$' LOOP
         EXECUTE format('DROP FUNCTION %s', found.name);
     END LOOP;
+END $$";
+
+/// Its accounts, and what else is ours of it.
+const SWEEP_ROWS: &str = "DO $$ BEGIN
     IF to_regclass('detection.canaries') IS NOT NULL THEN DELETE FROM detection.canaries WHERE name ~ '^palisade_probe_[0-9a-f]{16}$'; END IF;
     DELETE FROM auth.sso_providers WHERE resource_id ~ '^probe_[0-9a-f]{16}$';
     IF to_regclass('alerts.raised') IS NOT NULL THEN DELETE FROM alerts.raised WHERE sealed; END IF;
@@ -131,6 +135,7 @@ impl Bench {
         let sql = self.sql().await?;
         sql.run(ROUND).await?;
         sql.run(SWEEP).await?;
+        sql.run_as(pg::bootstrap::SYSTEM, SWEEP_ROWS).await?;
         Ok(sql)
     }
 

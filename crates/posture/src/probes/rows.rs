@@ -158,7 +158,7 @@ async fn heard(bench: &Bench, tenant: &Tenant, token: &str, insert: &str) -> Res
     let Some(mut nobody) = bench.listen(&table, None).await? else {
         return Err(Trouble::Unexpected("channels are served to some".to_owned()));
     };
-    bench.sql().await?.run_as_owner(insert).await?;
+    bench.sql().await?.run_as(pg::bootstrap::OWNER, insert).await?;
     let first = owner.inserted(LISTENED).await.unwrap_or_default();
     // Both rows were told at once, to whomever they were told.
     let other = nobody.inserted(UNHEARD).await;

@@ -128,6 +128,34 @@ async fn looking_at_what_is_stored_runs_nothing_of_the_applications_as_the_admin
 }
 
 #[tokio::test]
+async fn probes_remove_their_accounts_with_nobody_elses_rights_than_ours() {
+    let app = TestApp::start().await;
+    let take = "begin perform set_config('role', 'none', true); exception when others then null; end;
+        begin execute 'create table public.loot as select count(*) from pg_catalog.pg_authid'; exception when others then null; end;";
+    // Each statement, each row, and when the transaction ends, of a row that goes with its account.
+    app.owner(&format!(
+        "create function public.takes() returns trigger language plpgsql as $f$ begin {take} return null; end $f$;
+         create trigger one after delete on auth.users for each statement execute function public.takes();
+         create trigger two after delete on auth.users for each row execute function public.takes();
+         create table public.profiles (id uuid primary key references auth.users on delete cascade);
+         create constraint trigger later after delete on public.profiles deferrable initially deferred
+           for each row execute function public.takes();
+         create function public.more() returns trigger language plpgsql security definer as
+           $f$ begin insert into public.profiles values (new.id); return new; end $f$;
+         create trigger three after insert on auth.users for each row execute function public.more()"
+    ))
+    .await;
+    let left = "insert into auth.users (id, email) values (gen_random_uuid(), 'p0123456789abcdef@probe.palisade.invalid')";
+    app.database.owner().await.batch_execute(left).await.unwrap();
+    // A round, which begins with what one that was cut short has left behind.
+    app.running.services.posture.check(92).await.unwrap();
+    let admin = app.database.admin().await;
+    let left = "select to_regclass('public.loot')::text, string_agg(email, ' ') from auth.users where email like '%@probe.palisade.invalid'";
+    let left = admin.query_one(left, &[]).await.unwrap();
+    assert_eq!((left.get::<_, Option<String>>(0), left.get::<_, Option<String>>(1)), (None, None));
+}
+
+#[tokio::test]
 async fn control_124_turns_red_when_the_schema_is_not_followed() {
     // New tables are heard of, changes of them are not.
     turns_red(

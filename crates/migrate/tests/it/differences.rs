@@ -73,7 +73,7 @@ async fn what_a_probe_of_a_control_made_is_nobodys_change() {
     world.migrations.up(&Ask { allow: vec!["*".to_owned()], ..files.clone() }).await.unwrap();
     let probe = "create table palisade_probe_0123456789abcdef_rows (id int primary key);
                  create function palisade_probe_0123456789abcdef_slow() returns int language sql as 'select 1'";
-    world.database.owner().await.batch_execute(probe).await.unwrap();
+    world.database.admin().await.batch_execute(probe).await.unwrap();
     assert_eq!(world.migrations.diff(&files.files).await.unwrap(), []);
     let named_alike = "create table palisade_probe_of_mine (id int primary key)";
     world.database.owner().await.batch_execute(named_alike).await.unwrap();

@@ -77,7 +77,8 @@ fn patched(version: &str, now: &str) -> ((bool, String), Option<String>) {
 /// 51: no role of requests makes anything in `public` or in the catalog.
 pub async fn nobody_creates_in_public(bench: &Bench) -> Result<Finding, Trouble> {
     let sql = bench.sql().await?;
-    let name = bench.random_name("palisade_probe_");
+    // As an application's are called: names of probes are refused whoever may create.
+    let name = bench.random_name("palisade_tried_");
     let mut lines = Vec::new();
     for role in ["authenticator", "anon", "authenticated", "service_role", "readonly"] {
         lines.push(sql.refuses(role, &format!("CREATE TABLE public.{name} (x int)")).await?);

@@ -76,7 +76,7 @@ async fn what_is_generated_keeps_people_apart_and_the_linter_is_content() {
     let rules: Vec<_> = said["findings"].as_array().unwrap().iter().filter(about_notes).collect();
     assert!(rules.iter().all(|finding| finding["level"] == "INFO"), "{rules:?}");
     // What a probe of a control makes for a moment is no finding, in either form.
-    app.owner("create table public.palisade_probe_0123456789abcdef_x (id int); alter table public.palisade_probe_0123456789abcdef_x disable row level security")
+    app.admin("create table public.palisade_probe_0123456789abcdef_x (id int); alter table public.palisade_probe_0123456789abcdef_x disable row level security")
         .await;
     for form in [&["lint"][..], &["lint", "--json"]] {
         let (exit, said) = palisade(&app, form).await;

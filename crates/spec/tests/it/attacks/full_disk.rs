@@ -85,17 +85,18 @@ fn once_more(test: &str) {
     );
 }
 
-/// In the second run its place is said.
-fn given() -> Option<String> {
+/// What a test that runs once more was told by the first.
+pub fn told(name: &str) -> Option<String> {
     let environment = std::fs::read(Path::new("/proc/self/environ")).unwrap();
-    let named = format!("{GIVEN}=");
+    let named = format!("{name}=");
     let found = environment.split(|byte| *byte == 0).filter_map(|one| std::str::from_utf8(one).ok());
     found.filter_map(|one| one.strip_prefix(&named)).next().map(str::to_owned)
 }
 
 #[tokio::test]
 async fn row_101_a_full_disk_is_said_leaves_nothing_half_written_and_what_is_done_is_still_recorded() {
-    let given = given();
+    // In the second run its place is said.
+    let given = told(GIVEN);
     if given.is_none() && !geteuid().is_root() {
         once_more(
             "attacks::full_disk::row_101_a_full_disk_is_said_leaves_nothing_half_written_and_what_is_done_is_still_recorded",

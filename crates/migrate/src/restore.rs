@@ -37,9 +37,10 @@ impl Dump<'_> {
         let contents = self.contents().await?;
         let login = trial::admit(parts, copy).await?;
         let entering = self.way_of(&login, "objects")?;
-        let mut is_handed_over = false;
-        for turn in turns(&contents, &trusted) {
-            if turn.when >= When::Rights && !std::mem::replace(&mut is_handed_over, true) {
+        let turns = turns(&contents, &trusted);
+        let made = turns.iter().take_while(|turn| turn.when < When::Rights).count();
+        for (count, turn) in turns.iter().enumerate() {
+            if count == made {
                 trial::hand_over(copy).await?;
             }
             let list = self.place.join("turn");
@@ -54,6 +55,9 @@ impl Dump<'_> {
             if turn.by == By::Administrator {
                 trial::let_refer(copy).await?;
             }
+        }
+        if made == turns.len() {
+            trial::hand_over(copy).await?;
         }
         Ok(login)
     }

@@ -6,7 +6,7 @@
 //! caller. Switching protection off afterwards is the owner's word: the table is reported, listed in
 //! `palisade.unprotected`, and not served.
 //!
-//! The functions run as the administrator who made them. They live in a schema of the administrator, name every table
+//! The functions run as the administrator who made them, but for the one that asks who changes the schema. They live in a schema of the administrator, name every table
 //! with its schema, and call nothing that another role could replace.
 
 use crate::admin::quote_text;
@@ -36,11 +36,11 @@ const NO_PROBES: (u16, &str) =
 /// In order: tables, the view, functions, triggers, the list of schemas, and one sweep over what is already there.
 pub(super) fn steps(wanted: &Wanted) -> Vec<Step> {
     let mut steps = vec![tables(), view()];
-    steps.push(function("enforce_gate", "void", ENFORCE, NO_GATE));
-    steps.push(function("on_ddl", "event_trigger", ON_DDL, NO_GATE));
-    steps.push(function("on_drop", "event_trigger", ON_DROP, NO_NEWS));
-    steps.push(function("on_exposed", "trigger", ON_EXPOSED, NO_GATE));
-    steps.push(function("on_probe", "event_trigger", ON_PROBE, NO_PROBES));
+    steps.push(function("enforce_gate", "void", ENFORCE, "DEFINER", NO_GATE));
+    steps.push(function("on_ddl", "event_trigger", ON_DDL, "DEFINER", NO_GATE));
+    steps.push(function("on_drop", "event_trigger", ON_DROP, "DEFINER", NO_NEWS));
+    steps.push(function("on_exposed", "trigger", ON_EXPOSED, "DEFINER", NO_GATE));
+    steps.push(function("on_probe", "event_trigger", ON_PROBE, "INVOKER", NO_PROBES));
     steps.push(event_trigger("palisade_on_ddl", "ddl_command_end", "on_ddl", NO_GATE));
     steps.push(event_trigger("palisade_on_probe", "ddl_command_end", "on_probe", NO_PROBES));
     steps.push(event_trigger("palisade_on_drop", "sql_drop", "on_drop", NO_NEWS));
@@ -96,10 +96,8 @@ fn view() -> Step {
 }
 
 /// Compared by its source, so that a changed function is drift and an older version is upgraded.
-fn function(name: &str, returns: &str, body: &str, without: (u16, &'static str)) -> Step {
+fn function(name: &str, returns: &str, body: &str, rights: &str, without: (u16, &'static str)) -> Step {
     let (source, callers) = (quote_text(body), CALLER_ROLES.join(", "));
-    // Who changes the schema is the question of one, and would be answered with the administrator's name.
-    let rights = if name == "on_probe" { "INVOKER" } else { "DEFINER" };
     Step {
         touches: None,
         needs: Needs::Superuser,

@@ -79,9 +79,11 @@ impl Sql {
         if self.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").await? != "t" {
             return self.run(statements).await;
         }
+        // Looking at what is left waits for locks.
+        let wait = limits::STEP_SECONDS_MAX.value;
         let ran = async {
-            self.run(&format!("BEGIN; {RUNNING} ALTER FUNCTION pg_temp.palisade_runs(text) OWNER TO {role}"))
-                .await?;
+            let begin = format!("BEGIN; SET LOCAL lock_timeout = '{wait}s'; {RUNNING}");
+            self.run(&format!("{begin} ALTER FUNCTION pg_temp.palisade_runs(text) OWNER TO {role}")).await?;
             self.run(&format!("SELECT pg_temp.palisade_runs({})", pg::admin::quote_text(statements))).await?;
             let left = pg::admin::leave_nothing_for_later(&self.0).await;
             left.map_err(|error| Trouble::Database(error.to_string()))?;

@@ -100,19 +100,20 @@ async fn html_that_was_stored_past_the_api_is_seen() {
     is(&look(&app, 122).await, State::Proven, "cleaned");
 }
 
+/// What only the administrator can: `loot` is there when somebody was.
+const TAKE: &str = "begin perform set_config('role', 'none', true); exception when others then null; end;
+    begin execute 'create table public.loot as select count(*) from pg_catalog.pg_authid'; exception when others then null; end;";
+
 #[tokio::test]
 async fn looking_at_what_is_stored_runs_nothing_of_the_applications_as_the_administrator() {
     let app = TestApp::start().await;
-    // What only the administrator can, now and when the transaction ends.
-    let take = "begin perform set_config('role', 'none', true); exception when others then null; end;
-        begin execute 'create table public.loot as select count(*) from pg_catalog.pg_authid'; exception when others then null; end;";
     app.owner(&format!(
         "create table public.later (n int);
-         create function public.takes() returns trigger language plpgsql as $f$ begin {take} return null; end $f$;
+         create function public.takes() returns trigger language plpgsql as $f$ begin {TAKE} return null; end $f$;
          create constraint trigger later after insert on public.later deferrable initially deferred
            for each row execute function public.takes();
          create type public.mood as enum ('fine');
-         create function public.told(public.mood) returns text language plpgsql as $f$ begin {take}
+         create function public.told(public.mood) returns text language plpgsql as $f$ begin {TAKE}
            insert into public.later values (1); return 'fine'; end $f$;
          create cast (public.mood as text) with function public.told(public.mood);
          create table public.diary (id int primary key, body public.mood);
@@ -130,11 +131,9 @@ async fn looking_at_what_is_stored_runs_nothing_of_the_applications_as_the_admin
 #[tokio::test]
 async fn probes_remove_their_accounts_with_nobody_elses_rights_than_ours() {
     let app = TestApp::start().await;
-    let take = "begin perform set_config('role', 'none', true); exception when others then null; end;
-        begin execute 'create table public.loot as select count(*) from pg_catalog.pg_authid'; exception when others then null; end;";
     // Each statement, each row, and when the transaction ends, of a row that goes with its account.
     app.owner(&format!(
-        "create function public.takes() returns trigger language plpgsql as $f$ begin {take} return null; end $f$;
+        "create function public.takes() returns trigger language plpgsql as $f$ begin {TAKE} return null; end $f$;
          create trigger one after delete on auth.users for each statement execute function public.takes();
          create trigger two after delete on auth.users for each row execute function public.takes();
          create table public.profiles (id uuid primary key references auth.users on delete cascade);

@@ -4,6 +4,7 @@
 //! Invariant: hashing never runs outside the permits, and one password costs the same whether the user exists or not, and
 //! whatever their hash is made of.
 
+mod crowd;
 mod firebase;
 mod pacer;
 mod threads;

@@ -2,13 +2,14 @@
 //! finds it; `palisade db clean-html`).
 //!
 //! Works as the owner of each table, row by row and in small transactions, so that nobody waits long. What the table runs then
-//! (triggers, rules of its types) runs within functions with its owner's rights, where PostgreSQL lets nobody become anybody else:
-//! the connection is the administrator's. Invariant: a value is changed only where it still is what was looked at, and into what the
-//! way in would have stored.
+//! (triggers, rules of its types, a view that took its place meanwhile) is confined to its owner's rights
+//! ([`pg::admin::confined`]): the connection is the administrator's. Invariant: a value is changed only where it still is what was
+//! looked at, and into what the way in would have stored.
 
 use std::collections::HashSet;
 
-use pg::admin::{Target, leave_nothing_for_later, quote_name, quote_text};
+use pg::admin::confined::{self, Function};
+use pg::admin::{Target, quote_name};
 use serde::Serialize;
 use tokio_postgres::{Client, Row};
 
@@ -88,7 +89,18 @@ pub async fn clean(
 
 const CHANGE: &str = "select pg_temp.palisade_change($1::text, $2::text, $3::text)";
 const WRITTEN: &str = "select pg_temp.palisade_written($1::text)";
-const DROP: &str = "drop function pg_temp.palisade_change(text, text, text), pg_temp.palisade_written(text)";
+
+const PAGE: &str = "select place, value from pg_temp.palisade_page($1::text, $2::text)";
+
+/// What reads rows, what changes one, and what writes a value as its column does; the bodies name a table.
+fn functions<'a>([page, change, written]: [&'a str; 3]) -> [Function<'a>; 3] {
+    let function = |name, takes, returns, body| Function { name, takes, returns, body };
+    [
+        function("palisade_page", "text, text", "table (place text, value text)", page),
+        function("palisade_change", "text, text, text", "text", change),
+        function("palisade_written", "text", "text", written),
+    ]
+}
 
 /// One way through a column.
 struct Work {
@@ -115,28 +127,21 @@ impl Place<'_> {
             refused: 0,
             why: None,
         };
-        let (table, column) = (self.table(), quote_name(&self.column.name));
+        let table = self.table();
         // What is added meanwhile came in by a way that cleans, or is for the next look.
         let size =
             format!("select (pg_catalog.pg_relation_size('{}') / 8192)::text", table.replace('\'', "''"));
         let blocks: String = ask(self.client.query_one(&size, &[]).await)?.get(0);
         let end = format!("({blocks},0)");
-        let page = format!(
-            "select t.ctid::text, t.{column}::text from only {table} t where t.{column} is not null \
-             and t.ctid > $1::text::tid and t.ctid < $2::text::tid order by t.ctid limit {}",
-            CLEANED_ROWS_AT_ONCE.value
-        );
         let mut at = "(0,0)".to_owned();
         let mut work = Work { only_look, anew: HashSet::new() };
         loop {
             self.begin().await?;
-            let rows = ask(self.client.query(&page, &[&at, &end]).await)?;
+            let rows = ask(self.client.query(PAGE, &[&at, &end]).await)?;
             for row in &rows {
                 self.look(row, &mut work, &mut found).await?;
             }
-            ask(self.client.batch_execute("reset role").await)?;
-            ask(leave_nothing_for_later(self.client).await)?;
-            ask(self.client.batch_execute(DROP).await)?;
+            ask(confined::end(self.client, &functions([""; 3])).await)?;
             ask(self.client.batch_execute("commit").await)?;
             match rows.last() {
                 Some(last) => at = last.get(0),
@@ -147,27 +152,23 @@ impl Place<'_> {
 
     /// As the owner, whom no policy may keep from a row unnoticed.
     async fn begin(&self) -> Result<(), Error> {
-        let owner = quote_name(&self.relation.owner);
         let (table, column, kind) = (self.table(), quote_name(&self.column.name), &self.column.type_text);
+        let page = format!(
+            "begin return query select t.ctid::text, t.{column}::text from only {table} t where t.{column} is not null \
+             and t.ctid > $1::pg_catalog.tid and t.ctid < $2::pg_catalog.tid order by t.ctid limit {}; end",
+            CLEANED_ROWS_AT_ONCE.value
+        );
         let change = format!(
             "declare place text; begin update only {table} set {column} = $1::{kind} where ctid = $2::pg_catalog.tid \
-             and {column}::text = $3 returning ctid::text into place; set constraints all immediate; return place; end"
+             and {column}::text = $3 returning ctid::text into place; {} return place; end",
+            confined::NOW
         );
         let written = format!("begin return $1::{kind}::text; end");
-        let function = |name: &str, takes: &str, body: &str| {
-            format!(
-                "create or replace function pg_temp.{name}({takes}) returns text language plpgsql security definer as {}; \
-                 alter function pg_temp.{name}({takes}) owner to {owner}",
-                quote_text(body)
-            )
-        };
-        let (change, written) = (
-            function("palisade_change", "text, text, text", &change),
-            function("palisade_written", "text", &written),
-        );
-        let begin =
-            format!("begin; {change}; {written}; set local role {owner}; set local row_security = off");
-        ask(self.client.batch_execute(&begin).await)
+        ask(self.client.batch_execute("begin; set local row_security = off").await)?;
+        for function in functions([&page, &change, &written]) {
+            ask(function.make(self.client, &self.relation.owner).await)?;
+        }
+        Ok(())
     }
 
     async fn look(&self, row: &Row, work: &mut Work, found: &mut Found) -> Result<(), Error> {

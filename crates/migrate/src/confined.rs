@@ -1,28 +1,19 @@
 //! Running an application's SQL with the rights of the owner of its tables, in no other role.
 //!
-//! The connection is the administrator's, and `SET ROLE` is only lent: whatever code runs may give it back, also by
-//! `EXECUTE` or `set_config`. Within a function that runs with its owner's rights PostgreSQL lets nobody change the role or
-//! the session's user, so the file runs within one. What it leaves for the commit would run outside: deferred triggers
-//! are let run within, cursors are closed, and a trigger that defers itself again is refused.
-//!
-//! Invariant: code of the application runs within the function, or is a statement that PostgreSQL itself runs code in only
+//! Invariant: code of the application is confined ([`pg::admin::confined`]), or is a statement that PostgreSQL itself runs code in only
 //! as an operation that is restricted (an index is made, a table is vacuumed).
 
+use pg::admin::confined;
 use pg::bootstrap::OWNER;
 use tokio_postgres::Client;
 
+use crate::limits;
 use crate::split::Statement;
-use crate::{limits, sql};
 
 /// Runs SQL in a transaction that was begun.
 pub async fn run(client: &Client, text: &str) -> Result<(), tokio_postgres::Error> {
     client.batch_execute(&waiting("LOCAL")).await?;
-    client.batch_execute(&format!("{} TO {OWNER}", sql::CONFINE)).await?;
-    client.execute(sql::RUN_CONFINED, &[&text]).await?;
-    // From here on names are PostgreSQL's own.
-    client.batch_execute("RESET search_path; SET LOCAL search_path = pg_catalog, pg_temp").await?;
-    pg::admin::leave_nothing_for_later(client).await?;
-    client.batch_execute(sql::CONFINE_NO_MORE).await
+    confined::run(client, OWNER, text).await
 }
 
 /// Runs one statement that PostgreSQL takes outside transactions only, or any other in one of its own.

@@ -30,14 +30,6 @@ pub const SCHEMAS: &str = "SELECT nspname::text FROM pg_catalog.pg_namespace \
      WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1";
 /// Every object of the application.
 pub const SNAPSHOT: &str = include_str!("snapshot.sql");
-/// What runs a file, but for its owner: made anew for each, so that none finds one that another has changed.
-pub const CONFINE: &str = "CREATE OR REPLACE FUNCTION pg_temp.palisade_file(text) RETURNS void \
-     LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE $1; SET CONSTRAINTS ALL IMMEDIATE; END'; \
-     ALTER FUNCTION pg_temp.palisade_file(text) OWNER";
-/// Runs it.
-pub const RUN_CONFINED: &str = "SELECT pg_temp.palisade_file($1::text)";
-/// And it is gone.
-pub const CONFINE_NO_MORE: &str = "DROP FUNCTION IF EXISTS pg_temp.palisade_file(text) CASCADE";
 /// Large objects, by number.
 pub const LARGE_OBJECTS: &str = "SELECT oid::text FROM pg_catalog.pg_largeobject_metadata ORDER BY oid";
 /// Materialised views that were asked, each after those that it looks into.

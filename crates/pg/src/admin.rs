@@ -3,6 +3,8 @@
 //! They use tokio-postgres over the same sockets and the same TLS as everything else here, so what protects the way
 //! (control 53) is decided in one place.
 
+pub mod confined;
+
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use crate::config::{Login, Server};
@@ -99,7 +101,7 @@ pub fn scram_verifier(password: &base::Secret) -> String {
 /// Leaves nothing of an application's code to a commit, which would run it with the administrator's rights: closes cursors, and fails
 /// where a trigger still waits. PostgreSQL changes no table that one waits for, so those that may are asked for nothing (no such
 /// option is ever set), under a lock that holds up no request.
-pub async fn leave_nothing_for_later(client: &Client) -> Result<(), tokio_postgres::Error> {
+async fn leave_nothing_for_later(client: &Client) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("CLOSE ALL").await?;
     for row in client.query(LOOK_FOR_DEFERRED, &[]).await? {
         client.batch_execute(row.try_get(0)?).await?;

@@ -44,7 +44,7 @@ select coalesce(pg_catalog.json_agg(x order by x.schema, x.name), '[]') from (
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_roles r on r.oid = c.relowner
   where c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture', 'idempotency')
+    and n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture', 'idempotency', 'palisade_changes')
     and n.nspname !~ '^pg_(toast|temp)') x";
 
 /// Their columns.
@@ -64,7 +64,7 @@ select coalesce(pg_catalog.json_agg(x order by x.relation, x.number), '[]') from
   join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
   left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture', 'idempotency')
+    and n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture', 'idempotency', 'palisade_changes')
     and n.nspname !~ '^pg_(toast|temp)') x";
 
 /// Their keys and checks.
@@ -134,7 +134,7 @@ select coalesce(pg_catalog.json_agg(x order by x.schema, x.name), '[]') from (
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   join pg_catalog.pg_roles r on r.oid = p.proowner
   join pg_catalog.pg_language l on l.oid = p.prolang
-  where n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture', 'idempotency')
+  where n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'jobs', 'mail', 'posture', 'idempotency', 'palisade_changes')
     and n.nspname !~ '^pg_(toast|temp)'
     and not exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
                     and d.objid = p.oid and d.deptype = 'e')) x";

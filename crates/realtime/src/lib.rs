@@ -42,7 +42,7 @@ pub use rights::Rights;
 pub use settings::SETTINGS;
 pub use sockets::Place;
 
-/// Schema `realtime`.
+/// Schemas `realtime`, which is the application's, and `palisade_changes`, which is ours.
 pub const MIGRATIONS: &[pg::Migration] = &[
     pg::Migration {
         owner: "realtime",
@@ -61,6 +61,19 @@ pub const MIGRATIONS: &[pg::Migration] = &[
         version: 3,
         name: "snapshots",
         sql: include_str!("../migrations/0003_snapshots.sql"),
+    },
+    // Of another owner, and so of another role: what is read and called as ourselves.
+    pg::Migration {
+        owner: "changes",
+        version: 4,
+        name: "changes",
+        sql: include_str!("../migrations/0004_changes.sql"),
+    },
+    pg::Migration {
+        owner: "realtime",
+        version: 5,
+        name: "capture",
+        sql: include_str!("../migrations/0005_capture.sql"),
     },
 ];
 

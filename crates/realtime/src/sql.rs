@@ -12,7 +12,7 @@ SELECT p.relation::int8, p.schema, p.name,
        EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = p.relation AND t.tgenabled <> 'D'
                   AND t.tgfoid = 'realtime.capture()'::pg_catalog.regprocedure
                   AND pg_catalog.encode(t.tgargs, 'escape') = p.relation::text || '\\000') AS followed
-  FROM realtime.published p WHERE p.schema = ANY ($1::text[])";
+  FROM palisade_changes.published p WHERE p.schema = ANY ($1::text[])";
 
 /// What is known of the tables `$1` that are published.
 pub const TABLES: &str = "
@@ -32,47 +32,48 @@ SELECT coalesce(pg_catalog.json_agg(x), '[]')::text FROM (
                    'permissive', l.polpermissive, 'roles', (SELECT pg_catalog.json_agg(r::int8) FROM pg_catalog.unnest(l.polroles) r),
                    'using', pg_catalog.pg_get_expr(l.polqual, l.polrelid)) ORDER BY l.polname), '[]')
             FROM pg_catalog.pg_policy l WHERE l.polrelid = c.oid AND l.polcmd IN ('r', '*') AND l.polqual IS NOT NULL) AS policies
-    FROM realtime.published p JOIN pg_catalog.pg_class c ON c.oid = p.relation WHERE c.oid = ANY ($1::oid[])) x";
+    FROM palisade_changes.published p JOIN pg_catalog.pg_class c ON c.oid = p.relation WHERE c.oid = ANY ($1::oid[])) x";
 
 /// Makes what is published in the schemas `$1` tell of its changes, and nothing else.
 pub const FOLLOW: &str =
-    "SELECT f.relation::pg_catalog.regclass::text, f.why FROM realtime.follow($1::text[]) f";
+    "SELECT f.relation::pg_catalog.regclass::text, f.why FROM palisade_changes.follow($1::text[]) f";
 
 /// A node `$1` wants to know of changes in the tables `$2` from now on, for `$3` milliseconds.
 pub const ENTER: &str = "
-INSERT INTO realtime.readers (node, tables, seen, upto, until)
+INSERT INTO palisade_changes.readers (node, tables, seen, upto, until)
 SELECT $1::text, $2::oid[], pg_catalog.pg_current_snapshot(), n.last_value, pg_catalog.clock_timestamp() + $3::int8 * interval '1 ms'
-  FROM realtime.change_numbers n
+  FROM palisade_changes.numbers n
 ON CONFLICT (node) DO UPDATE SET tables = excluded.tables, seen = excluded.seen, upto = excluded.upto, until = excluded.until
 RETURNING seen::text, upto";
 
 /// A node wants to know of changes in other tables.
-pub const WIDEN: &str = "UPDATE realtime.readers SET tables = $2::oid[] WHERE node = $1 RETURNING 1";
+pub const WIDEN: &str = "UPDATE palisade_changes.readers SET tables = $2::oid[] WHERE node = $1 RETURNING 1";
 
 /// How far a node is.
 pub const STAND: &str = "
-UPDATE realtime.readers SET seen = $2::text::pg_snapshot, upto = $3::int8, until = pg_catalog.clock_timestamp() + $4::int8 * interval '1 ms'
+UPDATE palisade_changes.readers SET seen = $2::text::pg_snapshot, upto = $3::int8, until = pg_catalog.clock_timestamp() + $4::int8 * interval '1 ms'
  WHERE node = $1 RETURNING 1";
 
 /// A node wants to know of nothing more.
-pub const LEAVE: &str = "DELETE FROM realtime.readers WHERE node = $1";
+pub const LEAVE: &str = "DELETE FROM palisade_changes.readers WHERE node = $1";
 
 /// Forgets nodes that did not come back,
-pub const FORGET_READERS: &str = "DELETE FROM realtime.readers WHERE until < pg_catalog.clock_timestamp()";
+pub const FORGET_READERS: &str =
+    "DELETE FROM palisade_changes.readers WHERE until < pg_catalog.clock_timestamp()";
 
 /// and what all others have had.
 pub const FORGET_CHANGES: &str = "
-DELETE FROM realtime.changes c
- WHERE NOT EXISTS (SELECT FROM realtime.readers r WHERE NOT pg_catalog.pg_visible_in_snapshot(c.xid, r.seen))";
+DELETE FROM palisade_changes.changes c
+ WHERE NOT EXISTS (SELECT FROM palisade_changes.readers r WHERE NOT pg_catalog.pg_visible_in_snapshot(c.xid, r.seen))";
 
 /// Those who come and go take turns, so that the last word about who is there is of one who saw all of them.
 pub const TURN: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7954882367117325172)";
 
 /// Says it, too, to transactions whose snapshots are older.
 pub const SAY: &str = "
-SELECT pg_catalog.setval('realtime.heard_until', coalesce(pg_catalog.max(pg_catalog.ceil(extract(epoch FROM r.until) * 1000))::int8, 0)),
-       pg_catalog.setval('realtime.heard_upto', coalesce(pg_catalog.min(r.upto), 0))
-  FROM realtime.readers r WHERE r.until > pg_catalog.clock_timestamp()";
+SELECT pg_catalog.setval('palisade_changes.heard_until', coalesce(pg_catalog.max(pg_catalog.ceil(extract(epoch FROM r.until) * 1000))::int8, 0)),
+       pg_catalog.setval('palisade_changes.heard_upto', coalesce(pg_catalog.min(r.upto), 0))
+  FROM palisade_changes.readers r WHERE r.until > pg_catalog.clock_timestamp()";
 
 /// Transactions that have written to the tables `$1`, or to their partitions, and are not over.
 pub const WRITERS: &str = "
@@ -90,12 +91,12 @@ SELECT DISTINCT l.virtualtransaction FROM pg_catalog.pg_locks l WHERE l.virtualt
 pub const READ: &str = "
 WITH now AS MATERIALIZED (SELECT pg_catalog.pg_current_snapshot()::text AS seen)
 SELECT now.seen, n.last_value, c.number, c.xid::text, c.relation::int8, c.kind, c.shape, c.old, c.new, c.at
-  FROM now CROSS JOIN realtime.change_numbers n LEFT JOIN (
+  FROM now CROSS JOIN palisade_changes.numbers n LEFT JOIN (
     SELECT s.*, pg_catalog.sum(s.size) OVER (ORDER BY s.number) - s.size AS before FROM (
       SELECT c.number, c.xid, c.relation, c.kind, c.shape, coalesce(c.old, '') AS old, coalesce(c.new, '') AS new,
              pg_catalog.to_char(c.at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS at,
              coalesce(pg_catalog.octet_length(c.old), 0) + coalesce(pg_catalog.octet_length(c.new), 0) AS size
-        FROM realtime.changes c
+        FROM palisade_changes.changes c
        WHERE c.xid >= pg_catalog.pg_snapshot_xmin($1::text::pg_snapshot)
          AND NOT pg_catalog.pg_visible_in_snapshot(c.xid, $1::text::pg_snapshot)
          AND ($2::text = '' OR pg_catalog.pg_visible_in_snapshot(c.xid, nullif($2::text, '')::pg_snapshot))

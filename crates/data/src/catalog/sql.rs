@@ -271,7 +271,8 @@ select coalesce(pg_catalog.bool_or(text ~* '\m(set_config|dblink\w*|pg_\w*adviso
        (select pg_catalog.count(*) > 0 from pg_catalog.pg_proc p
         join pg_catalog.pg_namespace n on n.oid = p.pronamespace
         join pg_catalog.pg_language l on l.oid = p.prolang
-        where n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'realtime')
+        where n.nspname not in ('pg_catalog', 'information_schema', 'palisade', 'audit', 'palisade_changes')
+          and not (n.nspname = 'realtime' and p.proname = 'capture')
           and (l.lanname not in ('sql', 'plpgsql')
                or p.prosrc || ' ' || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '') ~* '\m(execute|prepare)\M')
           and not exists (select 1 from pg_catalog.pg_depend d

@@ -127,3 +127,26 @@ async fn what_a_table_runs_while_it_is_cleaned_becomes_nobody_but_its_owner() {
         assert_eq!(seen.get::<_, &str>(1) == "a", cleaned.is_ok(), "{trigger}: {cleaned:?}");
     }
 }
+
+#[tokio::test]
+async fn what_took_a_tables_place_since_it_was_looked_at_becomes_nobody_but_its_owner() {
+    let house = House::with(
+        "CREATE TABLE pages (n int, body text); COMMENT ON COLUMN pages.body IS '@palisade html: sanitize';
+         INSERT INTO pages VALUES (1, 'a<script>x</script>');
+         CREATE FUNCTION place() RETURNS tid LANGUAGE plpgsql AS $f$ BEGIN
+             PERFORM nextval('public.asked');
+             PERFORM set_config('role', 'none', true);
+             EXECUTE 'create table public.loot as select count(*) from pg_catalog.pg_authid'; RETURN '(0,1)';
+         EXCEPTION WHEN OTHERS THEN RETURN '(0,1)'; END $f$; CREATE SEQUENCE asked",
+    )
+    .await;
+    let catalog = house.catalog();
+    let swap = "alter table public.pages rename to were;
+        create view public.pages as select public.place() as ctid, n, body from public.were";
+    run(&house.database.owner().await, swap).await;
+    let cleaned = stored::clean(&house.database.target(), &catalog, None, false).await;
+    let seen = "select to_regclass('public.loot') is not null, is_called from public.asked";
+    let seen = house.database.admin().await.query_one(seen, &[]).await.unwrap();
+    assert!(!seen.get::<_, bool>(0), "{cleaned:?}");
+    assert!(seen.get::<_, bool>(1), "it was asked: {cleaned:?}");
+}

@@ -46,8 +46,8 @@ async fn a_file_becomes_nobody_else_by_code_that_it_runs_or_leaves_for_later() {
         ("one that defers itself again", format!("{thief} {DEFERRED} public.later(); insert into bag values (1)")),
         ("a cursor", format!("{thief} declare c cursor with hold for select public.take()")),
         ("what runs the file", format!(
-            "{thief} create or replace function pg_temp.palisade_file(text) returns void language plpgsql as $f$ begin
-                 perform public.take(); end $f$; alter function pg_temp.palisade_file(text) security invoker"
+            "{thief} create or replace function pg_temp.palisade_runs(text) returns void language plpgsql as $f$ begin
+                 perform public.take(); end $f$; alter function pg_temp.palisade_runs(text) security invoker"
         )),
     ] {
         let heads: &[&str] = if what.len() < 10 { &["", none] } else { &[""] };
@@ -112,8 +112,7 @@ async fn making_a_copy_runs_nothing_as_the_administrator() {
         assert_eq!(shown.applied.len(), 1);
         assert!(!place.path().join("taken").exists(), "schema only: {schema_only}");
     }
-    let copy = world.migrations.copy_schema().await.unwrap();
-    world.migrations.drop_copy(&copy).await.unwrap();
+    world.migrations.on_schema(async |_| Ok::<_, migrate::Error>(())).await.unwrap();
     assert!(!place.path().join("taken").exists(), "a copy for the prover");
 }
 

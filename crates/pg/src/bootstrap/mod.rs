@@ -35,6 +35,8 @@ pub const SYSTEM: &str = "palisade_system";
 pub const OWNER: &str = "palisade_owner";
 /// The owner of the audit log, which nobody can become.
 pub const AUDITOR: &str = "palisade_audit";
+/// Who puts the triggers on user tables that tell of their changes: may what their owner may, who cannot become it.
+pub const FOLLOWER: &str = "palisade_follower";
 /// The roles a caller's transaction may become.
 pub const CALLER_ROLES: [&str; 4] = ["anon", "authenticated", "service_role", "readonly"];
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::admin::{quote_name, quote_text};
 
 use super::step::{Needs, Rights, Scope, Step};
-use super::{AUDITOR, AUTHENTICATOR, CALLER_ROLES, OWNER, SYSTEM, Wanted};
+use super::{AUDITOR, AUTHENTICATOR, CALLER_ROLES, FOLLOWER, OWNER, SYSTEM, Wanted};
 
 /// Who the administrator is.
 pub(super) const RIGHTS: &str = "SELECT current_user::text, rolsuper, rolcreaterole, rolbypassrls,
@@ -46,6 +46,7 @@ const ROLES: &[Role] = &[
     },
     Role { login: true, inherit: false, ..role(SYSTEM, "owns Palisade's own schemas") },
     role(AUDITOR, "owns the audit log; nobody can become it"),
+    role(FOLLOWER, "lets user tables tell of their changes; nobody can become it"),
     role(HOOKS, "the operator's functions that auth asks run as it; user migrations grant to it"),
     role("dashboard_user", "a name that user migrations expect"),
 ];
@@ -131,21 +132,23 @@ pub(super) fn steps(wanted: &Wanted, rights: &Rights) -> Vec<Step> {
     steps.push(may_become(AUTHENTICATOR, &CALLER_ROLES));
     // What hooks run as: it has the rights that the operator grants it.
     steps.push(may_become(SYSTEM, &[HOOKS]));
+    steps.push(may_become(FOLLOWER, &[OWNER]));
     for role in ["anon", "authenticated", "readonly"] {
         steps.push(may_become(role, &[]));
     }
     if !rights.superuser {
         steps.push(Step {
             scope: Scope::Cluster,
-            what: format!("Let `{}` act as `{OWNER}`, `{SYSTEM}` and `{AUDITOR}`", rights.user),
+            what: format!("Let `{}` act as `{OWNER}`, `{SYSTEM}`, `{AUDITOR}` and `{FOLLOWER}`", rights.user),
             check: format!(
-                "SELECT count(*) = 3 FROM pg_catalog.pg_roles
-                  WHERE rolname IN ({}, {}, {}) AND pg_catalog.pg_has_role(oid, 'MEMBER')",
+                "SELECT count(*) = 4 FROM pg_catalog.pg_roles
+                  WHERE rolname IN ({}, {}, {}, {}) AND pg_catalog.pg_has_role(oid, 'MEMBER')",
                 quote_text(OWNER),
                 quote_text(SYSTEM),
-                quote_text(AUDITOR)
+                quote_text(AUDITOR),
+                quote_text(FOLLOWER)
             ),
-            sql: format!("GRANT {OWNER}, {SYSTEM}, {AUDITOR} TO CURRENT_USER"),
+            sql: format!("GRANT {OWNER}, {SYSTEM}, {AUDITOR}, {FOLLOWER} TO CURRENT_USER"),
             touches: None,
             needs: Needs::CreateRole,
             without: None,

@@ -1,7 +1,8 @@
 //! Applies the migrations of our own schemas: once, in order, each in a transaction of its own, under one lock.
 //!
 //! They run as `palisade_system`, so that it owns what they make, and those of the audit log as `palisade_audit`, whom
-//! nobody else can become, and those of channels as `palisade_owner`, whose migrations write policies there; no migration has an administrator's rights. What was
+//! nobody else can become, and those of channels as `palisade_owner`, whose migrations write policies there: nothing of it is read or
+//! called as anybody but a caller. No migration has an administrator's rights. What was
 //! applied is remembered with a checksum: an edited migration, and a database that a newer Palisade has been at, stop
 //! the start, because nobody knows what the tables are then.
 //!

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pg::admin::confined;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -13,12 +14,6 @@ pub struct Sql(Client);
 
 /// Rows as text, as `psql -At` would show them.
 pub type Table = Vec<Vec<Option<String>>>;
-
-const ASKING: &str = "CREATE FUNCTION pg_temp.palisade_asks(text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS \
-    'DECLARE said text; BEGIN EXECUTE $1 INTO said; RETURN said; END';";
-
-const RUNNING: &str = "CREATE FUNCTION pg_temp.palisade_runs(text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS \
-    'BEGIN EXECUTE $1; SET CONSTRAINTS ALL IMMEDIATE; END';";
 
 impl Bench {
     /// Opens one.
@@ -58,38 +53,29 @@ impl Sql {
     }
 
     /// The one value of a question about a table of the application, asked with the rights of who owns it (`None`: a superuser, or we
-    /// are none ourselves) and within a function, where nobody becomes anybody else: a cast, or a view that took the table's place
+    /// are none ourselves) and confined: a cast, or a view that took the table's place
     /// meanwhile, runs its owner's code. Nothing is kept, so that nothing waits for a commit.
     pub async fn value_as(&self, owner: Option<&str>, question: &str) -> Result<String, Trouble> {
         let Some(owner) = owner else { return self.value(question).await };
-        let asked = async {
-            self.run(&format!("BEGIN; {ASKING} ALTER FUNCTION pg_temp.palisade_asks(text) OWNER TO {owner}"))
-                .await?;
-            self.value(&format!("SELECT pg_temp.palisade_asks({})", pg::admin::quote_text(question))).await
-        };
-        let asked = asked.await;
+        self.run("BEGIN").await?;
+        let asked = within("asking as an owner", confined::ask(&self.0, owner, question)).await;
         self.run("ROLLBACK").await?;
-        asked
+        asked?.ok_or_else(|| Trouble::Database(format!("no value from: {question}")))
     }
 
     /// Changes rows with the rights of `role`, for statements that run more than is written (triggers of the application on its
-    /// tables and on `auth.users`, and what rows there take with them): within a function, where nobody becomes anybody else, and
-    /// nothing that is left for the commit runs then. An administrator who is no superuser changes them as before.
+    /// tables and on `auth.users`, and what rows there take with them): confined. An administrator who is no superuser changes them as before.
     pub async fn run_as(&self, role: &str, statements: &str) -> Result<(), Trouble> {
         if self.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").await? != "t" {
             return self.run(statements).await;
         }
         // Looking at what is left waits for locks.
         let wait = limits::STEP_SECONDS_MAX.value;
-        let ran = async {
-            let begin = format!("BEGIN; SET LOCAL lock_timeout = '{wait}s'; {RUNNING}");
-            self.run(&format!("{begin} ALTER FUNCTION pg_temp.palisade_runs(text) OWNER TO {role}")).await?;
-            self.run(&format!("SELECT pg_temp.palisade_runs({})", pg::admin::quote_text(statements))).await?;
-            let left = pg::admin::leave_nothing_for_later(&self.0).await;
-            left.map_err(|error| Trouble::Database(error.to_string()))?;
-            self.run("DROP FUNCTION pg_temp.palisade_runs(text); COMMIT").await
+        self.run(&format!("BEGIN; SET LOCAL lock_timeout = '{wait}s'")).await?;
+        let ran = match within(statements, confined::run(&self.0, role, statements)).await {
+            Ok(()) => self.run("COMMIT").await,
+            Err(trouble) => Err(trouble),
         };
-        let ran = ran.await;
         if ran.is_err() {
             self.run("ROLLBACK").await?;
         }
@@ -126,6 +112,19 @@ impl Sql {
             },
         }
     }
+}
+
+/// What came of what takes several statements.
+async fn within<T>(
+    what: &str,
+    asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Trouble> {
+    let limit = Duration::from_secs(limits::STEP_SECONDS_MAX.value);
+    let answer = timeout(limit, asked).await.map_err(|_| Trouble::Slow(what.to_owned()))?;
+    answer.map_err(|error| match error.as_db_error() {
+        Some(said) => Trouble::Database(format!("{} {}", said.code().code(), said.message())),
+        None => Trouble::Database(error.to_string()),
+    })
 }
 
 fn cells(message: &SimpleQueryMessage) -> Option<Vec<Option<String>>> {

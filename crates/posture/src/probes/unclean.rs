@@ -15,7 +15,7 @@ WITH RECURSIVE kinds AS (
     SELECT k.attrelid, k.attnum, t.typbasetype FROM kinds k JOIN pg_type t ON t.oid = k.kind WHERE t.typtype = 'd'
 )
 SELECT DISTINCT format('%I.%I', n.nspname, c.relname), quote_ident(a.attname),
-       CASE WHEN me.rolsuper AND NOT o.rolsuper THEN quote_ident(o.rolname) END
+       CASE WHEN me.rolsuper AND NOT o.rolsuper THEN o.rolname END
 FROM kinds k JOIN pg_attribute a ON a.attrelid = k.attrelid AND a.attnum = k.attnum
 JOIN pg_class c ON c.oid = k.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_roles o ON o.oid = c.relowner JOIN pg_roles me ON me.rolname = current_user

@@ -303,10 +303,10 @@ async fn row_67_what_cannot_be_told_is_refused_when_it_is_asked_for() {
     for role in ["anon", "authenticated", "service_role"] {
         let acting = app.database.acting(role).await;
         for text in [
-            "select * from realtime.changes",
-            "select * from realtime.readers",
-            "select * from realtime.follow('{public}')",
-            "insert into realtime.changes (number, relation, kind, shape) values (1, 1, 'INSERT', '')",
+            "select * from palisade_changes.changes",
+            "select * from palisade_changes.readers",
+            "select * from palisade_changes.follow('{public}')",
+            "insert into palisade_changes.changes (number, relation, kind, shape) values (1, 1, 'INSERT', '')",
         ] {
             assert!(acting.batch_execute(text).await.is_err(), "{role}: {text}");
         }
@@ -483,15 +483,17 @@ async fn row_67_whoever_may_have_missed_something_is_told_so_and_nothing_is_kept
         async |text: &str| -> i64 { app.database.admin().await.query_one(text, &[]).await.unwrap().get(0) };
     // Nobody listens: nothing is written.
     sql(&app, &format!("insert into public.notes values (1, '{}', 'x')", ann.id)).await;
-    assert_eq!(count("select count(*) from realtime.changes").await, 0);
+    assert_eq!(count("select count(*) from palisade_changes.changes").await, 0);
     let mut talk = listens(&app, &ann, both()).await;
     sql(&app, &format!("insert into public.notes values (2, '{}', 'x')", ann.id)).await;
     assert_eq!(told(&mut talk).await["record"]["id"], 2);
     // What was told is forgotten.
-    app.eventually(async || count("select count(*) from realtime.changes").await == 0).await;
+    app.eventually(async || count("select count(*) from palisade_changes.changes").await == 0).await;
     // As a crash of the database leaves it, and as too much at once does.
-    let far = "select setval('realtime.change_numbers', nextval('realtime.change_numbers') + 200000)";
-    for (nth, lost) in ["truncate realtime.readers, realtime.changes", far].into_iter().enumerate() {
+    let far = "select setval('palisade_changes.numbers', nextval('palisade_changes.numbers') + 200000)";
+    for (nth, lost) in
+        ["truncate palisade_changes.readers, palisade_changes.changes", far].into_iter().enumerate()
+    {
         sql(&app, lost).await;
         let insert =
             |id: usize, body: &str| format!("insert into public.notes values ({id}, '{}', '{body}')", ann.id);
@@ -511,5 +513,5 @@ async fn row_67_whoever_may_have_missed_something_is_told_so_and_nothing_is_kept
     let mark_1 = mark(&app, 1).await;
     assert!(told_until(&mut talk, &mark_1).await.is_empty());
     drop(talk);
-    app.eventually(async || count("select count(*) from realtime.readers").await == 0).await;
+    app.eventually(async || count("select count(*) from palisade_changes.readers").await == 0).await;
 }

@@ -6,7 +6,7 @@ use spec::TestApp;
 use super::changes::{TABLES, TOPIC, both, listens, mark, sql, told, told_until, wants};
 
 async fn nobody_listens(app: &TestApp) {
-    let readers = "select count(*) from realtime.readers";
+    let readers = "select count(*) from palisade_changes.readers";
     let admin = app.database.admin().await;
     app.eventually(async || admin.query_one(readers, &[]).await.unwrap().get::<_, i64>(0) == 0).await;
 }
@@ -32,7 +32,7 @@ async fn row_67_what_a_transaction_from_before_the_first_listener_changes_is_tol
         // For nobody nothing is written down, of these neither.
         let alone = "begin isolation level repeatable read; update public.notes set body = 'alone'; commit";
         sql(&app, alone).await;
-        let kept = "select count(*) from realtime.changes where new like '%alone%'";
+        let kept = "select count(*) from palisade_changes.changes where new like '%alone%'";
         assert_eq!(app.database.admin().await.query_one(kept, &[]).await.unwrap().get::<_, i64>(0), 0);
     }
 }

@@ -32,7 +32,7 @@ fn begin(palisade: &Palisade, words: &[&str]) -> tokio::process::Child {
 
 /// A migration is at work.
 async fn is_under_way(palisade: &Palisade) {
-    let at_work = "select query from pg_stat_activity where query ~ 'palisade_file' and wait_event = 'PgSleep' and state = 'active' and pid <> pg_backend_pid()";
+    let at_work = "select query from pg_stat_activity where query ~ 'palisade_runs' and wait_event = 'PgSleep' and state = 'active' and pid <> pg_backend_pid()";
     for _ in 0..1_000 {
         if !ask(palisade, at_work).await.is_empty() {
             return;

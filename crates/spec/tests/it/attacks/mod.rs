@@ -1,5 +1,6 @@
 //! Attacks that fail.
 
+mod authors;
 mod burdens;
 mod canaries;
 mod changes;
@@ -28,6 +29,7 @@ pub mod oauth;
 mod oauth_server;
 mod operations;
 mod outbound;
+mod owned;
 mod passkeys;
 mod planner;
 pub mod policies;

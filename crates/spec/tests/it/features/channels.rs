@@ -94,8 +94,7 @@ async fn a_killed_server_tells_nobody_later_what_it_owed_somebody_before() {
     after.batch_execute("insert into public.wares values (3002, false), (3003, true)").await.unwrap();
     let told = talk.wait("postgres_changes").await;
     assert_eq!(told[4]["data"]["record"]["id"], 3003, "{told}");
-    let left =
-        "select count(*) from realtime.changes where number < (select max(number) from realtime.changes)";
+    let left = "select count(*) from palisade_changes.changes where number < (select max(number) from palisade_changes.changes)";
     // The node that was killed is waited for, and then forgotten.
     testkit::eventually_within(std::time::Duration::from_secs(60), async || {
         (after.query_one(left, &[]).await.unwrap().get::<_, i64>(0) == 0).then_some(())

@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pg::admin::{EVENT_TRIGGERS_OFF, Target, quote_name};
@@ -18,6 +19,7 @@ use pg::bootstrap::OWNER;
 use pg::{Server, Tls};
 use serde::Serialize;
 use tokio::process::Command;
+use tokio::sync::oneshot;
 
 use crate::apply::{self, Ask, Done};
 use crate::book;
@@ -52,46 +54,82 @@ impl Migrations {
         };
         book::refuse_drift(&lines, ask.out_of_order)?;
         let begun = std::time::Instant::now();
-        let (copy, _) = make(parts, ask.schema_only).await?;
-        let copying_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let rehearsed = on_copy(parts, &copy, &steps, ask).await;
-        drop_database(&parts.admin, &copy.database).await?;
-        Ok(Rehearsal { copying_ms, ..rehearsed? })
+        let (schema_only, to, allow) = (ask.schema_only, ask.to, ask.allow.clone());
+        apart(parts, async move |parts, copy| {
+            make(&parts, &copy, schema_only).await?;
+            let copying_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let rehearsed = on_copy(&parts, &copy, &steps, to, &allow).await?;
+            Ok(Rehearsal { copying_ms, ..rehearsed })
+        })
+        .await
     }
-}
 
-impl Migrations {
-    /// A copy of the database without its rows, for whoever has to fill and empty tables, with a login that can do that and no
-    /// more; [`Migrations::drop_copy`] ends both.
-    pub async fn copy_schema(&self) -> Result<Target, Error> {
-        let (copy, login) = make(&self.parts, true).await?;
-        let opened = async {
-            copy.connect().await?.batch_execute(EVENT_TRIGGERS_OFF).await?;
+    /// Does `work` on a copy of the database without its rows, with a login that can fill and empty its tables and no more. Both are
+    /// gone when this ends, or is given up.
+    pub async fn on_schema<T, E, F>(&self, work: impl FnOnce(Target) -> F + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        apart(&self.parts, async move |parts, copy| {
+            let login = make(&parts, &copy, true).await?;
+            let off =
+                async { Ok::<_, Error>(copy.connect().await?.batch_execute(EVENT_TRIGGERS_OFF).await?) };
+            off.await?;
             if copy.login.name != login.login.name {
                 trial::let_fill(&copy).await?;
             }
-            Ok(login)
-        };
-        or_drop(&self.parts, &copy, opened.await).await
-    }
-
-    /// Drops a copy.
-    pub async fn drop_copy(&self, copy: &Target) -> Result<(), Error> {
-        drop_database(&self.parts.admin, &copy.database).await
+            work(login).await
+        })
+        .await
     }
 }
 
-async fn on_copy(parts: &Parts, copy: &Target, steps: &[Step], ask: &Ask) -> Result<Rehearsal, Error> {
+/// Does `work` with a database of a new name, which is dropped whatever becomes of it. Where whoever asked goes away the work stops
+/// where it is: everybody's rows may be in there.
+pub(crate) async fn apart<T, E, F>(
+    parts: &Arc<Parts>,
+    work: impl FnOnce(Arc<Parts>, Target) -> F + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+    F: Future<Output = Result<T, E>> + Send,
+{
+    let (asks, gone) = oneshot::channel::<()>();
+    let parts = parts.clone();
+    let doing = tokio::spawn(async move {
+        let copy = name(&parts).await?;
+        let done = tokio::select! {
+            done = work(parts.clone(), copy.clone()) => done,
+            _ = gone => Err(Error::Stopped.into()),
+        };
+        drop_database(&parts.admin, &copy.database).await?;
+        done
+    });
+    let done = doing.await.map_err(|_| Error::Stopped)?;
+    drop(asks);
+    done
+}
+
+async fn on_copy(
+    parts: &Parts,
+    copy: &Target,
+    steps: &[Step],
+    to: Option<i64>,
+    allow: &[String],
+) -> Result<Rehearsal, Error> {
     let client = copy.connect().await?;
     let before = crate::snapshot::take(&client).await?;
     let applied_before = book::read(&client).await?;
     let mut applied = Vec::new();
     let mut one_way = Vec::new();
     for step in steps.iter().filter(|step| !applied_before.contains_key(&step.version)) {
-        if ask.to.is_some_and(|to| step.version > to) {
+        if to.is_some_and(|to| step.version > to) {
             continue;
         }
-        applied.push(apply::apply(&client, parts, step, &ask.allow).await?);
+        applied.push(apply::apply(&client, parts, step, allow).await?);
         one_way.extend(step.down.is_none().then_some(step.version));
     }
     let mut taken_back = Vec::new();
@@ -103,8 +141,8 @@ async fn on_copy(parts: &Parts, copy: &Target, steps: &[Step], ask: &Ask) -> Res
     Ok(Rehearsal { applied, taken_back, one_way, ways_back_lead_home: home, copying_ms: 0 })
 }
 
-/// Makes a copy and says how to enter it, as the administrator and as its own login.
-async fn make(parts: &Parts, schema_only: bool) -> Result<(Target, Target), Error> {
+/// Makes a copy and says how to enter it as its own login.
+async fn make(parts: &Parts, copy: &Target, schema_only: bool) -> Result<Target, Error> {
     sweep(&parts.admin).await?;
     let programs = programs(parts)?;
     let place = tempfile::tempdir().map_err(|error| said(&error))?;
@@ -120,44 +158,31 @@ async fn make(parts: &Parts, schema_only: bool) -> Result<(Target, Target), Erro
     }
     dump.arg(&parts.admin.database);
     run(dump).await?;
-    let copy = name(parts).await?;
     create_database(&parts.admin, &copy.database).await?;
-    let made = async {
-        let program = &programs.join("pg_restore");
-        if !trial::is_superuser(&copy).await? {
-            let mut restore = way.command(program);
-            restore.args(["--exit-on-error", "--no-password", "--dbname"]).arg(&copy.database).arg(&file);
-            run(restore).await?;
-            if schema_only {
-                carry_book(&parts.admin, &copy).await?;
-            }
-            return Ok(copy.clone());
-        }
-        let dump = Dump { program, file: &file, place: place.path(), way: &way };
-        let login = dump.objects(parts, &copy).await?;
+    let program = &programs.join("pg_restore");
+    if !trial::is_superuser(copy).await? {
+        let mut restore = way.command(program);
+        restore.args(["--exit-on-error", "--no-password", "--dbname"]).arg(&copy.database).arg(&file);
+        run(restore).await?;
         if schema_only {
-            carry_book(&parts.admin, &copy).await?;
-        } else {
-            trial::let_fill(&copy).await?;
-            dump.rows(&login).await?;
-            trial::ask_again(&copy).await?;
+            carry_book(&parts.admin, copy).await?;
         }
-        Ok(login)
-    };
-    let login = or_drop(parts, &copy, made.await).await?;
-    Ok((copy, login))
-}
-
-/// What came of something on a copy; where it failed, the copy is gone.
-async fn or_drop<T>(parts: &Parts, copy: &Target, done: Result<T, Error>) -> Result<T, Error> {
-    if done.is_err() {
-        drop_database(&parts.admin, &copy.database).await?;
+        return Ok(copy.clone());
     }
-    done
+    let dump = Dump { program, file: &file, place: place.path(), way: &way };
+    let login = dump.objects(parts, copy).await?;
+    if schema_only {
+        carry_book(&parts.admin, copy).await?;
+    } else {
+        trial::let_fill(copy).await?;
+        dump.rows(&login).await?;
+        trial::ask_again(copy).await?;
+    }
+    Ok(login)
 }
 
 /// A database of its own: when it was made, and of which.
-pub(crate) async fn name(parts: &Parts) -> Result<Target, Error> {
+async fn name(parts: &Parts) -> Result<Target, Error> {
     let now: i64 = parts.admin.connect().await?.query_one(sql::NOW, &[]).await?.try_get(0)?;
     let source: String = parts.admin.database.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
     let random = hex::encode(parts.rng.bytes::<6>());
@@ -284,7 +309,7 @@ pub(crate) async fn create_database(admin: &Target, name: &str) -> Result<(), Er
     Ok(())
 }
 
-pub(crate) async fn drop_database(admin: &Target, name: &str) -> Result<(), Error> {
+async fn drop_database(admin: &Target, name: &str) -> Result<(), Error> {
     let client = admin.connect().await?;
     client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_name(name))).await?;
     trial::dismiss(admin, name).await

@@ -5,7 +5,7 @@ use pg::bootstrap::{self, Wanted};
 use serde::Serialize;
 
 use crate::apply;
-use crate::copy::{create_database, drop_database, name};
+use crate::copy::{apart, create_database};
 use crate::error::Error;
 use crate::files::{self, File, Step};
 use crate::snapshot::{self, Object, Snapshot};
@@ -42,10 +42,8 @@ impl Migrations {
         let steps = files::read(files)?;
         let parts = &self.parts;
         let here = snapshot::take(&parts.admin.connect().await?).await?;
-        let target = name(parts).await?;
-        let made = make(parts, &target, &steps).await;
-        drop_database(&parts.admin, &target.database).await?;
-        Ok(compare(&made?, &here))
+        apart(parts, async move |parts, target| Ok(compare(&make(&parts, &target, &steps).await?, &here)))
+            .await
     }
 }
 

@@ -86,6 +86,9 @@ pub enum Error {
         /// What went wrong.
         why: String,
     },
+    /// What was begun on a copy did not come to its end.
+    #[error("it was stopped before its end; the log says why")]
+    Stopped,
     /// What the linter holds against it.
     #[error("nothing was changed, for this would be new:\n{}\nMend the migration, or apply it with --allow {}", findings.iter().map(|found| format!("  {found}")).collect::<Vec<_>>().join("\n"), ids.join(","))]
     Lint {
@@ -120,6 +123,7 @@ impl Fault for Error {
             Error::TooMuch { .. } => Kind::TooLarge,
             Error::Drift { .. } | Error::Lint { .. } | Error::Turn => Kind::Conflict,
             Error::Copy { .. } | Error::Database(_) | Error::Audit(_) => Kind::Unavailable,
+            Error::Stopped => Kind::Bug,
         }
     }
 
@@ -135,6 +139,7 @@ impl Fault for Error {
             Error::NoWayBack { .. } => "migrate.no_way_back",
             Error::Turn => "migrate.turn",
             Error::Copy { .. } => "migrate.copy",
+            Error::Stopped => "migrate.stopped",
             Error::Lint { .. } => "migrate.lint",
             Error::Database(_) => "migrate.database",
             Error::Audit(_) => "migrate.not_recorded",

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use pg::admin::Target;
-use pg::bootstrap::{AUDITOR, SYSTEM};
+use pg::bootstrap::{AUDITOR, FOLLOWER, SYSTEM};
 
 use crate::copy::{Way, run, said};
 use crate::error::Error;
@@ -87,7 +87,7 @@ impl Dump<'_> {
 
 /// Whose code is the administrator's own business: superusers', and the roles that only our migrations act as.
 async fn trusted(copy: &Target) -> Result<HashSet<String>, Error> {
-    let ours = [SYSTEM, AUDITOR].as_slice();
+    let ours = [SYSTEM, AUDITOR, FOLLOWER].as_slice();
     let rows = copy.connect().await?.query(sql::TRUSTED, &[&ours]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

@@ -1,5 +1,7 @@
 //! Row level security as an operator works with it: lint, generate, try, explain, prove.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 use spec::{TestApp, program};
 
@@ -198,4 +200,48 @@ async fn what_a_policy_or_a_check_runs_while_it_is_proven_becomes_nobody_who_can
         .await
         .unwrap();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// The copy that a proof is played on, as the session in it knows it.
+async fn copy_of(app: &TestApp, mark: i32) -> Option<String> {
+    let admin = app.database.admin().await;
+    let sql = format!(
+        "select d.datname from pg_locks l join pg_database d on d.oid = l.database
+         where l.locktype = 'advisory' and l.objid = {mark} and d.datname like 'palisade\\_copy\\_%'"
+    );
+    admin.query(&sql, &[]).await.unwrap().first().map(|row| row.get(0))
+}
+
+#[tokio::test]
+async fn a_copy_is_gone_when_whoever_asked_for_it_goes_away() {
+    const MARK: i32 = 771_177;
+    let app = TestApp::start().await;
+    app.owner(NOTES).await;
+    app.owner(&format!(
+        "create function public.slow(who uuid) returns boolean language plpgsql as
+           $f$ begin perform pg_advisory_lock_shared({MARK}); perform pg_sleep(600); return who = (select auth.uid()); end $f$;
+         create policy own on public.notes to authenticated using (public.slow(user_id)) with check (public.slow(user_id))"
+    ))
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let slow = format!("do $$ begin perform pg_advisory_lock_shared({MARK}); perform pg_sleep(600); end $$;");
+    std::fs::write(folder.path().join("0001_slow.sql"), slow).unwrap();
+    let dir = folder.path().display().to_string();
+    let admin = app.database.admin().await;
+    let left =
+        "select 1 from pg_database where datname = $1 union all select 1 from pg_roles where rolname = $1";
+    for words in [
+        ["policies", "prove", "notes"].as_slice(),
+        &["migrate", "rehearse", "--dir", &dir],
+        &["migrate", "diff", "--dir", &dir],
+    ] {
+        let mut command = tokio::process::Command::new(program::binary());
+        command.args(words).arg("--data").arg(app.data()).current_dir("/");
+        let mut asking =
+            command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+        app.eventually(async || copy_of(&app, MARK).await.is_some()).await;
+        let copy = copy_of(&app, MARK).await.unwrap();
+        asking.kill().await.unwrap();
+        app.eventually(async || admin.query(left, &[&copy]).await.unwrap().is_empty()).await;
+    }
 }

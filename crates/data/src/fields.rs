@@ -160,6 +160,8 @@ pub fn report(
 pub fn unnamed(catalog: &Catalog, error: &DbError) -> Option<&'static str> {
     let instead = match error.sqlstate.as_str() {
         "42501" => "permission denied",
+        // The role of the caller is gone from the server.
+        "22023" if error.message.starts_with("role \"") => return Some("permission denied"),
         "42P01" | "3F000" | "42883" => "The database cannot do what is asked",
         _ => return None,
     };

@@ -31,6 +31,13 @@ pub struct DbError {
     pub data_type: Option<String>,
 }
 
+impl DbError {
+    /// Whether the connection is over with it, or never came to be. What user code raises never is that.
+    pub fn ends_session(&self) -> bool {
+        self.severity == "FATAL" || self.severity == "PANIC"
+    }
+}
+
 /// Why a statement or transaction did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -157,6 +164,8 @@ impl Fault for Error {
             Error::Refused(_) | Error::Poisoned | Error::Shape { .. } | Error::Bug(_) => Kind::Bug,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::Database(error) => match error.sqlstate.as_str() {
+                // Nobody was let in, or the server hung up: nothing that was asked for is to blame.
+                _ if error.ends_session() => Kind::Unavailable,
                 "57014" => Kind::Timeout,
                 "42501" => Kind::Forbidden,
                 "23505" | "23503" | "23001" => Kind::Conflict,

@@ -114,6 +114,10 @@ impl Rest {
             && let Some(instead) = data::fields::unnamed(&self.data.catalog(), said)
         {
             said.message = instead.to_owned();
+            if said.sqlstate == "22023" {
+                // A role that is not there any more is one that nobody may become.
+                said.sqlstate = "42501".to_owned();
+            }
         }
         refusal
     }

@@ -231,7 +231,8 @@ impl Refused {
     /// PostgreSQL's refusals that are the caller's.
     fn said(&self, error: &pg::DbError) -> Option<Words> {
         use StatusCode as S;
-        let (status, code) = match error.sqlstate.as_str() {
+        let state = if names_a_role(error) { "42501" } else { error.sqlstate.as_str() };
+        let (status, code) = match state {
             "42501" if self.known => (S::FORBIDDEN, "RLS_VIOLATION"),
             "42501" => (S::UNAUTHORIZED, "RLS_VIOLATION"),
             "23505" => (S::CONFLICT, "DUPLICATE_KEY"),
@@ -280,6 +281,11 @@ impl Refused {
             fields: Vec::new(),
         })
     }
+}
+
+/// Whether the role of the caller is gone from the server: nobody may become it.
+fn names_a_role(error: &pg::DbError) -> bool {
+    error.sqlstate == "22023" && error.message.starts_with("role \"")
 }
 
 /// Whether it is about a table or a function that may stand in the body of another one.

@@ -27,6 +27,10 @@ fn said(error: &pg::DbError, voice: Voice) -> Words {
     if error.sqlstate == "PGRST" {
         return raised(error);
     }
+    // Where it is about a login, it names ours.
+    if error.ends_session() && error.sqlstate != "57P01" && !voice.outspoken {
+        return Words::of(503, "PGRST000", "Database connection error.");
+    }
     let status = status(error, voice.known);
     let code = error.sqlstate.as_str();
     // A statement stopped for its time is the one trouble of ours the caller can do something about.

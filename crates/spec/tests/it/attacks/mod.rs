@@ -10,6 +10,7 @@ mod columns;
 mod contained;
 mod csrf;
 mod downgrade;
+mod dropped_roles;
 mod edge;
 mod factors;
 mod floods;

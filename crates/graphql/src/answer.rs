@@ -147,6 +147,7 @@ pub fn failed(
             Some(said) if is_about_values(&said.sqlstate) => {
                 data::fields::unnamed(catalog, said).map_or_else(|| said.message.clone(), str::to_owned)
             }
+            Some(said) if is_about_statement(said) => OTHERWISE.to_owned(),
             _ if error.kind().is_ours() && error.kind() != Kind::Timeout => return Err(error.into()),
             _ => error.message().into_owned(),
         },
@@ -200,6 +201,17 @@ pub fn reported(plan: &Plan, slots: &[Param], error: &data::Error, catalog: &Cat
     let mut report = reports.iter().find(is_blamed).or(reports.first()).cloned().unwrap_or_default();
     report.elsewhere = elsewhere;
     report
+}
+
+/// What is said where a name is gone, or a statement cannot be carried out: the schema changed while it was asked, or the body of a
+/// function asks for what there is not. Which name it is may be nobody's to know.
+const OTHERWISE: &str =
+    "The database cannot do what is asked. Where its schema has just changed, ask again in a moment";
+
+/// Whether PostgreSQL refused the statement, rather than failed; a policy that asks itself for ever (42P17) is a failure.
+fn is_about_statement(said: &pg::DbError) -> bool {
+    let is_of = |class: &&str| said.sqlstate.starts_with(class);
+    said.sqlstate != "42P17" && ["0A", "21", "3F", "42"].iter().any(is_of)
 }
 
 /// Whether an SQLSTATE is about what the caller sent or may do, rather than about the statement or the server.

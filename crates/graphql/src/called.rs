@@ -1,12 +1,12 @@
-//! What each table's type is called, where its own name would be another type's: the schema's roots, its scalars, an enum, or what
-//! is made of a neighbour's name (`tasks_filter` beside `tasks`).
+//! What the type of each table and each enum is called, where its own name would be another type's: the schema's roots, its scalars,
+//! an enum, or what is made of a neighbour's name (`tasks_filter` beside `tasks`).
 //!
-//! Invariant: no two types have one name, and a table is called the same for every role.
+//! Invariant: no two types have one name, and a table or an enum is called the same for every role.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use data::catalog::{Catalog, Relation, RelationId, Served, TypeKind};
+use data::catalog::{self, Catalog, Relation, RelationId, Served, TypeKind};
 use gql::introspect::meta_types;
 use gql::schema::{MUTATION, QUERY, Type};
 
@@ -38,8 +38,16 @@ fn made_of(style: Style, aggregates: bool) -> Vec<&'static str> {
     [EVERYWHERE, own, if aggregates { sums } else { &[] }].concat()
 }
 
-/// Names that are taken before any table comes.
-fn reserved(catalog: &Catalog, style: Style) -> HashSet<String> {
+/// What everything is called that the database names.
+pub struct Called {
+    /// Served relations, but those whose name GraphQL does not allow, or that have no name left.
+    pub relations: HashMap<RelationId, Arc<str>>,
+    /// Enums of exposed schemas, but those; they are opaque texts then.
+    pub enums: HashMap<u32, Arc<str>>,
+}
+
+/// Names that are taken before anything of the database comes.
+fn reserved(style: Style) -> HashSet<String> {
     let mut types: Vec<Type<Bind>> = meta_types(&Bind::None);
     types.extend(values::scalars(style));
     types.extend(match style {
@@ -48,18 +56,40 @@ fn reserved(catalog: &Catalog, style: Style) -> HashSet<String> {
     });
     let mut taken: HashSet<String> = types.iter().map(|one| one.name.to_string()).collect();
     taken.extend([QUERY, MUTATION, SUBSCRIPTION].map(str::to_owned));
-    let exposed = |schema: &str| catalog.exposed().iter().any(|one| &**one == schema);
-    for known in catalog.types.all().filter(|one| one.kind == TypeKind::Enum && exposed(&one.schema)) {
-        if let Some(one) = values::enumeration(catalog, known.oid) {
-            taken.extend([one.name.to_string(), format!("{}Filter", one.name)]);
-        }
-    }
     taken
 }
 
-/// The name of each served relation's type; none for one whose name GraphQL does not allow, or that has no name left.
-pub fn all(catalog: &Catalog, style: Style, aggregates: bool) -> HashMap<RelationId, Arc<str>> {
-    let mut taken = reserved(catalog, style);
+/// The names of enums, which come before those of tables.
+fn enums(catalog: &Catalog, taken: &mut HashSet<String>) -> HashMap<u32, Arc<str>> {
+    let mut all = HashMap::new();
+    for schema in catalog.exposed() {
+        let is_here = |one: &&catalog::Type| one.kind == TypeKind::Enum && one.schema == *schema;
+        let mut here: Vec<&catalog::Type> = catalog.types.all().filter(is_here).collect();
+        here.sort_unstable_by_key(|one| one.oid);
+        for one in here {
+            let wanted = values::enum_name(catalog, one.oid);
+            let inflects = values::inflects(catalog, schema);
+            let qualified = names::type_name(&format!("{schema}_{}", one.name), inflects);
+            let wishes =
+                [wanted.clone(), format!("{wanted}Enum"), qualified.clone(), format!("{qualified}Enum")];
+            let is_free = |name: &&String| {
+                names::is_valid(name) && !taken.contains(*name) && !taken.contains(&format!("{name}Filter"))
+            };
+            let Some(name) = wishes.iter().find(is_free) else { continue };
+            let name: Arc<str> = name.as_str().into();
+            if values::enumeration(catalog, one.oid, &name).is_some() {
+                taken.extend([name.to_string(), format!("{name}Filter")]);
+                all.insert(one.oid, name);
+            }
+        }
+    }
+    all
+}
+
+/// The name of the type of each served relation and each enum.
+pub fn all(catalog: &Catalog, style: Style, aggregates: bool) -> Called {
+    let mut taken = reserved(style);
+    let enums = enums(catalog, &mut taken);
     let mut all = HashMap::new();
     for schema in catalog.exposed() {
         for relation in catalog.relations.iter().filter(|one| one.schema == *schema) {
@@ -90,7 +120,7 @@ pub fn all(catalog: &Catalog, style: Style, aggregates: bool) -> HashMap<Relatio
             all.insert(relation.id, name.as_str().into());
         }
     }
-    all
+    Called { relations: all, enums }
 }
 
 /// What a relation wants to be called, the same with its schema's name in front, and whether its rows may be summed up.

@@ -37,12 +37,17 @@ fn of(name: &str, shown: Shown) -> Known {
     Known { of: TypeRef::named(name), shown, enumeration: None }
 }
 
-/// The GraphQL type of a type that is not a row. `has_enum` says which enums are types of the schema.
-pub fn known(catalog: &Catalog, oid: u32, style: Style, has_enum: &dyn Fn(u32) -> bool) -> Option<Known> {
+/// The GraphQL type of a type that is not a row. `called` says what an enum is called that is a type of the schema.
+pub fn known(
+    catalog: &Catalog,
+    oid: u32,
+    style: Style,
+    called: &dyn Fn(u32) -> Option<Arc<str>>,
+) -> Option<Known> {
     let found = catalog.types.get(oid)?;
     match found.kind {
         TypeKind::Array => {
-            let inner = known(catalog, found.element?, style, has_enum)?;
+            let inner = known(catalog, found.element?, style, called)?;
             let shown = match inner.shown {
                 Shown::Text => Shown::Texts,
                 Shown::Mapped(_) => Shown::Json,
@@ -54,15 +59,16 @@ pub fn known(catalog: &Catalog, oid: u32, style: Style, has_enum: &dyn Fn(u32) -
             Some(Known { of: inner.of.list(), shown, enumeration: inner.enumeration })
         }
         TypeKind::Composite | TypeKind::Pseudo => None,
-        TypeKind::Enum if has_enum(oid) => {
+        TypeKind::Enum => {
+            let Some(name) = called(oid) else { return Some(of("Opaque", Shown::Json)) };
             let shown = match mapped(&names::directives(found.comment.as_deref())) {
                 pairs if pairs.is_empty() => Shown::Json,
                 pairs => Shown::Mapped(pairs),
             };
-            Some(Known { of: TypeRef::named(enum_name(catalog, oid)), shown, enumeration: Some(oid) })
+            Some(Known { of: TypeRef::named(name), shown, enumeration: Some(oid) })
         }
-        TypeKind::Enum | TypeKind::Range => Some(of("Opaque", Shown::Json)),
-        TypeKind::Domain if style == Style::Plain => known(catalog, catalog.types.base(oid), style, has_enum),
+        TypeKind::Range => Some(of("Opaque", Shown::Json)),
+        TypeKind::Domain if style == Style::Plain => known(catalog, catalog.types.base(oid), style, called),
         TypeKind::Domain => Some(of("Opaque", Shown::Json)),
         TypeKind::Base => Some(base(oid, &found.name, style)),
     }
@@ -89,7 +95,7 @@ fn base(oid: u32, name: &str, style: Style) -> Known {
     }
 }
 
-/// An enum's name in a schema.
+/// What an enum's own name would be called.
 pub fn enum_name(catalog: &Catalog, oid: u32) -> String {
     let Some(found) = catalog.types.get(oid) else { return String::new() };
     let directives = names::directives(found.comment.as_deref());
@@ -103,14 +109,13 @@ pub fn inflects(catalog: &Catalog, schema: &str) -> bool {
     said.get("inflect_names").and_then(Json::as_bool).unwrap_or(false)
 }
 
-/// An enum as a type; nothing where GraphQL allows its name or all its values no name: those are texts that nobody looks into.
-pub fn enumeration(catalog: &Catalog, oid: u32) -> Option<Type<Bind>> {
+/// An enum as a type; nothing where GraphQL allows all its values no name: those are texts that nobody looks into.
+pub fn enumeration(catalog: &Catalog, oid: u32, name: &Arc<str>) -> Option<Type<Bind>> {
     let found = catalog.types.get(oid)?;
     let pairs = mapped(&names::directives(found.comment.as_deref()));
     let name_of = |label: &str| {
         pairs.iter().find(|(known, _)| known == label).map_or(label.to_owned(), |(_, name)| name.clone())
     };
-    let name = Some(enum_name(catalog, oid)).filter(|name| names::is_valid(name))?;
     let values = found.labels.iter().map(|label| EnumValue {
         name: name_of(label).into(),
         means: Arc::clone(label),
@@ -118,7 +123,7 @@ pub fn enumeration(catalog: &Catalog, oid: u32) -> Option<Type<Bind>> {
     });
     let values: Vec<EnumValue> = values.filter(|value| names::is_value(&value.name)).collect();
     (!values.is_empty()).then(|| Type {
-        name: name.into(),
+        name: Arc::clone(name),
         description: None,
         group: Some(Arc::clone(&found.schema)),
         kind: Kind::Enum(values),

@@ -35,6 +35,7 @@ pub struct World<'a> {
     /// Keys between them.
     pub keys: Vec<Key>,
     places: HashMap<RelationId, usize>,
+    enums: HashMap<u32, Arc<str>>,
 }
 
 /// A relation of the schema.
@@ -137,8 +138,9 @@ impl<'a> World<'a> {
         aggregates: bool,
     ) -> Result<Self, Broken> {
         let (entries, keys, places) = (Vec::new(), Vec::new(), HashMap::new());
-        let mut world = World { catalog, rights, style, aggregates, entries, keys, places };
-        let called = crate::called::all(catalog, style, aggregates);
+        let crate::called::Called { relations: called, enums } =
+            crate::called::all(catalog, style, aggregates);
+        let mut world = World { catalog, rights, style, aggregates, entries, keys, places, enums };
         for schema in catalog.exposed() {
             for relation in catalog.relations.iter().filter(|one| one.schema == *schema) {
                 let Some(type_name) = called.get(&relation.id) else { continue };
@@ -152,24 +154,24 @@ impl<'a> World<'a> {
         Ok(world)
     }
 
-    /// Whether an enum is a type of the schema.
-    pub fn has_enum(&self, oid: u32) -> bool {
-        let exposed = |schema: &str| self.catalog.exposed().iter().any(|one| &**one == schema);
-        self.rights.uses.contains(&oid)
-            && self.catalog.types.get(oid).is_some_and(|one| exposed(&one.schema))
-            && values::enumeration(self.catalog, oid).is_some()
+    /// What an enum is called, where it is a type of the schema.
+    fn enum_called(&self, oid: u32) -> Option<Arc<str>> {
+        self.enums.get(&oid).filter(|_| self.rights.uses.contains(&oid)).cloned()
     }
 
     /// The GraphQL type of a type of values.
     pub fn known(&self, oid: u32) -> Option<Known> {
-        values::known(self.catalog, oid, self.style, &|oid| self.has_enum(oid))
+        values::known(self.catalog, oid, self.style, &|oid| self.enum_called(oid))
     }
 
     /// Enums of the schema.
     pub fn enums(&self) -> Vec<(u32, Type<Bind>)> {
-        let mut all: Vec<u32> = self.rights.uses.iter().copied().filter(|oid| self.has_enum(*oid)).collect();
+        let mut all: Vec<(u32, Arc<str>)> =
+            self.rights.uses.iter().filter_map(|oid| Some((*oid, self.enum_called(*oid)?))).collect();
         all.sort_unstable();
-        all.into_iter().filter_map(|oid| Some((oid, values::enumeration(self.catalog, oid)?))).collect()
+        all.into_iter()
+            .filter_map(|(oid, name)| Some((oid, values::enumeration(self.catalog, oid, &name)?)))
+            .collect()
     }
 
     /// The relation whose rows these are, when it is in the schema.

@@ -3,6 +3,7 @@
 mod attacks;
 mod callers;
 mod clients;
+mod names;
 mod parity;
 mod plain;
 mod probes;

@@ -92,6 +92,13 @@ pub const ANSWERS_HELD_BYTES_MAX: Limit = Limit::new(
     "bounds what slow readers of large answers keep in memory; the next read of that size is told to come again",
 );
 
+/// Rows that are made of a CSV.
+pub const CSV_ROWS_BYTES_MAX: Limit = Limit::new(
+    "csv_rows_bytes_max",
+    64 * 1024 * 1024,
+    "the names of its first line stand in every row that is made of it, so a small body could be made a very large one",
+);
+
 /// Every bound, for the reference.
 pub const LIMITS: &[&Limit] = &[
     &FLOW_ROWS_MIN,
@@ -109,4 +116,5 @@ pub const LIMITS: &[&Limit] = &[
     &CLEANED_ROWS_AT_ONCE,
     &LARGE_ANSWER_BYTES_MIN,
     &ANSWERS_HELD_BYTES_MAX,
+    &CSV_ROWS_BYTES_MAX,
 ];

@@ -2,10 +2,11 @@
 //!
 //! Invariant: JSON is passed on byte for byte; it is read here only as far as its keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use bytes::Bytes;
 use data::ask::{Arguments, BodyKind, Payload};
+use data::limits::CSV_ROWS_BYTES_MAX;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -81,10 +82,14 @@ fn is_array(body: &[u8]) -> bool {
     body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
-/// The keys of a JSON text, and nothing else of it.
+/// What there is to know of a JSON text before it is planned: the keys of its object, or of the first of its objects.
 enum Outline {
     Object(Vec<String>),
-    Array(Vec<Outline>),
+    /// Of many: whether all are objects with the keys of the first.
+    Array {
+        first: Option<Vec<String>>,
+        uniform: bool,
+    },
     Other,
 }
 
@@ -92,129 +97,193 @@ fn json(body: &Bytes) -> Result<Payload, Refusal> {
     let invalid = || Refusal::Body("Empty or invalid json".to_owned());
     let text = std::str::from_utf8(body).map_err(|_| invalid())?;
     let outline: Outline = serde_json::from_str(text).map_err(|_| invalid())?;
-    let nothing =
-        || Payload { json: Bytes::from_static(b"[]"), many: true, columns: Vec::new(), checked: true };
+    let payload = |many, columns| Payload { json: body.clone(), many, columns, checked: true };
     match outline {
-        Outline::Object(columns) => Ok(Payload { json: body.clone(), many: false, columns, checked: true }),
-        Outline::Array(items) => {
-            let keys = |item: &Outline| match item {
-                Outline::Object(keys) => Some(keys.iter().cloned().collect::<BTreeSet<_>>()),
-                Outline::Array(_) | Outline::Other => None,
-            };
-            let Some(first) = items.first() else { return Ok(nothing()) };
-            let uniform =
-                keys(first).filter(|wanted| items.iter().all(|item| keys(item).as_ref() == Some(wanted)));
-            match (uniform, first) {
-                (Some(_), Outline::Object(columns)) => {
-                    Ok(Payload { json: body.clone(), many: true, columns: columns.clone(), checked: true })
-                }
-                _ => Err(Refusal::Body("All object keys must match".to_owned())),
-            }
+        Outline::Object(columns) => Ok(payload(false, columns)),
+        Outline::Array { first: Some(columns), uniform: true } => Ok(payload(true, columns)),
+        Outline::Array { uniform: false, .. } => Err(Refusal::Body("All object keys must match".to_owned())),
+        Outline::Array { first: None, .. } | Outline::Other => {
+            Ok(Payload { json: Bytes::from_static(b"[]"), many: true, columns: Vec::new(), checked: true })
         }
-        Outline::Other => Ok(nothing()),
     }
 }
 
-impl<'de> Deserialize<'de> for Outline {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Look;
-        impl<'de> Visitor<'de> for Look {
-            type Value = Outline;
+/// The keys of an object in their order, each once; nothing of anything else.
+struct Keys(Option<Vec<String>>);
+
+/// Of what is read here, only keys are kept: rows take no more than their own bytes, and each key is looked for once.
+macro_rules! read_by {
+    ($of:ty, $look:ident, $other:expr) => {
+        impl<'de> Deserialize<'de> for $of {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any($look)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $look {
+            type Value = $of;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("JSON")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outline, A::Error> {
-                let mut keys: Vec<String> = Vec::new();
-                while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
-                    if !keys.contains(&key) {
-                        keys.push(key);
-                    }
-                }
-                Ok(Outline::Object(keys))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$of, A::Error> {
+                Self::object(map)
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Outline, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(Outline::Array(items))
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<$of, A::Error> {
+                Self::array(items)
             }
-            fn visit_bool<E>(self, _: bool) -> Result<Outline, E> {
-                Ok(Outline::Other)
+            fn visit_bool<E>(self, _: bool) -> Result<$of, E> {
+                Ok($other)
             }
-            fn visit_i64<E>(self, _: i64) -> Result<Outline, E> {
-                Ok(Outline::Other)
+            fn visit_i64<E>(self, _: i64) -> Result<$of, E> {
+                Ok($other)
             }
-            fn visit_u64<E>(self, _: u64) -> Result<Outline, E> {
-                Ok(Outline::Other)
+            fn visit_u64<E>(self, _: u64) -> Result<$of, E> {
+                Ok($other)
             }
-            fn visit_f64<E>(self, _: f64) -> Result<Outline, E> {
-                Ok(Outline::Other)
+            fn visit_f64<E>(self, _: f64) -> Result<$of, E> {
+                Ok($other)
             }
-            fn visit_str<E>(self, _: &str) -> Result<Outline, E> {
-                Ok(Outline::Other)
+            fn visit_str<E>(self, _: &str) -> Result<$of, E> {
+                Ok($other)
             }
-            fn visit_unit<E>(self) -> Result<Outline, E> {
-                Ok(Outline::Other)
+            fn visit_unit<E>(self) -> Result<$of, E> {
+                Ok($other)
             }
         }
-        deserializer.deserialize_any(Look)
+    };
+}
+
+struct LookAtKeys;
+struct LookAtAll;
+read_by!(Keys, LookAtKeys, Keys(None));
+read_by!(Outline, LookAtAll, Outline::Other);
+
+impl LookAtKeys {
+    fn object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Keys, A::Error> {
+        let (mut keys, mut known): (Vec<String>, HashSet<String>) = Default::default();
+        while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
+            // Few are faster looked through than hashed.
+            let is_new = match keys.len() {
+                ..=FEW if known.is_empty() => !keys.contains(&key),
+                _ => {
+                    if known.is_empty() {
+                        known.extend(keys.iter().cloned());
+                    }
+                    known.insert(key.clone())
+                }
+            };
+            if is_new {
+                keys.push(key);
+            }
+        }
+        Ok(Keys(Some(keys)))
+    }
+
+    fn array<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Keys, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Keys(None))
+    }
+}
+
+/// As many columns as most tables have.
+const FEW: usize = 32;
+
+impl LookAtAll {
+    fn object<'de, A: MapAccess<'de>>(map: A) -> Result<Outline, A::Error> {
+        Ok(LookAtKeys::object(map)?.0.map_or(Outline::Other, Outline::Object))
+    }
+
+    fn array<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Outline, A::Error> {
+        let Some(Keys(first)) = items.next_element()? else {
+            return Ok(Outline::Array { first: None, uniform: true });
+        };
+        let mut uniform = first.is_some();
+        let wanted: BTreeSet<&str> = first.iter().flatten().map(String::as_str).collect();
+        while let Some(Keys(keys)) = items.next_element()? {
+            uniform = uniform
+                && (keys == first
+                    || keys.is_some_and(|keys| {
+                        keys.len() == wanted.len() && keys.iter().all(|key| wanted.contains(&**key))
+                    }));
+        }
+        Ok(Outline::Array { first, uniform })
     }
 }
 
 /// A header line, then rows. `NULL` is null, nothing is the empty text.
 fn csv(body: &[u8]) -> Result<Payload, Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Body("The body is not UTF-8".to_owned()))?;
-    let mut lines = records(text)?.into_iter();
+    let mut lines = Records(text.chars().peekable());
     let header =
-        lines.next().ok_or_else(|| Refusal::Body("parse error (not enough input) at \"\"".to_owned()))?;
-    let mut rows = Vec::new();
-    for line in lines {
+        lines.next()?.ok_or_else(|| Refusal::Body("parse error (not enough input) at \"\"".to_owned()))?;
+    let names: Vec<String> = header.iter().map(|name| Value::from(name.as_str()).to_string()).collect();
+    let mut json = String::from("[");
+    while let Some(line) = lines.next()? {
         if line.len() != header.len() {
             return Err(Refusal::Body("All lines must have same number of fields".to_owned()));
         }
-        let value = |field: String| if field == "NULL" { Value::Null } else { Value::String(field) };
-        rows.push(Value::Object(header.iter().cloned().zip(line.into_iter().map(value)).collect()));
+        json.push_str(if json.len() > 1 { ",{" } else { "{" });
+        for (at, (name, field)) in names.iter().zip(line).enumerate() {
+            if json.len() as u64 + name.len() as u64 > CSV_ROWS_BYTES_MAX.value {
+                let (limit, value) = (CSV_ROWS_BYTES_MAX.name, CSV_ROWS_BYTES_MAX.value);
+                return Err(data::Error::TooMuch { limit, value }.into());
+            }
+            if at > 0 {
+                json.push(',');
+            }
+            json.push_str(name);
+            json.push(':');
+            let value = if field == "NULL" { Value::Null } else { Value::String(field) };
+            json.push_str(&value.to_string());
+        }
+        json.push('}');
     }
-    let columns = if rows.is_empty() { Vec::new() } else { header };
-    Ok(Payload { json: Value::Array(rows).to_string().into(), many: true, columns, checked: true })
+    let columns = if json.len() > 1 { header } else { Vec::new() };
+    json.push(']');
+    Ok(Payload { json: json.into(), many: true, columns, checked: true })
 }
 
-/// RFC 4180, blank lines left out.
-fn records(text: &str) -> Result<Vec<Vec<String>>, Refusal> {
-    let mut all = Vec::new();
-    let mut record: Vec<String> = Vec::new();
-    let mut chars = text.chars().peekable();
-    loop {
-        let mut field = String::new();
-        if chars.next_if_eq(&'"').is_some() {
-            loop {
-                match chars.next() {
-                    Some('"') if chars.next_if_eq(&'"').is_some() => field.push('"'),
-                    Some('"') => break,
-                    Some(c) => field.push(c),
-                    None => return Err(Refusal::Body("A quoted field does not end".to_owned())),
+/// RFC 4180, blank lines left out; one line after the other, so that no more than one is held.
+struct Records<'a>(std::iter::Peekable<std::str::Chars<'a>>);
+
+impl Records<'_> {
+    fn next(&mut self) -> Result<Option<Vec<String>>, Refusal> {
+        while self.0.peek().is_some() {
+            let record = self.record()?;
+            if record.len() > 1 || record.iter().any(|field| !field.is_empty()) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    fn record(&mut self) -> Result<Vec<String>, Refusal> {
+        let chars = &mut self.0;
+        let mut record: Vec<String> = Vec::new();
+        loop {
+            let mut field = String::new();
+            if chars.next_if_eq(&'"').is_some() {
+                loop {
+                    match chars.next() {
+                        Some('"') if chars.next_if_eq(&'"').is_some() => field.push('"'),
+                        Some('"') => break,
+                        Some(c) => field.push(c),
+                        None => return Err(Refusal::Body("A quoted field does not end".to_owned())),
+                    }
+                }
+            } else {
+                while let Some(c) = chars.next_if(|c| !matches!(c, ',' | '\n' | '\r')) {
+                    field.push(c);
                 }
             }
-        } else {
-            while let Some(c) = chars.next_if(|c| !matches!(c, ',' | '\n' | '\r')) {
-                field.push(c);
+            record.push(field);
+            match chars.next() {
+                Some(',') => continue,
+                Some('\r') => drop(chars.next_if_eq(&'\n')),
+                Some('\n') | None => {}
+                Some(_) => return Err(Refusal::Body("A quoted field goes on after its quote".to_owned())),
             }
-        }
-        record.push(field);
-        match chars.next() {
-            Some(',') => continue,
-            Some('\r') => drop(chars.next_if_eq(&'\n')),
-            Some('\n') | None => {}
-            Some(_) => return Err(Refusal::Body("A quoted field goes on after its quote".to_owned())),
-        }
-        let is_blank = record.len() == 1 && record.iter().all(String::is_empty);
-        let done = std::mem::take(&mut record);
-        if !is_blank {
-            all.push(done);
-        }
-        if chars.peek().is_none() {
-            return Ok(all);
+            return Ok(record);
         }
     }
 }
@@ -267,6 +336,31 @@ mod tests {
         let rows = read("a,b\r\n1,\"x,\"\"y\"\n\n,NULL", Media::Csv).unwrap();
         assert_eq!(&*rows.json, br#"[{"a":"1","b":"x,\"y"},{"a":"","b":null}]"#);
         assert_eq!(read("a,b\n1", Media::Csv).unwrap_err(), "All lines must have same number of fields");
+    }
+
+    #[test]
+    fn a_body_takes_no_more_than_it_is_large() {
+        let took = |body: String, kind: Media| {
+            payload(&body.into(), &kind, None).map_err(|refusal| refusal.to_string())
+        };
+        // Each key is looked for once: with every other one before it this does not end within a minute.
+        let keys: Vec<String> = (0..200_000).map(|key| format!("\"k{key}\":1")).collect();
+        let wide = took(format!("{{{}}}", keys.join(",")), Media::Json).unwrap();
+        assert_eq!((wide.columns.len(), wide.columns[199_999].as_str()), (200_000, "k199999"));
+        // A name of 500 kB in each of 250 000 rows.
+        let long = took(format!("{}\n{}", "n".repeat(500_000), "1\n".repeat(250_000)), Media::Csv);
+        assert!(long.unwrap_err().contains("csv_rows_bytes_max"));
+    }
+
+    #[test]
+    fn objects_match_by_their_keys_in_any_order_and_nothing_else_does() {
+        let rows = read(r#"[{"a":1,"b":2},{"b":1,"a":2,"b":3}]"#, Media::Json).unwrap();
+        assert_eq!((rows.columns.len(), rows.many), (2, true));
+        for other in
+            [r#"[{"a":1},{}]"#, r#"[{"a":1},{"a":1,"b":1}]"#, r#"[{"a":1},7]"#, "[7]", r#"[[{"a":1}]]"#]
+        {
+            assert_eq!(read(other, Media::Json).unwrap_err(), "All object keys must match", "{other}");
+        }
     }
 
     #[test]

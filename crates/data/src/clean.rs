@@ -2,7 +2,7 @@
 //! schema (controls 121 and 122).
 //!
 //! This stands where plans are made: whatever a dialect wants written into a table comes through here, and there is no other way
-//! to a [`crate::plan::Rows`] or to a change of the graph. Invariant: what is stored is what came out of here; a value
+//! to a [`crate::plan::Rows`] or to a change of the graph. So does what is on its way into a function, as far as its type asks. Invariant: what is stored is what came out of here; a value
 //! that cannot be looked at is refused, never passed on.
 
 use std::collections::HashSet;
@@ -13,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::catalog::arguments::Asks;
 use crate::catalog::check::{Check, Holds};
 use crate::error::Error;
 use crate::fields::FieldFault;
@@ -89,6 +90,56 @@ pub(crate) fn text(column: &str, check: &Check, text: &str) -> Result<Option<Str
         }
         Holds::Text | Holds::Texts | Holds::Jsons => Ok(None),
     }
+}
+
+/// An argument in PostgreSQL's text format; `None` when it may be passed on as it is. Nobody looks into the text of a row.
+pub(crate) fn argument_text(name: &str, asks: &Asks, given: &str) -> Result<Option<String>, Error> {
+    match asks {
+        Asks::Value(check) => text(name, check, given),
+        Asks::Row(_) | Asks::Rows(_) => Err(no_row(name)),
+    }
+}
+
+/// An argument that PostgreSQL makes of JSON; `None` when it may be passed on as it is.
+pub(crate) fn argument_json(name: &str, asks: &Asks, raw: &str) -> Result<Option<String>, Error> {
+    let raw = raw.trim();
+    if raw == "null" {
+        return Ok(None);
+    }
+    match asks {
+        Asks::Value(check) => {
+            closed(&[(name, check)])?;
+            value(name, check, raw)
+        }
+        Asks::Row(fields) => {
+            let mut row: Row<'_> = serde_json::from_str(raw).map_err(|_| no_row(name))?;
+            let mut changed = false;
+            for (key, given) in &mut row.0 {
+                let Some((field, asks)) = fields.iter().find(|(field, _)| **field == **key) else { continue };
+                if let Some(made) = argument_json(&format!("{name}.{field}"), asks, given.get())? {
+                    *given = Given::Made(made);
+                    changed = true;
+                }
+            }
+            let mut text = Vec::with_capacity(raw.len());
+            row.write(&mut text);
+            Ok(if changed { String::from_utf8(text).ok() } else { None })
+        }
+        Asks::Rows(of) => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| no_row(name))?;
+            // An array of arrays of rows is one of rows.
+            let one = |item: &&RawValue| {
+                let asks = if item.get().starts_with('[') { asks } else { of };
+                Ok(argument_json(name, asks, item.get())?.unwrap_or_else(|| item.get().to_owned()))
+            };
+            let items = items.iter().map(one).collect::<Result<Vec<String>, Error>>()?;
+            Ok(Some(format!("[{}]", items.join(","))))
+        }
+    }
+}
+
+fn no_row(name: &str) -> Error {
+    Error::Field(Box::new(FieldFault::kind(name, "must be an object, or an array of objects")))
 }
 
 /// Whether rules can be read at all.

@@ -42,6 +42,11 @@ impl FieldFault {
         FieldFault::new(column, "length", format!("must have at most {most} characters"))
     }
 
+    /// A value of another kind than its place takes.
+    pub(crate) fn kind(column: &str, says: &str) -> Self {
+        FieldFault::new(column, "type", says)
+    }
+
     pub(crate) fn schema(column: &str, place: &str, says: &str) -> Self {
         let says = if place.is_empty() { says.to_owned() } else { format!("at {place}: {says}") };
         FieldFault::new(column, "schema", says)
@@ -146,13 +151,15 @@ pub fn report(
             Some(_) if error.table.is_none() => site.domain(rows),
             _ => site.constraint("check"),
         },
-        "23505" => site.constraint("unique"),
+        "23505" | "23P01" => site.constraint("unique"),
         "23001" | "23503" => site.constraint("reference"),
         "22001" => site.values(rows, too_long),
         "22P02" | "22003" | "22007" | "22008" | "22023" => site.values(rows, not_of_its_type),
         _ => Vec::new(),
     };
-    Report { fields, elsewhere, about }.named_as_asked()
+    // By an index of which nobody knows what it looks at: its name may be about what the caller may not know.
+    let is_unknown = fields.is_empty() && ["23505", "23P01"].contains(&&*error.sqlstate);
+    Report { fields, elsewhere: elsewhere || is_unknown, about }.named_as_asked()
 }
 
 /// What is said instead of PostgreSQL's words where they name what is not served: a table that only the body of a function or a policy

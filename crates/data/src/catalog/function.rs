@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::arguments::Asks;
 use super::{Relation, RelationId, TypeKind, Types};
 
 /// `pg_proc.provolatile`
@@ -26,6 +27,8 @@ pub struct Parameter {
     pub required: bool,
     /// Whether it takes all that is left.
     pub variadic: bool,
+    /// What its type asks of its values beyond what PostgreSQL checks.
+    pub asks: Option<Arc<Asks>>,
 }
 
 /// What a function returns, once or (when [`Function::set`]) many times.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use pg::{Error, FromText, Open, Param, Row, Rows, Statement};
 
+use super::arguments::{self, Told};
 use super::before::{self, Before};
 use super::bounds::{self, Bound};
 use super::check::{self, Asked};
@@ -373,7 +374,13 @@ fn read_function(row: Row<'_>) -> Result<RawFunction, Error> {
         if matches!(mode, "i" | "b" | "v") {
             let required = parameters.len() + defaults < inputs;
             let variadic = mode == "v";
-            parameters.push(Parameter { name: called.clone(), type_oid: *type_oid, required, variadic });
+            parameters.push(Parameter {
+                name: called.clone(),
+                type_oid: *type_oid,
+                required,
+                variadic,
+                asks: None,
+            });
         }
         if matches!(mode, "o" | "b" | "t") {
             let called =
@@ -455,13 +462,15 @@ pub fn build(raw: Raw, scope: &Scope, version: u64) -> Catalog {
     gate::decide(&mut relations, &made, scope);
     let by_row_type: HashMap<u32, RelationId> =
         relations.iter().filter(|one| one.row_type != 0).map(|one| (one.row_type, one.id)).collect();
-    let functions: Vec<Function> = functions
+    let mut functions: Vec<Function> = functions
         .into_iter()
         .map(|raw| Function {
             returns: returns(&raw, &types, &relations, &by_row_type, &columns),
             ..raw.function
         })
         .collect();
+    let told = Told { types: &types, relations: &relations, composites: &columns, asked: &raw.asked };
+    arguments::fill(&mut functions, &told);
     // Relations took theirs: what is left are those of composite types.
     let composites = columns
         .into_iter()

@@ -3,6 +3,7 @@
 //! Invariant: a snapshot is built whole from one transaction and swapped in one step; nobody sees half a change. Names
 //! that reach SQL text come from here, never from an ask.
 
+pub mod arguments;
 pub mod before;
 pub mod bounds;
 pub mod check;

@@ -12,7 +12,7 @@ use super::view::Source;
 use super::{Column, Constraint, DomainChecks, Relation, Types};
 
 /// Most views on top of each other that are looked through; no more can be, since PostgreSQL's own nesting is bounded.
-const VIEWS_DEEP: usize = 64;
+pub(super) const VIEWS_DEEP: usize = 64;
 
 /// What was read.
 pub(super) struct Ruling<'a> {

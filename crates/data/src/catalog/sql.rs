@@ -36,7 +36,7 @@ where c.relkind in ('r', 'p', 'v', 'm', 'f')
   and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
 order by n.nspname, c.relname";
 
-/// Columns of what is in those schemas, of composite types, and of whatever row type a function there returns.
+/// Columns of what is in those schemas, of composite types, and of whatever row type a function there takes or returns.
 pub const COLUMNS: &str = "
 select a.attrelid, a.attnum, a.attname, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod) as type_text,
        a.atttypmod, a.attnotnull, a.attidentity::text as identity, a.attgenerated::text as generated,
@@ -55,9 +55,12 @@ left join pg_catalog.pg_depend s on s.refclassid = 'pg_catalog.pg_class'::pg_cat
 where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c')
   and n.nspname not in ('pg_catalog', 'information_schema')
   and (n.nspname = any($1::text[])
-       or c.reltype in (select p.prorettype from pg_catalog.pg_proc p
-                        join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace
-                        where pn.nspname = any($1::text[])))
+       or c.relkind = 'c'
+       or c.reltype in (select pg_catalog.unnest(p.proargtypes::oid[] || p.prorettype) from pg_catalog.pg_proc p
+                        join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace where pn.nspname = any($1::text[]))
+       or (select r.typarray from pg_catalog.pg_type r where r.oid = c.reltype)
+          in (select pg_catalog.unnest(p.proargtypes::oid[] || p.prorettype) from pg_catalog.pg_proc p
+                        join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace where pn.nspname = any($1::text[])))
 order by a.attrelid, a.attnum";
 
 /// Keys: primary, unique, foreign. A partition's copies of its parent's foreign keys are left out.
@@ -100,7 +103,7 @@ join pg_catalog.pg_proc p on p.oid = d.refobjid
 join pg_catalog.pg_roles o on o.oid = p.proowner
 where c.relkind in ('v', 'm') and p.prosecdef and (o.rolsuper or o.rolbypassrls) and p.oid >= 16384";
 
-/// Types: all but the row types nobody in those schemas mentions.
+/// Types: all but the row types of tables that nobody in those schemas mentions.
 pub const TYPES: &str = "
 select t.oid, n.nspname, t.typname, t.typtype, t.typbasetype, t.typrelid, t.typnotnull,
        case when t.typcategory = 'A' then t.typelem else 0 end as element,
@@ -114,10 +117,14 @@ select t.oid, n.nspname, t.typname, t.typtype, t.typbasetype, t.typrelid, t.typn
 from pg_catalog.pg_type t
 join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 left join pg_catalog.pg_type e on e.oid = t.typelem and t.typcategory = 'A'
+left join pg_catalog.pg_class k on k.oid = coalesce(nullif(t.typrelid, 0), e.typrelid)
 where (t.typrelid = 0 and coalesce(e.typrelid, 0) = 0)
+   or (k.relkind = 'c' and n.nspname not in ('pg_catalog', 'information_schema'))
    or (n.nspname = any($1::text[]) and n.nspname <> 'pg_catalog')
    or t.oid in (select pg_catalog.unnest(p.proargtypes::oid[] || p.prorettype) from pg_catalog.pg_proc p
                 join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace where pn.nspname = any($1::text[]))
+   or t.typarray in (select pg_catalog.unnest(p.proargtypes::oid[]) from pg_catalog.pg_proc p
+                     join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace where pn.nspname = any($1::text[]))
 order by t.oid";
 
 /// Functions in those schemas, and relationships written as functions wherever they are.
@@ -169,7 +176,8 @@ join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('v', 'm') and r.ev_type = '1' and not n.nspname = any($1::text[])
   and n.nspname not in ('pg_catalog', 'information_schema')";
 
-/// CHECK constraints of tables and domains. A partition's copies of its parent's are left out.
+/// CHECK constraints of tables and domains, a partition's copies of its parent's left out; and what else refuses rows for others that
+/// are there, exclusions and unique indexes that are no constraint, with every column that they look at.
 pub const CHECKS: &str = "
 select c.conrelid, c.contypid, c.conname, pg_catalog.to_json(c.conkey) as columns,
        pg_catalog.pg_get_constraintdef(c.oid) as definition,
@@ -177,7 +185,16 @@ select c.conrelid, c.contypid, c.conname, pg_catalog.to_json(c.conkey) as column
          (select a.attname from pg_catalog.pg_attribute a where a.attrelid = c.conrelid and a.attnum = c.conkey[1]) end as name
 from pg_catalog.pg_constraint c
 where c.contype = 'c' and (c.conrelid >= 16384 or c.contypid >= 16384) and c.conparentid = 0
-order by c.conrelid, c.contypid, c.conname";
+union all
+select i.indrelid, 0, x.relname,
+       (select coalesce(pg_catalog.json_agg(distinct d.refobjsubid), '[]') from pg_catalog.pg_depend d
+        where d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = i.indrelid and d.refobjsubid > 0
+          and ((d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = i.indexrelid)
+               or (d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and d.objid = c.oid))), '', null
+from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.conrelid = i.indrelid and c.contype in ('p', 'u', 'x')
+where i.indrelid >= 16384 and (i.indisunique or i.indisexclusion) and coalesce(c.contype = 'x', true)
+order by 1, 2, 3";
 
 /// Implicit casts by function between a domain and json or text: how a domain's values are shown and read.
 pub const REPRESENTATIONS: &str = "

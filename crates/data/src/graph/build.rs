@@ -511,7 +511,7 @@ impl<'a> Build<'a> {
                 .sql(parameter.type_oid)
                 .ok_or(Error::Bug("a parameter of no known type"))?;
             let value = match value {
-                Some(value) => self.text(value),
+                Some(value) => self.argument(parameter, value)?,
                 None => "NULL".to_owned(),
             };
             arguments.push(format!("{} => {value}::{type_sql}", ident(name)));

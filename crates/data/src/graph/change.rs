@@ -3,13 +3,17 @@
 //! Values on their way into checked columns ([`crate::clean`]) are checked when the statement runs.
 //! Invariant: the rows given back are those that were written; what is nested in them is read as it was before.
 
+use std::sync::Arc;
+
 use super::ask::{Act, Change, Given, Gives, Object, Text, Value};
 use super::build::{Build, Compiled, Part, ROW, json_object, where_};
 use crate::ask::Name;
 use pg::Param;
 use serde_json::{Map, Value as Json};
 
-use crate::catalog::{Catalog, Column};
+use crate::catalog::arguments::Asks;
+use crate::catalog::check::Check;
+use crate::catalog::{Catalog, Column, Parameter};
 use crate::error::Error;
 use crate::sql::ident;
 
@@ -146,6 +150,28 @@ pub fn call(value: &Value, catalog: &Catalog) -> Result<CompiledChange, Error> {
 }
 
 impl<'a> Build<'a> {
+    /// A value for a parameter of a function, of which its type may ask something.
+    pub(super) fn argument(&mut self, parameter: &Parameter, value: &Text) -> Result<String, Error> {
+        let place = self.text(value);
+        match parameter.asks.as_deref() {
+            None => {}
+            Some(Asks::Value(check)) => self.checked(&parameter.name, check),
+            Some(Asks::Row(_) | Asks::Rows(_)) => {
+                let why = "something is asked of a field of its type, and rows come as text here".to_owned();
+                return Err(Error::BrokenRule { column: parameter.name.to_string(), why });
+            }
+        }
+        Ok(place)
+    }
+
+    /// Has the last parameter checked when the statement runs.
+    fn checked(&mut self, column: &Arc<str>, check: &Arc<Check>) {
+        if let Some(last) = self.params.last_mut() {
+            let part = Box::new(std::mem::replace(last, Part::Fixed(Param::NULL)));
+            *last = Part::Checked { part, column: Arc::clone(column), check: Arc::clone(check) };
+        }
+    }
+
     /// A value for a column: a parameter that PostgreSQL reads as the column's type.
     fn written(&mut self, column: Option<&Column>, value: Option<&Option<Text>>) -> String {
         let text = match value {
@@ -155,10 +181,8 @@ impl<'a> Build<'a> {
         };
         let place = self.text(text);
         if let Some((column, check)) = column.and_then(|column| Some((&column.name, column.check.as_ref()?)))
-            && let Some(last) = self.params.last_mut()
         {
-            let part = Box::new(std::mem::replace(last, Part::Fixed(Param::NULL)));
-            *last = Part::Checked { part, column: column.clone(), check: check.clone() };
+            self.checked(column, check);
         }
         place
     }

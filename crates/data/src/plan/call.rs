@@ -9,8 +9,10 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::ask::{Arguments, CallAsk, Rules, Shape};
+use crate::catalog::arguments::Asks;
 use crate::catalog::types::oid;
 use crate::catalog::{Catalog, Function, Parameter, Returns, TypeKind, Volatility};
+use crate::clean;
 use crate::error::Error;
 
 use super::json::{array_literal_of, scalar_text};
@@ -106,9 +108,26 @@ fn columns<'a>(catalog: &'a Catalog, function: &Function, schema: &str) -> Optio
 }
 
 fn argument(catalog: &Catalog, parameter: &Parameter, value: Given) -> Result<Argument, Error> {
+    let value = match &parameter.asks {
+        Some(asks) => looked_at(&parameter.name, asks, value)?,
+        None => value,
+    };
     let type_sql = catalog.types.sql(parameter.type_oid).ok_or(Error::Bug("a parameter of no known type"))?;
     let name = (!parameter.name.is_empty()).then(|| parameter.name.clone());
     Ok(Argument { name, value, type_sql, variadic: parameter.variadic })
+}
+
+/// A value of which its type asks something, as it may be passed on.
+fn looked_at(name: &str, asks: &Asks, value: Given) -> Result<Given, Error> {
+    match value {
+        Given::Text(None) => Ok(value),
+        Given::Text(Some(bytes)) => {
+            let text = std::str::from_utf8(&bytes).map_err(|_| Error::NotJson)?;
+            let made = clean::argument_text(name, asks, text)?;
+            Ok(Given::Text(Some(made.map_or(bytes, Bytes::from))))
+        }
+        Given::Json(json) => Ok(Given::Json(clean::argument_json(name, asks, &json)?.unwrap_or(json))),
+    }
 }
 
 fn from_texts(
@@ -205,5 +224,5 @@ fn bind(catalog: &Catalog, type_oid: u32, json: &str) -> Given {
     if found.is_some_and(|found| matches!(found.kind, TypeKind::Base | TypeKind::Enum | TypeKind::Range)) {
         return Given::Text(Some(Bytes::copy_from_slice(json.as_bytes())));
     }
-    Given::Json(Bytes::from(format!("{{\"v\":{json}}}")))
+    Given::Json(json.to_owned())
 }

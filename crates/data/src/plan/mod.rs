@@ -392,7 +392,7 @@ pub enum Given {
     /// Text that PostgreSQL reads as the type; `None` is NULL.
     Text(Option<Bytes>),
     /// A JSON value that PostgreSQL turns into the type.
-    Json(Bytes),
+    Json(String),
 }
 
 /// Plans a read.

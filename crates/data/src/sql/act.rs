@@ -219,7 +219,7 @@ fn argument(w: &mut Writer, argument: &Argument) {
             w.param(Param(text.clone())).push("::").push(&argument.type_sql);
         }
         Given::Json(json) => {
-            w.push("(SELECT x.v FROM pg_catalog.json_to_record(").param(bytes_param(json));
+            w.push("(SELECT x.v FROM pg_catalog.json_to_record(").param(format!("{{\"v\":{json}}}"));
             w.push(") AS x(v ").push(&argument.type_sql).push("))");
         }
     }

@@ -4,6 +4,7 @@ mod accounts;
 mod alert_ways;
 pub mod alerts;
 mod appflowy;
+mod arguments;
 mod bans;
 mod canaries;
 mod captcha;

@@ -210,10 +210,12 @@ impl LookAtAll {
     }
 }
 
-/// A header line, then rows. `NULL` is null, nothing is the empty text.
+/// A header line, then rows. `NULL` is null, nothing is the empty text. The mark that spreadsheets begin a file with is no part of the
+/// first name.
 fn csv(body: &[u8]) -> Result<Payload, Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Body("The body is not UTF-8".to_owned()))?;
-    let mut lines = Records(text.chars().peekable());
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = Records { chars: text.chars().peekable(), quoted: false };
     let header =
         lines.next()?.ok_or_else(|| Refusal::Body("parse error (not enough input) at \"\"".to_owned()))?;
     let names: Vec<String> = header.iter().map(|name| Value::from(name.as_str()).to_string()).collect();
@@ -244,13 +246,17 @@ fn csv(body: &[u8]) -> Result<Payload, Refusal> {
 }
 
 /// RFC 4180, blank lines left out; one line after the other, so that no more than one is held.
-struct Records<'a>(std::iter::Peekable<std::str::Chars<'a>>);
+struct Records<'a> {
+    chars: std::iter::Peekable<std::str::Chars<'a>>,
+    /// Whether a field of the last line was quoted: `""` is a row with the empty text, as answers write it, and no blank line.
+    quoted: bool,
+}
 
 impl Records<'_> {
     fn next(&mut self) -> Result<Option<Vec<String>>, Refusal> {
-        while self.0.peek().is_some() {
+        while self.chars.peek().is_some() {
             let record = self.record()?;
-            if record.len() > 1 || record.iter().any(|field| !field.is_empty()) {
+            if self.quoted || record.len() > 1 || record.iter().any(|field| !field.is_empty()) {
                 return Ok(Some(record));
             }
         }
@@ -258,11 +264,13 @@ impl Records<'_> {
     }
 
     fn record(&mut self) -> Result<Vec<String>, Refusal> {
-        let chars = &mut self.0;
+        self.quoted = false;
+        let chars = &mut self.chars;
         let mut record: Vec<String> = Vec::new();
         loop {
             let mut field = String::new();
             if chars.next_if_eq(&'"').is_some() {
+                self.quoted = true;
                 loop {
                     match chars.next() {
                         Some('"') if chars.next_if_eq(&'"').is_some() => field.push('"'),
@@ -336,6 +344,16 @@ mod tests {
         let rows = read("a,b\r\n1,\"x,\"\"y\"\n\n,NULL", Media::Csv).unwrap();
         assert_eq!(&*rows.json, br#"[{"a":"1","b":"x,\"y"},{"a":"","b":null}]"#);
         assert_eq!(read("a,b\n1", Media::Csv).unwrap_err(), "All lines must have same number of fields");
+    }
+
+    #[test]
+    fn csv_is_read_as_spreadsheets_and_answers_write_it() {
+        let rows =
+            |body: &'static str| String::from_utf8(read(body, Media::Csv).unwrap().json.to_vec()).unwrap();
+        assert_eq!(rows("\u{feff}a,b\r1,2\r"), r#"[{"a":"1","b":"2"}]"#);
+        assert_eq!(rows("\u{feff}\"a\"\nx\n"), r#"[{"a":"x"}]"#);
+        // The empty text in a table of one column, and a blank line.
+        assert_eq!(rows("a\n\"\"\n\nx\n\"\""), r#"[{"a":""},{"a":"x"},{"a":""}]"#);
     }
 
     #[test]

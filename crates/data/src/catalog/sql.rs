@@ -177,7 +177,8 @@ where c.relkind in ('v', 'm') and r.ev_type = '1' and not n.nspname = any($1::te
   and n.nspname not in ('pg_catalog', 'information_schema')";
 
 /// CHECK constraints of tables and domains, a partition's copies of its parent's left out; and what else refuses rows for others that
-/// are there, exclusions and unique indexes that are no constraint, with every column that they look at.
+/// are there, exclusions and unique indexes that are no constraint, with every column that they look at. What a partition refuses by
+/// its own index is told under the root's number and columns, which are those of the same names.
 pub const CHECKS: &str = "
 select c.conrelid, c.contypid, c.conname, pg_catalog.to_json(c.conkey) as columns,
        pg_catalog.pg_get_constraintdef(c.oid) as definition,
@@ -194,6 +195,19 @@ select i.indrelid, 0, x.relname,
 from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
 left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.conrelid = i.indrelid and c.contype in ('p', 'u', 'x')
 where i.indrelid >= 16384 and (i.indisunique or i.indisexclusion) and coalesce(c.contype = 'x', true)
+union all
+select r.root, 0, x.relname, pg_catalog.json_agg(distinct ra.attnum), '', null
+from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+join pg_catalog.pg_class p on p.oid = i.indrelid and p.relispartition
+cross join lateral (select pg_catalog.pg_partition_root(p.oid)::pg_catalog.oid as root) r
+left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.conrelid = i.indrelid and c.contype in ('p', 'u', 'x')
+join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = i.indrelid and d.refobjsubid > 0
+  and ((d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = i.indexrelid)
+       or (d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and d.objid = c.oid))
+join pg_catalog.pg_attribute pa on pa.attrelid = i.indrelid and pa.attnum = d.refobjsubid
+join pg_catalog.pg_attribute ra on ra.attrelid = r.root and ra.attname = pa.attname
+where i.indisunique or i.indisexclusion
+group by r.root, x.relname
 order by 1, 2, 3";
 
 /// Implicit casts by function between a domain and json or text: how a domain's values are shown and read.

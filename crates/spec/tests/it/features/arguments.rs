@@ -131,3 +131,53 @@ async fn a_row_that_an_index_refuses_is_told_of_to_whoever_may_use_its_columns()
         }
     }
 }
+
+/// A partition's own indexes are its parent's to whoever may use what they look at: also where its columns stand in another order, and
+/// where only one of them has the index.
+#[tokio::test]
+async fn a_row_that_a_partition_refuses_is_told_of_by_the_columns_of_what_was_asked_for() {
+    let app = TestApp::builder().unlimited().start().await;
+    app.owner(
+        "create table logs (id int, mail text, secret text default 's', area int not null, primary key (area, id), unique (area, mail)) partition by range (area);
+         create table logs_low partition of logs for values from (0) to (10);
+         create table logs_high (secret text, area int not null, mail text, id int not null);
+         create unique index only_here on logs_high (lower(mail));
+         create unique index hidden_here on logs_high (secret) where id > 100;
+         alter table logs attach partition logs_high for values from (10) to (20);
+         create unique index by_secret on logs (area, secret) where id > 200;
+         create policy everybody on logs to authenticated using (true) with check (true);
+         revoke all on logs from authenticated; grant insert (id, mail, area), select (id, mail, area) on logs to authenticated;
+         insert into logs values (1, 'a', 'x', 1), (1, 'a', 'y', 11), (300, 'p', 's', 1), (101, 'q', 's', 11)",
+    )
+    .await;
+    let ann = app.person("ann").await.client.with("prefer", "return=minimal");
+    for (row, columns) in [
+        (json!({ "id": 1, "mail": "b", "area": 1 }), vec!["area", "id"]),
+        (json!({ "id": 2, "mail": "a", "area": 1 }), vec!["area", "mail"]),
+        (json!({ "id": 1, "mail": "b", "area": 11 }), vec!["area", "id"]),
+        (json!({ "id": 2, "mail": "a", "area": 11 }), vec!["mail"]),
+        (json!({ "id": 2, "mail": "A", "area": 11 }), vec!["mail"]),
+        (json!({ "id": 102, "mail": "c", "area": 11 }), vec![]),
+        (json!({ "id": 301, "mail": "c", "area": 1 }), vec![]),
+    ] {
+        let by_rest = ann.post("/rest/v1/logs", row.clone()).await;
+        let by_fluxbase = ann.post("/api/v1/tables/logs", row.clone()).await;
+        for told in [by_rest, by_fluxbase] {
+            let told = told.expect(409);
+            assert!(
+                !told.text().contains("hidden") && !told.text().contains("secret"),
+                "{row}: {}",
+                told.text()
+            );
+            let said = told.value();
+            let mut named: Vec<_> = said["fields"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|one| one["column"].as_str().unwrap())
+                .collect();
+            named.sort_unstable();
+            assert_eq!(named, columns, "{row}: {said}");
+        }
+    }
+}

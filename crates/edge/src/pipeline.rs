@@ -435,8 +435,9 @@ impl Edge {
             *answer.0.status_mut() = StatusCode::UPGRADE_REQUIRED;
             answer.headers_mut().insert(http::header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        if let Some(wait) = fault.retry_after() {
-            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_up(wait)));
+        if let Some(wait) = web::retry_after(fault, answer.0.status()) {
+            // What user code raised may say it by itself.
+            answer.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(seconds_up(wait)));
         }
         if let Some(WebError::NoMethod { allow, .. }) = failure.downcast_ref::<WebError>()
             && let Ok(allow) = HeaderValue::from_str(allow)

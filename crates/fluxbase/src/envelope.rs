@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ::auth::Error;
 use base::{Failure, Kind};
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 use serde_json::json;
 use web::{Answer, Refused, status_of};
 
@@ -18,13 +18,10 @@ pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
         return rows(&words, fault.hint(), refused);
     }
     let (status, code) = of(failure);
-    let message = match fault.kind().is_ours() {
-        true => "An unexpected error occurred".into(),
-        false => fault.message(),
-    };
-    let shown = match fault.kind().is_ours() {
-        true => "Internal server error",
-        false => &message,
+    let (shown, message) = match fault.kind() {
+        Kind::Unavailable => ("Service unavailable".into(), "The service is not available: try again".into()),
+        kind if kind.is_ours() => ("Internal server error".into(), "An unexpected error occurred".into()),
+        _ => (fault.message(), fault.message()),
     };
     let mut body =
         json!({ "error": shown, "code": code, "message": message, "request_id": &*refused.request_id.0 });
@@ -34,15 +31,10 @@ pub fn word(failure: &Failure, refused: &Refused<'_>) -> Answer {
     if let Some(Error::WeakPassword { reasons, .. }) = failure.downcast_ref::<Error>() {
         body["details"] = json!({ "reasons": reasons });
     }
-    let retry_after = fault.retry_after().map(|after| after.as_secs().max(1));
-    if let Some(seconds) = retry_after {
-        body["retry_after"] = json!(seconds);
+    if let Some(after) = web::retry_after(fault, status) {
+        body["retry_after"] = json!(after.as_secs() + u64::from(after.subsec_nanos() > 0));
     }
-    let answer = Answer::json_with(status, &body);
-    match retry_after {
-        Some(seconds) => answer.with(HeaderName::from_static("retry-after"), &seconds.to_string()),
-        None => answer,
-    }
+    Answer::json_with(status, &body)
 }
 
 /// What was said of rows.
@@ -94,7 +86,8 @@ fn of(failure: &Failure) -> (StatusCode, &'static str) {
         Kind::TooLarge => "TOO_LARGE",
         Kind::TooMany => "RATE_LIMITED",
         Kind::Unsupported => "UNSUPPORTED",
-        Kind::Unavailable | Kind::Full | Kind::Timeout | Kind::Bug => "INTERNAL_ERROR",
+        Kind::Unavailable => "SERVICE_UNAVAILABLE",
+        Kind::Full | Kind::Timeout | Kind::Bug => "INTERNAL_ERROR",
     };
     (status_of(kind), code)
 }

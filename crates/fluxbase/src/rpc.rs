@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base::Who;
 use data::ask::{Arguments, CallAsk, Name, Terms};
 use data::catalog::{Catalog, Function};
 use data::permitted;
@@ -36,7 +37,7 @@ pub fn routes() -> Vec<Route<Tables>> {
 }
 
 fn refused(error: Error, cx: &Cx) -> base::Failure {
-    Refused { error, known: cx.caller.signed_in().is_some() }.into()
+    Refused { error, known: cx.caller.who != Who::Anonymous }.into()
 }
 
 fn schema_of(catalog: &Catalog, namespace: &str) -> String {

@@ -38,6 +38,6 @@ pub use route::{
     Refused, Route, Terms,
 };
 pub use socket::{Begin, Bounds, Converse, Ending, Message, Show, Shown, Socket, Wire};
-pub use status::status_of;
+pub use status::{retry_after, status_of};
 
 pub use pg::Reply;

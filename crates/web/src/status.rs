@@ -1,7 +1,17 @@
-//! Kind → status: one function for every dialect.
+//! Kind → status, and when to ask again: one function each for every dialect.
 
-use base::Kind;
+use std::time::Duration;
+
+use base::{Fault, Kind};
 use http::StatusCode;
+
+/// When whoever is told 503 may ask again, where nothing more is known: what is away for a moment is back within seconds.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// When asking again makes sense, of a fault that is answered with `status`. No 503 is without it.
+pub fn retry_after(fault: &dyn Fault, status: StatusCode) -> Option<Duration> {
+    fault.retry_after().or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(AGAIN))
+}
 
 /// The status of a kind. A dialect whose protocol says otherwise for one code overrides it there, by name.
 pub fn status_of(kind: Kind) -> StatusCode {

@@ -131,7 +131,7 @@ pub struct Refused {
     /// Why.
     #[source]
     pub error: Error,
-    /// Whether somebody is signed in.
+    /// Whether a person or a program with a key of its own asks.
     pub known: bool,
 }
 
@@ -257,6 +257,7 @@ impl Refused {
                     status @ S::CONFLICT => (status, "CONFLICT"),
                     status @ S::TOO_MANY_REQUESTS => (status, "RATE_LIMITED"),
                     status @ S::NOT_FOUND => (status, "NOT_FOUND"),
+                    status @ S::SERVICE_UNAVAILABLE => (status, "SERVICE_UNAVAILABLE"),
                     status => (status, "VALIDATION_FAILED"),
                 }
             }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use base::Who;
 use bytes::Bytes;
 use data::ask::{
     Change, Count, Level, MutateAsk, Name, Outcome, ReadAsk, Resolution, Returning, SelectItem, Shape, Terms,
@@ -54,7 +55,7 @@ pub(super) fn query(state: Arc<Tables>, cx: Cx, ask: Ask) -> Handled {
 
 /// An answer, or a refusal worded for this caller.
 pub(super) fn said(answered: Result<Reply<Answer>, Error>, cx: &Cx) -> Result<Reply<Answer>, base::Failure> {
-    answered.map_err(|error| Refused { error, known: cx.caller.signed_in().is_some() }.into())
+    answered.map_err(|error| Refused { error, known: cx.caller.who != Who::Anonymous }.into())
 }
 
 async fn read(

@@ -295,20 +295,10 @@ fn data_words(error: &data::Error, voice: Voice) -> Words {
         // A rule of a column that is kept here is worded like one that PostgreSQL keeps.
         data::Error::Field(fault) => with_fields(Words::new(400, "23514", message), vec![(**fault).clone()]),
         data::Error::RepeatOther => fault_words(422, error),
-        data::Error::RepeatRunning => {
-            let mut words = fault_words(409, error);
-            words.headers.push(("retry-after".to_owned(), "1".to_owned()));
-            words
-        }
-        data::Error::RepeatRules => fault_words(409, error),
+        data::Error::RepeatRunning | data::Error::RepeatRules => fault_words(409, error),
         data::Error::RepeatsTooMany { .. } => fault_words(429, error),
         data::Error::RepeatTooLarge { .. } => fault_words(413, error),
-        data::Error::PreRequest(_) => fault_words(503, error),
-        data::Error::Full => {
-            let mut words = fault_words(503, error);
-            words.headers.push(("retry-after".to_owned(), "1".to_owned()));
-            words
-        }
+        data::Error::PreRequest(_) | data::Error::Full => fault_words(503, error),
         data::Error::NoCatalog => {
             Words::new(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
         }

@@ -4,7 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 use spec::{Client, TestApp};
 
-/// What a caller gets at each door, and every status.
+/// What a caller gets at each door, and every status. Whoever is told that the service is not there is told when to ask again, and in
+/// Fluxbase's words that it is that.
 async fn doors(client: &Client) -> Vec<(&'static str, u16, String)> {
     let mut seen = Vec::new();
     let insert = "mutation { insertIntonewsCollection(objects: [{id: 2}]) { affectedCount } }";
@@ -20,6 +21,13 @@ async fn doors(client: &Client) -> Vec<(&'static str, u16, String)> {
         (Method::POST, "/api/v1/graphql", json!({ "query": "{ news { line } }" })),
     ] {
         let told = client.json(method, path, body).await;
+        if told.status == 503 {
+            let wait = told.header("retry-after").parse::<u64>();
+            assert!(wait.is_ok_and(|wait| wait > 0), "{path}: {:?}", told.headers);
+            let fluxbase = path.starts_with("/api/v1/tables") || path.starts_with("/api/v1/rpc");
+            assert!(!fluxbase || told.field("code") == "SERVICE_UNAVAILABLE", "{path}: {}", told.text());
+            assert!(!fluxbase || told.value()["retry_after"].is_u64(), "{path}: {}", told.text());
+        }
         seen.push((path, told.status.as_u16(), told.text()));
     }
     seen

@@ -235,6 +235,10 @@ async fn refusals_have_fluxbases_shape_and_say_nothing_the_caller_did_not_name()
     assert_eq!(app.stranger().get(TASKS).await.expect(200).value(), json!([]));
     let seen = app.stranger().post(TASKS, json!({ "title": "x" })).await.expect(401).value();
     assert_eq!(seen["code"], "RLS_VIOLATION");
+    // A program with a key is somebody: signing in, which is what 401 asks for, would help it nothing.
+    app.owner("revoke insert on tasks from service_role").await;
+    let seen = app.service().post(TASKS, json!({ "title": "x" })).await.expect(403).value();
+    assert_eq!(seen["code"], "RLS_VIOLATION");
     let other = json!({ "title": "x", "owner": "00000000-0000-4000-8000-000000000001" });
     let seen = ann.post(TASKS, other).await.expect(403).value();
     assert_eq!(

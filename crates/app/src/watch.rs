@@ -56,7 +56,7 @@ async fn close_ended(services: Services, stop: CancellationToken) {
     while let Some(heard) = stop.run_until_cancelled(ended.recv()).await {
         match heard {
             Ok(session) => services.connections.end(session),
-            // Which ones were missed is not known: sockets ask again; only long answers run on.
+            // Which ones were missed is not known: whoever has something open asks again.
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "ended sessions were announced faster than heard");
                 services.connections.doubt();

@@ -18,6 +18,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use web::{
     Answer, Arriving, Begin, Body, Bound, Converse, Ending, Part, RequestId, Show, Shown, Socket, Wire,
 };
@@ -76,21 +77,61 @@ pub(crate) fn cut_in_time(
     let body = match body {
         Body::Stream(stream) => {
             let stream = stream::taken_in_time(stream);
-            Body::Stream(match identified.caller.ends_with() {
-                Some(session) => {
-                    let watch = config.connections.watch(session);
-                    stream::until(stream, async move { watch.ended().await })
+            // The conformance profile reads no credentials here.
+            Body::Stream(if !identified.has_credential || config.profile == Profile::Conformance {
+                stream
+            } else {
+                match identified.caller.ends_with() {
+                    Some(session) => {
+                        stream::until(stream, session_over(config, of(), parts, identified, session)?)
+                    }
+                    None => stream::until(stream, not_good(config, of(), parts, identified)?),
                 }
-                // The conformance profile reads no credentials here.
-                None if identified.has_credential && config.profile != Profile::Conformance => {
-                    stream::until(stream, not_good(config, of(), parts, identified)?)
-                }
-                None => stream,
             })
         }
         whole @ Body::Whole(_) => whole,
     };
     Ok(Answer(Response::from_parts(head, body)))
+}
+
+/// Waits until a session has ended, or the key that a server showed beside its token. Its token may run out meanwhile.
+fn session_over(
+    config: &EdgeConfig,
+    of: (Arc<Bound>, RequestId, IpAddr),
+    parts: &Parts,
+    identified: &Identified,
+    session: Uuid,
+) -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
+    let watch = config.connections.watch(session);
+    let standing = Standing::of(config, of, parts)?;
+    let key = identified.beside.is_some().then(|| Presented {
+        bearer: None,
+        authorization: None,
+        ..standing.request.clone()
+    });
+    let until = identified.expires_at;
+    Ok(async move {
+        let mut doubts = standing.connections.doubts();
+        // It may have ended since it was let in: before it was watched, or while nothing was heard of ends.
+        loop {
+            let is_over = until.is_some_and(|second| second <= standing.clock.unix_seconds());
+            if !is_over && standing.ask(&standing.request).await.is_err() {
+                return;
+            }
+            let keys_end = match &key {
+                None => None,
+                Some(key) => match (standing.identify)(key.clone(), standing.address).await {
+                    Ok(known) => known.expires_at.map(|second| standing.connections.until(second)),
+                    Err(_) => return,
+                },
+            };
+            tokio::select! {
+                () = watch.ended() => return,
+                () = first(keys_end.iter().map(Until::token).collect()) => return,
+                changed = doubts.changed() => if changed.is_err() { return },
+            }
+        }
+    })
 }
 
 /// Waits until whoever asked with a key is not good any more.

@@ -95,6 +95,78 @@ async fn row_44_a_download_ends_with_its_key_and_another_keys_does_not() {
     }
 }
 
+/// Nothing was open yet when the session ended: the database was still at work on the first row.
+#[tokio::test]
+async fn row_44_a_download_that_has_not_begun_ends_with_its_session_too() {
+    let app = app().await;
+    app.owner(
+        "create view public.slow with (security_invoker = true) as
+             select large.* from (select pg_sleep(2)) waited, public.large;
+         grant select on public.slow to authenticated",
+    )
+    .await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let path = "/rest/v1/slow?select=id,body";
+    let (mut of_ann, mut of_bob) = (download(&ann.client, path).await, download(&bob.client, path).await);
+    let admin = app.database.admin().await;
+    let at_work =
+        "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()";
+    app.eventually(async || admin.query_one(at_work, &[]).await.unwrap().get::<_, i64>(0) == 2).await;
+    ann.client.post("/auth/v1/logout", json!({})).await.expect(204);
+    let (mut cut, mut whole) = (Vec::new(), Vec::new());
+    let _cut_off = of_ann.read_to_end(&mut cut).await;
+    of_bob.read_to_end(&mut whole).await.unwrap();
+    assert!(!cut.ends_with(b"0\r\n\r\n") && cut.len() < ROWS * 400, "{} bytes", cut.len());
+    assert!(whole.ends_with(b"0\r\n\r\n") && whole.len() > ROWS * 400, "{} bytes", whole.len());
+}
+
+/// A server acts for somebody with its own key beside their token: what it asked for ends with either, on sockets too.
+#[tokio::test]
+async fn row_44_what_a_server_opened_for_somebody_ends_with_the_servers_key() {
+    let app = app().await;
+    let ann = app.person("ann").await;
+    let token = format!("Bearer {}", ann.access_token);
+    let key = async |name: &str, lives_seconds: u64| {
+        let wanted = json!({ "name": name, "scope": [], "lives_seconds": lives_seconds });
+        let made = app::control::ask(app.data(), Method::POST, "/keys", Some(&wanted)).await.unwrap();
+        (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())
+    };
+    let ((lost, of_lost), (_, of_late), (_, of_other)) =
+        (key("lost", 9_000).await, key("late", 60).await, key("other", 9_000).await);
+    let (mut streams, mut sockets) = (Vec::new(), Vec::new());
+    for text in [&of_lost, &of_late, &of_other] {
+        let client = Client { headers: vec![], ..app.stranger() };
+        let client = client.with("apikey", text).with("authorization", &token);
+        let mut stream = download(&client, WHOLE).await;
+        let mut head = [0; 16];
+        stream.read_exact(&mut head).await.unwrap();
+        assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+        streams.push(stream);
+        let (mut alone, mut beside) = (Talk::with(&app, text).await, Talk::with(&app, text).await);
+        assert_eq!(alone.beat().await["status"], "ok");
+        let joined = beside.join("realtime:large", json!({ "private": true }), Some(&ann.access_token)).await;
+        assert_eq!(joined["status"], "ok", "{joined}");
+        sockets.push([alone, beside]);
+    }
+    app::control::ask(app.data(), Method::DELETE, &format!("/keys/{lost}"), None).await.unwrap();
+    app.clock.advance(Duration::from_secs(61));
+    for (at, pair) in sockets.iter_mut().enumerate() {
+        for socket in pair {
+            if at == 2 {
+                assert_eq!(socket.beat().await["status"], "ok");
+            } else {
+                assert_eq!(socket.closed().await, 1008, "{at}");
+            }
+        }
+    }
+    for (at, stream) in streams.iter_mut().enumerate() {
+        let mut read = Vec::new();
+        let _cut_off = stream.read_to_end(&mut read).await;
+        let whole = read.ends_with(b"0\r\n\r\n") && read.len() > ROWS * 400;
+        assert_eq!(whole, at == 2, "{at}: {} bytes", read.len());
+    }
+}
+
 /// Whoever ends a session and however: what is open ends within a second, and nothing new begins, in any dialect.
 #[tokio::test]
 async fn row_44_however_a_session_ends_what_is_open_is_cut_within_a_second() {

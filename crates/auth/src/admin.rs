@@ -345,7 +345,8 @@ impl Auth {
         let invalid = |_| Error::invalid("invalid format for ban duration: such as 24h, or none");
         let duration: Duration = parse_duration(text).ok_or(()).map_err(invalid)?;
         let duration = SignedDuration::try_from(duration).map_err(|_| ()).map_err(invalid)?;
-        Ok(Some(self.0.clock.now().checked_add(duration).unwrap_or(Timestamp::MAX)))
+        let until = self.0.clock.now().checked_add(duration).map_err(|_| ()).map_err(invalid)?;
+        Ok(Some(until))
     }
 
     async fn hash_of(

@@ -153,8 +153,9 @@ impl Auth {
         // Nothing is held open while others are asked.
         tx.commit(()).await?.into_inner();
         let merged = Merged::new(&name, fields, old.as_ref())?;
-        for url in merged.urls() {
-            self.0.outside.outbound.check("oauth", url).await.map_err(OauthError::from)?;
+        for (name, url) in merged.urls() {
+            let checked = self.0.outside.outbound.check("oauth", url).await;
+            checked.map_err(|refused| Error::invalid(format!("{name} cannot be used: {refused}")))?;
         }
         let mut tx = self.0.pg.begin_system(Reason::Administer).await?;
         self.write_custom(&mut tx, &merged).await?;
@@ -373,9 +374,9 @@ impl Merged {
     }
 
     /// Every URL that we would ever ask, or send a browser to.
-    fn urls(&self) -> impl Iterator<Item = &str> {
+    fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let names = ["issuer", "discovery_url", "authorization_url", "token_url", "userinfo_url", "jwks_uri"];
-        names.into_iter().map(|name| self.text(name)).filter(|url| !url.is_empty())
+        names.into_iter().map(|name| (name, self.text(name))).filter(|(_, url)| !url.is_empty())
     }
 }
 

@@ -408,7 +408,9 @@ async fn row_102_a_provider_that_an_administrator_names_is_asked_through_the_gua
             "provider_type": "oauth2", "identifier": "custom:y", "name": "Y", "client_id": "c",
             "authorization_url": "https://93.184.216.34/a", "token_url": url, "userinfo_url": "https://93.184.216.34/u",
         });
-        app.service().post("/auth/v1/admin/custom-providers", plain).await.expect(400);
+        let refused = app.service().post("/auth/v1/admin/custom-providers", plain).await.expect(400);
+        assert_eq!(refused.field("error_code"), "validation_failed", "{url}");
+        assert!(refused.field("msg").contains("token_url"), "{url}: {}", refused.text());
     }
     assert!(app.audited("outbound.refused").await);
     let fine = json!({

@@ -142,8 +142,10 @@ impl Hasher {
     /// Whether a hash made elsewhere can be imported: of a kind [`Hasher::verify`] reads, within its bounds.
     pub fn accepts(stored: &str) -> bool {
         match Kind::of(stored) {
-            Kind::Argon2(params) => within_bounds(&params),
-            Kind::Bcrypt { cost } => u64::from(cost) <= limits::BCRYPT_COST_MAX.value,
+            Kind::Argon2(params) => within_bounds(&params) && is_whole_argon2(stored),
+            Kind::Bcrypt { cost } => {
+                u64::from(cost) <= limits::BCRYPT_COST_MAX.value && is_whole_bcrypt(stored)
+            }
             Kind::Firebase(hash) => hash.is_within_bounds(),
             Kind::Unknown => false,
         }
@@ -254,6 +256,33 @@ impl Kind {
             .find_map(|prefix| stored.strip_prefix(prefix)?.get(..2)?.parse().ok());
         cost.map_or(Kind::Unknown, |cost| Kind::Bcrypt { cost })
     }
+}
+
+/// The least that bcrypt is made with.
+const BCRYPT_COST_MIN: u32 = 4;
+/// Salt and result, in bcrypt's own letters.
+const BCRYPT_LETTERS: usize = 53;
+/// The least salt that argon2 takes.
+const ARGON2_SALT_BYTES_MIN: usize = 8;
+
+/// Whether a password can be compared with it: whoever is imported with half a hash would never get in.
+fn is_whole_bcrypt(stored: &str) -> bool {
+    let (Some(cost), Some(rest)) = (stored.get(4..6), stored.get(6..)) else { return false };
+    let is_cost = cost.bytes().all(|byte| byte.is_ascii_digit());
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'/';
+    let is_body = |body: &str| body.len() == BCRYPT_LETTERS && body.bytes().all(is_letter);
+    is_cost
+        && cost.parse::<u32>().is_ok_and(|cost| cost >= BCRYPT_COST_MIN)
+        && rest.strip_prefix('$').is_some_and(is_body)
+}
+
+/// The same of argon2.
+fn is_whole_argon2(stored: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(stored) else { return false };
+    let is_version = hash.version.is_none_or(|version| Version::try_from(version).is_ok());
+    let mut bytes = [0; 64];
+    let salt = hash.salt.and_then(|salt| salt.decode_b64(&mut bytes).ok().map(<[u8]>::len));
+    is_version && hash.hash.is_some() && salt.is_some_and(|length| length >= ARGON2_SALT_BYTES_MIN)
 }
 
 fn within_bounds(params: &Params) -> bool {

@@ -128,6 +128,32 @@ async fn a_crowd_is_refused_instead_of_queued_without_end() {
     assert!(hasher.hash(&secret("a fine password")).await.is_ok());
 }
 
+/// Whoever is imported with half a hash would never get in, and nobody would know why.
+#[tokio::test]
+async fn a_hash_that_nothing_can_be_compared_with_is_not_accepted() {
+    let whole = "$2b$10$abcdefghijklmnopqrstuuKb2Vd0d8lW0sS0dYh8kP3ZzQ1oO7yKq";
+    let argon2 = "$argon2id$v=19$m=64,t=3,p=1$c2FsdHNhbHRzYWx0$cmVzdWx0cmVzdWx0cmVzdWx0cmVzdWx0";
+    assert!(Hasher::accepts(whole) && Hasher::accepts(argon2));
+    for bad in [
+        "$2b$10$abc",
+        "$2b$10$",
+        "$2b$10$\0",
+        &whole.replace("$10$", "$03$"),
+        &whole.replace("$10$", "$+9$"),
+        &whole.replace("abc", "a!c"),
+        &whole.replace("abc", "éc"),
+        &format!("{whole}x"),
+        &whole.replace("0d8", "0$8"),
+        "$argon2id$v=19$m=64,t=3,p=1",
+        "$argon2id$v=19$m=64,t=3,p=1$c2FsdHNhbHRzYWx0",
+        "$argon2id$v=19$m=64,t=3,p=1$c2Fs$cmVzdWx0cmVzdWx0cmVzdWx0cmVzdWx0",
+        &argon2.replace("v=19", "v=20"),
+    ] {
+        assert!(!Hasher::accepts(bad), "{bad}");
+        assert_eq!(hasher().verify(&secret("one"), Some(bad)).await.unwrap(), Verdict::Wrong);
+    }
+}
+
 /// The example that Firebase's own documentation of its scrypt prints.
 #[tokio::test]
 async fn firebases_hashes_are_accepted_and_due_for_a_new_one() {

@@ -30,6 +30,9 @@ fn list(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 /// `author:…` is who did it, `action:…` what was done.
 fn read_query(query: &str) -> Result<audit::Filter, Error> {
+    if query.contains('\0') {
+        return Err(Error::invalid("the query has a character that nothing in the log has"));
+    }
     let everything = audit::Filter::default();
     match query.split_once(':') {
         None if query.is_empty() => Ok(everything),

@@ -215,6 +215,7 @@ async fn ways_in_are_refused_by_upstreams_codes() {
     says(&entered, 400, "user_banned");
     let refused = app.stranger().send(Method::POST, "/auth/v1/signup", &[], "{".into()).await;
     says(&refused, 400, "bad_json");
+    says(&admin.get("/auth/v1/admin/audit?query=author:%00").await, 400, "validation_failed");
     // As everybody is limited.
     let app = TestApp::start().await;
     let stranger = app.stranger();

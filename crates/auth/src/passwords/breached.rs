@@ -14,20 +14,29 @@ pub struct Breached {
 }
 
 const DIGITS: usize = 40;
+/// At how many places it is looked whether its lines are in order.
+const LOOKS: u64 = 256;
 
 impl Breached {
     /// Opens it and looks whether it is one.
     pub fn open(path: &Path, line_bytes_max: usize) -> io::Result<Self> {
         let file = File::open(path)?;
         let list = Breached { bytes: file.metadata()?.len(), file, line_bytes_max };
-        let (first, middle) = (list.line_at(0)?, list.line_at(list.bytes / 2)?);
-        match (first, middle) {
-            (Some((_, first)), Some((_, middle))) if first > middle => {
-                Err(wrong("its lines are not in order"))
+        let mut last = match list.line_at(0)? {
+            Some((_, first)) => first,
+            None => return Err(wrong("it has no line of 40 hexadecimal digits")),
+        };
+        // In another order most of what it has would not be found, and nobody would know.
+        for looked in 1..LOOKS {
+            let Some((_, line)) = list.line_at(list.bytes.saturating_mul(looked) / LOOKS)? else {
+                break;
+            };
+            if line < last {
+                return Err(wrong("its lines are not in the order of their digests"));
             }
-            (Some(_), _) => Ok(list),
-            (None, _) => Err(wrong("it has no line of 40 hexadecimal digits")),
+            last = line;
         }
+        Ok(list)
     }
 
     /// Whether the list has this digest.
@@ -72,8 +81,9 @@ impl Breached {
             },
         };
         let Some(digits) = block.get(skip..skip + DIGITS) else { return Ok(None) };
-        if !digits.iter().all(u8::is_ascii_hexdigit) {
-            return Err(wrong("a line of it does not begin with 40 hexadecimal digits"));
+        let goes_on = block.get(skip + DIGITS).is_some_and(u8::is_ascii_alphanumeric);
+        if goes_on || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(wrong("a line of it does not begin with 40 hexadecimal digits, which SHA-1 has"));
         }
         Ok(Some((start + skip as u64, String::from_utf8_lossy(digits).to_uppercase())))
     }
@@ -123,5 +133,15 @@ mod tests {
         for lines in [vec![String::new()], vec!["password".to_owned()], vec![line(9), line(1), line(2)]] {
             assert!(list(&lines, "\n").1.is_err(), "{lines:?}");
         }
+        // As the same people offer it: by how often each was seen. And of another kind: each digest is longer.
+        let mut by_count: Vec<String> = (0..500).map(|n| hex::encode_upper(digest(n))).collect();
+        let first = by_count.iter().position(|line| line.starts_with('0')).unwrap();
+        by_count.swap(0, first);
+        assert!(
+            list(&by_count, "\n").1.is_err(),
+            "in no order, though the first is less than the one in the middle"
+        );
+        let longer: Vec<String> = (1..9).map(|n| format!("{}{}", line(n), "AB".repeat(12))).collect();
+        assert!(list(&longer, "\n").1.is_err(), "SHA-256");
     }
 }

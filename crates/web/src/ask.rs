@@ -55,6 +55,16 @@ impl Ask {
         self.parts.headers.get(name)?.to_str().ok()
     }
 
+    /// The body as a JSON object. A list is none, though it could be read as the fields in their order: whoever looks for a
+    /// name finds nothing in it.
+    pub fn object<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let first = self.body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if first == Some(&b'[') {
+            return Err(Error::NotJson { why: "it is a list, not an object".to_owned() });
+        }
+        self.json()
+    }
+
     /// The body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| Error::NotJson { why: error.to_string() })

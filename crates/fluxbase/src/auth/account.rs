@@ -42,13 +42,13 @@ impl Credentials {
 
 /// The account a request is about, for its budget.
 pub fn email_of(ask: &Ask) -> Option<String> {
-    ask.json::<Credentials>().ok()?.email
+    ask.object::<Credentials>().ok()?.email
 }
 
 /// `POST signup`: 201.
 pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Credentials = ask.json()?;
+        let asked: Credentials = ask.object()?;
         let password = Some(asked.password());
         let along = super::links::along(&state, &ask, &[asked.callback_url.as_deref()]);
         let data = asked.user_metadata.or(asked.options.and_then(|options| options.user_metadata));
@@ -100,7 +100,7 @@ struct Change {
 /// `PATCH user`.
 pub fn change_user(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Change = ask.json()?;
+        let asked: Change = ask.object()?;
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let change = UserChange {
             email: filled(asked.email),

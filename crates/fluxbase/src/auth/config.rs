@@ -94,7 +94,7 @@ struct Asked {
 /// is asked for, whoever it is.
 fn check(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let protects = PROTECTED.iter().any(|(name, _)| *name == asked.endpoint);
         let shown = state.auth.captcha_shown().filter(|_| protects);
         let told = json!({
@@ -130,7 +130,7 @@ pub(crate) fn protect(mount: Mount, state: &Arc<State>) -> Mount {
     }
     let state = state.clone();
     let first = move |cx: &Cx, ask: &Ask| -> web::Asked {
-        let body: Option<Value> = ask.json().ok();
+        let body: Option<Value> = ask.object().ok();
         let token = body.and_then(|body| Some(body.get("captcha_token")?.as_str()?.to_owned()));
         let (state, address) = (state.clone(), cx.caller.address);
         Box::pin(async move { Ok(state.auth.require_captcha(token.as_deref(), address).await?) })

@@ -41,7 +41,7 @@ fn begin(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let visit = visit(&cx, &ask);
         let by = state.auth.require_impersonator(&visit)?;
-        let wanted: Wanted = ask.json()?;
+        let wanted: Wanted = ask.object()?;
         let target = Uuid::try_parse(&wanted.target_user_id)
             .map_err(|_| Error::invalid("target_user_id is not an account's id"))?;
         let begun = state.auth.impersonate(by, Some(target), &wanted.reason, &visit).await?;
@@ -53,7 +53,7 @@ fn begin_as_anon(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let visit = visit(&cx, &ask);
         let by = state.auth.require_impersonator(&visit)?;
-        let wanted: Wanted = ask.json()?;
+        let wanted: Wanted = ask.object()?;
         let begun = state.auth.impersonate(by, None, &wanted.reason, &visit).await?;
         Ok(begun.map(|begun| told(&begun)))
     })

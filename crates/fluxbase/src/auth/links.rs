@@ -85,7 +85,7 @@ struct Options {
 
 /// The account a request is about, for its budget.
 fn account_of(ask: &Ask) -> Option<String> {
-    let asked: Asked = ask.json().ok()?;
+    let asked: Asked = ask.object().ok()?;
     filled(asked.email).or(filled(asked.phone))
 }
 
@@ -127,7 +127,7 @@ fn sent(message: &str) -> Answer {
 
 fn ask_reset(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let done =
             state.auth.ask_recovery(&asked.email()?, &asked.along(&state, &ask), &visit(&cx, &ask)).await?;
         Ok(done.map(|()| sent("If an account with that email exists, a password reset link has been sent")))
@@ -136,7 +136,7 @@ fn ask_reset(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 fn is_reset(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let good = state.auth.is_reset_link(&asked.token()?).await?;
         Ok(good.map(|valid| {
             let message = if valid { "Token is valid" } else { "Invalid or expired token" };
@@ -147,7 +147,7 @@ fn is_reset(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
 
 fn reset(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let password = Secret::new(asked.new_password.clone().unwrap_or_default());
         let done = state.auth.reset_password(&asked.token()?, &password, &visit(&cx, &ask)).await?;
         let url = state.auth.rules().public_url.clone();
@@ -160,7 +160,7 @@ fn reset(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 fn ask_magic_link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let (email, along) = (asked.email()?, asked.along(&state, &ask));
         let done = state.auth.ask_magic_link(&email, true, Map::new(), &along, &visit(&cx, &ask)).await?;
         Ok(done.map(|()| sent("Magic link sent to your email")))
@@ -169,14 +169,14 @@ fn ask_magic_link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 fn magic_link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         spend(&state, &cx, &ask, "magiclink", Shown::Token(asked.token()?)).await
     })
 }
 
 fn ask_code(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let along = asked.along(&state, &ask);
         let options = asked.options.unwrap_or_default();
         let (create, data) = (options.should_create_user.unwrap_or(true), options.data.unwrap_or_default());
@@ -195,7 +195,7 @@ fn ask_code(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 fn code(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let code = asked.token()?;
         let (kind, shown) = match (filled(asked.email), filled(asked.phone)) {
             (Some(email), None) => ("email", Shown::MailedCode { email, code }),
@@ -209,7 +209,7 @@ fn code(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 fn ask_again(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let (along, visit) = (asked.along(&state, &ask), visit(&cx, &ask));
         let kind = asked.kind.as_deref().unwrap_or_default();
         let done = match (filled(asked.email), filled(asked.phone), kind) {
@@ -235,14 +235,14 @@ fn ask_again(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 
 fn confirm(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         spend(&state, &cx, &ask, "signup", Shown::Token(asked.token()?)).await
     })
 }
 
 fn confirm_again(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let along = asked.along(&state, &ask);
         let done = state.auth.ask_again(Again::Signup, &asked.email()?, &along, &visit(&cx, &ask)).await?;
         Ok(done

@@ -155,7 +155,7 @@ struct Given {
 /// `POST signin/idtoken` with `{provider, token, nonce?}`.
 fn id_token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let given: Given = ask.json()?;
+        let given: Given = ask.object()?;
         if given.token.is_empty() {
             return Err(Error::invalid("token is required").into());
         }
@@ -185,7 +185,7 @@ struct Link {
 /// `POST user/identities` with `{provider}`.
 fn link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Link = ask.json()?;
+        let asked: Link = ask.object()?;
         let person = person(&cx)?;
         let start = Start {
             provider: asked.provider.to_ascii_lowercase(),

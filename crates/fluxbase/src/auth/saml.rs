@@ -67,7 +67,7 @@ struct Given {
 /// that browser; an application that cannot show it is told where the browser has to go.
 pub fn accept(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let given: Given = ask.json()?;
+        let given: Given = ask.object()?;
         let browser = web::csrf::browser(&ask.parts.headers);
         let arrived = Arrived {
             response: &given.saml_response,

@@ -13,7 +13,7 @@ use super::{State, person, shape, visit};
 /// `POST signin`.
 pub fn sign_in(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Credentials = ask.json()?;
+        let asked: Credentials = ask.object()?;
         let email = asked.email.clone().ok_or_else(|| Error::invalid("email is required"))?;
         let granted = state.auth.sign_in(&email, &asked.password(), &visit(&cx, &ask)).await?;
         let url = state.auth.rules().public_url.clone();
@@ -30,7 +30,7 @@ struct Refresh {
 /// `POST refresh`.
 pub fn refresh(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Refresh = ask.json()?;
+        let asked: Refresh = ask.object()?;
         let granted = state.auth.refresh(&asked.refresh_token, &visit(&cx, &ask)).await?;
         Ok(granted.map(|grant| Answer::json(&shape::session(&grant))))
     })

@@ -55,7 +55,7 @@ struct Setup {
 /// `POST 2fa/setup`: the SDK sends no body. What an earlier try left behind is taken away first.
 pub fn setup(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Option<Setup> = if ask.body.is_empty() { None } else { ask.json()? };
+        let asked: Option<Setup> = if ask.body.is_empty() { None } else { ask.object()? };
         let visit = visit(&cx, &ask);
         let user = state.auth.own_user(person(&cx)?.user).await?.into_inner();
         for left in factors(&user, "unverified") {
@@ -88,7 +88,7 @@ struct Enable {
 /// proofs from now on, so its tokens are new ones.
 pub fn enable(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Enable = ask.json()?;
+        let asked: Enable = ask.object()?;
         let code = asked.code.as_str().or(asked.code.get("code").and_then(Value::as_str));
         let code = Secret::from(code.ok_or_else(|| Error::invalid("code is required"))?);
         let visit = visit(&cx, &ask);
@@ -123,7 +123,7 @@ struct Verify {
 /// `POST 2fa/verify`: `user_id` is what the sign-in gave, and nobody's name.
 pub fn verify(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Verify = ask.json()?;
+        let asked: Verify = ask.object()?;
         let ticket = Secret::new(asked.user_id);
         let visit =
             visit_with(&state, ticket, visit(&cx, &ask)).await.map_err(|_| Error::InvalidCredentials)?;
@@ -149,7 +149,7 @@ struct Disable {
 /// `POST 2fa/disable`: the password again, in a session that has both proofs.
 pub fn disable(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Disable = ask.json()?;
+        let asked: Disable = ask.object()?;
         let visit = visit(&cx, &ask);
         let user = state.auth.own_user(person(&cx)?.user).await?.into_inner();
         let all = factors(&user, "verified");

@@ -11,7 +11,7 @@ use super::{State, fields, links, shape, visit};
 /// `POST /signup`: the session where addresses are believed, else the user who has to confirm theirs.
 pub fn sign_up(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: fields::Credentials = ask.json()?;
+        let asked: fields::Credentials = ask.object()?;
         let challenge = (asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref());
         let along = links::along(&state, &ask, challenge.0, challenge.1)?;
         if asked.email.is_none() && asked.phone.is_none() {
@@ -49,7 +49,7 @@ pub fn get_user(state: Arc<State>, cx: Cx, _: Ask) -> Handled {
 pub fn put_user(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let person = person(&cx)?;
-        let asked: fields::Change = ask.json()?;
+        let asked: fields::Change = ask.object()?;
         if asked.app_metadata.is_some() {
             return Err(Error::NotAdmin("Updating app_metadata requires admin privileges").into());
         }

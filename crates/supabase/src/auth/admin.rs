@@ -64,7 +64,7 @@ pub(super) fn links(path: &str, page: &Page, total: u64) -> String {
 /// `POST /admin/users`.
 pub fn create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: fields::AdminUser = ask.json()?;
+        let asked: fields::AdminUser = ask.object()?;
         let made = state.auth.admin_create(asked.into(), &visit(&cx, &ask)).await?;
         Ok(made.map(|user| Answer::json(&shape::user(&user))))
     })
@@ -82,7 +82,7 @@ pub fn get(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
 pub fn change(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let id = fields::user_id(&ask)?;
-        let asked: fields::AdminUser = ask.json()?;
+        let asked: fields::AdminUser = ask.object()?;
         let changed = state.auth.admin_change(id, asked.into(), &visit(&cx, &ask)).await?;
         Ok(changed.map(|user| Answer::json(&shape::user(&user))))
     })
@@ -92,7 +92,7 @@ pub fn change(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 pub fn remove(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let id = fields::user_id(&ask)?;
-        let asked = if ask.body.is_empty() { fields::Removal::default() } else { ask.json()? };
+        let asked = if ask.body.is_empty() { fields::Removal::default() } else { ask.object()? };
         let removed = state.auth.admin_delete(id, asked.should_soft_delete, &visit(&cx, &ask)).await?;
         Ok(removed.map(|()| Answer::json(&json!({}))))
     })

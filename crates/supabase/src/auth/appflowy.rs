@@ -39,7 +39,7 @@ struct Change {
 
 fn change_password(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Change = ask.json()?;
+        let asked: Change = ask.object()?;
         let user = state.auth.own_user(person(&cx)?.user).await?.into_inner();
         let password = asked.password.ok_or_else(|| ::auth::Error::invalid("password is required"))?;
         if user.has_password() && asked.current_password.is_none() {

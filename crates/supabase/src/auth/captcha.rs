@@ -55,6 +55,6 @@ fn is_asked_of(ask: &Ask) -> bool {
 }
 
 fn token(ask: &Ask) -> Option<String> {
-    let body: Value = ask.json().ok()?;
+    let body: Value = ask.object().ok()?;
     body.pointer("/gotrue_meta_security/captcha_token").and_then(Value::as_str).map(str::to_owned)
 }

@@ -27,7 +27,7 @@ fn list(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
 
 fn create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let fields: CustomFields = ask.json()?;
+        let fields: CustomFields = ask.object()?;
         let saved = state.auth.custom_save(None, fields, &visit(&cx, &ask)).await?;
         Ok(saved.map(|provider| Answer::json_with(StatusCode::CREATED, &provider)))
     })
@@ -42,7 +42,7 @@ fn get(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
 
 fn change(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let fields: CustomFields = ask.json()?;
+        let fields: CustomFields = ask.object()?;
         let saved = state.auth.custom_save(Some(ask.params.get("id")), fields, &visit(&cx, &ask)).await?;
         Ok(saved.map(|provider| Answer::json(&provider)))
     })

@@ -1,8 +1,12 @@
 //! The bodies GoTrue takes. Unknown fields are ignored, an empty text is no text.
 
+use std::fmt;
+
 use ::auth::Error;
 use base::Secret;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use web::Ask;
@@ -207,10 +211,42 @@ impl From<AdminUser> for ::auth::UserFields {
 
 /// The account a sign-in or sign-up is about, for its budget.
 pub fn account(ask: &Ask) -> Option<String> {
-    // Nothing else of the body is looked at: what a form does not ask for must not keep it from being counted.
-    let body: Map<String, Value> = ask.json().ok()?;
-    let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text("email").or_else(|| text("phone")).map(str::to_owned)
+    let Named { email, phone } = ask.object().ok()?;
+    let text = |raw: Option<Box<RawValue>>| serde_json::from_str::<String>(raw?.get()).ok();
+    text(email).filter(|email| !email.is_empty()).or_else(|| text(phone).filter(|phone| !phone.is_empty()))
+}
+
+/// Nothing else of a body is looked at: what a form does not ask for, and what nobody could keep (`1e999`), must not keep it
+/// from being counted.
+#[derive(Default)]
+struct Named {
+    email: Option<Box<RawValue>>,
+    phone: Option<Box<RawValue>>,
+}
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Named::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Named {
+    type Value = Self;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self, A::Error> {
+        while let Some(name) = fields.next_key::<String>()? {
+            match name.as_str() {
+                "email" => self.email = Some(fields.next_value()?),
+                "phone" => self.phone = Some(fields.next_value()?),
+                _ => drop(fields.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// An id in the path.

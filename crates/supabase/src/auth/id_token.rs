@@ -21,7 +21,7 @@ struct Asked {
 }
 
 pub(super) async fn grant(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, Failure> {
-    let asked: Asked = ask.json()?;
+    let asked: Asked = ask.object()?;
     let Some(id_token) = asked.id_token.filter(|token| !token.is_empty()) else {
         return Err(Error::invalid("id_token required").into());
     };

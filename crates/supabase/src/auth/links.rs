@@ -42,7 +42,7 @@ fn locale(ask: &Ask) -> Option<String> {
 /// `POST /otp`.
 pub fn otp(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: fields::Otp = ask.json()?;
+        let asked: fields::Otp = ask.object()?;
         let challenge = (asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref());
         let along = along(&state, &ask, challenge.0, challenge.1)?;
         let (visit, data) = (visit(&cx, &ask), asked.data.unwrap_or_default());
@@ -65,7 +65,7 @@ pub fn otp(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 /// `POST /magiclink`.
 pub fn magic_link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: fields::Otp = ask.json()?;
+        let asked: fields::Otp = ask.object()?;
         let challenge = (asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref());
         let along = along(&state, &ask, challenge.0, challenge.1)?;
         let email = asked.email.ok_or_else(|| Error::invalid("Password recovery requires an email"))?;
@@ -78,7 +78,7 @@ pub fn magic_link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 /// `POST /recover`.
 pub fn recover(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: fields::Otp = ask.json()?;
+        let asked: fields::Otp = ask.object()?;
         let challenge = (asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref());
         let along = along(&state, &ask, challenge.0, challenge.1)?;
         let email = asked.email.ok_or_else(|| Error::invalid("Password recovery requires an email"))?;
@@ -90,7 +90,7 @@ pub fn recover(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 /// `POST /resend`.
 pub fn resend(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: fields::Resend = ask.json()?;
+        let asked: fields::Resend = ask.object()?;
         let challenge = (asked.code_challenge.as_deref(), asked.code_challenge_method.as_deref());
         let along = along(&state, &ask, challenge.0, challenge.1)?;
         let (what, to) = match (asked.kind.as_deref(), asked.email, asked.phone) {
@@ -129,7 +129,7 @@ pub fn reauthenticate(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 /// `POST /invite`.
 pub fn invite(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: fields::Otp = ask.json()?;
+        let asked: fields::Otp = ask.object()?;
         let along = along(&state, &ask, None, None)?;
         let email = asked.email.ok_or_else(|| Error::invalid("An email address is required"))?;
         let data = asked.data.unwrap_or_default();
@@ -141,7 +141,7 @@ pub fn invite(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 /// `POST /admin/generate_link`: the user's fields with the link's among them.
 pub fn generate_link(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: fields::GenerateLink = ask.json()?;
+        let asked: fields::GenerateLink = ask.object()?;
         let purpose = match asked.kind.as_deref() {
             Some("signup") => Purpose::Signup,
             Some("invite") => Purpose::Invite,

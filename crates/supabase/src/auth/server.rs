@@ -191,7 +191,7 @@ struct Action {
 /// `POST /oauth/authorizations/{id}/consent`: `{action}`.
 fn answer(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Action = ask.json()?;
+        let asked: Action = ask.object()?;
         let approve = read_action(asked.action.as_deref())?;
         let back = state.auth.oauth_answer(ask.params.get("id"), approve, &visit(&cx, &ask)).await?;
         Ok(back.map(|back| Answer::json(&json!({ "redirect_url": back }))))

@@ -23,14 +23,14 @@ pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
         let granted = match ask.query_param("grant_type").as_deref() {
             Some("password") => by_password(&state, &cx, &ask).await?,
             Some("refresh_token") => {
-                let asked: fields::Refresh = ask.json()?;
+                let asked: fields::Refresh = ask.object()?;
                 let Some(token) = asked.refresh_token else {
                     return Ok(Reply::untouched(missing_refresh_token(), "nothing was presented"));
                 };
                 state.auth.refresh(&token, &visit(&cx, &ask)).await?
             }
             Some("pkce") => {
-                let asked: fields::Exchange = ask.json()?;
+                let asked: fields::Exchange = ask.object()?;
                 let (Some(code), Some(verifier)) = (asked.auth_code, asked.code_verifier) else {
                     return Err(Error::invalid(
                         "invalid request: both auth code and code verifier should be non-empty",
@@ -48,7 +48,7 @@ pub fn token(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 }
 
 async fn by_password(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, base::Failure> {
-    let asked: fields::Credentials = ask.json()?;
+    let asked: fields::Credentials = ask.object()?;
     let password = asked.password.unwrap_or_else(|| Secret::from(""));
     let email = match (asked.email, asked.phone) {
         (Some(email), None) => email,
@@ -66,7 +66,7 @@ async fn by_password(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, 
 }
 
 async fn by_wallet(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Grant>, base::Failure> {
-    let asked: fields::Wallet = ask.json()?;
+    let asked: fields::Wallet = ask.object()?;
     let asked = WalletGrant {
         chain: asked.chain.unwrap_or_default(),
         message: asked.message.unwrap_or_default(),

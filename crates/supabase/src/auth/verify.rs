@@ -48,7 +48,7 @@ fn is_form(ask: &Ask) -> bool {
 }
 
 async fn by_client(state: &State, cx: &Cx, ask: &Ask) -> Result<Reply<Answer>, Failure> {
-    let asked: fields::Verify = ask.json()?;
+    let asked: fields::Verify = ask.object()?;
     let kind = asked.kind.unwrap_or_default();
     let shown = match (asked.token, asked.token_hash, asked.email, asked.phone) {
         (None, None, _, _) => {

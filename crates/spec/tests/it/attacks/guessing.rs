@@ -1,5 +1,6 @@
 //! Guessing passwords at a running instance (rows 21, 22, 24).
 
+use http::Method;
 use serde_json::json;
 use spec::{Person, TestApp};
 
@@ -274,6 +275,25 @@ async fn row_23_neither_a_foreign_field_nor_another_spelling_makes_another_accou
     };
     let odd = json!({ "email": "ann@example.com", "password": 1 });
     assert_eq!(ask("/auth/v1/recover", [odd.clone(), odd.clone(), odd]).await, [200, 200, 429]);
+    // What no form asks for and only some readers of JSON take, and the same without names.
+    let shapes = [
+        r#"{"email":"bob@example.com","more":1e999}"#.to_owned(),
+        r#"{"email":"bob@example.com","more":"\ud800"}"#.to_owned(),
+        format!(r#"{{"email":"bob@example.com","more":{}{}}}"#, "[".repeat(200), "]".repeat(200)),
+    ];
+    let mut seen = Vec::new();
+    for shape in shapes {
+        seen.push(
+            app.stranger().send(Method::POST, "/auth/v1/recover", &[], shape.into()).await.status.as_u16(),
+        );
+    }
+    assert_eq!(seen, [200, 200, 429]);
+    for path in ["recover", "token?grant_type=password", "signup", "verify", "otp"] {
+        let nameless = r#"["cleo@example.com","","Wrong-Horse-9!Battery"]"#;
+        let path = format!("/auth/v1/{path}");
+        let answer = app.stranger().send(Method::POST, &path, &[], nameless.into()).await.expect(400);
+        assert_eq!(answer.field("error_code"), "bad_json", "{path}");
+    }
     let numbers = ["+49 30 1234567", "4930 123 4567", "49301234567"].map(|phone| json!({ "phone": phone }));
     assert_eq!(ask("/auth/v1/otp", numbers).await, [200, 200, 429]);
     let long = format!("{}49301234999", "+".repeat(500));

@@ -22,7 +22,7 @@ struct Change {
 pub fn change(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let (user, factor) = (fields::user_id(&ask)?, factor_id(&ask, "factor")?);
-        let asked: Change = ask.json()?;
+        let asked: Change = ask.object()?;
         let wanted = FactorFields { friendly_name: asked.friendly_name, phone: asked.phone };
         let changed = state.auth.admin_change_factor(user, factor, wanted, &visit(&cx, &ask)).await?;
         Ok(changed.map(|factor| Answer::json(&shape::factor(Value::Object(factor)))))

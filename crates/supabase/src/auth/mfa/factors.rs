@@ -28,7 +28,7 @@ struct NewFactor {
 /// `POST /factors`.
 pub fn enrol(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: NewFactor = ask.json()?;
+        let asked: NewFactor = ask.object()?;
         let kind = FactorType::named(&asked.factor_type)
             .ok_or_else(|| Error::invalid("factor_type needs to be totp, phone, or webauthn"))?;
         let new = Enrol {
@@ -95,7 +95,7 @@ struct ShownCredential {
 pub fn verify(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
         let factor = factor_id(&ask, "id")?;
-        let asked: Shown = ask.json()?;
+        let asked: Shown = ask.object()?;
         let challenge = asked.challenge_id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
         let challenge = challenge.ok_or_else(|| Error::invalid("challenge_id must be an UUID"))?;
         let answer = match (asked.code, asked.webauthn) {

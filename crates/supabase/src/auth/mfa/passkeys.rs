@@ -40,7 +40,7 @@ struct Answered {
 }
 
 fn answered(ask: &Ask) -> Result<(Uuid, Value), base::Failure> {
-    let asked: Answered = ask.json()?;
+    let asked: Answered = ask.object()?;
     let id =
         Uuid::try_parse(&asked.challenge_id).map_err(|_| Error::invalid("challenge_id must be an UUID"))?;
     if !asked.credential.is_object() {
@@ -94,7 +94,7 @@ struct Change {
 /// `PATCH /passkeys/{id}`.
 pub fn rename(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Change = ask.json()?;
+        let asked: Change = ask.object()?;
         let id = passkey_id(&ask, "id")?;
         let renamed = state.auth.rename_passkey(id, &asked.friendly_name, &visit(&cx, &ask)).await?;
         Ok(renamed.map(|passkey| Answer::json(&shown(&passkey))))

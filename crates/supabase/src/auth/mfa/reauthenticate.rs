@@ -19,7 +19,7 @@ struct Proof {
 /// The endpoint: the session with new tokens.
 pub fn reauthenticate(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Proof = ask.json()?;
+        let asked: Proof = ask.object()?;
         let password = asked.password.ok_or_else(|| Error::invalid("The password is missing"))?;
         let granted = state.auth.reauthenticate(&password, &visit(&cx, &ask)).await?;
         Ok(granted.map(|grant| shape::signed_in(&grant, &state.auth.rules().public_url)))

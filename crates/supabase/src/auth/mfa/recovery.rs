@@ -33,7 +33,7 @@ struct New {
 /// `POST`.
 pub fn make(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: New = if ask.body.is_empty() { New::default() } else { ask.json()? };
+        let asked: New = if ask.body.is_empty() { New::default() } else { ask.object()? };
         let made = state.auth.make_recovery_codes(false, &visit(&cx, &ask)).await?;
         Ok(made.map(|made| Answer::json(&codes(&made, asked.friendly_name.as_deref()))))
     })
@@ -65,7 +65,7 @@ struct Shown {
 /// `POST …/verify`: the session, at its new level.
 pub fn verify(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Shown = ask.json()?;
+        let asked: Shown = ask.object()?;
         let code = asked.code.ok_or_else(|| Error::invalid("Code needs to be non-empty"))?;
         let granted = state.auth.use_recovery_code(&code, &visit(&cx, &ask)).await?;
         Ok(granted.map(|grant| shape::signed_in(&grant, &state.auth.rules().public_url)))

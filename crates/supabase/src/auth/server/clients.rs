@@ -16,7 +16,7 @@ use super::super::{State, admin, visit};
 /// `POST /oauth/clients/register` (RFC 7591).
 pub fn register(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let fields: ClientFields = ask.json()?;
+        let fields: ClientFields = ask.object()?;
         let made = state.auth.client_register(fields, &visit(&cx, &ask)).await?;
         Ok(made.map(|(client, secret)| created(&client, secret.as_ref())))
     })
@@ -25,7 +25,7 @@ pub fn register(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
 /// `POST /admin/oauth/clients`.
 pub fn create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let fields: ClientFields = ask.json()?;
+        let fields: ClientFields = ask.object()?;
         let made = state.auth.client_create(fields, &visit(&cx, &ask)).await?;
         Ok(made.map(|(client, secret)| created(&client, secret.as_ref())))
     })
@@ -57,7 +57,7 @@ pub fn get(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
 /// `PUT /admin/oauth/clients/{id}`: what is not named stays.
 pub fn change(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let fields: ClientFields = ask.json()?;
+        let fields: ClientFields = ask.object()?;
         let changed = state.auth.client_change(id(&ask)?, fields, &visit(&cx, &ask)).await?;
         Ok(changed.map(|client| Answer::json(&shape(&client, None))))
     })

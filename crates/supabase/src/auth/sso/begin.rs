@@ -34,7 +34,7 @@ struct Asked {
 /// `POST /sso`.
 pub fn begin(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let wanted = match (filled(&asked.provider_id), filled(&asked.domain)) {
             (Some(id), None) => match id.parse() {

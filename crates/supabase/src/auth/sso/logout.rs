@@ -46,7 +46,7 @@ struct Asked {
 /// `POST /sso/saml/logout` answers `{"url": …}`, null where the provider takes no logout requests.
 pub fn begin(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = if ask.body.is_empty() { Asked::default() } else { ask.json()? };
+        let asked: Asked = if ask.body.is_empty() { Asked::default() } else { ask.object()? };
         let person = cx.caller.signed_in().ok_or(web::Error::NotSignedIn)?;
         let session = person.session.ok_or(Error::TokenRevoked)?;
         let places = [asked.redirect_to.as_deref(), ask.header("redirect_to")];

@@ -64,7 +64,7 @@ pub fn list(state: Arc<State>, _: Cx, _: Ask) -> Handled {
 /// `POST /admin/sso/providers`.
 pub fn create(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         if asked.kind.as_deref() != Some("saml") {
             return Err(Error::invalid("Only 'saml' supported for SSO provider type").into());
         }
@@ -84,7 +84,7 @@ pub fn get(state: Arc<State>, _: Cx, ask: Ask) -> Handled {
 /// `PUT /admin/sso/providers/{id}`.
 pub fn change(state: Arc<State>, cx: Cx, ask: Ask) -> Handled {
     Box::pin(async move {
-        let asked: Asked = ask.json()?;
+        let asked: Asked = ask.object()?;
         let changed =
             state.sso.change_provider(ask.params.get("id"), asked.into(), &visit(&cx, &ask)).await?;
         Ok(changed.map(|changed| Answer::json(&shape(&changed))))

@@ -29,6 +29,19 @@ async fn supabase_py_works_unmodified_and_each_user_sees_only_their_own_rows() {
     check(held, &printed, 16);
 }
 
+#[tokio::test]
+async fn every_method_of_auth_js_is_called_by_some_program_here() {
+    let flags = ["--auth.anonymous_users=true", "--auth.mail_max_frequency=0s", "--sms.provider=twilio"];
+    let sender = [
+        "--sms.twilio_account_sid=AC00000000000000000000000000000000",
+        "--sms.twilio_message_service_sid=MG00000000000000000000000000000000",
+    ];
+    let secret = [("PALISADE_SMS_TWILIO_AUTH_TOKEN".to_owned(), "a-token-of-nobody".to_owned())];
+    let palisade = Palisade::start_told("dev", &[RAISED, &flags, &sender].concat(), &secret).await;
+    let (held, printed) = clients::node(&palisade, "methods.mjs").await;
+    check(held, &printed, 8);
+}
+
 /// The key of a company's identity provider, as two files.
 pub struct CompanyKey {
     home: TempDir,

@@ -1,4 +1,4 @@
-//! Getting to the database: our own server, or somebody's by URL; prepared, migrated, and entered by the two logins.
+//! Getting to the database: our own server, or somebody's by URL; prepared, migrated, and entered by the three logins.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub enum From {
     Prepared {
         /// The administrator's way in.
         admin: Target,
-        /// The two logins.
+        /// The three logins.
         logins: Logins,
         /// What its server reports of it.
         statements: Option<Statements>,
@@ -72,7 +72,7 @@ pub struct Database {
 /// Name of the database on a server of ours.
 pub const NAME: &str = "palisade";
 
-/// Opens it: starts our server if it is ours, makes what is missing, migrates, and connects both logins.
+/// Opens it: starts our server if it is ours, makes what is missing, migrates, and connects the logins.
 pub async fn open(
     from: From,
     data: &std::path::Path,
@@ -167,6 +167,7 @@ fn connect(admin: &Target, logins: &Logins, settings: &Settings) -> Result<Pg, S
     );
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     config.caps = pg::Caps::split(settings.get(&settings::MAX_CONNECTIONS) as usize, cores);
+    config.hooks = Some(logins.hooks.clone());
     config.timeouts = settings::timeouts(settings);
     config.search_path = Arc::from(r#""public", "extensions""#);
     Ok(Pg::connect(config)?)

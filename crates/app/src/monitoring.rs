@@ -221,7 +221,8 @@ fn database(page: &mut Page, pg: &pg::Pg, shows: &dyn Fn(&str) -> bool) {
                 .for_each(|(lane, now): &(&str, SpreadNow)| page.spread(name, &[("lane", lane)], now));
         }
     }
-    let lanes = [("short", &stats.short), ("own", &stats.own), ("system", &stats.system)];
+    let lanes =
+        [("short", &stats.short), ("own", &stats.own), ("system", &stats.system), ("hooks", &stats.hooks)];
     let (hits, misses) =
         lanes.iter().fold((0, 0), |(hits, misses), (_, lane)| (hits + lane.cache_hits, misses + lane.parsed));
     if shows("cache_hit_rate") {

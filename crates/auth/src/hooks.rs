@@ -172,7 +172,8 @@ impl Auth {
         Ok(answer?)
     }
 
-    /// As `supabase_auth_admin`, which has the rights that the operator granted it and no other.
+    /// As `supabase_auth_admin`, which has the rights that the operator granted it and no other. A function can give a role back; the
+    /// login that it gives it back to has no rights and becomes nobody else.
     async fn ask_function(&self, call: &str, payload: Value) -> Result<Map<String, Value>, Error> {
         let mut tx = self.0.pg.begin_system(Reason::Hook).await?;
         tx.query(crate::sql::BECOME_HOOK_ROLE, [limits::HOOK_FUNCTION_TIMEOUT.into()]).await?;

@@ -70,6 +70,8 @@ pub struct Caps {
     pub short: usize,
     /// Connections for our own tables, out of `connections_max`.
     pub system: usize,
+    /// Connections for the operator's functions that auth asks, out of `connections_max`.
+    pub hooks: usize,
     /// How long a transaction may wait for a connection.
     pub wait_max: Duration,
 }
@@ -80,12 +82,14 @@ impl Caps {
     pub fn split(connections_max: usize, cores: usize) -> Self {
         let short = cores.clamp(2, 16).min(connections_max / 4);
         let system = (connections_max / 5).max(1);
-        Caps { connections_max, short, system, wait_max: Duration::from_secs(5) }
+        let hooks = (connections_max / 12).clamp(1, limits::HOOK_CONNECTIONS.size());
+        Caps { connections_max, short, system, hooks, wait_max: Duration::from_secs(5) }
     }
 
     /// Exclusive connections for callers: what the others leave.
     pub fn own(&self) -> usize {
-        self.connections_max.saturating_sub(self.short + self.system + limits::RESERVED.size()).max(1)
+        let others = self.short + self.system + self.hooks + limits::RESERVED.size();
+        self.connections_max.saturating_sub(others).max(1)
     }
 }
 
@@ -139,6 +143,8 @@ pub struct Config {
     pub login: Login,
     /// The login of system transactions; none uses `login` (the conformance fixture has no other).
     pub system: Option<Login>,
+    /// The login that asks the operator's functions; none uses `login`, which may not be what they run as.
+    pub hooks: Option<Login>,
     /// How many connections.
     pub caps: Caps,
     /// How long things may take.
@@ -156,6 +162,7 @@ impl Config {
             database: database.into(),
             login,
             system,
+            hooks: None,
             caps: Caps::split(50, cores),
             timeouts: Timeouts::default(),
             search_path: r#""public", "extensions""#.into(),
@@ -295,7 +302,7 @@ mod tests {
     fn the_lanes_together_stay_under_the_cap() {
         for (max, cores) in [(50, 2), (50, 64), (10, 2), (100, 16)] {
             let caps = Caps::split(max, cores);
-            assert!(caps.short + caps.system + caps.own() <= max, "{caps:?} {}", caps.own());
+            assert!(caps.short + caps.system + caps.hooks + caps.own() <= max, "{caps:?} {}", caps.own());
         }
     }
 }

@@ -42,12 +42,21 @@ impl Connector {
 
     /// For the system door: every statement there names its schemas.
     pub(crate) fn system(config: &Config) -> Self {
+        Connector::named(config, config.system.as_ref())
+    }
+
+    /// For the operator's functions that auth asks.
+    pub(crate) fn hooks(config: &Config) -> Self {
+        Connector::named(config, config.hooks.as_ref())
+    }
+
+    fn named(config: &Config, login: Option<&Login>) -> Self {
         let settings = vec![
             ("search_path".to_owned(), "pg_catalog, pg_temp".to_owned()),
             ("statement_timeout".to_owned(), ms(config.timeouts.system)),
             ("idle_in_transaction_session_timeout".to_owned(), ms(config.timeouts.idle)),
         ];
-        let login = config.system.clone().unwrap_or_else(|| config.login.clone());
+        let login = login.unwrap_or(&config.login).clone();
         Connector { server: config.server.clone(), database: config.database.clone(), login, settings }
     }
 

@@ -86,6 +86,7 @@ struct Lanes {
     short: Short,
     own: Arc<Pool>,
     system: Arc<Pool>,
+    hooks: Arc<Pool>,
     reasons: [Count; Reason::ALL.len()],
 }
 
@@ -109,8 +110,9 @@ impl Pg {
         let short = Short::new(config.caps.short, &Arc::new(Connector::callers(&config, true)));
         let own = Pool::new(Connector::callers(&config, false), config.caps.own(), wait_max);
         let system = Pool::new(Connector::system(&config), config.caps.system, wait_max);
+        let hooks = Pool::new(Connector::hooks(&config), config.caps.hooks, wait_max);
         let path = config::Path::parse(&config.search_path);
-        Ok(Pg(Arc::new(Lanes { config, path, short, own, system, reasons: Default::default() })))
+        Ok(Pg(Arc::new(Lanes { config, path, short, own, system, hooks, reasons: Default::default() })))
     }
 
     /// Runs one statement as `caller` in a transaction of its own: one network round trip, one Sync.
@@ -177,7 +179,8 @@ impl Pg {
     /// Says whether no code in the database can prepare a statement, as whoever knows its functions judges: then none is looked
     /// for behind a transaction, which costs a tenth of a millisecond. Until it is said, they are.
     pub fn nothing_prepares(&self, so: bool) {
-        for lane in [&self.0.short.counters, &self.0.own.counters, &self.0.system.counters] {
+        let Lanes { short, own, system, hooks, .. } = &*self.0;
+        for lane in [&short.counters, &own.counters, &system.counters, &hooks.counters] {
             lane.nothing_prepares.store(so, Ordering::Relaxed);
         }
     }
@@ -230,12 +233,13 @@ impl Pg {
         Ok(Tx(Open::new(lease, Opening::Begin(prelude), role)))
     }
 
-    /// Begins a transaction on our own tables, for one named reason.
+    /// Begins a transaction on our own tables, for one named reason; that of [`Reason::Hook`] is another login's, which has none of them.
     pub async fn begin_system(&self, reason: Reason) -> Result<SystemTx, Error> {
         if let Some(count) = self.0.reasons.get(reason as usize) {
             count.add(1);
         }
-        let lease = self.0.system.lease().await?;
+        let lane = if reason == Reason::Hook { &self.0.hooks } else { &self.0.system };
+        let lease = lane.lease().await?;
         Ok(SystemTx(Open::new(lease, Opening::Plain, Arc::from(""))))
     }
 
@@ -252,16 +256,18 @@ impl Pg {
             short: self.0.short.counters.stats(),
             own: self.0.own.counters.stats(),
             system: self.0.system.counters.stats(),
+            hooks: self.0.hooks.counters.stats(),
             reasons: reasons.filter(|(_, count)| *count > 0).collect(),
         }
     }
 
     /// How long PostgreSQL took to answer, by lane: from when a batch is written to its last answer.
-    pub fn times(&self) -> [(&'static str, meters::SpreadNow); 3] {
+    pub fn times(&self) -> [(&'static str, meters::SpreadNow); 4] {
         [
             ("short", self.0.short.counters.took.now()),
             ("own", self.0.own.counters.took.now()),
             ("system", self.0.system.counters.took.now()),
+            ("hooks", self.0.hooks.counters.took.now()),
         ]
     }
 

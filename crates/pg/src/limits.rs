@@ -13,6 +13,13 @@ pub(crate) fn millis(limit: &Limit) -> Duration {
 pub const RESERVED: Limit =
     Limit::new("connections_reserved", 3, "LISTEN, migrations and an operator's psql must find room");
 
+/// Connections for the operator's functions that auth asks, at most; fewer where there are few.
+pub const HOOK_CONNECTIONS: Limit = Limit::new(
+    "hook_connections_max",
+    4,
+    "a function that takes long holds up others like it, and nothing else",
+);
+
 /// Batches sent to one shared connection and not answered yet.
 pub const SHORT_IN_FLIGHT: Limit = Limit::new(
     "short_in_flight_max",

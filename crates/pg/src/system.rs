@@ -30,7 +30,7 @@ pub enum Reason {
     Detection,
     /// How far the audit log was sent elsewhere.
     Shipping,
-    /// A function of the operator's that auth asks, under a role of its own.
+    /// A function of the operator's that auth asks, by a login of its own.
     Hook,
     /// Forgetting kept answers to writes whose time is over.
     Repeats,

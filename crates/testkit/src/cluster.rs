@@ -21,7 +21,7 @@ use crate::sure;
 pub struct Cluster {
     /// The server.
     pub server: Server,
-    /// The two logins, the same in every database.
+    /// The three logins, the same in every database.
     pub logins: Logins,
     /// Ends the shell below when the process ends.
     _alive: (PipeWriter, Child),

@@ -63,12 +63,12 @@ impl Database {
         self.cluster.server.statements()
     }
 
-    /// The passwords of the two logins.
+    /// The passwords of the three logins.
     pub fn logins(&self) -> &bootstrap::Logins {
         &self.cluster.logins
     }
 
-    /// The door the product uses, with both real logins and few connections. Each call opens lanes of its own.
+    /// The door the product uses, with the real logins and few connections. Each call opens lanes of its own.
     pub fn pg(&self) -> Pg {
         sure(Pg::connect(self.config()), "opening the lanes")
     }
@@ -78,6 +78,7 @@ impl Database {
         let logins = self.logins();
         let (login, system) = (logins.authenticator.clone(), Some(logins.system.clone()));
         let mut config = Config::new(self.cluster.server.address(), &self.name, login, system);
+        config.hooks = Some(logins.hooks.clone());
         config.caps = Caps::split(CONNECTIONS, 1);
         config
     }

@@ -217,6 +217,48 @@ async fn a_function_in_the_database_gives_a_tokens_claims() {
     assert!(matches!(refused, Error::Hook(HookError::Timeout)), "{refused}");
 }
 
+/// Its function is written by whoever writes the application's schema, who has none of our own tables.
+#[tokio::test]
+async fn a_hooks_function_gets_back_to_no_role_of_ours() {
+    let world = world_with("custom_access_token", "pg-functions://postgres/public/claims_hook").await;
+    let owner = world.db.owner().await;
+    for back in ["set_config('role', 'none', true)", "set_config('role', session_user, true)"] {
+        for taken in [
+            "select count(*) from palisade.api_keys",
+            "select count(*) from auth.users where encrypted_password <> ''",
+            "select count(*) from palisade.signing_keys",
+        ] {
+            let change = format!(
+                "create or replace function public.claims_hook(event jsonb) returns jsonb language plpgsql as $$
+                 begin perform {back}; return jsonb_build_object('claims', event -> 'claims' || jsonb_build_object('n', ({taken})));
+                 end $$;
+                 grant usage on schema public to supabase_auth_admin;
+                 grant execute on function public.claims_hook(jsonb) to supabase_auth_admin"
+            );
+            owner.batch_execute(&change).await.unwrap();
+            let refused = world.try_sign_up("ann@example.com", PASSWORD).await;
+            let entered = world.sign_in("ann@example.com", PASSWORD).await;
+            assert!(refused.is_err() && entered.is_err(), "{back} {taken}");
+        }
+    }
+    // Nor what waits for the end of its transaction.
+    owner
+        .batch_execute(
+            "create table public.seen (n bigint);
+             create function public.late() returns trigger language plpgsql as $$
+             begin perform set_config('role', 'none', true); perform count(*) from palisade.api_keys; return null; end $$;
+             create constraint trigger late after insert on public.seen deferrable initially deferred
+                 for each row execute function public.late();
+             grant insert on public.seen to supabase_auth_admin;
+             create policy hooks on public.seen to supabase_auth_admin using (true) with check (true);
+             create or replace function public.claims_hook(event jsonb) returns jsonb language plpgsql as $$
+             begin insert into public.seen values (1); return jsonb_build_object('claims', event -> 'claims'); end $$",
+        )
+        .await
+        .unwrap();
+    assert!(world.sign_in("ann@example.com", PASSWORD).await.is_err());
+}
+
 #[tokio::test]
 async fn a_hook_judges_passwords_of_known_and_unknown_accounts_alike() {
     let double = Double::answering(vec![

@@ -1,8 +1,8 @@
-//! The two logins and their passwords. PostgreSQL gets a scram verifier, never the password itself.
+//! The three logins and their passwords. PostgreSQL gets a scram verifier, never the password itself.
 
 use std::path::Path;
 
-use base::Rng;
+use base::{Rng, Secret};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -11,25 +11,32 @@ use crate::managed::load_or_create_secret;
 use crate::{Error, Login, SetupError};
 
 use super::step::{Change, Plan, Scope};
-use super::{AUTHENTICATOR, SYSTEM, Wanted};
+use super::{AUTHENTICATOR, HOOKS, SYSTEM, Wanted};
 
-/// The two roles of ours that can log in.
+/// The roles of ours that can log in.
 #[derive(Clone)]
 pub struct Logins {
     /// Callers' transactions.
     pub authenticator: Login,
     /// The system door.
     pub system: Login,
+    /// The operator's functions that auth asks.
+    pub hooks: Login,
 }
 
 impl Logins {
-    /// Reads the passwords from `dir`, or makes them there (0600).
+    /// Reads the passwords from `dir`, or makes them there (0600). That of hooks follows from the system's, so that nodes that share
+    /// two files share all three.
     pub fn load_or_create(dir: &Path, rng: &Rng) -> Result<Logins, Error> {
-        let load = |name: &str| {
-            let password = load_or_create_secret(&dir.join(format!("{name}.password")), rng)?;
-            Ok::<_, Error>(Login { name: name.to_owned(), password: Some(password) })
-        };
-        Ok(Logins { authenticator: load(AUTHENTICATOR)?, system: load(SYSTEM)? })
+        let load = |name: &str| load_or_create_secret(&dir.join(format!("{name}.password")), rng);
+        let login = |name: &str, password| Login { name: name.to_owned(), password: Some(password) };
+        let (authenticator, system) = (load(AUTHENTICATOR)?, load(SYSTEM)?);
+        let of_hooks = seal::keyed_mac(system.expose().as_bytes(), HOOKS.as_bytes());
+        Ok(Logins {
+            authenticator: login(AUTHENTICATOR, authenticator),
+            hooks: login(HOOKS, Secret::new(hex::encode(of_hooks))),
+            system: login(SYSTEM, system),
+        })
     }
 }
 
@@ -40,7 +47,8 @@ pub(super) async fn plan(
     wanted: &Wanted,
     plan: &mut Plan,
 ) -> Result<(), Error> {
-    for login in [&wanted.logins.authenticator, &wanted.logins.system] {
+    let Logins { authenticator, system, hooks } = &wanted.logins;
+    for login in [authenticator, system, hooks] {
         // Without the role (a first start), or its right to connect, a try says nothing about the password.
         let Some(password) = &login.password else { continue };
         let known = client.query_opt(super::roles::HAS_PASSWORD, &[&login.name]).await?.is_some();

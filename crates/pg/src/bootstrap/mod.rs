@@ -31,6 +31,8 @@ use step::Rights;
 pub const AUTHENTICATOR: &str = "authenticator";
 /// The login of the system door.
 pub const SYSTEM: &str = "palisade_system";
+/// The login that asks the operator's functions for hooks: has no rights of its own, and becomes what has theirs.
+pub const HOOKS: &str = "palisade_hooks";
 /// The owner of user tables.
 pub const OWNER: &str = "palisade_owner";
 /// The owner of the audit log, which nobody can become.
@@ -49,7 +51,7 @@ pub struct Wanted {
     pub embedded: bool,
     /// Schemas served to callers; the first is the default one.
     pub exposed: Vec<Exposed>,
-    /// Passwords of the two logins.
+    /// Passwords of the three logins.
     pub logins: Logins,
     /// How long statements may run (control 55): the same limits that [`crate::Config`] gives the lanes.
     pub timeouts: Timeouts,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::admin::{quote_name, quote_text};
 
 use super::step::{Needs, Rights, Scope, Step};
-use super::{AUDITOR, AUTHENTICATOR, CALLER_ROLES, FOLLOWER, OWNER, SYSTEM, Wanted};
+use super::{AUDITOR, AUTHENTICATOR, CALLER_ROLES, FOLLOWER, HOOKS, OWNER, SYSTEM, Wanted};
 
 /// Who the administrator is.
 pub(super) const RIGHTS: &str = "SELECT current_user::text, rolsuper, rolcreaterole, rolbypassrls,
@@ -29,8 +29,8 @@ const fn role(name: &'static str, why: &'static str) -> Role {
     Role { name, login: false, inherit: true, bypass_rls: false, why }
 }
 
-/// Whose rights the functions of hooks have.
-const HOOKS: &str = "supabase_auth_admin";
+/// Whose rights the functions of hooks have: those that the operator grants it.
+const HOOK_RIGHTS: &str = "supabase_auth_admin";
 
 /// The last is a name that user migrations grant to.
 const ROLES: &[Role] = &[
@@ -47,7 +47,12 @@ const ROLES: &[Role] = &[
     Role { login: true, inherit: false, ..role(SYSTEM, "owns Palisade's own schemas") },
     role(AUDITOR, "owns the audit log; nobody can become it"),
     role(FOLLOWER, "lets user tables tell of their changes; nobody can become it"),
-    role(HOOKS, "the operator's functions that auth asks run as it; user migrations grant to it"),
+    Role {
+        login: true,
+        inherit: false,
+        ..role(HOOKS, "the login of the operator's functions that auth asks; has no rights of its own")
+    },
+    role(HOOK_RIGHTS, "the operator's functions that auth asks run as it; user migrations grant to it"),
     role("dashboard_user", "a name that user migrations expect"),
 ];
 
@@ -130,8 +135,9 @@ impl Role {
 pub(super) fn steps(wanted: &Wanted, rights: &Rights) -> Vec<Step> {
     let mut steps: Vec<Step> = ROLES.iter().flat_map(|role| role.steps(rights)).collect();
     steps.push(may_become(AUTHENTICATOR, &CALLER_ROLES));
-    // What hooks run as: it has the rights that the operator grants it.
-    steps.push(may_become(SYSTEM, &[HOOKS]));
+    // A role is only lent: whatever code runs gives it back, and is the login then.
+    steps.push(may_become(HOOKS, &[HOOK_RIGHTS]));
+    steps.push(may_become(SYSTEM, &[]));
     steps.push(may_become(FOLLOWER, &[OWNER]));
     for role in ["anon", "authenticated", "readonly"] {
         steps.push(may_become(role, &[]));
@@ -156,7 +162,7 @@ pub(super) fn steps(wanted: &Wanted, rights: &Rights) -> Vec<Step> {
     }
     steps.extend(timeouts(wanted));
     if wanted.embedded {
-        steps.extend([AUTHENTICATOR, SYSTEM].into_iter().flat_map(unreported));
+        steps.extend([AUTHENTICATOR, SYSTEM, HOOKS].into_iter().flat_map(unreported));
         steps.push(create_database(wanted));
         steps.extend(["postgres", "template1"].map(close_database));
     }
@@ -207,8 +213,9 @@ fn timeouts(wanted: &Wanted) -> Vec<Step> {
         ("service_role", bounds.service),
         (AUTHENTICATOR, bounds.service),
         (SYSTEM, bounds.system),
+        (HOOKS, bounds.system),
     ];
-    let idle = [AUTHENTICATOR, SYSTEM].map(|role| (role, bounds.idle));
+    let idle = [AUTHENTICATOR, SYSTEM, HOOKS].map(|role| (role, bounds.idle));
     let statement = statement.map(|(role, bound)| role_setting(role, "statement_timeout", bound));
     let idle = idle.map(|(role, bound)| role_setting(role, "idle_in_transaction_session_timeout", bound));
     statement.into_iter().chain(idle).collect()

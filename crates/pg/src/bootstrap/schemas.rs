@@ -6,7 +6,7 @@
 use crate::admin::{quote_name, quote_text};
 
 use super::step::{Needs, Rights, Scope, Step};
-use super::{AUDITOR, AUTHENTICATOR, CALLER_ROLES, OWNER, SYSTEM, Wanted};
+use super::{AUDITOR, AUTHENTICATOR, CALLER_ROLES, HOOKS, OWNER, SYSTEM, Wanted};
 
 /// Who may enter a database, and its search path. These belong to the database's entry in the shared catalog, so a
 /// copy made with `CREATE DATABASE … TEMPLATE` needs them anew.
@@ -14,7 +14,7 @@ pub fn entry_sql(database: &str) -> String {
     let name = quote_name(database);
     format!(
         "REVOKE ALL ON DATABASE {name} FROM PUBLIC;
-         GRANT CONNECT ON DATABASE {name} TO {AUTHENTICATOR}, {SYSTEM};
+         GRANT CONNECT ON DATABASE {name} TO {AUTHENTICATOR}, {SYSTEM}, {HOOKS};
          GRANT CREATE ON DATABASE {name} TO {SYSTEM}, {OWNER}, {AUDITOR};
          GRANT TEMPORARY ON DATABASE {name} TO authenticated, service_role, {OWNER};
          ALTER DATABASE {name} SET search_path = {SEARCH_PATH}"
@@ -95,7 +95,7 @@ fn entry(wanted: &Wanted) -> Step {
             quote_text(&format!("search_path={SEARCH_PATH}"))
         ),
     ];
-    conditions.extend([AUTHENTICATOR, SYSTEM].map(|role| may(role, "CONNECT")));
+    conditions.extend([AUTHENTICATOR, SYSTEM, HOOKS].map(|role| may(role, "CONNECT")));
     conditions.extend([
         may(SYSTEM, "CREATE"),
         may(OWNER, "CREATE"),

@@ -86,6 +86,8 @@ pub struct Stats {
     pub own: LaneStats,
     /// Connections of the system door.
     pub system: LaneStats,
+    /// Connections of the operator's functions that auth asks.
+    pub hooks: LaneStats,
     /// System transactions by reason, those that happened at least once.
     pub reasons: Vec<(Reason, u64)>,
 }

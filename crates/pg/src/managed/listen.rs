@@ -17,7 +17,7 @@ use super::files::{self, failed};
 use super::layout::Layout;
 use super::{SUPERUSER, State};
 use crate::Error;
-use crate::bootstrap::{AUTHENTICATOR, SYSTEM};
+use crate::bootstrap::{AUTHENTICATOR, HOOKS, SYSTEM};
 
 /// Where it listens and whom it lets in.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ pub(super) fn settings(listen: &Listen, layout: &Layout) -> Vec<(&'static str, S
 pub(super) fn access(listen: &Listen) -> String {
     let shown = if listen.client_ca.is_some() { " clientcert=verify-ca" } else { "" };
     let mut lines = format!(
-        "host all {SUPERUSER},{AUTHENTICATOR},{SYSTEM} all reject\nhost replication all all reject\n"
+        "host all {SUPERUSER},{AUTHENTICATOR},{SYSTEM},{HOOKS} all reject\nhost replication all all reject\n"
     );
     for network in &listen.networks {
         lines.push_str(&format!("hostssl all +readonly {network} scram-sha-256{shown}\n"));

@@ -123,7 +123,8 @@ async fn rounds(seed: u64, count: u64) {
     db.admin().batch_execute(LEAVE).await.unwrap();
     let mut config = db.config();
     // One connection of each kind, so that whoever comes next gets it.
-    config.caps = pg::Caps { connections_max: 6, short: 1, system: 1, wait_max: Duration::from_secs(10) };
+    config.caps =
+        pg::Caps { connections_max: 7, short: 1, system: 1, hooks: 1, wait_max: Duration::from_secs(10) };
     assert_eq!(config.caps.own(), 1);
     let pg = Pg::connect(config).unwrap();
     let mut dice = Dice(seed);

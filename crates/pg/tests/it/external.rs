@@ -53,7 +53,7 @@ impl Foreign {
     }
 
     fn pg(&self) -> Pg {
-        let Logins { authenticator, system } = self.wanted().logins;
+        let Logins { authenticator, system, .. } = self.wanted().logins;
         Pg::connect(Config::new(self.server.address(), "shop", authenticator, Some(system))).unwrap()
     }
 }

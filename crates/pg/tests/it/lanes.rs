@@ -29,7 +29,8 @@ async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> 
 
 fn narrow(db: &Database, wait_ms: u64) -> Config {
     let mut config = db.config();
-    config.caps = Caps { connections_max: 6, short: 1, system: 1, wait_max: Duration::from_millis(wait_ms) };
+    config.caps =
+        Caps { connections_max: 7, short: 1, system: 1, hooks: 1, wait_max: Duration::from_millis(wait_ms) };
     assert_eq!(config.caps.own(), 1);
     config
 }
@@ -194,7 +195,8 @@ async fn the_oldest_connection_is_the_next_one_whichever_came_back_last() {
 async fn a_storm_stays_under_the_connection_cap() {
     let db = Database::new().await;
     let mut config = db.config();
-    config.caps = Caps { connections_max: 12, short: 2, system: 3, wait_max: Duration::from_secs(20) };
+    config.caps =
+        Caps { connections_max: 13, short: 2, system: 3, hooks: 1, wait_max: Duration::from_secs(20) };
     let pg = Pg::connect(config).unwrap();
     let storm: Vec<_> = (0..300_u32)
         .map(|n| {

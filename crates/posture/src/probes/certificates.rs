@@ -90,7 +90,7 @@ async fn try_listener(
             lines.push((said.starts_with("E28000"), format!("{address}, as postgres over TLS: {said}")));
         }
     }
-    for login in ["authenticator", "palisade_system"] {
+    for login in ["authenticator", "palisade_system", "palisade_hooks"] {
         let mut stream = match shake(reach, &pem, Duration::ZERO).await {
             Ok(stream) => stream,
             Err(_) => break,

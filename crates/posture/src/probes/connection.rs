@@ -14,7 +14,7 @@ pub async fn database_traffic_is_protected(bench: &Bench) -> Result<Finding, Tro
         .rows(
             "SELECT usename, coalesce(host(client_addr), 'socket'), coalesce(ssl, false), coalesce(version, '') \
              FROM pg_stat_activity LEFT JOIN pg_stat_ssl USING (pid) WHERE backend_type = 'client backend' \
-             AND usename IN ('authenticator', 'palisade_system')",
+             AND usename IN ('authenticator', 'palisade_system', 'palisade_hooks')",
         )
         .await?;
     let mut lines: Vec<(bool, String)> = Vec::new();
@@ -68,7 +68,7 @@ pub async fn pool_is_capped(bench: &Bench) -> Result<Finding, Trouble> {
         for _ in 0..20 {
             let now = sql.value(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                 AND usename IN ('authenticator', 'palisade_system') AND backend_type = 'client backend'",
+                 AND usename IN ('authenticator', 'palisade_system', 'palisade_hooks') AND backend_type = 'client backend'",
             );
             most = most.max(now.await?.parse().unwrap_or(u64::MAX));
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

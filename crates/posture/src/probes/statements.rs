@@ -11,7 +11,7 @@ const SECONDS: u64 = 8;
 const UNHEARD: &str = "WITH unheard AS (
       SELECT l.rolname, EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.rolsuper AND pg_catalog.pg_has_role(l.oid, s.oid, 'MEMBER')) AS is_super,
              EXISTS (SELECT FROM pg_catalog.unnest(known.names) name WHERE pg_catalog.has_parameter_privilege(l.oid, name, 'SET')) AS may,
-             l.rolname NOT IN ('authenticator', 'palisade_system') AND EXISTS (
+             l.rolname NOT IN ('authenticator', 'palisade_system', 'palisade_hooks') AND EXISTS (
                SELECT FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) said
                 WHERE s.setrole = l.oid AND pg_catalog.split_part(said, '=', 1) = ANY (known.names)
                   AND s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))) AS told
@@ -26,7 +26,7 @@ pub async fn what_is_sent_past_us_is_recorded(bench: &Bench) -> Result<Finding, 
     if !bench.place.embedded {
         let why = "The database is on a server of its own, whose log Palisade cannot read: statements sent straight to it are \
                    recorded there and nowhere else. Have its operator load pgaudit with pgaudit.log = 'write, ddl, role' and \
-                   pgaudit.log_catalog = off, and ALTER ROLE authenticator and palisade_system SET pgaudit.log = 'none'.";
+                   pgaudit.log_catalog = off, and ALTER ROLE authenticator, palisade_system and palisade_hooks SET pgaudit.log = 'none'.";
         return Ok(Finding::needs_you(why));
     }
     let name = bench.random_name("palisade_probe_");
@@ -99,7 +99,7 @@ pub async fn what_is_sent_past_us_is_recorded(bench: &Bench) -> Result<Finding, 
     let tenant = bench.tenant().await?;
     let called = tenant.call(bench, "whoami").send().await?.status;
     let twice = "SELECT count(*) FROM audit.log WHERE event = 'db.statement' \
-                 AND actor IN ('database:authenticator', 'database:palisade_system')";
+                 AND actor IN ('database:authenticator', 'database:palisade_system', 'database:palisade_hooks')";
     let twice = sql.value(twice).await?;
     lines.push((called == 200 && twice == "0", format!("requests of callers made {twice} such entries")));
     Ok(Finding::all(lines))

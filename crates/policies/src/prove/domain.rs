@@ -186,12 +186,11 @@ fn names_people(scope: &Scope<'_>, table: &Relation, column: &Column) -> bool {
             Owner::Token { .. } | Owner::Through { .. } => false,
         })
     };
-    in_claim(scope.claim) || super::claims(scope.facts).iter().any(in_claim)
+    in_claim(scope.claim) || scope.all.iter().any(in_claim)
 }
 
 fn is_tenant(scope: &Scope<'_>, column: &Column) -> bool {
-    let all = super::claims(scope.facts);
-    let owners = all.iter().chain([scope.claim]).flat_map(|claim| &claim.owners);
+    let owners = scope.all.iter().chain([scope.claim]).flat_map(|claim| &claim.owners);
     owners.into_iter().any(|owner| match owner {
         Owner::Tenant { columns, tenants, .. } => {
             columns.contains(&column.name) || tenants.contains(&column.name)

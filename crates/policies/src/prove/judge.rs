@@ -37,8 +37,9 @@ impl<'a> Court<'a> {
         facts: &'a Facts,
         table: &'a Relation,
         claim: &'a Claim,
+        all: &'a [Claim],
     ) -> Result<Self, Error> {
-        let scope = Scope::new(facts, table, claim);
+        let scope = Scope::new(facts, table, claim, all);
         let mut doubts = scope.doubts.clone();
         let mut tables = scope.helpers.clone();
         if !scope.own_content {
@@ -158,8 +159,9 @@ pub(crate) async fn look(
     facts: &Facts,
     table: &Relation,
     claim: &Claim,
+    all: &[Claim],
 ) -> Result<(Verdict, u64), Error> {
-    let court = Court::new(client, facts, table, claim).await?;
+    let court = Court::new(client, facts, table, claim, all).await?;
     let mut doubts = court.doubts.clone();
     let mut cases = 0_u64;
     for role in ["authenticated", "anon"] {

@@ -85,11 +85,11 @@ pub async fn prove(client: &Client, facts: &Facts, only: Option<&str>) -> Result
         cases: 0,
         milliseconds: 0,
     }));
-    for claim in all.into_iter().filter(|claim| chosen.is_none_or(|oid| claim.table == oid)) {
+    for claim in all.iter().filter(|claim| chosen.is_none_or(|oid| claim.table == oid)) {
         let Some(table) = facts.relation(claim.table) else { continue };
-        proofs.push(table_proof(client, facts, table, &claim).await?);
+        proofs.push(table_proof(client, facts, table, claim, &all).await?);
         for passage in passage::find(facts, table) {
-            if let Some(proof) = passage::proof(client, facts, table, &claim, &passage).await? {
+            if let Some(proof) = passage::proof(client, facts, table, (claim, &all), &passage).await? {
                 proofs.push(proof);
             }
         }
@@ -102,10 +102,11 @@ async fn table_proof(
     facts: &Facts,
     table: &Relation,
     claim: &Claim,
+    all: &[Claim],
 ) -> Result<Proof, Error> {
     let begun = std::time::Instant::now();
     client.batch_execute("SAVEPOINT palisade_proof").await?;
-    let looked = judge::look(client, facts, table, claim).await;
+    let looked = judge::look(client, facts, table, claim, all).await;
     client.batch_execute("ROLLBACK TO SAVEPOINT palisade_proof; RELEASE SAVEPOINT palisade_proof").await?;
     let (verdict, cases) = looked?;
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

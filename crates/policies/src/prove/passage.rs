@@ -97,12 +97,12 @@ pub(crate) async fn proof(
     client: &Client,
     facts: &Facts,
     table: &Relation,
-    claim: &Claim,
+    (claim, all): (&Claim, &[Claim]),
     passage: &Passage<'_>,
 ) -> Result<Option<Proof>, Error> {
     let begun = std::time::Instant::now();
     client.batch_execute("SAVEPOINT palisade_passage").await?;
-    let tried = look(client, facts, table, claim, passage).await;
+    let tried = look(client, facts, table, (claim, all), passage).await;
     client
         .batch_execute("ROLLBACK TO SAVEPOINT palisade_passage; RELEASE SAVEPOINT palisade_passage")
         .await?;
@@ -116,10 +116,10 @@ async fn look(
     client: &Client,
     facts: &Facts,
     table: &Relation,
-    claim: &Claim,
+    (claim, all): (&Claim, &[Claim]),
     passage: &Passage<'_>,
 ) -> Result<(Verdict, u64), Error> {
-    let court = Court::new(client, facts, table, claim).await?;
+    let court = Court::new(client, facts, table, claim, all).await?;
     let mut cases = 0;
     let step = court.worlds.list.len().div_ceil(DATABASES).max(1);
     let rows = court.models.get(court.target).map_or(0, |model| model.rows.len());

@@ -12,6 +12,8 @@ pub(crate) struct Scope<'a> {
     pub facts: &'a Facts,
     pub table: &'a Relation,
     pub claim: &'a Claim,
+    /// Those of every table: reading them takes a look at the whole schema, so it is done once.
+    pub all: &'a [Claim],
     /// Tables whose contents matter, without `table` unless its own content does.
     pub helpers: Vec<&'a Relation>,
     /// Whether policies look into the table itself.
@@ -25,12 +27,13 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub fn new(facts: &'a Facts, table: &'a Relation, claim: &'a Claim) -> Self {
+    pub fn new(facts: &'a Facts, table: &'a Relation, claim: &'a Claim, all: &'a [Claim]) -> Self {
         let mut seen: Vec<u32> = vec![table.oid];
         let mut scope = Scope {
             facts,
             table,
             claim,
+            all,
             helpers: Vec::new(),
             own_content: false,
             keyed: Vec::new(),

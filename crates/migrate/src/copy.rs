@@ -55,7 +55,7 @@ impl Migrations {
         book::refuse_drift(&lines, ask.out_of_order)?;
         let begun = std::time::Instant::now();
         let (schema_only, to, allow) = (ask.schema_only, ask.to, ask.allow.clone());
-        apart(parts, async move |parts, copy| {
+        self.apart(async move |parts, copy| {
             make(&parts, &copy, schema_only).await?;
             let copying_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             let rehearsed = on_copy(&parts, &copy, &steps, to, &allow).await?;
@@ -72,7 +72,7 @@ impl Migrations {
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<T, E>> + Send,
     {
-        apart(&self.parts, async move |parts, copy| {
+        self.apart(async move |parts, copy| {
             let login = make(&parts, &copy, true).await?;
             let off =
                 async { Ok::<_, Error>(copy.connect().await?.batch_execute(EVENT_TRIGGERS_OFF).await?) };
@@ -84,33 +84,35 @@ impl Migrations {
         })
         .await
     }
-}
 
-/// Does `work` with a database of a new name, which is dropped whatever becomes of it. Where whoever asked goes away the work stops
-/// where it is: everybody's rows may be in there.
-pub(crate) async fn apart<T, E, F>(
-    parts: &Arc<Parts>,
-    work: impl FnOnce(Arc<Parts>, Target) -> F + Send + 'static,
-) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: From<Error> + Send + 'static,
-    F: Future<Output = Result<T, E>> + Send,
-{
-    let (asks, gone) = oneshot::channel::<()>();
-    let parts = parts.clone();
-    let doing = tokio::spawn(async move {
-        let copy = name(&parts).await?;
-        let done = tokio::select! {
-            done = work(parts.clone(), copy.clone()) => done,
-            _ = gone => Err(Error::Stopped.into()),
-        };
-        drop_database(&parts.admin, &copy.database).await?;
+    /// Does `work` with a database of a new name, which is dropped whatever becomes of it. Where whoever asked goes away the work stops
+    /// where it is: everybody's rows may be in there. Who asks for one more than there may be is told so at once.
+    pub(crate) async fn apart<T, E, F>(
+        &self,
+        work: impl FnOnce(Arc<Parts>, Target) -> F + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        let place = self.room.clone().try_acquire_owned().map_err(|_| Error::Crowded)?;
+        let (asks, gone) = oneshot::channel::<()>();
+        let parts = self.parts.clone();
+        let doing = tokio::spawn(async move {
+            let copy = name(&parts).await?;
+            let done = tokio::select! {
+                done = work(parts.clone(), copy.clone()) => done,
+                _ = gone => Err(Error::Stopped.into()),
+            };
+            drop_database(&parts.admin, &copy.database).await?;
+            drop(place);
+            done
+        });
+        let done = doing.await.map_err(|_| Error::Stopped)?;
+        drop(asks);
         done
-    });
-    let done = doing.await.map_err(|_| Error::Stopped)?;
-    drop(asks);
-    done
+    }
 }
 
 async fn on_copy(

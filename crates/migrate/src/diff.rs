@@ -5,7 +5,7 @@ use pg::bootstrap::{self, Wanted};
 use serde::Serialize;
 
 use crate::apply;
-use crate::copy::{apart, create_database};
+use crate::copy::create_database;
 use crate::error::Error;
 use crate::files::{self, File, Step};
 use crate::snapshot::{self, Object, Snapshot};
@@ -42,8 +42,7 @@ impl Migrations {
         let steps = files::read(files)?;
         let parts = &self.parts;
         let here = snapshot::take(&parts.admin.connect().await?).await?;
-        apart(parts, async move |parts, target| Ok(compare(&make(&parts, &target, &steps).await?, &here)))
-            .await
+        self.apart(async move |parts, target| Ok(compare(&make(&parts, &target, &steps).await?, &here))).await
     }
 }
 

@@ -86,6 +86,9 @@ pub enum Error {
         /// What went wrong.
         why: String,
     },
+    /// There are as many copies as there may be.
+    #[error("{} copies of the database are worked on already ({}): ask again when one of them is gone", crate::limits::COPIES_MAX.value, crate::limits::COPIES_MAX.name)]
+    Crowded,
     /// What was begun on a copy did not come to its end.
     #[error("it was stopped before its end; the log says why")]
     Stopped,
@@ -122,7 +125,7 @@ impl Fault for Error {
             | Error::Statement { .. } => Kind::Invalid,
             Error::TooMuch { .. } => Kind::TooLarge,
             Error::Drift { .. } | Error::Lint { .. } | Error::Turn => Kind::Conflict,
-            Error::Copy { .. } | Error::Database(_) | Error::Audit(_) => Kind::Unavailable,
+            Error::Copy { .. } | Error::Crowded | Error::Database(_) | Error::Audit(_) => Kind::Unavailable,
             Error::Stopped => Kind::Bug,
         }
     }
@@ -139,6 +142,7 @@ impl Fault for Error {
             Error::NoWayBack { .. } => "migrate.no_way_back",
             Error::Turn => "migrate.turn",
             Error::Copy { .. } => "migrate.copy",
+            Error::Crowded => "migrate.crowded",
             Error::Stopped => "migrate.stopped",
             Error::Lint { .. } => "migrate.lint",
             Error::Database(_) => "migrate.database",

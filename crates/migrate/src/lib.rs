@@ -29,6 +29,7 @@ use audit::Audit;
 use base::Rng;
 use pg::admin::Target;
 use pg::bootstrap::Wanted;
+use tokio::sync::Semaphore;
 
 pub use apply::{Ask, Done};
 pub use book::{Line, State};
@@ -87,11 +88,13 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Migrations {
     parts: Arc<Parts>,
+    /// Room for copies.
+    room: Arc<Semaphore>,
 }
 
 impl Migrations {
     /// Nothing is looked at before something is asked.
     pub fn new(parts: Parts) -> Self {
-        Migrations { parts: Arc::new(parts) }
+        Migrations { parts: Arc::new(parts), room: Arc::new(Semaphore::new(limits::COPIES_MAX.size())) }
     }
 }

@@ -20,6 +20,9 @@ pub const TURN_WAIT_MS: Limit = Limit::new("migrate_turn_wait_ms", 60_000, "one 
 /// How long making the copy of a rehearsal may take.
 pub const COPY_SECONDS_MAX: Limit =
     Limit::new("migrate_copy_seconds_max", 3_600, "a copy that takes longer is better made at night");
+/// Copies of the database that are worked on at once, of one node: rehearsals, comparisons and proofs.
+pub const COPIES_MAX: Limit =
+    Limit::new("migrate_copies_max", 2, "each is a database of its own, and as large where rows are in it");
 /// Differences that one answer names.
 pub const DIFFERENCES_MAX: Limit =
     Limit::new("migrate_differences_max", 5_000, "more are not read by anybody");

@@ -245,3 +245,39 @@ async fn a_copy_is_gone_when_whoever_asked_for_it_goes_away() {
         app.eventually(async || admin.query(left, &[&copy]).await.unwrap().is_empty()).await;
     }
 }
+
+#[tokio::test]
+async fn no_more_copies_are_worked_on_at_once_than_there_may_be() {
+    const MARK: i32 = 771_178;
+    let app = TestApp::start().await;
+    app.owner(NOTES).await;
+    app.owner(&format!(
+        "create function public.slow(who uuid) returns boolean language plpgsql as
+           $f$ begin perform pg_advisory_lock_shared({MARK}); perform pg_sleep(600); return who = (select auth.uid()); end $f$;
+         create policy own on public.notes to authenticated using (public.slow(user_id)) with check (public.slow(user_id))"
+    ))
+    .await;
+    let admin = app.database.admin().await;
+    let copies =
+        format!("select distinct database from pg_locks where locktype = 'advisory' and objid = {MARK}");
+    let ask = || {
+        let mut command = tokio::process::Command::new(program::binary());
+        command.args(["policies", "prove", "notes"]).arg("--data").arg(app.data()).current_dir("/");
+        command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+    };
+    let mut asking = [ask(), ask()];
+    app.eventually(async || admin.query(&copies, &[]).await.unwrap().len() == 2).await;
+    let (exit, said) = palisade(&app, &["policies", "prove", "notes"]).await;
+    assert!(exit != 0 && said.contains("migrate_copies_max"), "{exit} {said}");
+    // There is room again when one of them is gone.
+    asking[0].kill().await.unwrap();
+    app.eventually(async || admin.query(&copies, &[]).await.unwrap().len() == 1).await;
+    let mut third = ask();
+    app.eventually(async || {
+        if third.try_wait().unwrap().is_some() {
+            third = ask();
+        }
+        admin.query(&copies, &[]).await.unwrap().len() == 2
+    })
+    .await;
+}

@@ -238,18 +238,21 @@ async fn a_slow_reader_is_avoided_and_its_statement_moves_to_a_connection_of_its
     let mut config = db.config();
     config.caps.short = 2;
     let pg = Pg::connect(config).unwrap();
-    let slow = "select pg_sleep(0.4)";
+    // It takes as long as the key is held, and then as long again.
+    let (slow, key) = ("select pg_advisory_xact_lock_shared(77), pg_sleep(0.4)", db.admin());
+    key.execute("select pg_advisory_lock(77)", &[]).await.unwrap();
     let running = tokio::spawn({
         let pg = pg.clone();
         async move { read(&pg, Lane::Short, slow).await }
     });
     until("the slow one runs", || async { pg.stats().short.in_flight == 1 }).await;
     tokio::time::sleep(Duration::from_millis(10)).await;
-    // Everybody else passes by on the other connection.
+    // Everybody else passes by on the other connection: who waited behind the slow one would wait for good.
     for _ in 0..200 {
         read(&pg, Lane::Short, "select 1").await.unwrap();
     }
-    assert!(!running.is_finished(), "somebody waited behind the slow one");
+    assert!(!running.is_finished());
+    key.execute("select pg_advisory_unlock(77)", &[]).await.unwrap();
     running.await.unwrap().unwrap();
     read(&pg, Lane::Short, slow).await.unwrap();
     assert_eq!(pg.stats().own.round_trips, 0, "once is no habit");

@@ -212,17 +212,23 @@ async fn copy_of(app: &TestApp, mark: i32) -> Option<String> {
     admin.query(&sql, &[]).await.unwrap().first().map(|row| row.get(0))
 }
 
-#[tokio::test]
-async fn a_copy_is_gone_when_whoever_asked_for_it_goes_away() {
-    const MARK: i32 = 771_177;
+/// Notes whose policy takes for ever, and a lock of this number while it does.
+async fn with_slow_policy(mark: i32) -> TestApp {
     let app = TestApp::start().await;
     app.owner(NOTES).await;
     app.owner(&format!(
         "create function public.slow(who uuid) returns boolean language plpgsql as
-           $f$ begin perform pg_advisory_lock_shared({MARK}); perform pg_sleep(600); return who = (select auth.uid()); end $f$;
+           $f$ begin perform pg_advisory_lock_shared({mark}); perform pg_sleep(600); return who = (select auth.uid()); end $f$;
          create policy own on public.notes to authenticated using (public.slow(user_id)) with check (public.slow(user_id))"
     ))
     .await;
+    app
+}
+
+#[tokio::test]
+async fn a_copy_is_gone_when_whoever_asked_for_it_goes_away() {
+    const MARK: i32 = 771_177;
+    let app = with_slow_policy(MARK).await;
     let folder = tempfile::tempdir().unwrap();
     let slow = format!("do $$ begin perform pg_advisory_lock_shared({MARK}); perform pg_sleep(600); end $$;");
     std::fs::write(folder.path().join("0001_slow.sql"), slow).unwrap();
@@ -249,14 +255,7 @@ async fn a_copy_is_gone_when_whoever_asked_for_it_goes_away() {
 #[tokio::test]
 async fn no_more_copies_are_worked_on_at_once_than_there_may_be() {
     const MARK: i32 = 771_178;
-    let app = TestApp::start().await;
-    app.owner(NOTES).await;
-    app.owner(&format!(
-        "create function public.slow(who uuid) returns boolean language plpgsql as
-           $f$ begin perform pg_advisory_lock_shared({MARK}); perform pg_sleep(600); return who = (select auth.uid()); end $f$;
-         create policy own on public.notes to authenticated using (public.slow(user_id)) with check (public.slow(user_id))"
-    ))
-    .await;
+    let app = with_slow_policy(MARK).await;
     let admin = app.database.admin().await;
     let copies =
         format!("select distinct database from pg_locks where locktype = 'advisory' and objid = {MARK}");

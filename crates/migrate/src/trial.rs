@@ -31,11 +31,11 @@ pub(crate) async fn admit(parts: &Parts, copy: &Target) -> Result<Target, Error>
              GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {role} TO {role}"
         ))
         .await?;
+    // In the copy alone: anywhere else it is reported as anybody is.
     if copy.unreported {
+        let quiet = format!("ALTER ROLE {role} IN DATABASE {role} SET");
         client
-            .batch_execute(&format!(
-                "ALTER ROLE {role} SET log_statement = 'none'; ALTER ROLE {role} SET pgaudit.log = 'none'"
-            ))
+            .batch_execute(&format!("{quiet} log_statement = 'none'; {quiet} pgaudit.log = 'none'"))
             .await?;
     }
     Ok(copy.login(&Login { name, password: Some(password) }))

@@ -116,6 +116,24 @@ async fn making_a_copy_runs_nothing_as_the_administrator() {
     assert!(!place.path().join("taken").exists(), "a copy for the prover");
 }
 
+/// Otherwise whoever asks meanwhile who is not reported (control 56) is told of a login that soon is gone.
+#[tokio::test]
+async fn a_copys_login_is_unreported_in_its_copy_alone() {
+    let world = World::new().await;
+    world.migrations.up(&ask(&[TEAMS])).await.unwrap();
+    // A setting of all databases has 0 for the database.
+    let look = (
+        "0002_look.sql",
+        "do $$ begin
+           assert current_setting('log_statement') = 'none' and current_setting('pgaudit.log') = 'none', 'here';
+           assert (select array_agg(s.setdatabase = d.oid) from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
+                     join pg_database d on d.datname = r.rolname where r.rolname = current_database()) = array[true], 'elsewhere';
+         end $$; create table looked (a int); comment on table looked is 'x'",
+    );
+    let shown = world.migrations.rehearse(&ask(&[TEAMS, look])).await.unwrap();
+    assert_eq!(shown.applied.len(), 1);
+}
+
 #[tokio::test]
 async fn rows_that_are_copied_for_a_rehearsal_run_nothing_as_the_administrator() {
     let place = tempfile::tempdir().unwrap();

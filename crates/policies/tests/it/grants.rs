@@ -20,7 +20,13 @@ fn rights(role: &Role, relation: &str) -> String {
     whole.into_iter().chain(columns).collect::<Vec<_>>().join("; ")
 }
 
+/// One test, because roles belong to the whole cluster: what one of its steps gives, the other would find.
 #[tokio::test]
+async fn what_each_role_may_do_is_told() {
+    an_empty_application_grants_nothing_that_no_request_needs().await;
+    rights_to_tables_columns_and_functions_are_told_as_postgresql_decides_them().await;
+}
+
 async fn an_empty_application_grants_nothing_that_no_request_needs() {
     let database = Database::new(&[]).await;
     let roles = roles(&database, None).await;
@@ -42,7 +48,6 @@ async fn an_empty_application_grants_nothing_that_no_request_needs() {
     assert_eq!(passing, ["service_role"]);
 }
 
-#[tokio::test]
 async fn rights_to_tables_columns_and_functions_are_told_as_postgresql_decides_them() {
     let database = Database::new(&[]).await;
     let (owner, admin) = (database.owner().await, database.admin().await);

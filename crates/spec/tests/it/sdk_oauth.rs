@@ -50,6 +50,39 @@ async fn auth_js_signs_in_through_a_provider_in_node() {
 }
 
 #[tokio::test]
+async fn every_method_of_supabase_py_is_called_by_some_program_here() {
+    let idp = Idp::start().await;
+    let url = format!("--auth.external.keycloak.url={}", idp.issuer);
+    let more = [
+        "--outbound.allow=127.0.0.1",
+        "--auth.uri_allow_list=http://localhost:*/**",
+        "--auth.external.keycloak.enabled=true",
+        "--auth.external.keycloak.client_id=palisade",
+        "--auth.manual_linking=true",
+        "--auth.oauth_server.enabled=true",
+        "--auth.anonymous_users=true",
+        "--auth.mail_max_frequency=0s",
+        "--mfa.methods=totp,sms",
+        "--sms.provider=twilio",
+        "--sms.max_frequency=0s",
+        "--sms.twilio_account_sid=AC00000000000000000000000000000000",
+        "--sms.twilio_message_service_sid=MG00000000000000000000000000000000",
+        url.as_str(),
+    ];
+    let flags: Vec<&str> = RAISED.iter().copied().chain(more).collect();
+    let secrets = [
+        ("PALISADE_AUTH_EXTERNAL_KEYCLOAK_SECRET", "a-secret-that-only-both-know"),
+        // In `dev` nothing leaves the machine: the catcher has the texts.
+        ("PALISADE_SMS_TWILIO_AUTH_TOKEN", "a-token-of-nobody"),
+    ];
+    let secrets = secrets.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let palisade = Palisade::start_told("dev", &flags, &secrets).await;
+    let told = [("IDP", Path::new(&idp.issuer))];
+    let (held, printed) = clients::python_told(&palisade, "methods.py", &told).await;
+    check(held, &printed, 19);
+}
+
+#[tokio::test]
 async fn auth_js_signs_in_through_a_provider_in_a_real_browser() {
     let idp = Idp::start().await;
     let palisade = with(&idp).await;

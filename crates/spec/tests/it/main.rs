@@ -16,6 +16,7 @@ mod sdk;
 mod sdk_factors;
 mod sdk_links;
 mod sdk_oauth;
+mod sdk_rows;
 mod sdk_snippets;
 
 /// Children of this process that listen off loopback, in networks of their own: who starts some reads, who looks whether there

@@ -10,10 +10,10 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, LOCATION, USER_AG
 use hyper::{Method, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::connect::{Resolver, addresses, connect};
+use crate::shares::Shares;
 use crate::tls::Tls;
 use crate::{Allow, Answer, Error, Request, Target, limits, settings};
 
@@ -45,7 +45,7 @@ struct Inner {
     allow: Allow,
     tls: Tls,
     resolver: Resolver,
-    permits: Semaphore,
+    shares: Shares,
     on_refusal: Arc<dyn Fn(&Refusal<'_>) + Send + Sync>,
 }
 
@@ -57,7 +57,7 @@ impl Outbound {
             allow: settings.get(&settings::ALLOW),
             tls: Tls::open(settings.get(&settings::CA_FILE).as_deref())?,
             resolver,
-            permits: Semaphore::new(limits::CONCURRENT.size()),
+            shares: Shares::new(),
             on_refusal,
         })))
     }
@@ -119,7 +119,7 @@ impl Outbound {
         }
         let mut target = Target::parse(&request.url)?;
         require_size(&target, &request)?;
-        let _permit = self.0.permits.acquire().await.map_err(|_| Error::Busy)?;
+        let _place = self.0.shares.place(&target).await?;
         loop {
             let answer = self.hop(&target, &request).await?;
             if !answer.status.is_redirection() || request.redirects == 0 {

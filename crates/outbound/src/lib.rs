@@ -19,6 +19,7 @@ mod error;
 pub mod limits;
 mod request;
 pub mod settings;
+mod shares;
 mod stream;
 mod target;
 mod tls;

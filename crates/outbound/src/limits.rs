@@ -35,7 +35,13 @@ pub static HEADERS: Limit = Limit::new("outbound_headers_max", 128, "far more th
 pub static CONCURRENT: Limit = Limit::new(
     "outbound_concurrent_max",
     64,
-    "one slow provider must not take every socket; who waits longer than the exchange may take is refused",
+    "sockets are the machine's; who waits longer than the exchange may take is refused",
+);
+/// Exchanges at once with one server.
+pub static CONCURRENT_PER_SERVER: Limit = Limit::new(
+    "outbound_concurrent_per_server_max",
+    32,
+    "one that answers nobody leaves the other half to all others",
 );
 /// Redirects that a caller may ask to follow.
 pub static REDIRECTS: Limit = Limit::new("outbound_redirects_max", 5, "metadata moves once or twice");

@@ -6,4 +6,5 @@ mod exchange;
 mod properties;
 mod rebinding;
 mod server;
+mod slow;
 mod targets;

@@ -282,8 +282,7 @@ fn linted(exposed: Vec<String>) -> migrate::Lint {
         let exposed = exposed.clone();
         Box::pin(async move {
             let facts = policies::Facts::read_as(client, &exposed).await.map_err(|error| match error {
-                policies::Error::Database(error) => error,
-                policies::Error::Administrator(error) => error.into(),
+                policies::Error::Database(error) | policies::Error::Administrator(error) => error,
                 other => pg::Error::Bug(base::fault::chain(&other)),
             })?;
             let finding = |found: policies::lint::Finding| migrate::Finding {

@@ -100,12 +100,19 @@ pub enum Error {
         /// Their ids, each once.
         ids: Vec<String>,
     },
-    /// The database.
-    #[error("the database is not answering: {0}")]
+    /// The database is gone, or refused something besides the statements of a file.
+    #[error("{}", said(.0))]
     Database(#[from] pg::Error),
     /// The audit log did not take it, so nothing was done.
     #[error("it could not be recorded, so nothing was done")]
     Audit(#[from] audit::Error),
+}
+
+fn said(error: &pg::Error) -> String {
+    match error.database().filter(|_| error.kind() != Kind::Unavailable) {
+        Some(said) => format!("the database refused: {} ({})", said.message, said.sqlstate),
+        None => format!("the database is not answering: {error}"),
+    }
 }
 
 impl From<tokio_postgres::Error> for Error {
@@ -125,7 +132,8 @@ impl Fault for Error {
             | Error::Statement { .. } => Kind::Invalid,
             Error::TooMuch { .. } => Kind::TooLarge,
             Error::Drift { .. } | Error::Lint { .. } | Error::Turn => Kind::Conflict,
-            Error::Copy { .. } | Error::Crowded | Error::Database(_) | Error::Audit(_) => Kind::Unavailable,
+            Error::Copy { .. } | Error::Crowded | Error::Audit(_) => Kind::Unavailable,
+            Error::Database(error) => error.kind(),
             Error::Stopped => Kind::Bug,
         }
     }

@@ -8,9 +8,9 @@ pub enum Error {
     /// The database refused or could not be reached.
     #[error(transparent)]
     Database(#[from] pg::Error),
-    /// The administrator's connection refused.
-    #[error("the database refused the administrator: {}", said(.0))]
-    Administrator(#[from] tokio_postgres::Error),
+    /// The administrator's connection was refused something, or is gone.
+    #[error("{}", said(.0))]
+    Administrator(#[source] pg::Error),
     /// The server answered in a shape this crate did not ask for.
     #[error("the answer has an unexpected shape: {0}")]
     Shape(&'static str),
@@ -34,16 +34,24 @@ pub enum Error {
     Asked(String),
 }
 
-/// What the server said, which `tokio_postgres` keeps in the source.
-fn said(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
+/// The server's own words where it said any: only the operator asks as the administrator.
+fn said(error: &pg::Error) -> String {
+    match error.database() {
+        Some(said) => format!("the database refused the administrator: {} ({})", said.message, said.sqlstate),
+        None => error.to_string(),
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Error::Administrator(error.into())
+    }
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::Database(error) => error.kind(),
-            Error::Administrator(_) => Kind::Unavailable,
+            Error::Database(error) | Error::Administrator(error) => error.kind(),
             Error::Shape(_) | Error::Value(_) => Kind::Bug,
             Error::NoTable { .. } | Error::NoRow { .. } => Kind::NotFound,
             Error::Asked(_) => Kind::Invalid,

@@ -1,6 +1,6 @@
 //! What an operator relies on.
 
-use base::Fault;
+use base::{Fault, Kind};
 use migrate::{Ask, Error, State};
 
 use crate::world::{NOTES, NOTES_DOWN, TEAMS, TEAMS_DOWN, World, ask};
@@ -159,6 +159,26 @@ async fn a_rehearsal_changes_a_copy_and_tells_whether_the_way_back_leads_home() 
     let left = "select count(*)::text from pg_database
         where datname like 'palisade\\_copy\\_%' and datname like '%' || replace(current_database(), '_', '')";
     assert_eq!(world.text(left).await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_is_told_as_that_and_only_one_that_is_gone_as_gone() {
+    let world = World::new().await;
+    // Its rows come out of a rehearsal's copy, where it is asked for again.
+    let view = "create table few (n int); insert into few values (1);
+        create materialized view m as select 10 / n as q from few; update few set n = 0;";
+    world.database.owner().await.batch_execute(view).await.unwrap();
+    let error = world.migrations.rehearse(&ask(&[TEAMS])).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Invalid, "migrate.database"));
+    assert_eq!(error.to_string(), "the database refused: division by zero (22012)");
+    let client = world.database.admin().await;
+    let ended =
+        Error::from(client.batch_execute("select pg_terminate_backend(pg_backend_pid())").await.unwrap_err());
+    let gone = Error::from(client.batch_execute("select 1").await.unwrap_err());
+    for error in [ended, gone] {
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.to_string().starts_with("the database is not answering: "), "{error}");
+    }
 }
 
 #[tokio::test]

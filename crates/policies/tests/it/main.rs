@@ -8,3 +8,4 @@ mod generate;
 mod grants;
 mod lint;
 mod prove;
+mod refusals;

@@ -161,6 +161,13 @@ pub const SLOW_SHAPES: Limit = Limit::new(
 pub const SHORT_STUCK_MS: Limit =
     Limit::new("short_stuck_ms_max", 5, "longer than any short read takes, shorter than anybody notices");
 
+/// Milliseconds that what was cancelled has to let go of its connection.
+pub const LET_GO_MS: Limit = Limit::new(
+    "let_go_ms_max",
+    2_000,
+    "code in the database can catch that it is cancelled; then its session is ended, which it cannot",
+);
+
 /// Milliseconds an exclusive connection may lie unused while others are used.
 pub const IDLE_MS: Limit = Limit::new(
     "connection_idle_ms_max",

@@ -16,7 +16,7 @@ use super::driver::{Driver, Inbox};
 use super::gauge::Gauge;
 use crate::connect::Connector;
 use crate::wire::startup::CancelKey;
-use crate::{Error, limits};
+use crate::{Error, Statement, limits};
 
 /// A connection, as its owner sees it. Dropping it closes it once everything sent is answered.
 pub(crate) struct Conn {
@@ -42,6 +42,8 @@ pub(crate) struct Pool {
     wait_max: Duration,
     /// After a failed attempt: until when nobody tries, how long that pause was, and what was wrong.
     down: Mutex<Option<(Instant, Duration, Error)>>,
+    /// Whoever ends a session that does not let go: one after the other.
+    ending: tokio::sync::Mutex<()>,
     pub(crate) counters: Arc<LaneCounters>,
 }
 
@@ -63,6 +65,7 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             wait_max,
             down: Mutex::new(None),
+            ending: tokio::sync::Mutex::default(),
             counters: Arc::new(LaneCounters::default()),
         })
     }
@@ -215,28 +218,62 @@ impl Lease {
     pub(crate) fn abandon(self, open: bool) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let Some(conn) = &self.conn else { return };
-            if conn.gauge.load() > 0 {
-                self.pool.counters.cancels.add(1);
-                if self.pool.connector.cancel(conn.key).await.is_err() {
-                    return;
-                }
-            }
-            let ending = if open { Ending::RollBack } else { Ending::Stay };
-            let batch = Batch {
-                opening: Opening::Nothing,
-                work: Work::Nothing,
-                ending,
-                role: Arc::from(""),
-                then: Cleaning::Full,
-                reply: None,
-                sink: None,
-            };
-            match self.send(batch).await {
-                Ok(outcome) if outcome.state == State::Idle => self.give_back(),
+            let settled = tokio::time::timeout(limits::millis(&limits::LET_GO_MS), self.settle(open)).await;
+            match settled {
+                Ok(Ok(outcome)) if outcome.state == State::Idle => self.give_back(),
                 // What cannot be proven idle is closed.
-                Ok(_) | Err(_) => {}
+                Ok(Ok(_) | Err(_)) => {}
+                Err(_) => self.end().await,
             }
         });
     }
+
+    /// Cancels what runs, and rolls back and cleans behind it.
+    async fn settle(&self, open: bool) -> Answer {
+        let Some(conn) = &self.conn else { return Err(Error::gone()) };
+        if conn.gauge.load() > 0 {
+            self.pool.counters.cancels.add(1);
+            self.pool.connector.cancel(conn.key).await?;
+        }
+        self.send(Batch {
+            opening: Opening::Nothing,
+            work: Work::Nothing,
+            ending: if open { Ending::RollBack } else { Ending::Stay },
+            role: Arc::from(""),
+            then: Cleaning::Full,
+            reply: None,
+            sink: None,
+        })
+        .await
+    }
+
+    /// Ends a session whose code catches that it is cancelled: its end cannot be caught. The session that asks for it, of the
+    /// same login as it must be, takes its place.
+    async fn end(mut self) {
+        let pool = Arc::clone(&self.pool);
+        // One session more than there may be, however many do not let go.
+        let _turn = pool.ending.lock().await;
+        let Some(stubborn) = self.conn.take().filter(|conn| !conn.inbox.is_closed()) else { return };
+        tracing::warn!(
+            backend = stubborn.key.process,
+            "a statement that did not let go is ended with its session"
+        );
+        let Ok(conn) = pool.connect().await else { return };
+        self.conn = Some(conn);
+        let asked = self.send(Batch {
+            opening: Opening::Nothing,
+            work: Work::One(Statement::rare(END, [stubborn.key.process.into()])),
+            ending: Ending::Stay,
+            role: Arc::from(""),
+            then: Cleaning::Full,
+            reply: None,
+            sink: None,
+        });
+        if matches!(tokio::time::timeout(limits::millis(&limits::LET_GO_MS), asked).await, Ok(Ok(_))) {
+            self.give_back();
+        }
+    }
 }
+
+/// Ends the session of a backend.
+const END: &str = "select pg_catalog.pg_terminate_backend($1::int4)";

@@ -122,6 +122,31 @@ async fn what_a_vanished_caller_left_running_is_stopped() {
     assert_eq!((stats.cancels, stats.connects, stats.in_flight), (5, 1, 0));
 }
 
+/// Code in the database can catch that it is cancelled, each time anew.
+const STUBBORN: &str = "create function lab.stubborn() returns void language plpgsql as $$
+    begin loop begin perform pg_sleep(60); exception when query_canceled then null; end; end loop; end $$";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_catches_its_own_cancellation_ends_with_its_session() {
+    let db = Database::new().await;
+    db.admin().batch_execute(STUBBORN).await.unwrap();
+    let pg = Pg::connect(narrow(&db, 10_000)).unwrap();
+    let running =
+        "select count(*) from pg_stat_activity where query = 'select lab.stubborn()' and state <> 'idle'";
+    let count = async || db.admin().query_one(running, &[]).await.unwrap().get::<_, i64>(0);
+    for _ in 0..2 {
+        let door = pg.clone();
+        let asking = tokio::spawn(async move { read(&door, Lane::Own, "select lab.stubborn()").await });
+        until("it runs", || async { count().await == 1 }).await;
+        asking.abort();
+        // There is one connection, and nobody gets it from who does not let go.
+        read(&pg, Lane::Own, "select 1").await.unwrap();
+        until("it has ended in the database too", || async { count().await == 0 }).await;
+    }
+    until("nothing of it is counted", || async { pg.stats().own.in_flight == 0 }).await;
+    assert_eq!((pg.stats().own.cancels, pg.stats().own.refused), (2, 0));
+}
+
 #[tokio::test]
 async fn a_vanished_reader_leaves_a_shared_connection_in_step() {
     let db = Database::new().await;

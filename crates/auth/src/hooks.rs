@@ -131,7 +131,12 @@ impl Auth {
             Target::Http { url, secrets, clear_text } => {
                 self.ask_http(url, secrets, *clear_text, &id.to_string(), &Value::Object(payload)).await?
             }
-            Target::Function { call } => self.ask_function(call, Value::Object(payload)).await?,
+            // Its time is the whole transaction's: its statement's own limit is the function's to lift, and what it leaves for the
+            // commit has none. Whoever is dropped in the middle is stopped, and its connection given back.
+            Target::Function { call } => {
+                let asked = self.ask_function(call, Value::Object(payload));
+                tokio::time::timeout(time_max(), asked).await.map_err(|_| HookError::Timeout)??
+            }
         };
         refusal(&answer)?;
         Ok(Some(answer))
@@ -145,7 +150,6 @@ impl Auth {
         id: &str,
         payload: &Value,
     ) -> Result<Map<String, Value>, Error> {
-        let began = std::time::Duration::from_secs(limits::HOOK_SECONDS_MAX.value);
         let tries = async {
             for tried in 0..limits::HOOK_TRIES_MAX.value {
                 // Before a further try, not after the last one: that would be over the time of all.
@@ -168,7 +172,7 @@ impl Auth {
             }
             Err(HookError::TimeoutAfterRetry)
         };
-        let answer = tokio::time::timeout(began, tries).await.map_err(|_| HookError::Timeout)?;
+        let answer = tokio::time::timeout(time_max(), tries).await.map_err(|_| HookError::Timeout)?;
         Ok(answer?)
     }
 
@@ -196,6 +200,11 @@ impl Auth {
             Some(_) => Err(HookError::Answer("Error unmarshaling JSON output.").into()),
         }
     }
+}
+
+/// How long whoever asks a hook waits for it.
+fn time_max() -> std::time::Duration {
+    std::time::Duration::from_secs(limits::HOOK_SECONDS_MAX.value)
 }
 
 /// What whoever asked hears of a function that failed: what it says itself (`raise exception`). The database's own words name
@@ -226,7 +235,7 @@ fn signed(url: &str, secrets: &[Secret<Vec<u8>>], id: &str, now: Timestamp, body
         .header("webhook-timestamp", &time)
         .header("webhook-signature", &signatures.join(" "))
         .body("application/json", body)
-        .within(std::time::Duration::from_secs(limits::HOOK_SECONDS_MAX.value))
+        .within(time_max())
         .at_most(limits::HOOK_ANSWER_BYTES_MAX.value)
 }
 

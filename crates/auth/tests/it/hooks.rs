@@ -259,6 +259,58 @@ async fn a_hooks_function_gets_back_to_no_role_of_ours() {
     assert!(world.sign_in("ann@example.com", PASSWORD).await.is_err());
 }
 
+/// Its own time limit is its own to lift, and what waits for the end of its transaction is asked by no statement.
+#[tokio::test]
+async fn a_hooks_function_holds_nobody_for_longer_than_a_hook_may_take() {
+    let world = world_with("custom_access_token", "pg-functions://postgres/public/claims_hook").await;
+    let owner = world.db.owner().await;
+    let become_hook = async |body: &str| {
+        let change = format!(
+            "create or replace function public.claims_hook(event jsonb) returns jsonb language plpgsql as $$
+             begin {body} return jsonb_build_object('claims', event -> 'claims'); end $$"
+        );
+        owner.batch_execute(&change).await.unwrap();
+    };
+    become_hook("").await;
+    owner
+        .batch_execute(
+            "grant usage on schema public to supabase_auth_admin;
+             grant execute on function public.claims_hook(jsonb) to supabase_auth_admin;
+             create table public.seen (n bigint);
+             create function public.late() returns trigger language plpgsql as $$
+             begin perform pg_sleep(300); return null; end $$;
+             create constraint trigger late after insert on public.seen deferrable initially deferred
+                 for each row execute function public.late();
+             grant insert on public.seen to supabase_auth_admin;
+             create policy hooks on public.seen to supabase_auth_admin using (true) with check (true)",
+        )
+        .await
+        .unwrap();
+    world.sign_up("ann@example.com").await;
+    let enter = async || {
+        let entered = world.sign_in("ann@example.com", PASSWORD);
+        tokio::time::timeout(std::time::Duration::from_secs(60), entered).await.expect("an answer")
+    };
+    for body in [
+        "perform set_config('statement_timeout', '0', true); insert into public.seen values (1);",
+        "loop begin perform pg_sleep(300); exception when query_canceled then null; end; end loop;",
+    ] {
+        become_hook(body).await;
+        // More than there are connections for hooks: some wait for one as long.
+        let entered = tokio::join!(enter(), enter(), enter(), enter());
+        for entered in [entered.0, entered.1, entered.2, entered.3] {
+            let refused = entered.err().unwrap();
+            let late =
+                matches!(refused, Error::Hook(HookError::Timeout) | Error::Database(pg::Error::Busy { .. }));
+            assert!(late, "{body}: {refused:?}");
+        }
+        become_hook("").await;
+        enter().await.unwrap();
+        let held = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()";
+        assert_eq!(world.count(held).await, 0, "{body}");
+    }
+}
+
 #[tokio::test]
 async fn a_hook_judges_passwords_of_known_and_unknown_accounts_alike() {
     let double = Double::answering(vec![

@@ -42,7 +42,8 @@ pub fn unquoted(text: &str) -> Option<String> {
     Some(text.strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\""))
 }
 
-/// Cuts `text`. Comments, which only the bodies of functions have, are left out; `$tag$ … $tag$` is read as its inside.
+/// Cuts `text`. Comments, which only the bodies of functions have, are left out; `$tag$ … $tag$` is read as its inside, which
+/// reaches no further than its end.
 pub fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let mut found = Vec::new();
@@ -53,14 +54,25 @@ pub fn tokens(text: &str) -> Vec<Token> {
             at += 1;
         } else if c == '-' && next == Some('-') {
             at = position(&chars, at, |c| c == '\n');
+        } else if c == '/' && next == Some('*') {
+            at = after_comment(&chars, at);
         } else if c == '\'' || c == '"' {
-            let (inside, end) = quoted(&chars, at + 1, c);
+            let (inside, end) = quoted(&chars, at + 1, c, false);
             found.push(if c == '\'' { Token::Text(inside) } else { Token::Word(inside) });
+            at = end;
+        } else if matches!(c, 'e' | 'E') && next == Some('\'') {
+            let (inside, end) = quoted(&chars, at + 2, '\'', true);
+            found.push(Token::Text(inside));
+            at = end;
+        } else if let Some((from, until, end)) = dollars(&chars, at) {
+            let inside: String = chars.get(from..until).unwrap_or_default().iter().collect();
+            found.extend(tokens(&inside));
             at = end;
         } else if c.is_alphabetic() || c == '_' {
             let end = position(&chars, at, |c| !(c.is_alphanumeric() || c == '_' || c == '$'));
             let word: String = chars.get(at..end).unwrap_or_default().iter().collect();
-            found.push(Token::Word(word.to_lowercase()));
+            // As PostgreSQL does in UTF-8: other capitals stay.
+            found.push(Token::Word(word.to_ascii_lowercase()));
             at = end;
         } else if c.is_ascii_digit() {
             let end = position(&chars, at, |c| !(c.is_ascii_alphanumeric() || c == '.'));
@@ -78,12 +90,44 @@ fn position(chars: &[char], from: usize, stop: impl Fn(char) -> bool) -> usize {
     (from..chars.len()).find(|at| chars.get(*at).is_some_and(|c| stop(*c))).unwrap_or(chars.len())
 }
 
-/// The inside of a quoted piece that began before `at`, with doubled quotes undone, and where it ends.
-fn quoted(chars: &[char], mut at: usize, quote: char) -> (String, usize) {
+/// Where a comment ends that begins at `at`; comments stand in comments.
+fn after_comment(chars: &[char], mut at: usize) -> usize {
+    let mut deep = 0_usize;
+    while at < chars.len() {
+        match (chars.get(at), chars.get(at + 1)) {
+            (Some('/'), Some('*')) => (deep, at) = (deep + 1, at + 2),
+            (Some('*'), Some('/')) => (deep, at) = (deep.saturating_sub(1), at + 2),
+            _ => at += 1,
+        }
+        if deep == 0 {
+            break;
+        }
+    }
+    at
+}
+
+/// Where the inside of `$tag$ … $tag$` begins and ends, and what comes after it.
+fn dollars(chars: &[char], at: usize) -> Option<(usize, usize, usize)> {
+    let of_tag = |c: char| c.is_alphanumeric() || c == '_';
+    if chars.get(at) != Some(&'$') || chars.get(at + 1)?.is_ascii_digit() {
+        return None;
+    }
+    let close = position(chars, at + 1, |c| !of_tag(c));
+    let tag = chars.get(at..=close).filter(|_| chars.get(close) == Some(&'$'))?;
+    let until = (close + 1..chars.len()).find(|at| chars.get(*at..at + tag.len()) == Some(tag))?;
+    Some((close + 1, until, until + tag.len()))
+}
+
+/// The inside of a quoted piece that began before `at`, with doubled quotes undone, and where it ends. In some a backslash takes
+/// what follows as it is.
+fn quoted(chars: &[char], mut at: usize, quote: char, escapes: bool) -> (String, usize) {
     let mut inside = String::new();
     while let Some(&c) = chars.get(at) {
         at += 1;
-        if c != quote {
+        if escapes && c == '\\' {
+            inside.extend(chars.get(at));
+            at += 1;
+        } else if c != quote {
             inside.push(c);
         } else if chars.get(at) == Some(&quote) {
             inside.push(quote);
@@ -93,6 +137,72 @@ fn quoted(chars: &[char], mut at: usize, quote: char) -> (String, usize) {
         }
     }
     (inside, at)
+}
+
+/// What `text` reads or writes, by name: what stands after FROM, JOIN and the like, and after each comma of such a list.
+pub fn sources(text: &str) -> Vec<(Option<String>, String)> {
+    const ENDS: &[&str] = &[
+        "where",
+        "group",
+        "order",
+        "having",
+        "limit",
+        "offset",
+        "fetch",
+        "for",
+        "union",
+        "intersect",
+        "except",
+        "window",
+        "returning",
+        "set",
+        "select",
+        "values",
+        "loop",
+        "then",
+    ];
+    let tokens = tokens(text);
+    let (mut found, mut listing) = (Vec::new(), vec![false]);
+    for (at, token) in tokens.iter().enumerate() {
+        let lists =
+            token.is("from") || (token.is("using") && !tokens.get(at + 1).is_some_and(|next| next.sign('(')));
+        let opens = ["join", "update", "into", "table"].iter().any(|word| token.is(word));
+        if token.sign('(') {
+            listing.push(false);
+        } else if token.sign(')') {
+            listing.pop();
+        } else if lists || token.sign(';') || ENDS.iter().any(|word| token.is(word)) {
+            listing.pop();
+            listing.push(lists);
+        }
+        if lists || opens || (token.sign(',') && listing.last() == Some(&true)) {
+            found.extend(source(&tokens, at + 1));
+        }
+    }
+    found
+}
+
+/// What is named at `at`, unless it is a function.
+fn source(tokens: &[Token], mut at: usize) -> Option<(Option<String>, String)> {
+    let passed = |token: &Token| token.sign('(') || token.is("only") || token.is("lateral");
+    while tokens.get(at).is_some_and(passed) {
+        at += 1;
+    }
+    let Some(Token::Word(first)) = tokens.get(at) else { return None };
+    let is_call = |at: usize| tokens.get(at).is_some_and(|next| next.sign('('));
+    match (tokens.get(at + 1), tokens.get(at + 2)) {
+        (Some(dot), Some(Token::Word(name))) if dot.sign('.') => {
+            (!is_call(at + 3)).then(|| (Some(first.clone()), name.clone()))
+        }
+        _ => (!is_call(at + 1)).then(|| (None, first.clone())),
+    }
+}
+
+/// Whether `text` takes a row of a table as a whole: `f(notes.*)`, as PostgreSQL prints it.
+pub fn takes_row(text: &str, table: &str) -> bool {
+    tokens(text)
+        .windows(3)
+        .any(|three| matches!(three, [name, dot, all] if name.is(table) && dot.sign('.') && all.sign('*')))
 }
 
 /// Whether `text` names `word` outside of literals.
@@ -251,6 +361,52 @@ mod tests {
         for nonsense in ["'", "\"", "(((", ")", "--", "é'"] {
             tokens(nonsense);
             assert!(!always_true(nonsense));
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_or_commented_ends_where_postgresql_ends_it() {
+        let words = |text: &str| {
+            let word = |token: Token| match token {
+                Token::Word(word) => Some(word),
+                Token::Text(_) | Token::Number(_) | Token::Sign(_) => None,
+            };
+            tokens(text).into_iter().filter_map(word).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(words("a /* don't /* ask */ 'why */ b -- it's\n c"), "a b c");
+        assert_eq!(words(r"a E'it\'s' b e'\\' c '\' d"), "a b c d");
+        assert_eq!(words("a $$it's$$ b $q$ 'x' $$ y $q$ c $1 d"), "a it b y c d");
+        assert_eq!(words("ÖFFEN \"ÖFFEN\" Straße"), "Öffen ÖFFEN straße");
+        for nonsense in ["/*", "/* /* */", "e'", "E'\\", "$", "$$", "$a$ b $", "$ü"] {
+            tokens(nonsense);
+        }
+    }
+
+    #[test]
+    fn whatever_is_read_is_named() {
+        let named = |text: &str| {
+            let name = |(schema, name): (Option<String>, String)| {
+                schema.map_or(name.clone(), |one| format!("{one}.{name}"))
+            };
+            sources(text).into_iter().map(name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            named(
+                "SELECT a, b FROM x, ONLY (s.y) AS z, LATERAL f(a, b) JOIN w ON g(u, v), t WHERE c IN (d, e)"
+            ),
+            "x s.y w t"
+        );
+        assert_eq!(
+            named("EXISTS ( SELECT FROM ((public.a JOIN b USING (c)) JOIN \"D d\" ON true))"),
+            "public.a b D d"
+        );
+        assert_eq!(
+            named("DELETE FROM a USING b, c WHERE x; INSERT INTO d VALUES (1, 2); (TABLE e)"),
+            "a b c d e"
+        );
+        assert_eq!(named("BEGIN SELECT a, b INTO c FROM d ORDER BY e, f; RETURN g, h; END"), "c d");
+        for nonsense in [")", "from", ", ,", "from (", "from a.", ")) from"] {
+            sources(nonsense);
         }
     }
 

@@ -12,7 +12,7 @@ mod recursion;
 mod server;
 
 pub(crate) use policies::{called_by, reached};
-pub(crate) use recursion::selects_from;
+pub(crate) use recursion::{read_in, selects_from};
 
 use serde::Serialize;
 

@@ -64,8 +64,7 @@ fn read_by(facts: &Facts, policy: &Policy) -> Vec<u32> {
         read.push(own.oid);
     }
     for function in reached(facts, policy).into_iter().filter(|one| !one.definer || !one.owner_bypasses) {
-        let named = facts.relations.iter().filter(|one| selects_from(&function.body, one));
-        read.extend(named.flat_map(|one| beneath(facts, one.oid)));
+        read.extend(read_in(facts, &function.body).into_iter().flat_map(|one| beneath(facts, one.oid)));
     }
     read
 }
@@ -81,23 +80,22 @@ fn beneath(facts: &Facts, oid: u32) -> Vec<u32> {
     }
 }
 
-/// Whether `text` has `FROM` or `JOIN` before the relation's name, with or without its schema.
+/// Whether `text` reads or writes the relation, by its name with or without its schema.
 pub(crate) fn selects_from(text: &str, relation: &Relation) -> bool {
-    let tokens = text::tokens(text);
-    let named = |at: usize| match tokens.get(at) {
-        Some(token) if token.is(&relation.schema) => {
-            tokens.get(at + 1).is_some_and(|dot| dot.sign('.'))
-                && tokens.get(at + 2).is_some_and(|name| name.is(&relation.name))
-        }
-        Some(token) => token.is(&relation.name) && !tokens.get(at + 1).is_some_and(|next| next.sign('(')),
-        None => false,
-    };
-    let opens = |at: usize| {
-        let skip =
-            if tokens.get(at).is_some_and(|token| token.sign('(') || token.is("only")) { 1 } else { 0 };
-        named(at + skip)
-    };
-    tokens.iter().enumerate().any(|(at, token)| {
-        ["from", "join", "update", "into"].iter().any(|word| token.is(word)) && opens(at + 1)
+    is_among(&text::sources(text), relation)
+}
+
+/// The relations that `text` reads or writes.
+pub(crate) fn read_in<'a>(facts: &'a Facts, text: &str) -> Vec<&'a Relation> {
+    let sources = text::sources(text);
+    if sources.is_empty() {
+        return Vec::new();
+    }
+    facts.relations.iter().filter(|one| is_among(&sources, one)).collect()
+}
+
+fn is_among(sources: &[(Option<String>, String)], relation: &Relation) -> bool {
+    sources.iter().any(|(schema, name)| {
+        *name == relation.name && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::claim::{Claim, Owner, of};
 use crate::facts::{Column, Facts, Function, Policy, Relation};
-use crate::lint::{called_by, reached, selects_from};
+use crate::lint::{called_by, reached, read_in, selects_from};
 use crate::text::{self, Token};
 
 /// The scope of one claim.
@@ -86,8 +86,7 @@ impl<'a> Scope<'a> {
         let facts = self.facts;
         for function in reached(facts, policy) {
             self.note(function);
-            let named = facts.relations.iter().filter(|one| selects_from(&function.body, one));
-            read.extend(named.map(|one| one.oid));
+            read.extend(read_in(facts, &function.body).into_iter().map(|one| one.oid));
         }
         read
     }

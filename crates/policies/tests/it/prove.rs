@@ -8,6 +8,7 @@ use crate::cases::{self, Case};
 
 const FLAWED: &str = include_str!("corpus/flawed.sql");
 const RIGHT: &str = include_str!("corpus/right.sql");
+const STRANGE: &str = include_str!("corpus/strange.sql");
 
 /// Milliseconds after which a schema hangs. How fast the prover is says `cargo xtask bench prover`, on a machine that does nothing else.
 const SLOW: u64 = 6_000;
@@ -130,4 +131,49 @@ async fn no_right_schema_is_accused_and_most_are_proven() {
     assert!(slow < SLOW, "one schema took {slow} ms");
     println!("{} right schemas, {proven} proofs, the slowest schema took {slow} ms", corpus.len());
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), corpus.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_strange_is_neither_accused_nor_believed_without_ground() {
+    let (_database, admin) = cases::administrator().await;
+    let mut wrong = Vec::new();
+    for case in &cases::read(STRANGE) {
+        set(&admin, case).await;
+        let facts = Facts::read_as(&admin, &["public".to_owned()]).await.unwrap();
+        let proofs = prove::prove(&admin, &facts, None).await;
+        admin.batch_execute("ROLLBACK").await.unwrap();
+        let proofs = match proofs {
+            Ok(proofs) => proofs,
+            Err(error) => {
+                wrong.push(format!("{}: {error}", case.name));
+                continue;
+            }
+        };
+        let said: Vec<String> = proofs.iter().map(said).collect();
+        for expected in case.notes("says").filter(|one| !said.iter().any(|said| said == one)) {
+            wrong.push(format!("{}: not {expected}, but {said:#?}\n{proofs:?}", case.name));
+        }
+        for found in proofs.iter().filter_map(|proof| match &proof.verdict {
+            Verdict::Refuted(found) => Some(found),
+            Verdict::Proven | Verdict::Tested { .. } | Verdict::Unclaimed => None,
+        }) {
+            if replay(&admin, case, &found.sql).await.1 == 0 {
+                wrong.push(format!("{}: does not replay\n{}", case.name, found.sql));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// `notes refuted sees`.
+fn said(proof: &Proof) -> String {
+    let verdict = match &proof.verdict {
+        Verdict::Proven => "proven".to_owned(),
+        Verdict::Tested { .. } => "tested".to_owned(),
+        Verdict::Refuted(found) => {
+            format!("refuted {}", serde_json::to_value(found.kind).unwrap().as_str().unwrap())
+        }
+        Verdict::Unclaimed => "unclaimed".to_owned(),
+    };
+    format!("{} {verdict}", proof.object.trim_start_matches("public."))
 }

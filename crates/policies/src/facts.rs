@@ -49,6 +49,8 @@ pub struct Relation {
     pub may: Option<BTreeMap<String, Vec<String>>>,
     /// What a view stands on.
     pub stands_on: Option<Vec<u32>>,
+    /// Tables whose readers find its rows there; a partition's are in `partition`.
+    pub inherits: Option<Vec<u32>>,
 }
 
 /// A column.

@@ -39,7 +39,9 @@ select coalesce(pg_catalog.json_agg(x order by x.schema, x.name), '[]') from (
          (select pg_catalog.json_agg(distinct d.refobjid::int8) from pg_catalog.pg_rewrite w
           join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = w.oid
            and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid <> c.oid
-          where w.ev_class = c.oid) as stands_on
+          where w.ev_class = c.oid) as stands_on,
+         (select pg_catalog.json_agg(i.inhparent::int8) from pg_catalog.pg_inherits i
+          where i.inhrelid = c.oid and not c.relispartition) as inherits
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_roles r on r.oid = c.relowner

@@ -28,6 +28,18 @@ CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); CREATE POLICY p ON note
 CREATE TABLE "Öffen" (id int PRIMARY KEY, viewer uuid); CREATE POLICY p ON "Öffen" FOR SELECT USING (viewer = {uid});
 CREATE FUNCTION may() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $f$SELECT EXISTS (SELECT FROM public.ÖFFEN)$f$;
 CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); CREATE POLICY p ON notes FOR SELECT USING (user_id = {uid} OR may());
+-- case: seven views deep
+-- says: v7 refuted sees
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes}; CREATE VIEW v1 AS SELECT * FROM notes; CREATE VIEW v2 AS SELECT * FROM v1; REVOKE ALL ON v1, v2 FROM anon, authenticated;
+CREATE VIEW v3 AS SELECT * FROM v2; CREATE VIEW v4 AS SELECT * FROM v3; CREATE VIEW v5 AS SELECT * FROM v4; CREATE VIEW v6 AS SELECT * FROM v5; CREATE VIEW v7 AS SELECT * FROM v6; REVOKE ALL ON v3, v4, v5, v6 FROM anon, authenticated;
+-- case: a view that asks as its caller, over one that does not
+-- says: shown refuted sees
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes}; CREATE SCHEMA hidden; GRANT USAGE ON SCHEMA hidden TO authenticated; CREATE VIEW hidden.v AS SELECT * FROM notes; GRANT SELECT ON hidden.v TO authenticated;
+CREATE VIEW shown WITH (security_invoker) AS SELECT * FROM hidden.v;
+-- case: a view that asks as its caller, over a materialised one
+-- says: shown refuted sees
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes}; CREATE SCHEMA hidden; GRANT USAGE ON SCHEMA hidden TO authenticated; CREATE MATERIALIZED VIEW hidden.m AS SELECT * FROM notes; GRANT SELECT ON hidden.m TO authenticated;
+CREATE VIEW shown WITH (security_invoker) AS SELECT * FROM hidden.m;
 -- case: views that ask as their caller, all the way down
 -- says: notes proven
 CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes}; CREATE VIEW v1 WITH (security_invoker) AS SELECT * FROM notes; CREATE VIEW v2 WITH (security_invoker) AS SELECT * FROM v1;
@@ -36,6 +48,14 @@ CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes}; CREATE VIE
 CREATE TABLE members (org_id int, user_id {user}, PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
 CREATE VIEW mine AS SELECT org_id, user_id FROM members; CREATE VIEW mine2 AS SELECT org_id, user_id FROM mine; REVOKE ALL ON mine FROM anon, authenticated; REVOKE ALL ON mine2 FROM anon;
 CREATE TABLE docs (id int PRIMARY KEY, org_id int NOT NULL); COMMENT ON TABLE docs IS '@palisade tenant: org_id via members(org_id, user_id)'; CREATE POLICY p ON docs FOR SELECT TO authenticated USING (org_id IN (SELECT m.org_id FROM mine2 m));
+-- case: a table that inherits from one that everybody reads
+-- says: posts refuted sees
+CREATE TABLE posts (id int PRIMARY KEY, user_id {user}); COMMENT ON TABLE posts IS '@palisade shared: true'; CREATE POLICY s ON posts FOR SELECT USING (true);
+CREATE TABLE private (secret text) INHERITS (posts); COMMENT ON TABLE private IS '@palisade owner: user_id'; {own private};
+-- case: a table that inherits from one as strict
+-- says: private proven
+-- says: posts proven
+CREATE TABLE posts (id int PRIMARY KEY, user_id {user}); {own posts}; CREATE TABLE private (secret text) INHERITS (posts); COMMENT ON TABLE private IS '@palisade owner: user_id'; {own private};
 -- case: partitions by what decides
 -- says: notes proven
 CREATE TABLE notes (id int, user_id {user}, kind text NOT NULL, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind); CREATE TABLE notes_a PARTITION OF notes FOR VALUES IN ('a'); CREATE TABLE notes_b PARTITION OF notes FOR VALUES IN ('b');
@@ -66,3 +86,9 @@ CREATE POLICY p ON notes FOR SELECT USING (user_id = {uid} OR reply_to IN (SELEC
 CREATE TABLE open_to (id int PRIMARY KEY, viewer uuid); CREATE POLICY p ON open_to FOR SELECT USING (viewer = {uid});
 CREATE FUNCTION may() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $f$DECLARE found boolean; BEGIN EXECUTE 'SELECT EXISTS (SELECT FROM public.' || 'open_to)' INTO found; RETURN found; END$f$;
 CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); CREATE POLICY p ON notes FOR SELECT USING (user_id = {uid} OR may());
+-- case: dynamic SQL that gives everything out
+-- says: everything() refuted sees
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes}; CREATE FUNCTION everything() RETURNS SETOF notes LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $f$BEGIN RETURN QUERY EXECUTE 'SELECT * FROM public.no' || 'tes'; END$f$;
+-- case: a function with arguments that gives rows out
+-- says: by_kind(of integer) tested
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}, kind int); {own notes}; CREATE FUNCTION by_kind(of int) RETURNS SETOF notes LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS 'SELECT * FROM public.notes WHERE kind = $1';

@@ -64,7 +64,7 @@ pub struct Column {
     pub name: String,
     /// Its type with modifiers.
     pub r#type: String,
-    /// `pg_type.typname`
+    /// `pg_type.typname`, of a domain that of what it is made of.
     pub type_name: String,
     /// `pg_type.typtype`
     pub type_kind: String,

@@ -53,8 +53,13 @@ select coalesce(pg_catalog.json_agg(x order by x.schema, x.name), '[]') from (
 pub const COLUMNS: &str = "
 select coalesce(pg_catalog.json_agg(x order by x.relation, x.number), '[]') from (
   select a.attrelid::int8 as relation, a.attnum as number, a.attname as name, $1::text[] is null as nothing,
-         pg_catalog.format_type(a.atttypid, a.atttypmod) as type, t.typname as type_name, t.typtype::text as type_kind,
-         tn.nspname as type_schema, a.attnotnull as required,
+         pg_catalog.format_type(a.atttypid, a.atttypmod) as type, t.typtype::text as type_kind,
+         case when t.typtype = 'd' then (with recursive base as (
+             select t.typbasetype as oid
+             union all select b.typbasetype from base join pg_catalog.pg_type b on b.oid = base.oid where b.typtype = 'd')
+           select b.typname from base join pg_catalog.pg_type b on b.oid = base.oid where b.typtype <> 'd')
+         else t.typname end as type_name,
+         tn.nspname as type_schema, a.attnotnull or t.typnotnull as required,
          a.attgenerated <> '' or a.attidentity = 'a' as generated,
          pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default,
          (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e

@@ -55,8 +55,9 @@ impl<'a> Court<'a> {
         let mut shared = vec![false; models.get(target).map_or(0, |model| model.rows.len())];
         if let Some(condition) = &claim.shared {
             let alias = pg::admin::quote_name(&table.name);
+            let number = models.get(target).map_or("", |model| model.number.as_str());
             let sql = format!(
-                "SELECT coalesce(({condition}), false) FROM palisade_stage.c{target} AS {alias} ORDER BY palisade_n"
+                "SELECT coalesce(({condition}), false) FROM palisade_stage.c{target} AS {alias} ORDER BY {number}"
             );
             let rows = client.query(&sql, &[]).await?;
             shared = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;

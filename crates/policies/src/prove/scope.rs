@@ -20,6 +20,8 @@ pub(crate) struct Scope<'a> {
     pub own_content: bool,
     /// Columns of foreign keys whose other columns matter, here and where they point: a row is made only where they agree.
     keyed: Vec<(u32, i16)>,
+    /// Tables of which a policy takes a row as a whole: whatever is named anywhere may be one of its columns.
+    pub whole: Vec<u32>,
     /// Every text that is evaluated: policies and bodies of functions.
     pub texts: Vec<String>,
     /// Why the answer is no proof.
@@ -37,6 +39,7 @@ impl<'a> Scope<'a> {
             helpers: Vec::new(),
             own_content: false,
             keyed: Vec::new(),
+            whole: Vec::new(),
             texts: claim.shared.iter().cloned().collect(),
             doubts: BTreeSet::new(),
         };
@@ -73,6 +76,9 @@ impl<'a> Scope<'a> {
         let mut read = Vec::new();
         for policy in self.facts.policies_of(table.oid) {
             self.texts.extend(policy.texts().map(str::to_owned));
+            if policy.texts().any(|text| text::takes_row(text, &table.name)) {
+                self.whole.push(table.oid);
+            }
             read.extend(self.read_by(policy, table));
         }
         read
@@ -196,12 +202,17 @@ impl<'a> Scope<'a> {
             ),
             (&["limit", "offset", "over", "recursive"], "a policy chooses or walks rows"),
             (&["dblink", "pg_read_file"], "a policy looks outside"),
+            (&["natural"], "a policy compares whatever columns are named alike"),
+            (&["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"], "a policy asks where a row is kept"),
         ];
         let tokens: Vec<Token> = self.texts.iter().flat_map(|text| text::tokens(text)).collect();
         for (words, why) in CANNOT {
             if tokens.iter().any(|token| words.iter().any(|word| token.is(word))) {
                 self.doubts.insert((*why).to_owned());
             }
+        }
+        if !self.whole.is_empty() || tokens.windows(4).any(takes_all) {
+            self.doubts.insert("a policy looks at whole rows".to_owned());
         }
         if tokens.iter().any(|token| token.sign('~')) {
             self.doubts.insert("a policy looks into text".to_owned());
@@ -217,6 +228,10 @@ impl<'a> Scope<'a> {
     /// Whether a column makes a difference: a policy, a function, the claim or a relevant key names it.
     pub fn matters(&self, table: &Relation, column: &Column) -> bool {
         if self.keyed.contains(&(table.oid, column.number)) {
+            return true;
+        }
+        if self.whole.contains(&table.oid) && self.texts.iter().any(|text| text::mentions(text, &column.name))
+        {
             return true;
         }
         if table.oid == self.table.oid && !self.own_content {
@@ -246,4 +261,10 @@ impl<'a> Scope<'a> {
             Owner::Column(_) | Owner::Token { .. } => false,
         })
     }
+}
+
+/// `IN (SELECT *`: columns that nothing names. EXISTS asks for none.
+fn takes_all(tokens: &[Token]) -> bool {
+    matches!(tokens, [word, open, select, all]
+        if !word.is("exists") && open.sign('(') && select.is("select") && all.sign('*'))
 }

@@ -98,12 +98,12 @@ pub(crate) async fn build(
         )
         .await?;
     for (at, model) in models.iter_mut().enumerate() {
-        let table = model.table.quoted();
+        let (table, number) = (model.table.quoted(), model.number.clone());
         client
             .batch_execute(&format!(
                 "TRUNCATE {table} CASCADE;
                  CREATE TABLE palisade_stage.c{at} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED);
-                 ALTER TABLE palisade_stage.c{at} ADD palisade_n int;
+                 ALTER TABLE palisade_stage.c{at} ADD {number} int;
                  GRANT SELECT ON palisade_stage.c{at} TO anon, authenticated"
             ))
             .await?;
@@ -112,15 +112,15 @@ pub(crate) async fn build(
         let inserts: Vec<String> =
             (0..model.rows.len()).map(|row| insert(model, row, &place, Some(row))).collect();
         client.execute("SELECT palisade_stage.try_all($1)", &[&inserts]).await?;
-        let kept = client.query(&format!("SELECT palisade_n FROM {place} ORDER BY 1"), &[]).await?;
+        let kept = client.query(&format!("SELECT {number} FROM {place} ORDER BY 1"), &[]).await?;
         let kept: Vec<i32> = kept.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         doubts.extend(made_up::refused(client, facts, model, &kept).await?);
         let rows = std::mem::take(&mut model.rows);
         model.rows = kept.iter().filter_map(|at| rows.get(usize::try_from(*at).ok()?).cloned()).collect();
         client
             .batch_execute(&format!(
-                "UPDATE {place} c SET palisade_n = n.new FROM (SELECT palisade_n AS old, row_number() OVER (ORDER BY palisade_n) - 1 AS new
-                   FROM {place}) n WHERE n.old = c.palisade_n; {}",
+                "UPDATE {place} c SET {number} = n.new FROM (SELECT {number} AS old, row_number() OVER (ORDER BY {number}) - 1 AS new
+                   FROM {place}) n WHERE n.old = c.{number}; {}",
                 put(model, at)
             ))
             .await?;
@@ -138,7 +138,7 @@ pub(crate) fn insert(model: &Model<'_>, row: usize, into: &str, number: Option<u
         texts.push(literal(&filled.clone().or_else(|| super::domain::filler(column, row))));
     }
     if let Some(number) = number {
-        names.push("palisade_n".to_owned());
+        names.push(model.number.clone());
         texts.push(number.to_string());
     }
     if names.is_empty() {
@@ -154,12 +154,13 @@ fn put(model: &Model<'_>, at: usize) -> String {
     let body = match names.is_empty() {
         true => String::new(),
         false => format!(
-            "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM palisade_stage.c{at} WHERE palisade_n = ANY (rows);",
-            model.table.quoted()
+            "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM palisade_stage.c{at} WHERE {} = ANY ($1);",
+            model.table.quoted(),
+            model.number
         ),
     };
     format!(
-        "CREATE FUNCTION palisade_stage.put{at}(rows int[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+        "CREATE FUNCTION palisade_stage.put{at}(int[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
            AS $palisade$ BEGIN {body} END $palisade$;
          GRANT EXECUTE ON FUNCTION palisade_stage.put{at}(int[]) TO anon, authenticated"
     )
@@ -203,9 +204,21 @@ pub(crate) async fn asking(
     let one = |(at, model): (usize, &Model<'_>)| {
         let bits = expressions(facts, model.table, role)
             .map(|text| format!("CASE WHEN {text} THEN '1' ELSE '0' END"));
+        // Where a policy takes the row as a whole it must be one of the table, not of the stage.
+        let from = if model.whole {
+            format!(
+                "(SELECT {}, to_jsonb(palisade_c) AS palisade_row FROM palisade_stage.c{at} AS palisade_c) AS palisade_c
+                 CROSS JOIN LATERAL jsonb_populate_record(NULL::{}, palisade_row)",
+                model.number,
+                model.table.quoted()
+            )
+        } else {
+            format!("palisade_stage.c{at}")
+        };
         format!(
-            "(SELECT coalesce(string_agg({}, '' ORDER BY palisade_n), '') FROM palisade_stage.c{at} AS {})",
+            "(SELECT coalesce(string_agg({}, '' ORDER BY {}), '') FROM {from} AS {})",
             bits.join(" || "),
+            model.number,
             quote_name(&model.table.name)
         )
     };

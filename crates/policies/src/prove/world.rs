@@ -16,6 +16,10 @@ pub(crate) type Value = Option<String>;
 /// A table with the rows it can have.
 pub(crate) struct Model<'a> {
     pub table: &'a Relation,
+    /// Whether a policy takes its rows as a whole.
+    pub whole: bool,
+    /// A name that none of its columns has, for the column that numbers rows on the stage.
+    pub number: String,
     /// Columns that make a difference.
     pub columns: Vec<&'a Column>,
     /// Columns that only need a value.
@@ -79,7 +83,12 @@ impl<'a> Model<'a> {
         });
         let rows = product(&domains, limits::PROOF_CANDIDATES.size(), doubts, table);
         let filled = vec![None; fillers.len()];
-        Model { table, columns, fillers, filled, rows, unique, points, key }
+        let whole = scope.whole.contains(&table.oid);
+        let mut number = "palisade_n".to_owned();
+        while facts.columns_of(table.oid).any(|column| column.name == number) {
+            number.push('_');
+        }
+        Model { table, whole, number, columns, fillers, filled, rows, unique, points, key }
     }
 
     /// The value of a column, by its name.

@@ -8,6 +8,14 @@ CREATE POLICY "p %s ""q""" ON "We""ird  %s tablé" USING ("User Id""s" = {uid}) 
 -- says: We"ird  %s tablé refuted sees
 CREATE TYPE "Kind, of {it}" AS ENUM ('it''s', 'a "b", {c}', 'Ä%s'); CREATE TABLE "We""ird  %s tablé" ("or" int PRIMARY KEY, "User Id""s" {user}, "Sel,ect" "Kind, of {it}" NOT NULL);
 CREATE POLICY "p %s ""q""" ON "We""ird  %s tablé" USING ("User Id""s" = {uid} OR "Sel,ect" = 'a "b", {c}') WITH CHECK ("User Id""s" = {uid});
+-- case: columns with our names
+-- says: notes proven
+CREATE TABLE notes (palisade_n int PRIMARY KEY, user_id {user}, palisade_parts text, rows int); CREATE POLICY p ON notes USING (user_id = {uid} AND rows IS NOT NULL) WITH CHECK (user_id = {uid});
+-- case: a function that asks whether there are rows, whatever is in them
+-- says: docs proven
+CREATE TABLE members (org_id int, user_id {user}, PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE FUNCTION may(org int) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS 'SELECT EXISTS (SELECT * FROM public.members m WHERE m.org_id = org AND m.user_id = auth.uid())';
+CREATE TABLE docs (id int PRIMARY KEY, org_id int NOT NULL); COMMENT ON TABLE docs IS '@palisade tenant: org_id via members(org_id, user_id)'; CREATE POLICY p ON docs FOR SELECT USING (may(org_id));
 -- case: a function that joins by a comma
 -- says: docs refuted sees
 CREATE TABLE orgs (id int PRIMARY KEY, open boolean NOT NULL); CREATE TABLE members (org_id int, user_id {user}, PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
@@ -28,6 +36,19 @@ CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); CREATE POLICY p ON note
 CREATE TABLE "Öffen" (id int PRIMARY KEY, viewer uuid); CREATE POLICY p ON "Öffen" FOR SELECT USING (viewer = {uid});
 CREATE FUNCTION may() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $f$SELECT EXISTS (SELECT FROM public.ÖFFEN)$f$;
 CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); CREATE POLICY p ON notes FOR SELECT USING (user_id = {uid} OR may());
+-- case: a function of the whole row
+-- says: notes tested
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user});
+CREATE FUNCTION mine(one notes) RETURNS boolean LANGUAGE sql STABLE SET search_path = '' AS 'SELECT one.user_id = auth.uid()';
+CREATE POLICY p ON notes USING (mine(notes)) WITH CHECK (mine(notes));
+-- case: a function of the whole row that shows too much
+-- says: notes refuted sees
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}, open boolean NOT NULL);
+CREATE FUNCTION mine(one notes) RETURNS boolean LANGUAGE sql STABLE SET search_path = '' AS 'SELECT one.user_id = auth.uid() OR one.open';
+CREATE POLICY p ON notes FOR SELECT USING (mine(notes));
+-- case: the whole row as JSON
+-- says: notes tested
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); CREATE POLICY p ON notes FOR SELECT USING (to_jsonb(notes) ->> 'user_id' = {uid}::text);
 -- case: seven views deep
 -- says: v7 refuted sees
 CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes}; CREATE VIEW v1 AS SELECT * FROM notes; CREATE VIEW v2 AS SELECT * FROM v1; REVOKE ALL ON v1, v2 FROM anon, authenticated;
@@ -60,6 +81,13 @@ CREATE TABLE posts (id int PRIMARY KEY, user_id {user}); {own posts}; CREATE TAB
 -- says: notes proven
 CREATE TABLE notes (id int, user_id {user}, kind text NOT NULL, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind); CREATE TABLE notes_a PARTITION OF notes FOR VALUES IN ('a'); CREATE TABLE notes_b PARTITION OF notes FOR VALUES IN ('b');
 CREATE POLICY p ON notes USING (user_id = {uid} AND kind = 'a') WITH CHECK (user_id = {uid}); COMMENT ON TABLE notes IS '@palisade owner: user_id';
+-- case: an owner of a domain
+-- says: notes refuted sees
+CREATE DOMAIN person AS uuid CHECK (value::text <> ''); CREATE DOMAIN somebody AS person NOT NULL; CREATE TABLE notes (id int PRIMARY KEY, author somebody, kind text NOT NULL); COMMENT ON TABLE notes IS '@palisade owner: author';
+CREATE POLICY p ON notes FOR SELECT USING (author = {uid} OR kind = 'open');
+-- case: an owner of a domain, kept apart
+-- says: notes proven
+CREATE DOMAIN person AS uuid CHECK (value::text <> ''); CREATE DOMAIN somebody AS person NOT NULL; CREATE TABLE notes (id int PRIMARY KEY, author somebody); COMMENT ON TABLE notes IS '@palisade owner: author'; CREATE POLICY p ON notes USING (author = {uid}) WITH CHECK (author = {uid});
 -- case: a composite owner
 -- says: notes tested
 CREATE TYPE ref AS (id uuid, kind text); CREATE TABLE notes (id int PRIMARY KEY, owner ref NOT NULL, user_id {user}); CREATE POLICY p ON notes USING ((owner).id = {uid} AND user_id = {uid}) WITH CHECK ((owner).id = {uid} AND user_id = {uid});
@@ -92,3 +120,11 @@ CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes}; CREATE FUN
 -- case: a function with arguments that gives rows out
 -- says: by_kind(of integer) tested
 CREATE TABLE notes (id int PRIMARY KEY, user_id {user}, kind int); {own notes}; CREATE FUNCTION by_kind(of int) RETURNS SETOF notes LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS 'SELECT * FROM public.notes WHERE kind = $1';
+-- case: which table a row is in
+-- says: notes tested
+CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); CREATE POLICY p ON notes FOR SELECT USING (user_id = {uid} OR tableoid = 'notes'::regclass::oid AND false);
+-- case: rows compared as a whole
+-- says: docs tested
+CREATE TABLE members (org_id int, user_id {user}, PRIMARY KEY (org_id, user_id)); CREATE POLICY m ON members FOR SELECT USING (user_id = {uid});
+CREATE FUNCTION may(org int) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS 'SELECT (org, auth.uid()) IN (SELECT * FROM public.members)';
+CREATE TABLE docs (id int PRIMARY KEY, org_id int NOT NULL); COMMENT ON TABLE docs IS '@palisade tenant: org_id via members(org_id, user_id)'; CREATE POLICY p ON docs FOR SELECT USING (may(org_id));

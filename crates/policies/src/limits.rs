@@ -29,6 +29,28 @@ pub const PROOF_CANDIDATES: Limit =
 pub const PROOF_WORLDS: Limit =
     Limit::new("proof_worlds", 3000, "some take a tenth of a millisecond; the answer is then no proof");
 
+/// Milliseconds for one table, and each way around it.
+pub const PROOF_MS_MAX: Limit = Limit::new(
+    "proof_ms_max",
+    30_000,
+    "most take less than two seconds; what was tried until then is said, and is no proof",
+);
+
+/// Milliseconds for all of them.
+pub const PROOFS_MS_MAX: Limit = Limit::new(
+    "proofs_ms_max",
+    300_000,
+    "whoever asked waits ten minutes, and the copy takes its part of that",
+);
+
 /// Every bound, for the reference.
-pub const LIMITS: &[&Limit] =
-    &[&BLOAT_BYTES_MAX, &BLOAT_PERCENT_MAX, &TRIAL_ROWS_MAX, &PROOF_ROWS, &PROOF_CANDIDATES, &PROOF_WORLDS];
+pub const LIMITS: &[&Limit] = &[
+    &BLOAT_BYTES_MAX,
+    &BLOAT_PERCENT_MAX,
+    &TRIAL_ROWS_MAX,
+    &PROOF_ROWS,
+    &PROOF_CANDIDATES,
+    &PROOF_WORLDS,
+    &PROOF_MS_MAX,
+    &PROOFS_MS_MAX,
+];

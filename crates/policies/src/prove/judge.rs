@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::Verdict;
-use super::claim::{Claim, Owner, of, tags};
+use super::claim::{Owner, of, tags};
 use super::domain::{A, EMAIL_A};
+use super::patience::End;
 use super::replay::{Counterexample, Kind, Plan, write_first};
 use super::scope::Scope;
 use super::stage::{self, Actor, Said, Says};
 use super::world::{Model, Value, Worlds};
+use super::{Case, Verdict};
 use crate::Error;
-use crate::facts::{Facts, Relation};
+use crate::facts::Relation;
 use crate::text::{self, Token};
 
 /// How many of each kind are carried out before it is given up.
@@ -32,13 +33,7 @@ pub(crate) struct Court<'a> {
 }
 
 impl<'a> Court<'a> {
-    pub async fn new(
-        client: &Client,
-        facts: &'a Facts,
-        table: &'a Relation,
-        claim: &'a Claim,
-        all: &'a [Claim],
-    ) -> Result<Self, Error> {
+    pub async fn new(client: &Client, Case { facts, table, claim, all }: Case<'a>) -> Result<Self, Error> {
         let scope = Scope::new(facts, table, claim, all);
         let mut doubts = scope.doubts.clone();
         let mut tables = scope.helpers.clone();
@@ -155,30 +150,27 @@ impl<'a> Court<'a> {
 }
 
 /// The answer for one table, and how many cases were looked at.
-pub(crate) async fn look(
-    client: &Client,
-    facts: &Facts,
-    table: &Relation,
-    claim: &Claim,
-    all: &[Claim],
-) -> Result<(Verdict, u64), Error> {
-    let court = Court::new(client, facts, table, claim, all).await?;
+pub(crate) async fn look(client: &Client, case: Case<'_>, end: End) -> Result<(Verdict, u64), Error> {
+    let court = Court::new(client, case).await?;
     let mut doubts = court.doubts.clone();
     let mut cases = 0_u64;
     for role in ["authenticated", "anon"] {
-        stage::asking(client, facts, &court.models, role).await?;
+        stage::asking(client, case.facts, &court.models, role).await?;
         for actor in actors(&court, role) {
-            let said = stage::ask(client, &court.models, &court.worlds, &actor).await?;
+            let (said, all) = stage::ask(client, &court.models, &court.worlds, &actor, end).await?;
             let rows = court.models.get(court.target).map_or(0, |model| model.rows.len());
             cases += said.len() as u64 * rows as u64;
             let trial = Trial {
                 court: &court,
                 actor: &actor,
                 said: &said,
-                rights: rights(client, table, role).await?,
+                rights: rights(client, case.table, role).await?,
             };
             if let Some(found) = trial.run(client, &mut doubts).await? {
                 return Ok((Verdict::Refuted(Box::new(found)), cases));
+            }
+            if !all {
+                doubts.insert(end.because());
             }
         }
     }

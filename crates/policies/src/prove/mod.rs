@@ -15,16 +15,22 @@ mod domain;
 mod judge;
 mod made_up;
 mod passage;
+mod patience;
 mod replay;
 mod scope;
 mod stage;
 mod world;
 
 pub use claim::{Claim, Owner, claims};
+pub use patience::Patience;
 pub use replay::Counterexample;
+
+use std::time::Instant;
 
 use serde::Serialize;
 use tokio_postgres::Client;
+
+use patience::End;
 
 use crate::facts::{Facts, Relation};
 use crate::{Error, limits};
@@ -63,6 +69,17 @@ pub enum Verdict {
 
 /// Proves or refutes every claim of the served tables, or of one.
 pub async fn prove(client: &Client, facts: &Facts, only: Option<&str>) -> Result<Vec<Proof>, Error> {
+    prove_within(client, facts, only, Patience::default()).await
+}
+
+/// The same, in that time. In the transaction that is open on `client`.
+pub async fn prove_within(
+    client: &Client,
+    facts: &Facts,
+    only: Option<&str>,
+    patience: Patience,
+) -> Result<Vec<Proof>, Error> {
+    let begun = Instant::now();
     let chosen = match only {
         Some(name) => Some(facts.named(name).ok_or_else(|| Error::NoTable { name: name.to_owned() })?.oid),
         None => None,
@@ -85,32 +102,57 @@ pub async fn prove(client: &Client, facts: &Facts, only: Option<&str>) -> Result
         cases: 0,
         milliseconds: 0,
     }));
+    let calls = passage::calls(facts);
     for claim in all.iter().filter(|claim| chosen.is_none_or(|oid| claim.table == oid)) {
         let Some(table) = facts.relation(claim.table) else { continue };
-        proofs.push(table_proof(client, facts, table, claim, &all).await?);
-        for passage in passage::find(facts, table) {
-            if let Some(proof) = passage::proof(client, facts, table, (claim, &all), &passage).await? {
-                proofs.push(proof);
-            }
+        let case = Case { facts, table, claim, all: &all };
+        proofs.push(table_proof(client, case, patience.end(begun)).await?);
+        for passage in passage::find(facts, table, &calls) {
+            proofs.extend(passage::proof(client, case, &passage, patience.end(begun)).await?);
         }
     }
     Ok(proofs)
 }
 
-async fn table_proof(
+/// A table and whose its rows are.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub facts: &'a Facts,
+    pub table: &'a Relation,
+    pub claim: &'a Claim,
+    /// Those of every table.
+    pub all: &'a [Claim],
+}
+
+async fn table_proof(client: &Client, case: Case<'_>, end: End) -> Result<Proof, Error> {
+    let begun = Instant::now();
+    let (verdict, cases) = in_time(client, end, judge::look(client, case, end)).await?;
+    Ok(Proof {
+        object: case.table.title(),
+        claim: case.claim.words(case.facts),
+        verdict,
+        cases,
+        milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Looks behind a savepoint, and no longer than until its end.
+pub(crate) async fn in_time(
     client: &Client,
-    facts: &Facts,
-    table: &Relation,
-    claim: &Claim,
-    all: &[Claim],
-) -> Result<Proof, Error> {
-    let begun = std::time::Instant::now();
-    client.batch_execute("SAVEPOINT palisade_proof").await?;
-    let looked = judge::look(client, facts, table, claim, all).await;
+    end: End,
+    look: impl Future<Output = Result<(Verdict, u64), Error>>,
+) -> Result<(Verdict, u64), Error> {
+    let stopped = || Ok((Verdict::Tested { because: vec![end.because()] }, 0));
+    if end.is_over() {
+        return stopped();
+    }
+    client.batch_execute(&format!("SAVEPOINT palisade_proof; {}", end.bound())).await?;
+    let looked = look.await;
     client.batch_execute("ROLLBACK TO SAVEPOINT palisade_proof; RELEASE SAVEPOINT palisade_proof").await?;
-    let (verdict, cases) = looked?;
-    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Proof { object: table.title(), claim: claim.words(facts), verdict, cases, milliseconds })
+    match looked {
+        Err(error) if end.stopped(&error) => stopped(),
+        looked => looked,
+    }
 }
 
 /// A proof's bound on rows of a table.

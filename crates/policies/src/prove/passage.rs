@@ -4,11 +4,11 @@
 
 use tokio_postgres::Client;
 
-use super::claim::Claim;
 use super::judge::{Court, actors};
+use super::patience::End;
 use super::replay::{Counterexample, Kind};
 use super::stage::{Actor, insert};
-use super::{Proof, Verdict};
+use super::{Case, Proof, Verdict, in_time};
 use crate::Error;
 use crate::facts::{Facts, Function, Relation};
 use crate::lint::read_in;
@@ -26,37 +26,60 @@ pub(crate) enum Passage<'a> {
     Guess(&'a Function),
 }
 
-/// The ways around a table that callers may take.
-pub(crate) fn find<'a>(facts: &'a Facts, table: &Relation) -> Vec<Passage<'a>> {
-    let shown = |view: &&Relation| {
-        let is_above = match view.kind.as_str() {
-            "v" | "m" => leads_past(facts, view, table.oid),
-            _ => inherits(facts, table, view.oid),
-        };
-        view.exposed && view.readable() && is_above
-    };
-    let views = facts.relations.iter().filter(shown).map(Passage::View);
-    views.chain(facts.functions.iter().filter_map(|function| call(facts, function, table))).collect()
+/// A function that gives out rows with its owner's rights, and what it reads.
+pub(crate) struct Call<'a> {
+    function: &'a Function,
+    reads: Vec<u32>,
+    /// It makes statements as it runs.
+    guesses: bool,
 }
 
-fn call<'a>(facts: &Facts, function: &'a Function, table: &Relation) -> Option<Passage<'a>> {
-    let rows = function
-        .definition
-        .as_ref()
-        .is_some_and(|text| text.contains("RETURNS SETOF") || text.contains("RETURNS TABLE"));
-    let callable = function.exposed && function.definer && rows && (function.anon || function.authenticated);
-    if !callable {
-        return None;
-    }
-    let reads = read_in(facts, &function.body)
-        .iter()
-        .any(|one| one.oid == table.oid || stands_on(facts, one, table.oid));
-    match (function.arguments.is_empty(), reads) {
-        (true, true) => Some(Passage::Call(function)),
-        (false, true) => Some(Passage::Told(function)),
-        (true, false) => text::names(&function.body, "execute").then_some(Passage::Guess(function)),
+/// Those that callers may call. Reading their texts takes a while, so it is done once.
+pub(crate) fn calls(facts: &Facts) -> Vec<Call<'_>> {
+    let gives_rows = |function: &&Function| {
+        let text = function.definition.as_deref().unwrap_or_default();
+        text.contains("RETURNS SETOF") || text.contains("RETURNS TABLE")
+    };
+    let callable =
+        |one: &&Function| one.exposed && one.definer && (one.anon || one.authenticated) && gives_rows(one);
+    let call = |function: &'_ Function| {
+        let mut reads: Vec<u32> = read_in(facts, &function.body).iter().map(|one| one.oid).collect();
+        let mut at = 0;
+        while let Some(oid) = reads.get(at).copied() {
+            let below = facts.relation(oid).and_then(|one| one.stands_on.as_ref()).into_iter().flatten();
+            let new: Vec<u32> = below.copied().filter(|oid| !reads.contains(oid)).collect();
+            reads.extend(new);
+            at += 1;
+        }
+        (reads, text::names(&function.body, "execute"))
+    };
+    let all = facts.functions.iter().filter(callable);
+    all.map(|function| {
+        let (reads, guesses) = call(function);
+        Call { function, reads, guesses }
+    })
+    .collect()
+}
+
+/// The ways around a table that callers may take.
+pub(crate) fn find<'a>(facts: &'a Facts, table: &Relation, calls: &[Call<'a>]) -> Vec<Passage<'a>> {
+    let shown = |view: &&Relation| {
+        view.exposed
+            && view.readable()
+            && match view.kind.as_str() {
+                "v" | "m" => leads_past(facts, view, table.oid),
+                _ => inherits(facts, table, view.oid),
+            }
+    };
+    let called = |call: &Call<'a>| match (call.function.arguments.is_empty(), call.reads.contains(&table.oid))
+    {
+        (true, true) => Some(Passage::Call(call.function)),
+        (false, true) => Some(Passage::Told(call.function)),
+        (true, false) => call.guesses.then_some(Passage::Guess(call.function)),
         (false, false) => None,
-    }
+    };
+    let views = facts.relations.iter().filter(shown).map(Passage::View);
+    views.chain(calls.iter().filter_map(called)).collect()
 }
 
 /// Whether a view leads to the table past its policies: by its own owner's rights or those of a view below it, or as a copy.
@@ -77,28 +100,17 @@ fn leads_past(facts: &Facts, view: &Relation, table: u32) -> bool {
     false
 }
 
-/// Whether a view stands on the table, in whatever way.
-fn stands_on(facts: &Facts, view: &Relation, table: u32) -> bool {
-    reaches(view.oid, table, |oid| facts.relation(oid).and_then(|one| one.stands_on.clone()))
-}
-
-fn inherits(facts: &Facts, table: &Relation, from: u32) -> bool {
-    reaches(table.oid, from, |oid| facts.relation(oid).and_then(|one| one.inherits.clone()))
-}
-
-/// Whether some steps lead from one to the other.
-fn reaches(from: u32, to: u32, step: impl Fn(u32) -> Option<Vec<u32>>) -> bool {
-    let mut open = vec![from];
+/// Whether rows of the table are found by reading the other, too.
+fn inherits(facts: &Facts, table: &Relation, other: u32) -> bool {
+    let mut open: Vec<u32> = table.inherits.iter().flatten().copied().collect();
     let mut seen = Vec::new();
     while let Some(oid) = open.pop() {
-        for next in step(oid).unwrap_or_default() {
-            if next == to {
-                return true;
-            }
-            if !seen.contains(&next) {
-                seen.push(next);
-                open.push(next);
-            }
+        if oid == other {
+            return true;
+        }
+        if !seen.contains(&oid) {
+            seen.push(oid);
+            open.extend(facts.relation(oid).and_then(|one| one.inherits.as_ref()).into_iter().flatten());
         }
     }
     false
@@ -163,43 +175,42 @@ const DATABASES: usize = 24;
 
 pub(crate) async fn proof(
     client: &Client,
-    facts: &Facts,
-    table: &Relation,
-    (claim, all): (&Claim, &[Claim]),
+    case: Case<'_>,
     passage: &Passage<'_>,
+    end: End,
 ) -> Result<Option<Proof>, Error> {
     let begun = std::time::Instant::now();
-    let words = format!("{}: {}", table.title(), claim.words(facts));
-    if let Passage::Told(_) = passage {
-        let verdict = Verdict::Tested { because: vec![passage.because().to_owned()] };
-        return Ok(Some(Proof { object: passage.title(), claim: words, verdict, cases: 0, milliseconds: 0 }));
-    }
-    client.batch_execute("SAVEPOINT palisade_passage").await?;
-    let tried = look(client, facts, table, (claim, all), passage).await;
-    client
-        .batch_execute("ROLLBACK TO SAVEPOINT palisade_passage; RELEASE SAVEPOINT palisade_passage")
-        .await?;
-    let (verdict, cases) = tried?;
+    let (verdict, cases) = match passage {
+        Passage::Told(_) => (Verdict::Tested { because: vec![passage.because().to_owned()] }, 0),
+        Passage::View(_) | Passage::Call(_) | Passage::Guess(_) => {
+            in_time(client, end, look(client, case, passage, end)).await?
+        }
+    };
     // Of a table that it never looks at there is nothing to say.
     if matches!((passage, &verdict), (Passage::Guess(_), Verdict::Tested { .. })) {
         return Ok(None);
     }
-    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Some(Proof { object: passage.title(), claim: words, verdict, cases, milliseconds }))
+    Ok(Some(Proof {
+        object: passage.title(),
+        claim: format!("{}: {}", case.table.title(), case.claim.words(case.facts)),
+        verdict,
+        cases,
+        milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }))
 }
 
 async fn look(
     client: &Client,
-    facts: &Facts,
-    table: &Relation,
-    (claim, all): (&Claim, &[Claim]),
+    case: Case<'_>,
     passage: &Passage<'_>,
+    end: End,
 ) -> Result<(Verdict, u64), Error> {
-    let court = Court::new(client, facts, table, claim, all).await?;
+    let court = Court::new(client, case).await?;
     let mut cases = 0;
+    let mut because = vec![passage.because().to_owned()];
     let step = court.worlds.list.len().div_ceil(DATABASES).max(1);
     let rows = court.models.get(court.target).map_or(0, |model| model.rows.len());
-    for role in ["authenticated", "anon"] {
+    'all: for role in ["authenticated", "anon"] {
         let Some(actor) = actors(&court, role).into_iter().next().filter(|_| passage.lets(role)) else {
             continue;
         };
@@ -207,6 +218,10 @@ async fn look(
             let foreign =
                 (0..rows).filter(|row| court.finds(*row, world) && !court.may_see(*row, world, &actor));
             for row in foreign.take(DATABASES) {
+                if end.is_over() {
+                    because.push(end.because());
+                    break 'all;
+                }
                 cases += 1;
                 if let Some(found) = try_out(client, &court, passage, &actor, (world, row)).await? {
                     return Ok((Verdict::Refuted(Box::new(found)), cases));
@@ -214,7 +229,7 @@ async fn look(
             }
         }
     }
-    Ok((Verdict::Tested { because: vec![passage.because().to_owned()] }, cases))
+    Ok((Verdict::Tested { because }, cases))
 }
 
 async fn try_out(

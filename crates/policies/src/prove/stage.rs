@@ -7,6 +7,7 @@
 use tokio_postgres::Client;
 
 use super::made_up;
+use super::patience::End;
 use super::world::{Model, Value, Worlds};
 use crate::Error;
 use crate::facts::{Facts, Relation};
@@ -81,6 +82,7 @@ pub(crate) async fn build(
     models: &mut [Model<'_>],
 ) -> Result<Vec<String>, Error> {
     let mut doubts = Vec::new();
+    client.batch_execute(&empty(models)).await?;
     client
         .batch_execute(
             "CREATE SCHEMA palisade_stage; GRANT USAGE ON SCHEMA palisade_stage TO anon, authenticated;
@@ -101,8 +103,7 @@ pub(crate) async fn build(
         let (table, number) = (model.table.quoted(), model.number.clone());
         client
             .batch_execute(&format!(
-                "TRUNCATE {table} CASCADE;
-                 CREATE TABLE palisade_stage.c{at} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED);
+                "CREATE TABLE palisade_stage.c{at} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED);
                  ALTER TABLE palisade_stage.c{at} ADD {number} int;
                  GRANT SELECT ON palisade_stage.c{at} TO anon, authenticated"
             ))
@@ -254,13 +255,20 @@ const TOGETHER: usize = 200;
 /// How many go first.
 const FIRST: usize = 6;
 
-/// Asks in every database, as `actor`.
+/// Empties the tables: all in one statement, for what points at each other in a circle is emptied with each of them.
+fn empty(models: &[Model<'_>]) -> String {
+    let tables: Vec<String> = models.iter().map(|model| model.table.quoted()).collect();
+    format!("TRUNCATE {} CASCADE", tables.join(", "))
+}
+
+/// Asks in every database, as `actor`, and says whether time was left for all of them.
 pub(crate) async fn ask(
     client: &Client,
     models: &[Model<'_>],
     worlds: &Worlds,
     actor: &Actor,
-) -> Result<Vec<Said>, Error> {
+    end: End,
+) -> Result<(Vec<Said>, bool), Error> {
     let text = |world: usize| {
         let of = |table: usize| {
             let rows: Vec<String> = worlds.rows(world, table).iter().map(ToString::to_string).collect();
@@ -270,11 +278,14 @@ pub(crate) async fn ask(
     };
     let all: Vec<String> = (0..worlds.list.len()).map(text).collect();
     let mut answers = Vec::with_capacity(all.len());
-    let empty: String =
-        models.iter().map(|model| format!("TRUNCATE {} CASCADE; ", model.table.quoted())).collect();
+    let empty = empty(models);
     // The first few by themselves: policies that ask each other for ever fail in all of them, and slowly.
     let (few, many) = all.split_at(all.len().min(FIRST));
     for batch in std::iter::once(few).chain(many.chunks(TOGETHER)) {
+        if end.is_over() {
+            return Ok((answers, false));
+        }
+        client.batch_execute(&end.bound()).await?;
         // Once for all: each change of it makes PostgreSQL forget every plan.
         client.batch_execute("SET LOCAL session_replication_role = replica").await?;
         client.batch_execute(&actor.enter()).await?;
@@ -295,5 +306,5 @@ pub(crate) async fn ask(
             break;
         }
     }
-    Ok(answers)
+    Ok((answers, true))
 }

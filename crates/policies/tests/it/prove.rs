@@ -1,5 +1,7 @@
 //! The prover on a corpus: every flaw is found with a counter-example that replays, and no right schema is accused.
 
+use std::time::Duration;
+
 use policies::Facts;
 use policies::prove::{self, Proof, Verdict};
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -176,4 +178,37 @@ fn said(proof: &Proof) -> String {
         Verdict::Unclaimed => "unclaimed".to_owned(),
     };
     format!("{} {verdict}", proof.object.trim_start_matches("public."))
+}
+
+#[tokio::test]
+async fn a_proof_that_takes_too_long_ends_as_one_that_is_none() {
+    let (_database, admin) = cases::administrator().await;
+    let slow = "-- case: slow
+        CREATE TABLE notes (id int PRIMARY KEY, user_id {user}); {own notes};
+        CREATE TABLE slow (id int PRIMARY KEY, user_id {user});
+        CREATE FUNCTION patient() RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT true FROM pg_catalog.pg_sleep(60)';
+        CREATE POLICY p ON slow USING (user_id = {uid} AND patient());
+        CREATE VIEW shown AS SELECT id, user_id FROM notes WHERE patient();";
+    let case = &cases::read(slow)[0];
+    let ends = async |each: u64, all: u64| {
+        set(&admin, case).await;
+        let facts = Facts::read_as(&admin, &["public".to_owned()]).await.unwrap();
+        let patience = prove::Patience { each: Duration::from_millis(each), all: Duration::from_millis(all) };
+        let proofs = prove::prove_within(&admin, &facts, None, patience).await.unwrap();
+        // Nothing of it binds what comes after.
+        let timeout: String = admin.query_one("SHOW statement_timeout", &[]).await.unwrap().get(0);
+        admin.batch_execute("ROLLBACK").await.unwrap();
+        assert_eq!(timeout, "0");
+        proofs
+    };
+    let proofs = ends(4_000, 60_000).await;
+    let told: Vec<String> = proofs.iter().map(said).collect();
+    assert_eq!(told, ["notes proven", "shown tested", "slow tested"]);
+    for (proof, name) in proofs.iter().zip(["", "", "proof_ms_max"]) {
+        let because = serde_json::to_string(&proof.verdict).unwrap();
+        assert!(because.contains(name), "{because}");
+    }
+    for proof in ends(1_000, 0).await {
+        assert!(serde_json::to_string(&proof.verdict).unwrap().contains("proofs_ms_max"), "{proof:?}");
+    }
 }

@@ -13,6 +13,7 @@ mod database;
 mod eventually;
 pub mod fuzz;
 mod killed;
+mod stopwatch;
 mod totp;
 
 pub use base::{Clock, MockClock};
@@ -20,6 +21,7 @@ pub use cluster::Cluster;
 pub use database::Database;
 pub use eventually::{eventually, eventually_within};
 pub use killed::killed_after;
+pub use stopwatch::Stopwatch;
 pub use totp::{totp, wrong_totp};
 
 /// A stopped clock in the middle of an unremarkable day (2026-01-15 12:00 UTC).

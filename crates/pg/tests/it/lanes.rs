@@ -110,7 +110,7 @@ async fn what_a_vanished_caller_left_running_is_stopped() {
     let db = Database::new().await;
     let pg = Pg::connect(narrow(&db, 10_000)).unwrap();
     read(&pg, Lane::Own, "select 1").await.unwrap();
-    let begin = Instant::now();
+    let begin = testkit::Stopwatch::start();
     for _ in 0..5 {
         let sleep = read(&pg, Lane::Own, "select pg_sleep(30)");
         assert!(tokio::time::timeout(Duration::from_millis(20), sleep).await.is_err());

@@ -1,6 +1,6 @@
 //! Two nodes of one instance on one database (rows 42 and 44): what ends at one is over at the other.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::tokens::{DOORS, assert_let_in, with_notes};
 
 /// How long it takes until no API of this node takes what `client` shows.
 async fn until_refused(app: &TestApp, client: &Client, how: &str) -> Duration {
-    let began = Instant::now();
+    let began = testkit::Stopwatch::start();
     loop {
         let mut open = Vec::new();
         for (door, _) in DOORS {
@@ -74,7 +74,7 @@ async fn row_42_a_session_that_ends_at_one_node_is_over_at_the_other_within_a_se
                     other.client.json(Method::PUT, "/auth/v1/user", body).await.expect(200);
                 }
             }
-            let began = Instant::now();
+            let began = testkit::Stopwatch::start();
             until_refused(&there, &bearer(&there, &ann.access_token), how).await;
             assert_eq!(socket.closed().await, 1008, "{how}");
             let again = Talk::open(&there)

@@ -395,7 +395,7 @@ async fn row_25_ten_megabytes_are_refused_at_once_in_words_that_clients_understa
     let key = app.stranger().headers.iter().find(|(name, _)| name == "apikey").unwrap().1.clone();
     let hashes = app.running.services.auth.hashes_computed();
     let ask = async |path: &str, version: &str, field: &str| {
-        let began = std::time::Instant::now();
+        let began = testkit::Stopwatch::start();
         let mut socket = tokio::net::TcpStream::connect(app.running.address).await.unwrap();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\napikey: {key}\r\ncontent-type: application/json\r\n{version}\

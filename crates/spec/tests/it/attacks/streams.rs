@@ -1,7 +1,7 @@
 //! Answers that take long: whose session ends meanwhile (row 44), and ranges and readers that ask for too much (row 100).
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
@@ -51,7 +51,7 @@ async fn row_44_a_download_ends_with_its_session_and_anothers_does_not() {
         assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
     }
     ann.client.post("/auth/v1/logout", json!({})).await.expect(204);
-    let began = Instant::now();
+    let began = testkit::Stopwatch::start();
     let (mut cut, mut whole) = (Vec::new(), Vec::new());
     // Cut off, or ended without the end that chunks have.
     let _cut_off = of_ann.read_to_end(&mut cut).await;
@@ -210,7 +210,7 @@ async fn row_44_however_a_session_ends_what_is_open_is_cut_within_a_second() {
                     other.client.json(Method::PUT, "/auth/v1/user", body).await.expect(200);
                 }
             }
-            let began = Instant::now();
+            let began = testkit::Stopwatch::start();
             for path in ["/rest/v1/large?select=id&limit=1", "/auth/v1/user", "/api/v1/auth/user"] {
                 let seen = ann.client.get(path).await;
                 assert!(seen.status.is_client_error(), "{how}: {path}: {}", seen.status);
@@ -246,7 +246,7 @@ async fn row_100_readers_who_do_not_read_keep_nobody_else_waiting() {
     })
     .await;
     for number in 0..5 {
-        let began = Instant::now();
+        let began = testkit::Stopwatch::start();
         bob.client.post("/rest/v1/large", json!({ "id": 1_000_000 + number, "body": "" })).await.expect(201);
         bob.client.get("/rest/v1/large?select=id&limit=5").await.expect(200);
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());

@@ -239,7 +239,7 @@ async fn a_roles_time_for_a_statement_is_heard_of_by_itself_and_holds_in_every_d
     let name = app.database.name();
     app.admin(&format!("alter role authenticated in database \"{name}\" set statement_timeout = '60ms'"))
         .await;
-    let begun = std::time::Instant::now();
+    let begun = testkit::Stopwatch::start();
     let rest = ann.get("/rest/v1/naps").await;
     assert_eq!(rest.value()["code"], "57014", "{}", rest.text());
     let fluxbase = ann.get("/api/v1/tables/naps").await;

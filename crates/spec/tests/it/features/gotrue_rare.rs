@@ -1,8 +1,6 @@
 //! Upstream's codes of what seldom happens: hooks that give no answer, requests in each other's way, and providers that name
 //! nobody.
 
-use std::time::Instant;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use saml::pretend::Signed;
@@ -47,7 +45,7 @@ async fn hooks_that_give_no_answer_are_told_apart_as_upstream_does() {
     ask().await.expect(200);
     // Nobody is there: given up after the third try, within the time of all.
     let nobody = hooked("http://127.0.0.1:1/hook").start().await;
-    let began = Instant::now();
+    let began = testkit::Stopwatch::start();
     says(&sign_up(&nobody, "ann@example.com", PASSWORD).await, 422, "hook_timeout_after_retry");
     assert!(began.elapsed().as_secs() < 5, "it waited after the last try");
     // Somebody is there and says nothing; and a function of the database that does not end.

@@ -1,6 +1,6 @@
 //! An administrator in somebody's name, as the Fluxbase SDK asks for it (wire/fluxbase.md 2.1).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -478,7 +478,7 @@ async fn ends(nodes: [&TestApp; 2], name: &str, how: &str) -> Duration {
         sockets.push(socket);
     }
     end(here, how, &root, &ann).await;
-    let began = Instant::now();
+    let began = testkit::Stopwatch::start();
     for socket in &mut sockets {
         assert_eq!(socket.closed().await, 1008, "{how}");
     }

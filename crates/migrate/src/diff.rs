@@ -79,6 +79,7 @@ pub(crate) fn compare(from: &Snapshot, to: &Snapshot) -> Vec<Difference> {
     }
     for ((kind, name), object) in to {
         match from.get(&(kind.clone(), name.clone())) {
+            None if comes_with_its_enum(kind, name, from) => {}
             None => additions.push((object, difference(How::Added, kind, name, object.made.clone()))),
             Some(old) if old.compared != object.compared => {
                 // What is made anew goes first and comes last, like what is removed and added, so that what it stands on can
@@ -96,6 +97,12 @@ pub(crate) fn compare(from: &Snapshot, to: &Snapshot) -> Vec<Difference> {
     additions.sort_by_key(|(object, _)| (object.rank, object.place));
     let all = removals.into_iter().chain(additions).map(|(_, difference)| difference);
     all.take(limits::DIFFERENCES_MAX.size()).collect()
+}
+
+/// A label of an enum that is made with all of them.
+fn comes_with_its_enum(kind: &str, name: &str, from: &Snapshot) -> bool {
+    let is_there = |one: &str| from.contains_key(&("enum".to_owned(), one.to_owned()));
+    kind == "enum value" && cut(name, ' ').next().is_some_and(|(enumeration, _)| !is_there(enumeration))
 }
 
 /// What is dropped by dropping its table needs no statement of its own.
@@ -117,18 +124,23 @@ fn goes_with_its_table(kind: &str, name: &str, from: &Snapshot, to: &Snapshot) -
     );
     if under_table {
         let cut = if matches!(kind, "constraint" | "trigger" | "policy") {
-            name.split_once(' ')
+            cut(name, ' ').next()
         } else {
-            name.rsplit_once('.')
+            cut(name, '.').last()
         };
         let table = if kind == "row level security" { name } else { cut.map_or(name, |(table, _)| table) };
         let column_gone = matches!(kind, "identity" | "default" | "not null") && gone("column", name);
         return gone("table", table) || column_gone;
     }
     match kind {
-        "enum value" => name.split_once(' ').is_some_and(|(enumeration, _)| gone("enum", enumeration)),
+        "enum value" => cut(name, ' ').next().is_some_and(|(enumeration, _)| gone("enum", enumeration)),
         "grant" | "comment" => {
-            let object = name.split(" to ").next().unwrap_or(name);
+            // `TABLE public."a b" to anon`, `MATERIALIZED VIEW public.m`.
+            let object = match kind {
+                "grant" => cut(name, ' ').nth_back(1).map_or(name, |(object, _)| object),
+                _ => name,
+            };
+            let object = object.strip_prefix("MATERIALIZED ").unwrap_or(object);
             let object = object.split_once(' ').map_or(object, |(_, object)| object);
             let known = [
                 "table",
@@ -143,8 +155,22 @@ fn goes_with_its_table(kind: &str, name: &str, from: &Snapshot, to: &Snapshot) -
                 "index",
             ];
             known.into_iter().any(|kind| gone(kind, object))
-                || object.rsplit_once('.').is_some_and(|(table, _)| gone("table", table))
+                || cut(object, '.').last().is_some_and(|(table, _)| gone("table", table))
         }
         _ => false,
     }
+}
+
+/// The ways to cut a name in two at a sign that stands in no quotes.
+fn cut(name: &str, sign: char) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+    let mut quoted = false;
+    let places: Vec<usize> = name
+        .char_indices()
+        .filter(|(_, one)| {
+            quoted ^= *one == '"';
+            !quoted && *one == sign
+        })
+        .map(|(at, _)| at)
+        .collect();
+    places.into_iter().filter_map(move |at| Some((name.get(..at)?, name.get(at + sign.len_utf8()..)?)))
 }

@@ -1,6 +1,6 @@
 -- Every object of the application, as: rank (what must be there first), kind, name, what is compared, and the SQL that
 -- makes it, changes one that differs (NULL: by making it anew), and removes it.
-WITH mine AS (
+WITH RECURSIVE mine AS (
     SELECT oid, nspname FROM pg_namespace
      WHERE nspname IN (SELECT name FROM palisade.exposed_schemas)
         OR (nspowner = 'palisade_owner'::regrole AND nspname <> 'public')
@@ -59,6 +59,29 @@ WITH mine AS (
     SELECT d.description, CASE WHEN t.typtype = 'd' THEN 'DOMAIN ' ELSE 'TYPE ' END || t.name
       FROM pg_description d JOIN ty t ON d.classoid = 'pg_type'::regclass AND d.objoid = t.oid
 )
+, stands_on AS (
+    -- What has to be there before another of its rank.
+    SELECT w.ev_class AS upper, d.refobjid AS lower FROM pg_rewrite w
+      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+     WHERE d.refobjid <> w.ev_class AND EXISTS (SELECT FROM relation r WHERE r.oid = w.ev_class) AND EXISTS (SELECT FROM relation r WHERE r.oid = d.refobjid)
+    UNION
+    SELECT inhrelid, inhparent FROM pg_inherits
+    UNION
+    SELECT oid, typbasetype FROM ty WHERE typtype = 'd' AND EXISTS (SELECT FROM ty base WHERE base.oid = ty.typbasetype)
+), floor AS (
+    SELECT upper AS oid, 1 AS height FROM stands_on
+    UNION
+    -- Views can be made to look into each other, and then into nothing.
+    SELECT s.upper, f.height + 1 FROM floor f JOIN stands_on s ON s.lower = f.oid WHERE f.height < 200
+), high AS (
+    SELECT coalesce(r.name, ty.name) AS name, max(f.height) AS height
+      FROM floor f LEFT JOIN relation r ON r.oid = f.oid LEFT JOIN ty ON ty.oid = f.oid GROUP BY 1
+    UNION ALL
+    -- Each label is said to come after the one before it.
+    SELECT ty.name || ' ' || quote_literal(enumlabel), row_number() OVER (PARTITION BY enumtypid ORDER BY enumsortorder)
+      FROM ty JOIN pg_enum ON enumtypid = ty.oid
+)
+SELECT o.rank, o.kind, o.name, o.compared, o.made, o.changed, o.removed FROM (
 -- The first row's types are everybody's: a name would cut texts off.
 SELECT 0 AS rank, 'schema' AS kind, format('%I', nspname) AS name, ''::text AS compared,
        format('CREATE SCHEMA %I', nspname) AS made, NULL::text AS changed, format('DROP SCHEMA %I', nspname) AS removed
@@ -68,13 +91,16 @@ SELECT 1, 'extension', format('%I', extname), n.nspname::text,
        format('CREATE EXTENSION %I SCHEMA %I', extname, n.nspname), NULL, format('DROP EXTENSION %I', extname)
   FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname <> 'plpgsql'
 UNION ALL
-SELECT 2, 'enum', name, '', format('CREATE TYPE %s AS ENUM ()', name), NULL, format('DROP TYPE %s', name)
+-- With its labels: one that is added to it cannot be used in the transaction that adds it.
+SELECT 2, 'enum', name, '',
+       format('CREATE TYPE %s AS ENUM (%s)', name, (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = ty.oid)),
+       NULL, format('DROP TYPE %s', name)
   FROM ty WHERE typtype = 'e'
 UNION ALL
 SELECT 3, 'enum value', ty.name || ' ' || quote_literal(enumlabel), '',
        format('ALTER TYPE %s ADD VALUE %L%s', ty.name, enumlabel,
               coalesce(' AFTER ' || quote_literal(lag(enumlabel) OVER (PARTITION BY enumtypid ORDER BY enumsortorder)), '')),
-       NULL, format('-- PostgreSQL cannot remove %L from %s: make a new type and change the columns', enumlabel, ty.name)
+       NULL, translate(format('-- PostgreSQL cannot remove %L from %s: make a new type and change the columns', enumlabel, ty.name), E'\n\r', '  ')
   FROM ty JOIN pg_enum ON enumtypid = ty.oid
 UNION ALL
 SELECT 3, 'domain', ty.name, format_type(typbasetype, typtypmod) || coalesce(typdefault, '') || typnotnull::text,
@@ -194,4 +220,5 @@ UNION ALL
 SELECT 20, 'comment', what, description, format('COMMENT ON %s IS %L', what, description), format('COMMENT ON %s IS %L', what, description),
        format('COMMENT ON %s IS NULL', what)
   FROM described WHERE what IS NOT NULL
-ORDER BY 1, 2, 3
+) o LEFT JOIN high h ON h.name = o.name AND o.kind IN ('view', 'materialized view', 'table', 'domain', 'enum value')
+ORDER BY o.rank, coalesce(h.height, 0), o.kind, o.name

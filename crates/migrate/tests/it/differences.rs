@@ -39,8 +39,41 @@ const CHANGES: &[&str] = &[
     "create function touch() returns trigger language plpgsql as 'begin return new; end'; create trigger touched before update on teams for each row execute function touch()",
     "create extension citext schema extensions; alter table teams add column mail extensions.citext unique",
     "drop view listed; create materialized view listed as select id from teams",
+    "create view z_low as select id from teams; create view a_high as select id from z_low; create materialized view m_top as select id from a_high",
+    "create domain z_low as text check (value <> ''); create domain a_high as z_low; create table z_up (id int primary key, s a_high); create table a_down (n int) inherits (z_up)",
+    HOSTILE,
     "alter table notes drop constraint notes_team_fkey; alter table notes add foreign key (team) references teams on delete cascade deferrable",
 ];
+
+/// Names that need quoting, and a label that tries to be a statement.
+const HOSTILE: &str = r#"
+create type "odd 'one'" as enum (E'x\n;drop table notes;--', '%s');
+create table "T ""x"". y%I" ("c.d e" "odd 'one'" not null default '%s', "Id" int primary key check ("Id" > 0));
+create policy "p to ""q""" on "T ""x"". y%I" to authenticated using ("c.d e" = '%s');
+grant select on "T ""x"". y%I" to authenticated;
+comment on column "T ""x"". y%I"."c.d e" is 'it''s; %s'"#;
+
+#[tokio::test]
+async fn what_is_named_strangely_is_taken_away_with_what_it_belongs_to() {
+    let world = World::new().await;
+    let base = format!("{BASE};{HOSTILE}");
+    let files = ask(&[("1_base.sql", &base)]);
+    world.migrations.up(&Ask { allow: vec!["*".to_owned()], ..files.clone() }).await.unwrap();
+    assert_eq!(world.migrations.diff(&files.files).await.unwrap(), []);
+    let gone = r#"drop table "T ""x"". y%I"; drop type "odd 'one'""#;
+    world.database.owner().await.batch_execute(gone).await.unwrap();
+    let found = world.migrations.diff(&files.files).await.unwrap();
+    let written: Vec<&str> = found.iter().map(|difference| difference.sql.as_str()).collect();
+    assert_eq!(written, [r#"DROP TABLE public."T ""x"". y%I""#, r#"DROP TYPE public."odd 'one'""#]);
+    // A label alone stays, and is no statement of what is written about it.
+    let label = r#"alter type "odd 'one'" rename value E'x\n;drop table notes;--' to 'y'"#;
+    let world = World::new().await;
+    world.migrations.up(&Ask { allow: vec!["*".to_owned()], ..files.clone() }).await.unwrap();
+    world.database.owner().await.batch_execute(label).await.unwrap();
+    for difference in world.migrations.diff(&files.files).await.unwrap() {
+        assert!(!difference.sql.contains('\n'), "{}", difference.sql);
+    }
+}
 
 #[tokio::test]
 async fn every_change_by_hand_is_written_down_so_that_it_can_be_done_again() {

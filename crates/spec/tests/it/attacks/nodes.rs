@@ -133,7 +133,8 @@ async fn row_42_a_key_that_is_taken_back_at_one_node_opens_nothing_at_the_other_
         let made = ask(Method::POST, "/keys", Some(json!({ "name": format!("program_{round}") }))).await;
         let (id, secret) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
         let program = Client { headers: vec![], ..there.stranger() }.with("apikey", secret);
-        program.get("/auth/v1/admin/users").await.expect(200);
+        // The other node is told of a new key as of one that is taken back.
+        there.eventually(async || program.get("/auth/v1/admin/users").await.status == 200).await;
         ask(Method::DELETE, &format!("/keys/{id}"), None).await;
         quickest = quickest.min(until_refused(&there, &program, "a program's key").await);
         if quickest < Duration::from_secs(1) {
